@@ -2,6 +2,12 @@
 
 pub mod id;
 #[doc(hidden)]
+pub mod layout;
+#[doc(hidden)]
+pub mod pack;
+#[doc(hidden)]
 pub mod seal;
+#[doc(hidden)]
+pub mod segment;
 #[doc(hidden)]
 pub mod wire;
