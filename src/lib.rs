@@ -2,6 +2,8 @@
 
 pub mod id;
 #[doc(hidden)]
+pub mod index;
+#[doc(hidden)]
 pub mod layout;
 #[doc(hidden)]
 pub mod pack;
@@ -9,5 +11,7 @@ pub mod pack;
 pub mod seal;
 #[doc(hidden)]
 pub mod segment;
+#[doc(hidden)]
+pub mod store;
 #[doc(hidden)]
 pub mod wire;

@@ -1,0 +1,263 @@
+//! Which chunk lies where: a view of all committed segments that can be thrown away and built again.
+//!
+//! The index is not part of the format. It answers from what was *applied* to it, and whoever opens it says which
+//! segments are committed: [`catch_up`] applies what is missing and retracts what is listed no more, so that a view
+//! that is old, empty, or of another day answers right. A hit counts only in a pack that an applied segment lists
+//! and that is not excluded. The requirements stand in format-spec/11-index.md; one suite holds all
+//! implementations to the same answers.
+
+#[cfg(test)]
+pub(crate) mod conformance;
+mod memory;
+mod rows;
+mod standing;
+
+pub use memory::MemoryIndex;
+pub use rows::{Extent, FrameRow, PackRow, SegmentRows};
+
+use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};
+use std::collections::BTreeSet;
+
+/// A pack's number within one opened index. It means nothing elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackOrdinal(pub(crate) u32);
+
+/// The most packs that one index can number.
+pub const PACK_COUNT_MAX: u32 = 1 << 30;
+
+/// What the index knows of a pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackEntry {
+    /// The pack.
+    pub id: PackId,
+    /// Which class of frames it holds, as it stands in its header.
+    pub class: u8,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The key that vouches for it.
+    pub signer: SignerKey,
+    /// The session that published it.
+    pub session: SessionId,
+    /// A segment that lists it; when several do, any of them.
+    pub segment: SegmentId,
+    /// How many chunks lie in it.
+    pub chunk_count: u64,
+}
+
+/// How much an index holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Packs that applied segments list.
+    pub pack_count: u64,
+    /// Chunks in them, copies counted.
+    pub chunk_count: u64,
+    /// Their length in bytes.
+    pub pack_bytes: u64,
+}
+
+impl PackEntry {
+    fn of(segment: SegmentId, row: &PackRow) -> Self {
+        Self {
+            id: row.pack,
+            class: row.class,
+            bytes: row.bytes,
+            signer: row.signer,
+            session: row.session,
+            segment,
+            chunk_count: row.ids.len().try_into().unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Whether two segments say the same of a pack. Where they don't, both stand apart: what one key vouches for must
+    /// not be taken for another's word.
+    fn is_same(&self, other: &Self) -> bool {
+        Self { segment: other.segment, ..self.clone() } == *other
+    }
+}
+
+impl Totals {
+    const fn add(&mut self, entry: &PackEntry) {
+        self.pack_count = self.pack_count.saturating_add(1);
+        self.chunk_count = self.chunk_count.saturating_add(entry.chunk_count);
+        self.pack_bytes = self.pack_bytes.saturating_add(entry.bytes);
+    }
+}
+
+/// A view of segments. All methods block, and are safe to call from many threads; one `apply` or `retract` runs at a
+/// time.
+pub trait Index: Send + Sync {
+    /// Finds one copy of each chunk, in a pack that counts and is not excluded; `found` is cleared and gets one
+    /// answer per id, in order. Best with some hundred ids at a time; they may repeat.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn lookup(&self, ids: &[ChunkId], found: &mut Vec<Option<Extent>>) -> Result<(), IndexError>;
+
+    /// Finds every copy of a chunk in packs that count, excluded ones among them.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn copies(&self, id: ChunkId) -> Result<Vec<Extent>, IndexError>;
+
+    /// What is known of a pack.
+    ///
+    /// # Errors
+    /// [`IndexError::UnknownPack`], or when the view can't be read.
+    fn pack(&self, ordinal: PackOrdinal) -> Result<PackEntry, IndexError>;
+
+    /// The number of a pack that an applied segment lists. Where two keys vouch for one pack it has two numbers;
+    /// this is the lower one.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn find_pack(&self, id: &PackId) -> Result<Option<PackOrdinal>, IndexError>;
+
+    /// Visits every pack that an applied segment lists, excluded ones among them, by rising number. The visitor must
+    /// not call back into the index.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn for_each_pack(&self, each: &mut dyn FnMut(PackOrdinal, &PackEntry)) -> Result<(), IndexError>;
+
+    /// The segments that are applied, sorted.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn applied(&self) -> Result<Vec<SegmentId>, IndexError>;
+
+    /// Adds all packs and chunks of a segment. It counts as a whole or, after a crash, not at all. Applying it again
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// When its rows contradict themselves, or the view can't be written; it does not count then.
+    fn apply(&self, id: SegmentId, rows: &dyn SegmentRows) -> Result<(), IndexError>;
+
+    /// Takes away what only this segment lists. Retracting one that is not applied changes nothing.
+    ///
+    /// # Errors
+    /// When the view can't be written.
+    fn retract(&self, id: SegmentId) -> Result<(), IndexError>;
+
+    /// From now on chunks in these packs are no hits, whether their segments are applied yet or not. Forgotten when
+    /// the index is closed.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn exclude(&self, packs: &[PackId]) -> Result<(), IndexError>;
+
+    /// Keeps a value that would be costly to fetch again, whatever becomes of the segments.
+    ///
+    /// # Errors
+    /// When the view can't be written.
+    fn remember(&self, key: &[u8], value: &[u8]) -> Result<(), IndexError>;
+
+    /// What was last remembered under a key. It may have been lost.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn recall(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError>;
+
+    /// How much the applied segments list.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn totals(&self) -> Result<Totals, IndexError>;
+
+    /// Makes what was applied outlive a crash. Without it a crash only costs applying again.
+    ///
+    /// # Errors
+    /// When the view can't be written.
+    fn flush(&self) -> Result<(), IndexError>;
+}
+
+/// What [`catch_up`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CaughtUp {
+    /// Segments that were missing and are applied now.
+    pub applied_count: usize,
+    /// Segments that were applied and are committed no more.
+    pub retracted_count: usize,
+}
+
+/// Brings an index to exactly the committed segments; `fetch` gets the rows of those that are missing. New ones are
+/// applied before old ones are retracted, so that packs which move from one segment to another keep their rows.
+///
+/// # Errors
+/// Those of `fetch` and of the index.
+pub fn catch_up<E: From<IndexError>>(
+    index: &dyn Index,
+    committed: &BTreeSet<SegmentId>,
+    fetch: &mut dyn FnMut(SegmentId) -> Result<Box<dyn SegmentRows>, E>,
+) -> Result<CaughtUp, E> {
+    let applied: BTreeSet<SegmentId> = index.applied()?.into_iter().collect();
+    let mut done = CaughtUp::default();
+    for id in committed.difference(&applied) {
+        index.apply(*id, &*fetch(*id)?)?;
+        done.applied_count = done.applied_count.saturating_add(1);
+    }
+    for id in applied.difference(committed) {
+        index.retract(*id)?;
+        done.retracted_count = done.retracted_count.saturating_add(1);
+    }
+    Ok(done)
+}
+
+/// Why an index did not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// No applied segment lists a pack of this number.
+    #[error("the index knows no pack of number {}", .ordinal.0)]
+    UnknownPack {
+        /// The number.
+        ordinal: PackOrdinal,
+    },
+    /// The rows of a segment contradict themselves.
+    #[error("segment {segment} lists pack {pack} wrongly: {reason}")]
+    Rows {
+        /// The segment.
+        segment: SegmentId,
+        /// The pack.
+        pack: PackId,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A segment can't be read to its end.
+    #[error("segment {segment} can't be read: {reason}")]
+    Segment {
+        /// The segment.
+        segment: SegmentId,
+        /// What is wrong.
+        reason: String,
+    },
+    /// More packs than can be numbered.
+    #[error("the index can't number more than {PACK_COUNT_MAX} packs")]
+    Full,
+    /// The view's files are damaged. It is thrown away and built again when it is next opened.
+    #[error("the index view in {place} is damaged: {reason}")]
+    Damaged {
+        /// The view.
+        place: String,
+        /// What was found.
+        reason: String,
+    },
+    /// The medium that holds the view is full.
+    #[error("no space left for the index view in {place}")]
+    NoSpace {
+        /// The view.
+        place: String,
+    },
+    /// Anything else that the system said.
+    #[error("{operation} the index view in {place}: {reason}")]
+    Io {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        place: String,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Holds every index to the same answers.
+
+use super::*;
+use crate::id::ClientId;
+use std::collections::BTreeMap;
+
+/// A pack that is numbered by what is asked for: its chunks are `chunks`, three to a frame.
+pub(crate) fn pack_row(number: u8, signer: u8, chunks: &[u16]) -> PackRow {
+    let frames = chunks.chunks(3).map(|frame| FrameRow {
+        sealed_bytes: 100 + u32::from(number),
+        lengths: frame.iter().map(|chunk| 1000 + u32::from(*chunk)).collect(),
+    });
+    PackRow {
+        pack: PackId::from_bytes([number; 32]),
+        class: 1 + number % 3,
+        bytes: 1 << 20,
+        signer: SignerKey::from_bytes([signer; 32]),
+        session: SessionId { client: ClientId::from_bytes([signer; 16]), number: u64::from(number) },
+        header_bytes: 128,
+        frames: frames.collect(),
+        ids: chunks.iter().map(|chunk| chunk_id(*chunk)).collect(),
+    }
+}
+
+/// A chunk id that looks like a hash.
+pub(crate) fn chunk_id(number: u16) -> ChunkId {
+    ChunkId::from_bytes(*blake3::hash(&number.to_le_bytes()).as_bytes())
+}
+
+/// A segment id.
+pub(crate) fn segment_id(number: u8) -> SegmentId {
+    SegmentId::from_bytes([number; 32])
+}
+
+/// Every answer of an index, with packs by id instead of number, so that two indexes can be compared.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answers {
+    applied: Vec<SegmentId>,
+    packs: BTreeMap<(PackId, SignerKey), (u8, u64, u64, SessionId)>,
+    copies: BTreeMap<u16, BTreeSet<(PackId, SignerKey, [u32; 5])>>,
+    hits: BTreeSet<u16>,
+    totals: Totals,
+}
+
+/// Asks everything about the first `chunk_count` chunks, and checks that the answers agree with each other.
+pub(crate) fn answers(index: &dyn Index, chunk_count: u16) -> Answers {
+    let mut packs = BTreeMap::new();
+    index
+        .for_each_pack(&mut |_, entry| {
+            let known = (entry.class, entry.bytes, entry.chunk_count, entry.session);
+            assert_eq!(packs.insert((entry.id, entry.signer), known), None, "no pack is visited twice");
+        })
+        .unwrap();
+    let applied = index.applied().unwrap();
+    for (id, _) in packs.keys() {
+        let ordinal = index.find_pack(id).unwrap().expect("a visited pack is found");
+        let entry = index.pack(ordinal).unwrap();
+        assert_eq!(entry.id, *id);
+        assert!(applied.contains(&entry.segment));
+    }
+    let ids: Vec<_> = (0..chunk_count).map(chunk_id).collect();
+    let mut found = Vec::new();
+    index.lookup(&ids, &mut found).unwrap();
+    assert_eq!(found.len(), ids.len());
+    let (mut copies, mut hits) = (BTreeMap::new(), BTreeSet::new());
+    for ((number, id), hit) in (0..).zip(&ids).zip(&found) {
+        let all = index.copies(*id).unwrap();
+        if let Some(extent) = hit {
+            assert!(all.contains(extent), "a hit is one of the copies");
+            hits.insert(number);
+        }
+        let named = all.iter().map(|extent| {
+            let entry = index.pack(extent.pack).unwrap();
+            let Extent { frame, frame_offset, frame_bytes, chunk_offset, chunk_bytes, .. } = *extent;
+            (entry.id, entry.signer, [frame, frame_offset, frame_bytes, chunk_offset, chunk_bytes])
+        });
+        let named: BTreeSet<_> = named.collect();
+        assert_eq!(named.len(), all.len(), "no copy is given twice");
+        copies.insert(number, named);
+    }
+    Answers { applied, packs, copies, hits, totals: index.totals().unwrap() }
+}
+
+/// Runs every claim on fresh indexes from `make`.
+pub(crate) fn run(make: &mut dyn FnMut() -> Box<dyn Index>) {
+    an_empty_index_knows_nothing(&*make());
+    an_extent_is_where_the_rows_put_it(&*make());
+    index_2_a_hit_counts_only_while_its_segment_is_applied(&*make());
+    index_2_an_excluded_pack_is_no_hit_before_and_after_it_is_applied(&*make());
+    index_3_a_pack_that_moves_to_another_segment_stays(&*make());
+    index_4_what_one_key_vouches_for_is_not_anothers_word(&*make());
+    index_5_rows_that_contradict_themselves_are_refused_whole(&*make());
+    what_is_remembered_is_recalled(&*make());
+    ids_may_repeat_in_a_lookup(&*make());
+}
+
+fn an_empty_index_knows_nothing(index: &dyn Index) {
+    let answers = answers(index, 5);
+    assert!(answers.applied.is_empty() && answers.packs.is_empty() && answers.hits.is_empty());
+    assert_eq!(answers.totals, Totals::default());
+    let ordinal = PackOrdinal(0);
+    assert!(matches!(index.pack(ordinal), Err(IndexError::UnknownPack { .. })));
+    assert_eq!(index.find_pack(&PackId::from_bytes([1; 32])).unwrap(), None);
+    index.retract(segment_id(1)).unwrap();
+}
+
+fn an_extent_is_where_the_rows_put_it(index: &dyn Index) {
+    index.apply(segment_id(1), &vec![pack_row(1, 1, &[0, 1, 2, 3, 4])]).unwrap();
+    let copies = index.copies(chunk_id(4)).unwrap();
+    let pack = index.find_pack(&PackId::from_bytes([1; 32])).unwrap().unwrap();
+    let expected =
+        Extent { pack, frame: 1, frame_offset: 128 + 113, frame_bytes: 113, chunk_offset: 1003, chunk_bytes: 1004 };
+    assert_eq!(copies, [expected]);
+}
+
+fn index_2_a_hit_counts_only_while_its_segment_is_applied(index: &dyn Index) {
+    index.apply(segment_id(1), &vec![pack_row(1, 1, &[0, 1]), pack_row(2, 1, &[1, 2])]).unwrap();
+    index.apply(segment_id(2), &vec![pack_row(3, 1, &[2, 3])]).unwrap();
+    assert_eq!(answers(index, 5).hits, BTreeSet::from([0, 1, 2, 3]));
+    assert_eq!(index.copies(chunk_id(1)).unwrap().len(), 2);
+    index.retract(segment_id(1)).unwrap();
+    assert_eq!(answers(index, 5).hits, BTreeSet::from([2, 3]));
+    assert_eq!(index.totals().unwrap(), Totals { pack_count: 1, chunk_count: 2, pack_bytes: 1 << 20 });
+    index.apply(segment_id(1), &vec![pack_row(1, 1, &[0, 1]), pack_row(2, 1, &[1, 2])]).unwrap();
+    assert_eq!(answers(index, 5).hits, BTreeSet::from([0, 1, 2, 3]));
+}
+
+fn index_2_an_excluded_pack_is_no_hit_before_and_after_it_is_applied(index: &dyn Index) {
+    let packs = [PackId::from_bytes([1; 32]), PackId::from_bytes([3; 32])];
+    index.apply(segment_id(1), &vec![pack_row(1, 1, &[0, 1]), pack_row(2, 1, &[1, 2])]).unwrap();
+    index.exclude(&packs).unwrap();
+    index.apply(segment_id(2), &vec![pack_row(3, 1, &[2, 3])]).unwrap();
+    let answers = answers(index, 5);
+    assert_eq!(answers.hits, BTreeSet::from([1, 2]));
+    assert_eq!(answers.packs.len(), 3, "an excluded pack still counts as being there");
+    assert_eq!(index.copies(chunk_id(3)).unwrap().len(), 1);
+}
+
+fn index_3_a_pack_that_moves_to_another_segment_stays(index: &dyn Index) {
+    let moved = pack_row(1, 1, &[0, 1, 2]);
+    index.apply(segment_id(1), &vec![moved.clone(), pack_row(2, 1, &[3])]).unwrap();
+    let before = index.find_pack(&moved.pack).unwrap();
+    index.apply(segment_id(2), &vec![moved.clone()]).unwrap();
+    assert_eq!(index.copies(chunk_id(0)).unwrap().len(), 1, "identical rows collapse");
+    index.retract(segment_id(1)).unwrap();
+    assert_eq!(answers(index, 5).hits, BTreeSet::from([0, 1, 2]));
+    assert_eq!(index.find_pack(&moved.pack).unwrap(), before);
+    assert_eq!(index.pack(before.unwrap()).unwrap().segment, segment_id(2));
+    index.retract(segment_id(2)).unwrap();
+    assert!(answers(index, 5).hits.is_empty());
+    index.apply(segment_id(1), &vec![moved]).unwrap();
+    assert_eq!(answers(index, 5).hits, BTreeSet::from([0, 1, 2]));
+}
+
+fn index_4_what_one_key_vouches_for_is_not_anothers_word(index: &dyn Index) {
+    index.apply(segment_id(1), &vec![pack_row(1, 1, &[0])]).unwrap();
+    index.apply(segment_id(2), &vec![pack_row(1, 2, &[0, 9])]).unwrap();
+    let liar = SignerKey::from_bytes([2; 32]);
+    for extent in index.copies(chunk_id(9)).unwrap() {
+        assert_eq!(index.pack(extent.pack).unwrap().signer, liar);
+    }
+    assert_eq!(index.copies(chunk_id(0)).unwrap().len(), 2);
+    index.exclude(&[PackId::from_bytes([1; 32])]).unwrap();
+    assert!(answers(index, 12).hits.is_empty(), "all that goes by the pack's name is excluded");
+}
+
+fn index_5_rows_that_contradict_themselves_are_refused_whole(index: &dyn Index) {
+    let good = pack_row(1, 1, &[0, 1]);
+    let mut few = pack_row(2, 1, &[2, 3]);
+    few.ids.pop();
+    let mut many = pack_row(2, 1, &[2, 3]);
+    many.ids.push(chunk_id(4));
+    let mut beyond = pack_row(2, 1, &[2, 3]);
+    beyond.bytes = 100;
+    let mut endless = pack_row(2, 1, &[2, 3]);
+    endless.frames[0].lengths = vec![u32::MAX, u32::MAX];
+    for wrong in [few, many, beyond, endless] {
+        let refused = index.apply(segment_id(1), &vec![good.clone(), wrong]);
+        assert!(matches!(refused, Err(IndexError::Rows { .. })), "{refused:?}");
+        let answers = answers(index, 5);
+        assert!(answers.applied.is_empty() && answers.packs.is_empty() && answers.hits.is_empty());
+    }
+    index.apply(segment_id(1), &vec![good]).unwrap();
+    assert_eq!(answers(index, 5).hits, BTreeSet::from([0, 1]));
+}
+
+fn what_is_remembered_is_recalled(index: &dyn Index) {
+    assert_eq!(index.recall(b"key").unwrap(), None);
+    index.remember(b"key", b"first").unwrap();
+    index.remember(b"key", b"second").unwrap();
+    index.remember(b"", &[0; 100_000]).unwrap();
+    assert_eq!(index.recall(b"key").unwrap().unwrap(), b"second");
+    assert_eq!(index.recall(b"").unwrap().unwrap().len(), 100_000);
+}
+
+fn ids_may_repeat_in_a_lookup(index: &dyn Index) {
+    index.apply(segment_id(1), &vec![pack_row(1, 1, &[0, 1])]).unwrap();
+    let mut found = vec![None; 7];
+    index.lookup(&[chunk_id(1), chunk_id(5), chunk_id(1), chunk_id(0), chunk_id(5)], &mut found).unwrap();
+    let lengths: Vec<_> = found.iter().map(|hit| hit.map(|extent| extent.chunk_bytes)).collect();
+    assert_eq!(lengths, [Some(1001), None, Some(1001), Some(1000), None]);
+    index.lookup(&[], &mut found).unwrap();
+    assert!(found.is_empty());
+}

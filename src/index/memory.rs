@@ -1,0 +1,207 @@
+//! The index in memory: the reference for all others, the overlay of small additions, and the whole index of a build
+//! without RocksDB. It takes some 80 bytes a chunk.
+
+use super::standing::{Ordinals, Standing};
+use super::{Extent, Index, IndexError, PackEntry, PackOrdinal, PackRow, SegmentRows, Totals};
+use crate::id::{ChunkId, PackId, SegmentId};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// An index in memory.
+#[derive(Debug, Default)]
+pub struct MemoryIndex {
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    standing: Standing,
+    /// The first copy of each chunk.
+    chunks: HashMap<ChunkId, Extent>,
+    /// Further copies, of the few that have them.
+    more: HashMap<ChunkId, Vec<Extent>>,
+    packs: BTreeMap<u32, PackEntry>,
+    ordinals: HashMap<PackId, Vec<u32>>,
+    notes: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl MemoryIndex {
+    /// An empty index.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Roughly how much memory it takes.
+    pub fn memory_bytes(&self) -> usize {
+        let state = self.read();
+        let chunks = state.chunks.capacity().saturating_mul(65);
+        let rest = state.more.len().saturating_mul(100).saturating_add(state.packs.len().saturating_mul(250));
+        chunks.saturating_add(rest)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn extents(&self, id: &ChunkId) -> impl Iterator<Item = &Extent> {
+        self.chunks.get(id).into_iter().chain(self.more.get(id).into_iter().flatten())
+    }
+
+    fn add(&mut self, id: ChunkId, extent: Extent) {
+        if self.extents(&id).any(|known| *known == extent) {
+            return;
+        }
+        match self.chunks.entry(id) {
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(extent);
+            }
+            std::collections::hash_map::Entry::Occupied(_) => self.more.entry(id).or_default().push(extent),
+        }
+    }
+
+    /// The number of a pack: the one it has, if all that is known of it agrees, or a new one.
+    fn ordinal(&mut self, entry: PackEntry) -> Result<u32, IndexError> {
+        let known = self.ordinals.get(&entry.id).into_iter().flatten().copied();
+        let mut known = known.filter(|ordinal| self.packs.get(ordinal).is_some_and(|known| known.is_same(&entry)));
+        if let Some(ordinal) = known.next() {
+            return Ok(ordinal);
+        }
+        let ordinal = self.standing.number()?;
+        self.standing.met(ordinal, &entry.id);
+        self.ordinals.entry(entry.id).or_default().push(ordinal);
+        self.packs.insert(ordinal, entry);
+        Ok(ordinal)
+    }
+
+    fn apply(&mut self, id: SegmentId, row: &PackRow) -> Result<u32, IndexError> {
+        let ordinal = self.ordinal(PackEntry::of(id, row))?;
+        row.for_each_extent(id, PackOrdinal(ordinal), &mut |chunk, extent| {
+            self.add(chunk, extent);
+            Ok(())
+        })?;
+        Ok(ordinal)
+    }
+
+    fn drop_packs(&mut self, gone: &[u32]) {
+        for ordinal in gone {
+            if let Some(entry) = self.packs.remove(ordinal)
+                && let Some(ordinals) = self.ordinals.get_mut(&entry.id)
+            {
+                ordinals.retain(|known| known != ordinal);
+            }
+        }
+        let is_gone = |extent: &Extent| gone.binary_search(&extent.pack.0).is_ok();
+        for copies in self.more.values_mut() {
+            copies.retain(|extent| !is_gone(extent));
+        }
+        let more = &mut self.more;
+        self.chunks.retain(|id, first| {
+            if !is_gone(first) {
+                return true;
+            }
+            let next = more.get_mut(id).and_then(Vec::pop);
+            next.map(|next| *first = next).is_some()
+        });
+        self.more.retain(|_, copies| !copies.is_empty());
+        self.ordinals.retain(|_, ordinals| !ordinals.is_empty());
+    }
+}
+
+impl Index for MemoryIndex {
+    fn lookup(&self, ids: &[ChunkId], found: &mut Vec<Option<Extent>>) -> Result<(), IndexError> {
+        let state = self.read();
+        found.clear();
+        let hit = |id| state.extents(id).find(|extent| state.standing.is_hit(extent.pack)).copied();
+        found.extend(ids.iter().map(hit));
+        Ok(())
+    }
+
+    fn copies(&self, id: ChunkId) -> Result<Vec<Extent>, IndexError> {
+        let state = self.read();
+        Ok(state.extents(&id).filter(|extent| state.standing.counts(extent.pack)).copied().collect())
+    }
+
+    fn pack(&self, ordinal: PackOrdinal) -> Result<PackEntry, IndexError> {
+        let state = self.read();
+        let entry = state.packs.get(&ordinal.0).filter(|_| state.standing.counts(ordinal));
+        let segment = state.standing.segment_of(ordinal.0);
+        let known = entry.zip(segment).map(|(entry, segment)| PackEntry { segment, ..entry.clone() });
+        known.ok_or(IndexError::UnknownPack { ordinal })
+    }
+
+    fn find_pack(&self, id: &PackId) -> Result<Option<PackOrdinal>, IndexError> {
+        let state = self.read();
+        let ordinals = state.ordinals.get(id).into_iter().flatten().map(|ordinal| PackOrdinal(*ordinal));
+        Ok(ordinals.filter(|ordinal| state.standing.counts(*ordinal)).min())
+    }
+
+    fn for_each_pack(&self, each: &mut dyn FnMut(PackOrdinal, &PackEntry)) -> Result<(), IndexError> {
+        let state = self.read();
+        for (ordinal, entry) in &state.packs {
+            if state.standing.counts(PackOrdinal(*ordinal)) {
+                each(PackOrdinal(*ordinal), entry);
+            }
+        }
+        Ok(())
+    }
+
+    fn applied(&self) -> Result<Vec<SegmentId>, IndexError> {
+        Ok(self.read().standing.applied())
+    }
+
+    fn apply(&self, id: SegmentId, rows: &dyn SegmentRows) -> Result<(), IndexError> {
+        let mut state = self.write();
+        if state.standing.is_applied(id) {
+            return Ok(());
+        }
+        rows.for_each_pack(&mut |row| row.check(id))?;
+        let mut ordinals = Ordinals::default();
+        rows.for_each_pack(&mut |row| {
+            ordinals.push(state.apply(id, row)?);
+            Ok(())
+        })?;
+        state.standing.apply(id, ordinals);
+        Ok(())
+    }
+
+    fn retract(&self, id: SegmentId) -> Result<(), IndexError> {
+        let mut state = self.write();
+        let gone = state.standing.retract(id);
+        state.drop_packs(&gone);
+        Ok(())
+    }
+
+    fn exclude(&self, packs: &[PackId]) -> Result<(), IndexError> {
+        let mut state = self.write();
+        let State { standing, ordinals, .. } = &mut *state;
+        for pack in packs {
+            standing.exclude(*pack, ordinals.get(pack).into_iter().flatten().copied());
+        }
+        Ok(())
+    }
+
+    fn remember(&self, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
+        self.write().notes.insert(key.to_vec(), value.to_vec());
+        Ok(())
+    }
+
+    fn recall(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+        Ok(self.read().notes.get(key).cloned())
+    }
+
+    fn totals(&self) -> Result<Totals, IndexError> {
+        let mut totals = Totals::default();
+        self.for_each_pack(&mut |_, entry| totals.add(entry))?;
+        Ok(totals)
+    }
+
+    fn flush(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+//! Where the objects of a repository live: immutable files under names that are never used twice.
+//!
+//! A store does five things: it creates an object unless its name is taken, reads ranges of it, lists a folder,
+//! removes, and states what it can be trusted with. Everything blocks and is safe to call from many threads.
+//! The requirements stand in format-spec/01-store.md; one conformance suite holds every store to them.
+
+#[cfg(test)]
+pub(crate) mod conformance;
+mod local;
+mod memory;
+mod name;
+
+pub use local::LocalStore;
+pub use memory::MemoryStore;
+pub use name::{Folder, NameError, ObjectName};
+
+use crate::id::SessionId;
+
+/// What became of an attempt to create an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// The object is there now, durable, with the bytes that were given.
+    New,
+    /// An object of this name was there already and is durable. Its bytes were not compared.
+    Exists,
+}
+
+/// One thing found in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// An object.
+    Object {
+        /// Its name.
+        name: ObjectName,
+        /// Its length in bytes.
+        bytes: u64,
+    },
+    /// Something that is no object of a repository; temporary files are not reported.
+    Stranger {
+        /// Where it lies, relative to the repository, with unprintable bytes escaped.
+        path: String,
+    },
+}
+
+/// Whether a store was seen to keep a promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// It was tried, in this process, and held.
+    Proven,
+    /// It could not be tried or did not hold; the text says why.
+    Unproven(String),
+}
+
+impl Fact {
+    /// Whether the promise may be relied upon.
+    pub const fn is_proven(&self) -> bool {
+        matches!(self, Self::Proven)
+    }
+}
+
+/// What a store can be trusted with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreFacts {
+    /// Of several attempts to create one name exactly one wins. Without it, sessions are ended by an operator only.
+    pub creates_exclusively: Fact,
+    /// A listing shows every object whose creation was acknowledged before. Without it, nothing may be pruned.
+    pub lists_acknowledged: Fact,
+}
+
+/// A place for objects.
+pub trait Store: Send + Sync {
+    /// Creates an object unless one of that name exists; durable on return, in both cases.
+    ///
+    /// # Errors
+    /// On any error the object may or may not exist: read it back, or give it up.
+    fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError>;
+
+    /// Begins an object that is too large for memory and whose name is known only at its end. `session` marks the
+    /// temporary file, so that it can be swept once that session is decided.
+    ///
+    /// # Errors
+    /// When no temporary file can be made.
+    fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError>;
+
+    /// Reads a whole small object of at most `limit_bytes`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::TooLarge`], or what the medium says.
+    fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError>;
+
+    /// Opens an object for reading ranges.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or what the medium says.
+    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError>;
+
+    /// Reports everything in a folder, in no particular order, without holding more than a sub-directory in memory.
+    ///
+    /// # Errors
+    /// When the folder can't be read to its end; what was reported until then is not the whole.
+    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError>;
+
+    /// Removes objects, durably on return; absent ones are passed over. Returns how many were there.
+    ///
+    /// # Errors
+    /// At the first object that can't be removed; those before it may be gone.
+    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError>;
+
+    /// Removes one object, durably on return.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or what the medium says.
+    fn remove(&self, name: &ObjectName) -> Result<(), StoreError> {
+        match self.remove_all(std::slice::from_ref(name))? {
+            0 => Err(StoreError::NotFound { name: *name }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes temporary files for which `may_go` answers true: it gets the session that each belongs to, or `None`
+    /// for those of objects that no session owns. Returns the bytes freed.
+    ///
+    /// # Errors
+    /// When a folder can't be read or a file can't be removed.
+    fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError>;
+
+    /// Proves what the store can be trusted with, once; later calls answer from memory. A store that can't be
+    /// written proves nothing, which is an answer and not an error.
+    ///
+    /// # Errors
+    /// When the proof was hindered by something that may pass, a full disk say.
+    fn facts(&self) -> Result<StoreFacts, StoreError>;
+
+    /// Where the store is, for people.
+    fn describe(&self) -> String;
+}
+
+/// An object opened for reading.
+pub trait Object: Send + Sync {
+    /// Its length.
+    fn bytes(&self) -> u64;
+
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// [`StoreError::OutOfRange`] when the object ends before the buffer is full.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError>;
+}
+
+/// An object being written. Dropped unpublished, it leaves nothing behind.
+pub trait Spool: Send {
+    /// Appends bytes; best in pieces of some hundred KiB.
+    ///
+    /// # Errors
+    /// What the medium says; the spool can't be published afterwards.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// Makes the object durable under its name unless an object of that name exists.
+    ///
+    /// # Errors
+    /// On any error the object may or may not exist, and its bytes must be written anew to try again.
+    fn publish(self: Box<Self>, name: &ObjectName) -> Result<Created, StoreError>;
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no object of this name.
+    #[error("{name} is not in the repository")]
+    NotFound {
+        /// The object.
+        name: ObjectName,
+    },
+    /// An object is larger than anything of its kind may be.
+    #[error("{name} has {bytes} bytes, more than the {limit_bytes} it may have")]
+    TooLarge {
+        /// The object.
+        name: ObjectName,
+        /// Its length.
+        bytes: u64,
+        /// The most it may have.
+        limit_bytes: u64,
+    },
+    /// A range reaches beyond the end of an object.
+    #[error("{name} ends before byte {end}")]
+    OutOfRange {
+        /// The object.
+        name: ObjectName,
+        /// The end of the range.
+        end: u64,
+    },
+    /// Something lies under the name of an object that is not a regular file.
+    #[error("{name} is not a regular file")]
+    NotAFile {
+        /// The object.
+        name: ObjectName,
+    },
+    /// The medium is full, or a quota is used up.
+    #[error("no space left: {operation} {place}")]
+    NoSpace {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        place: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The medium can't be written.
+    #[error("read-only file system: {operation} {place}")]
+    ReadOnly {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        place: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The user may not do this.
+    #[error("permission denied: {operation} {place}")]
+    Denied {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        place: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no repository.
+    #[error("{place} is not a repository: it has no config folder")]
+    NotARepository {
+        /// The place.
+        place: String,
+    },
+    /// A repository is to be made where something else lies.
+    #[error("{place} is not empty: it holds {found}")]
+    NotEmpty {
+        /// The place.
+        place: String,
+        /// One of the things found there.
+        found: String,
+    },
+    /// The file system can't create a file only if it is absent.
+    #[error("{place} can't hold a repository: {missing}")]
+    Unsupported {
+        /// The place.
+        place: String,
+        /// What is missing.
+        missing: String,
+    },
+    /// What was just created in a directory does not show in its listing, or what was removed still does.
+    #[error("the listing of {place} does not show what was just written there")]
+    StaleListing {
+        /// The directory.
+        place: String,
+    },
+    /// An earlier write failed in a way that leaves later ones without worth.
+    #[error("nothing more is written to {place}: {reason}")]
+    Abandoned {
+        /// The place.
+        place: String,
+        /// What failed.
+        reason: String,
+    },
+    /// Anything else that the system said.
+    #[error("{operation} {place}: {source}")]
+    Io {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        place: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl StoreError {
+    /// Gives an error of the system its type.
+    pub(crate) fn from_io(operation: &'static str, place: impl Into<String>, source: std::io::Error) -> Self {
+        let place = place.into();
+        match rustix::io::Errno::from_io_error(&source) {
+            Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => Self::NoSpace { operation, place, source },
+            Some(rustix::io::Errno::ROFS) => Self::ReadOnly { operation, place, source },
+            Some(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Self::Denied { operation, place, source },
+            _ => Self::Io { operation, place, source },
+        }
+    }
+
+    /// Whether the object is simply not there.
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
+    /// Whether the medium is full.
+    pub const fn is_no_space(&self) -> bool {
+        matches!(self, Self::NoSpace { .. })
+    }
+
+    /// Whether writing is impossible here, for this user or for anybody.
+    pub const fn is_read_only(&self) -> bool {
+        matches!(self, Self::ReadOnly { .. } | Self::Denied { .. })
+    }
+}

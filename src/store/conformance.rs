@@ -1,0 +1,184 @@
+//! What every store must do, whatever it is made of. Each function is one claim; `run` makes them all.
+
+use super::{Created, Folder, Listed, ObjectName, Store, StoreError};
+use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId};
+use std::collections::BTreeSet;
+
+/// Runs every claim on fresh stores from `make`.
+pub(crate) fn run(make: &mut dyn FnMut() -> Box<dyn Store>) {
+    store_2_the_first_to_create_a_name_wins(&*make());
+    an_object_of_every_kind_reads_back(&*make());
+    ranges_read_back_and_never_reach_beyond_the_end(&*make());
+    an_absent_object_is_not_found(&*make());
+    a_small_object_above_its_limit_is_refused(&*make());
+    a_spool_publishes_under_a_name_known_at_the_end(&*make());
+    a_dropped_spool_leaves_nothing(&*make());
+    store_4_a_listing_shows_what_was_acknowledged_and_not_what_was_removed(&*make());
+    removing_passes_over_what_is_absent(&*make());
+    store_2_racing_creators_have_one_winner(&*make());
+    store_5_the_facts_are_proven(&*make());
+}
+
+fn session(number: u64) -> SessionId {
+    SessionId { client: ClientId::from_bytes([7; 16]), number }
+}
+
+fn every_kind() -> Vec<ObjectName> {
+    vec![
+        ObjectName::Config(0),
+        ObjectName::Config(10),
+        ObjectName::Key(ObjectHash::from_bytes([1; 32])),
+        ObjectName::Pack(PackId::from_bytes([2; 32])),
+        ObjectName::Pack(PackId::from_bytes([0xfe; 32])),
+        ObjectName::Segment(SegmentId::from_bytes([3; 32])),
+        ObjectName::Session(session(1)),
+        ObjectName::Heartbeat(session(1), 2),
+        ObjectName::Outcome(session(1)),
+        ObjectName::Record(ClientId::from_bytes([7; 16]), 5),
+        ObjectName::Condemned { generation: 1 },
+        ObjectName::Deleted { generation: 1 },
+        ObjectName::Condemned { generation: u64::MAX },
+        ObjectName::Parity(PackId::from_bytes([2; 32])),
+    ]
+}
+
+/// Everything in a store, with lengths. Strangers are a failure.
+pub(crate) fn everything(store: &dyn Store) -> BTreeSet<(ObjectName, u64)> {
+    let mut found = BTreeSet::new();
+    for folder in Folder::ALL {
+        store
+            .list(folder, &mut |listed| match listed {
+                Listed::Object { name, bytes } => {
+                    assert_eq!(name.folder(), folder);
+                    assert!(found.insert((name, bytes)), "{name} is listed twice");
+                }
+                Listed::Stranger { path } => panic!("{path} is no object"),
+            })
+            .unwrap();
+    }
+    found
+}
+
+fn store_2_the_first_to_create_a_name_wins(store: &dyn Store) {
+    let name = ObjectName::Outcome(session(1));
+    assert_eq!(store.create(&name, b"commit").unwrap(), Created::New);
+    assert_eq!(store.create(&name, b"abort").unwrap(), Created::Exists);
+    assert_eq!(store.read(&name, 100).unwrap(), b"commit");
+}
+
+fn an_object_of_every_kind_reads_back(store: &dyn Store) {
+    for name in every_kind() {
+        assert_eq!(store.create(&name, name.to_string().as_bytes()).unwrap(), Created::New, "{name}");
+    }
+    for name in every_kind() {
+        assert_eq!(store.read(&name, 1000).unwrap(), name.to_string().as_bytes());
+    }
+    let expected: BTreeSet<_> =
+        every_kind().into_iter().map(|name| (name, u64::try_from(name.to_string().len()).unwrap())).collect();
+    assert_eq!(everything(store), expected);
+}
+
+fn ranges_read_back_and_never_reach_beyond_the_end(store: &dyn Store) {
+    let name = ObjectName::Parity(PackId::from_bytes([9; 32]));
+    let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let _ = store.create(&name, &bytes).unwrap();
+    let object = store.open(&name).unwrap();
+    assert_eq!(object.bytes(), 100_000);
+    for (offset, length) in [(0, 0), (0, 100_000), (99_999, 1), (100_000, 0), (70_000, 12_345)] {
+        let mut buffer = vec![0; length];
+        object.read_at(u64::try_from(offset).unwrap(), &mut buffer).unwrap();
+        assert_eq!(buffer, bytes[offset..offset + length]);
+    }
+    for (offset, length) in [(100_000, 1), (99_999, 2), (0, 100_001), (u64::MAX, 1), (100_001, 0)] {
+        let refused = object.read_at(offset, &mut vec![0; length]);
+        assert!(matches!(refused, Err(StoreError::OutOfRange { .. })), "{offset} {length}");
+    }
+}
+
+fn an_absent_object_is_not_found(store: &dyn Store) {
+    for name in every_kind() {
+        assert!(store.read(&name, 1000).is_err_and(|error| error.is_not_found()));
+        assert!(store.open(&name).err().is_some_and(|error| error.is_not_found()));
+        assert!(store.remove(&name).is_err_and(|error| error.is_not_found()));
+    }
+}
+
+fn a_small_object_above_its_limit_is_refused(store: &dyn Store) {
+    let name = ObjectName::Config(0);
+    let _ = store.create(&name, &[0; 100]).unwrap();
+    assert_eq!(store.read(&name, 100).unwrap().len(), 100);
+    let refused = store.read(&name, 99);
+    assert!(matches!(refused, Err(StoreError::TooLarge { bytes: 100, limit_bytes: 99, .. })), "{refused:?}");
+}
+
+fn a_spool_publishes_under_a_name_known_at_the_end(store: &dyn Store) {
+    let name = ObjectName::Pack(PackId::from_bytes([0xab; 32]));
+    for (text, expected) in [(b"first", Created::New), (b"other", Created::Exists)] {
+        let mut spool = store.spool(session(3)).unwrap();
+        for piece in text.chunks(2) {
+            spool.append(piece).unwrap();
+        }
+        assert!(expected == Created::Exists || everything(store).is_empty(), "nothing shows before it is published");
+        assert_eq!(spool.publish(&name).unwrap(), expected);
+    }
+    assert_eq!(store.read(&name, 100).unwrap(), b"first");
+    assert_eq!(everything(store).len(), 1);
+}
+
+fn a_dropped_spool_leaves_nothing(store: &dyn Store) {
+    let mut spool = store.spool(session(3)).unwrap();
+    spool.append(&[1; 1000]).unwrap();
+    drop(spool);
+    assert!(everything(store).is_empty());
+    assert_eq!(store.sweep_temporaries(&|_| true).unwrap(), 0);
+}
+
+fn store_4_a_listing_shows_what_was_acknowledged_and_not_what_was_removed(store: &dyn Store) {
+    let packs: Vec<_> = (0..=255).map(|n| ObjectName::Pack(PackId::from_bytes([n; 32]))).collect();
+    for name in &packs {
+        let _ = store.create(name, b"x").unwrap();
+        assert!(everything(store).contains(&(*name, 1)));
+        if packs.iter().position(|pack| pack == name) == Some(9) {
+            break;
+        }
+    }
+    assert_eq!(store.remove_all(&packs[..5]).unwrap(), 5);
+    assert_eq!(everything(store), packs[5..10].iter().map(|name| (*name, 1)).collect());
+}
+
+fn removing_passes_over_what_is_absent(store: &dyn Store) {
+    let name = ObjectName::Condemned { generation: 4 };
+    let absent = ObjectName::Deleted { generation: 4 };
+    let _ = store.create(&name, b"x").unwrap();
+    assert_eq!(store.remove_all(&[name, absent, name]).unwrap(), 1);
+    assert_eq!(store.create(&absent, b"x").unwrap(), Created::New);
+    store.remove(&absent).unwrap();
+    assert!(everything(store).is_empty());
+}
+
+fn store_2_racing_creators_have_one_winner(store: &dyn Store) {
+    for round in 0..1000 {
+        let name = ObjectName::Outcome(session(round));
+        let barrier = std::sync::Barrier::new(2);
+        let attempt = |bytes: &'static [u8]| {
+            barrier.wait();
+            store.create(&name, bytes).unwrap()
+        };
+        let (left, right) = std::thread::scope(|scope| {
+            let left = scope.spawn(|| attempt(b"left"));
+            let right = attempt(b"right");
+            (left.join().unwrap(), right)
+        });
+        let winner: &[u8] = if left == Created::New { b"left" } else { b"right" };
+        assert_ne!(left, right, "exactly one wins round {round}");
+        assert_eq!(store.read(&name, 100).unwrap(), winner);
+    }
+    assert_eq!(everything(store).len(), 1000);
+}
+
+fn store_5_the_facts_are_proven(store: &dyn Store) {
+    let facts = store.facts().unwrap();
+    assert!(facts.creates_exclusively.is_proven(), "{facts:?}");
+    assert!(facts.lists_acknowledged.is_proven(), "{facts:?}");
+    assert!(everything(store).is_empty(), "a proof leaves nothing behind");
+}

@@ -1,0 +1,176 @@
+//! A store in a local directory, also one on a network or FUSE file system.
+//!
+//! An object is written to a temporary file, synced, and given its name by `link`, or by `renameat2` with
+//! `RENAME_NOREPLACE` where there are no hard links; then the directory is synced. A plain `rename` replaces what
+//! is there without a word, so it publishes nothing here.
+
+mod folder;
+mod probe;
+mod root;
+
+use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use crate::id::SessionId;
+use root::{Root, Temporary};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// Objects in a local directory.
+pub struct LocalStore {
+    root: Arc<Root>,
+    facts: OnceLock<StoreFacts>,
+}
+
+impl LocalStore {
+    /// Makes the folders of a repository in a directory that is absent or empty, or where an earlier attempt ended
+    /// before it wrote anything. The directory's parent must exist.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`], or what the system says.
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
+        let root = Root::create(path)?;
+        for folder in Folder::ALL {
+            root.settle(folder.as_str())?;
+        }
+        Ok(Self::new(root))
+    }
+
+    /// Opens the repository in a directory. Nothing is written, so read-only media will do.
+    ///
+    /// # Errors
+    /// [`StoreError::NotARepository`] where there is no config folder, or what the system says.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Root::open(path).map(Self::new)
+    }
+
+    fn new(root: Root) -> Self {
+        Self { root: Arc::new(root), facts: OnceLock::new() }
+    }
+
+    fn open_file(&self, name: &ObjectName) -> Result<(File, u64), StoreError> {
+        let path = name.to_string();
+        let failed = |error: std::io::Error| match Errno::from_io_error(&error) {
+            Some(Errno::NOENT) => StoreError::NotFound { name: *name },
+            Some(Errno::LOOP) => StoreError::NotAFile { name: *name },
+            _ => self.root.error("opening", &path, error),
+        };
+        let file = self.root.open_file(&path).map_err(failed)?;
+        let status = file.metadata().map_err(failed)?;
+        if !status.is_file() {
+            return Err(StoreError::NotAFile { name: *name });
+        }
+        Ok((file, status.len()))
+    }
+}
+
+impl Store for LocalStore {
+    fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
+        let mut temporary = Temporary::create(&self.root, name.folder(), name.session())?;
+        temporary.write(bytes)?;
+        temporary.publish(name)
+    }
+
+    fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
+        let temporary = Temporary::create(&self.root, Folder::Packs, Some(session))?;
+        Ok(Box::new(LocalSpool { temporary, failed: false }))
+    }
+
+    fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
+        let (file, bytes) = self.open_file(name)?;
+        if bytes > limit_bytes {
+            return Err(StoreError::TooLarge { name: *name, bytes, limit_bytes });
+        }
+        let mut out = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+        // A file that grows meanwhile is no object of ours; the bound holds all the same.
+        let read = file.take(limit_bytes.saturating_add(1)).read_to_end(&mut out);
+        let read = read.map_err(|error| self.root.error("reading", &name.to_string(), error))?;
+        match u64::try_from(read).unwrap_or(u64::MAX) {
+            bytes if bytes > limit_bytes => Err(StoreError::TooLarge { name: *name, bytes, limit_bytes }),
+            _ => Ok(out),
+        }
+    }
+
+    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
+        let (file, bytes) = self.open_file(name)?;
+        Ok(Box::new(LocalObject { root: Arc::clone(&self.root), name: *name, file, bytes }))
+    }
+
+    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
+        folder::list(&self.root, folder, each)
+    }
+
+    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+        folder::remove(&self.root, names)
+    }
+
+    fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
+        folder::sweep(&self.root, may_go)
+    }
+
+    fn facts(&self) -> Result<StoreFacts, StoreError> {
+        if let Some(facts) = self.facts.get() {
+            return Ok(facts.clone());
+        }
+        let facts = probe::prove(&self.root)?;
+        Ok(self.facts.get_or_init(|| facts).clone())
+    }
+
+    fn describe(&self) -> String {
+        self.root.place("")
+    }
+}
+
+struct LocalObject {
+    root: Arc<Root>,
+    name: ObjectName,
+    file: File,
+    bytes: u64,
+}
+
+impl Object for LocalObject {
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+        let end = offset.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
+        if end > self.bytes {
+            return Err(StoreError::OutOfRange { name: self.name, end });
+        }
+        self.file.read_exact_at(buffer, offset).map_err(|error| {
+            // It was truncated after it was opened.
+            let ended = error.kind() == ErrorKind::UnexpectedEof;
+            let name = self.name;
+            if ended {
+                StoreError::OutOfRange { name, end }
+            } else {
+                self.root.error("reading", &name.to_string(), error)
+            }
+        })
+    }
+}
+
+struct LocalSpool {
+    temporary: Temporary,
+    failed: bool,
+}
+
+impl Spool for LocalSpool {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.temporary.write(bytes).inspect_err(|_| self.failed = true)
+    }
+
+    fn publish(self: Box<Self>, name: &ObjectName) -> Result<Created, StoreError> {
+        if self.failed {
+            let reason = "an earlier write to it failed".into();
+            return Err(StoreError::Abandoned { place: name.to_string(), reason });
+        }
+        self.temporary.publish(name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

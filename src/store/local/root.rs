@@ -1,0 +1,359 @@
+//! The root directory: how a file gets its name, durably and only once.
+
+use super::super::{Created, Folder, ObjectName, StoreError};
+use super::Write;
+use crate::id::{SessionId, write_hex};
+use crate::seal::random;
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What temporary files begin with.
+pub(super) const TEMPORARY_PREFIX: &str = ".tmp-";
+
+/// How often a name is tried whose directory vanishes each time: an emptied `gc` folder may be removed meanwhile.
+const PUBLISH_ATTEMPTS_MAX: u32 = 8;
+
+/// Gets an open directory and a name in it.
+type EachName<'a> = dyn FnMut(&OwnedFd, &[u8]) -> Result<(), StoreError> + 'a;
+
+/// The directory that holds a repository. Paths are relative to it.
+pub(super) struct Root {
+    directory: OwnedFd,
+    path: PathBuf,
+    /// Directories known to exist durably: this process synced their parents.
+    settled: Mutex<BTreeSet<String>>,
+    /// Set for good once `link` was refused as such: there are no hard links here.
+    without_links: AtomicBool,
+    /// Set for good once a directory could not be synced: what was linked into it may vanish with the next crash,
+    /// and asking again would be answered as if nothing had happened.
+    unsynced: AtomicBool,
+}
+
+impl Root {
+    pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
+        let place = path.display().to_string();
+        let failed = |error: io::Error| StoreError::from_io("creating", place.clone(), error);
+        match rustix::fs::mkdir(path, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(failed(error.into())),
+        }
+        let root = Self::at(path)?;
+        root.require_unused()?;
+        let parent = rustix::fs::openat(&root.directory, "..", directory_flags(), Mode::empty());
+        parent.and_then(rustix::fs::fsync).or_else(unless_unsupported).map_err(|error| failed(error.into()))?;
+        Ok(root)
+    }
+
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let place = || path.display().to_string();
+        let root = Self::at(path).map_err(|error| {
+            let absent = matches!(&error, StoreError::Io { source, .. } if is_absent(source));
+            if absent { StoreError::NotARepository { place: place() } } else { error }
+        })?;
+        match root.open_directory(Folder::Config.as_str()) {
+            Ok(_) => Ok(root),
+            Err(error) if is_absent(&error) => Err(StoreError::NotARepository { place: place() }),
+            Err(error) => Err(root.error("opening", Folder::Config.as_str(), error)),
+        }
+    }
+
+    fn at(path: &Path) -> Result<Self, StoreError> {
+        let opened = rustix::fs::open(path, directory_flags(), Mode::empty());
+        let directory =
+            opened.map_err(|error| StoreError::from_io("opening", path.display().to_string(), error.into()))?;
+        Ok(Self {
+            directory,
+            path: path.to_owned(),
+            settled: Mutex::default(),
+            without_links: AtomicBool::new(false),
+            unsynced: AtomicBool::new(false),
+        })
+    }
+
+    /// Refuses a directory that holds anything but the empty folders of an attempt that was interrupted.
+    fn require_unused(&self) -> Result<(), StoreError> {
+        let mut found = None;
+        for name in self.names("")? {
+            let ours = Folder::ALL.into_iter().any(|folder| folder.as_str().as_bytes() == name);
+            let inside = if ours { self.names(folder_text(&name))?.into_iter().next() } else { None };
+            if !ours || inside.is_some() {
+                found = Some(name.escape_ascii().to_string());
+            }
+        }
+        match found {
+            Some(found) => Err(StoreError::NotEmpty { place: self.place(""), found }),
+            None => Ok(()),
+        }
+    }
+
+    /// Where a path lies, for people.
+    pub(super) fn place(&self, path: &str) -> String {
+        if path.is_empty() { self.path.display().to_string() } else { self.path.join(path).display().to_string() }
+    }
+
+    pub(super) fn error(&self, operation: &'static str, path: &str, error: io::Error) -> StoreError {
+        StoreError::from_io(operation, self.place(path), error)
+    }
+
+    /// Opens for reading. Never blocks on a FIFO that somebody put there, never follows a link.
+    pub(super) fn open_file(&self, path: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(rustix::fs::openat(&self.directory, path, flags, Mode::empty())?.into())
+    }
+
+    /// The kind of the file system that a directory lies on; `None` when it can't be told.
+    pub(super) fn file_system(&self, path: &str) -> Option<u64> {
+        let directory = self.open_directory(path).ok()?;
+        let magic = rustix::fs::fstatfs(directory).ok()?.f_type;
+        // The upper half is only the sign of a 32-bit number.
+        u64::try_from(i128::from(magic) & i128::from(u32::MAX)).ok()
+    }
+
+    pub(super) fn open_directory(&self, path: &str) -> io::Result<OwnedFd> {
+        let path = if path.is_empty() { "." } else { path };
+        Ok(rustix::fs::openat(&self.directory, path, directory_flags(), Mode::empty())?)
+    }
+
+    /// All names in a directory; an absent one is empty.
+    pub(super) fn names(&self, path: &str) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut names = Vec::new();
+        self.each_name(path, &mut |_, name| {
+            names.push(name.to_vec());
+            Ok(())
+        })?;
+        Ok(names)
+    }
+
+    /// Calls `each` with the directory and every name in it; an absent directory is empty.
+    pub(super) fn each_name(&self, path: &str, each: &mut EachName<'_>) -> Result<(), StoreError> {
+        let failed = |error: io::Error| self.error("listing", path, error);
+        let directory = match self.open_directory(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(failed)?,
+        };
+        for entry in rustix::fs::Dir::read_from(&directory).map_err(|error| failed(error.into()))? {
+            let entry = entry.map_err(|error| failed(error.into()))?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                each(&directory, name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Unlinks a file; false when it was not there.
+    pub(super) fn unlink(&self, path: &str) -> Result<bool, StoreError> {
+        match rustix::fs::unlinkat(&self.directory, path, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(self.error("removing", path, error.into())),
+        }
+    }
+
+    /// Removes a directory if it is empty, and forgets that it was durable.
+    pub(super) fn remove_empty(&self, path: &str) {
+        self.unsettle(path);
+        // Not empty, or gone already: both are as good.
+        let _ = rustix::fs::unlinkat(&self.directory, path, AtFlags::REMOVEDIR);
+    }
+
+    /// Makes a directory, and its parent, unless they are there, and makes sure that a crash will not undo it.
+    pub(super) fn settle(&self, path: &str) -> Result<(), StoreError> {
+        if path.is_empty() || self.settled().contains(path) {
+            return Ok(());
+        }
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        self.settle(parent)?;
+        match rustix::fs::mkdirat(&self.directory, path, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(self.error("creating", path, error.into())),
+        }
+        // Also when somebody else made it: they may not have synced it yet.
+        self.sync_directory(parent)?;
+        self.settled().insert(path.to_owned());
+        Ok(())
+    }
+
+    fn unsettle(&self, path: &str) {
+        self.settled().remove(path);
+    }
+
+    fn settled(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn sync_directory(&self, path: &str) -> Result<(), StoreError> {
+        let synced = self
+            .open_directory(path)
+            .and_then(|directory| rustix::fs::fsync(directory).or_else(unless_unsupported).map_err(io::Error::from));
+        synced.map_err(|error| {
+            self.unsynced.store(true, Ordering::Release);
+            self.error("syncing", path, error)
+        })
+    }
+
+    fn require_synced(&self) -> Result<(), StoreError> {
+        if self.unsynced.load(Ordering::Acquire) {
+            let reason = "a directory could not be synced".into();
+            return Err(StoreError::Abandoned { place: self.place(""), reason });
+        }
+        Ok(())
+    }
+
+    /// Gives a file its name unless the name is taken. `Err(None)`: the directory of the name is not there.
+    fn give_name(&self, temporary: &Temporary, path: &str) -> Result<Created, Option<StoreError>> {
+        let linked = if self.without_links.load(Ordering::Acquire) {
+            Err(Errno::PERM)
+        } else {
+            rustix::fs::linkat(&self.directory, &temporary.path, &self.directory, path, AtFlags::empty())
+        };
+        let named = match linked {
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
+                self.without_links.store(true, Ordering::Release);
+                let no_replace = RenameFlags::NOREPLACE;
+                rustix::fs::renameat_with(&self.directory, &temporary.path, &self.directory, path, no_replace)
+            }
+            other => other,
+        };
+        match named {
+            Ok(()) => Ok(Created::New),
+            // The answer to an attempt that the system repeated may be about our own success.
+            Err(Errno::EXIST | Errno::NOENT) if temporary.is_at(path) => Ok(Created::New),
+            Err(Errno::EXIST) => Ok(Created::Exists),
+            Err(Errno::NOENT) => Err(None),
+            Err(error @ (Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) => {
+                let missing = format!("neither hard links nor renameat2 with RENAME_NOREPLACE work there ({error})");
+                Err(Some(StoreError::Unsupported { place: self.place(""), missing }))
+            }
+            Err(error) => Err(Some(self.error("publishing", path, error.into()))),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn pretend_no_links(&self) {
+        self.without_links.store(true, Ordering::Release);
+    }
+
+    #[cfg(test)]
+    pub(super) fn pretend_unsynced(&self) {
+        self.unsynced.store(true, Ordering::Release);
+    }
+}
+
+fn folder_text(name: &[u8]) -> &str {
+    std::str::from_utf8(name).unwrap_or_default()
+}
+
+/// Nothing is there, or something that is no directory.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+const fn directory_flags() -> OFlags {
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC)
+}
+
+/// Some network file systems can't sync a directory and say so; there the server keeps order by itself.
+fn unless_unsupported(error: Errno) -> Result<(), Errno> {
+    match error {
+        Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS => Ok(()),
+        other => Err(other),
+    }
+}
+
+/// A file that has no name yet that counts. Removed when dropped.
+pub(super) struct Temporary {
+    root: Arc<Root>,
+    path: String,
+    file: File,
+}
+
+impl Temporary {
+    /// Begins a file in a folder. Objects of its sub-directories begin here as well, so that a sweep finds them.
+    pub(super) fn create(root: &Arc<Root>, folder: Folder, session: Option<SessionId>) -> Result<Self, StoreError> {
+        root.settle(folder.as_str())?;
+        Self::create_in(root, folder.as_str(), session)
+    }
+
+    pub(super) fn create_in(root: &Arc<Root>, directory: &str, session: Option<SessionId>) -> Result<Self, StoreError> {
+        root.require_synced()?;
+        let path = format!("{directory}/{}", temporary_name(session));
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let readable = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+        let opened = rustix::fs::openat(&root.directory, &path, flags, readable);
+        let file = opened.map_err(|error| root.error("creating", &path, error.into()))?.into();
+        Ok(Self { root: Arc::clone(root), path, file })
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(bytes).map_err(|error| self.root.error("writing", &self.path, error))
+    }
+
+    /// Syncs the file, gives it its name, syncs the directory. Whatever happens, the file is not used again.
+    pub(super) fn publish(self, name: &ObjectName) -> Result<Created, StoreError> {
+        self.publish_at(&name.directory(), &name.to_string())
+    }
+
+    pub(super) fn publish_at(self, directory: &str, path: &str) -> Result<Created, StoreError> {
+        let root = Arc::clone(&self.root);
+        self.file.sync_data().map_err(|error| root.error("syncing", &self.path, error))?;
+        let mut attempts = 0..PUBLISH_ATTEMPTS_MAX;
+        let created = loop {
+            root.require_synced()?;
+            root.settle(directory)?;
+            match root.give_name(&self, path) {
+                Ok(created) => break created,
+                Err(None) if attempts.next().is_some() => root.unsettle(directory),
+                Err(None) => return Err(root.error("publishing", path, Errno::NOENT.into())),
+                Err(Some(error)) => return Err(error),
+            }
+        };
+        drop(self);
+        // Also when the object was there before: who made it may have crashed before syncing the directory.
+        root.sync_directory(directory)?;
+        Ok(created)
+    }
+
+    /// Whether the file at `path` is this one.
+    fn is_at(&self, path: &str) -> bool {
+        let there = rustix::fs::statat(&self.root.directory, path, AtFlags::SYMLINK_NOFOLLOW);
+        let ours = rustix::fs::fstat(&self.file);
+        there
+            .ok()
+            .zip(ours.ok())
+            .is_some_and(|(there, ours)| there.st_dev == ours.st_dev && there.st_ino == ours.st_ino)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Renamed away, swept, or on a medium that just failed: what stays is swept when its session is decided.
+        let _ = self.root.unlink(&self.path);
+    }
+}
+
+pub(super) fn temporary_name(session: Option<SessionId>) -> String {
+    let mut name = TEMPORARY_PREFIX.to_owned();
+    if let Some(session) = session {
+        name.push_str(&format!("{session}-"));
+    }
+    write_hex(&random::<8>(), &mut name).expect("writing to a string can't fail");
+    name
+}
+
+/// The session of a temporary file's name; `None` when it is no such name.
+pub(super) fn temporary_session(name: &[u8]) -> Option<Option<SessionId>> {
+    let rest = std::str::from_utf8(name).ok()?.strip_prefix(TEMPORARY_PREFIX)?;
+    Some(rest.rsplit_once('-').and_then(|(session, _)| session.parse().ok()))
+}

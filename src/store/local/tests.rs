@@ -1,0 +1,211 @@
+use super::super::conformance;
+use super::super::{Fact, StoreError};
+use super::*;
+use crate::id::{ClientId, PackId};
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+fn session(number: u64) -> SessionId {
+    SessionId { client: ClientId::from_bytes([1; 16]), number }
+}
+
+fn fresh() -> (tempfile::TempDir, LocalStore) {
+    let place = tempfile::tempdir().unwrap();
+    let store = LocalStore::create(&place.path().join("repository")).unwrap();
+    (place, store)
+}
+
+fn names_in(path: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(path).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_local_store_conforms() {
+    let mut places = Vec::new();
+    conformance::run(&mut || {
+        let (place, store) = fresh();
+        places.push(place);
+        Box::new(store)
+    });
+}
+
+#[test]
+fn store_3_the_local_store_conforms_without_hard_links() {
+    let mut places = Vec::new();
+    conformance::run(&mut || {
+        let (place, store) = fresh();
+        places.push(place);
+        store.root.pretend_no_links();
+        Box::new(store)
+    });
+}
+
+#[test]
+fn store_6_a_repository_is_made_only_where_nothing_is() {
+    let place = tempfile::tempdir().unwrap();
+    drop(LocalStore::create(place.path()).unwrap());
+    drop(LocalStore::create(place.path()).expect("an attempt that wrote nothing can be taken up again"));
+    let store = LocalStore::open(place.path()).unwrap();
+    let _ = store.create(&ObjectName::Config(0), b"x").unwrap();
+    let refused = LocalStore::create(place.path()).err().unwrap();
+    assert!(matches!(&refused, StoreError::NotEmpty { found, .. } if found == "config"), "{refused}");
+
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("letter"), "x").unwrap();
+    let refused = LocalStore::create(other.path()).err().unwrap();
+    assert!(matches!(&refused, StoreError::NotEmpty { found, .. } if found == "letter"), "{refused}");
+    assert_eq!(names_in(other.path()), ["letter"]);
+}
+
+#[test]
+fn store_6_what_has_no_config_folder_is_not_a_repository() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("file"), "x").unwrap();
+    for path in [place.path().to_owned(), place.path().join("absent"), place.path().join("file")] {
+        let refused = LocalStore::open(&path).err().unwrap();
+        assert!(matches!(refused, StoreError::NotARepository { .. }), "{refused}");
+    }
+}
+
+#[test]
+fn a_lost_empty_folder_is_empty_and_made_again() {
+    let (place, store) = fresh();
+    drop(store);
+    let packs = place.path().join("repository/packs");
+    std::fs::remove_dir(&packs).unwrap();
+    let store = LocalStore::open(&place.path().join("repository")).unwrap();
+    assert!(conformance::everything(&store).is_empty());
+    let _ = store.create(&ObjectName::Pack(PackId::from_bytes([1; 32])), b"x").unwrap();
+    assert_eq!(conformance::everything(&store).len(), 1);
+}
+
+#[test]
+fn store_7_strangers_are_reported_and_temporaries_are_not() {
+    let (place, store) = fresh();
+    let root = place.path().join("repository");
+    let pack = ObjectName::Pack(PackId::from_bytes([0xab; 32]));
+    let _ = store.create(&pack, b"x").unwrap();
+    std::fs::write(root.join("packs/notes\n.txt"), "x").unwrap();
+    std::fs::write(root.join("packs/ab/.tmp-0011223344556677"), "x").unwrap();
+    std::fs::write(root.join("packs/ab").join("cd".repeat(32)), "x").unwrap();
+    std::fs::create_dir(root.join("packs/ab").join("ab".repeat(31) + "ff")).unwrap();
+    symlink("/etc/passwd", root.join("packs/ab").join("ab".repeat(31) + "00")).unwrap();
+    std::fs::create_dir(root.join("packs/xy")).unwrap();
+    let (mut objects, mut strangers) = (Vec::new(), Vec::new());
+    store
+        .list(Folder::Packs, &mut |listed| match listed {
+            Listed::Object { name, bytes } => objects.push((name, bytes)),
+            Listed::Stranger { path } => strangers.push(path),
+        })
+        .unwrap();
+    strangers.sort();
+    assert_eq!(objects, [(pack, 1)]);
+    let expected = [
+        format!("packs/ab/{}00", "ab".repeat(31)),
+        format!("packs/ab/{}ff", "ab".repeat(31)),
+        format!("packs/ab/{}", "cd".repeat(32)),
+        "packs/notes\\n.txt".into(),
+        "packs/xy".into(),
+    ];
+    assert_eq!(strangers, expected);
+}
+
+#[test]
+fn what_is_no_regular_file_is_not_opened() {
+    let (place, store) = fresh();
+    let root = place.path().join("repository");
+    symlink("/etc/passwd", root.join("config/0")).unwrap();
+    std::fs::create_dir(root.join("config/1")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, root.join("config/2"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
+    for number in 0..3 {
+        let refused = store.read(&ObjectName::Config(number), 100).unwrap_err();
+        assert!(matches!(refused, StoreError::NotAFile { .. }), "{refused}");
+    }
+}
+
+#[test]
+fn store_8_temporaries_go_when_their_session_is_decided() {
+    let (place, store) = fresh();
+    let packs = place.path().join("repository/packs");
+    let mut dead = store.spool(session(1)).unwrap();
+    dead.append(&[0; 1000]).unwrap();
+    // The process dies: nothing is dropped.
+    std::mem::forget(dead);
+    let mut alive = store.spool(session(2)).unwrap();
+    alive.append(b"alive").unwrap();
+    std::fs::write(place.path().join("repository/segments/.tmp-0011223344556677"), "12345").unwrap();
+    let begins = format!(".tmp-{}-", session(1));
+    assert!(names_in(&packs).iter().any(|name| name.starts_with(&begins)), "{:?}", names_in(&packs));
+
+    assert_eq!(store.sweep_temporaries(&|owner| owner == Some(session(1))).unwrap(), 1000);
+    assert_eq!(names_in(&packs).len(), 1, "the living session's file stays");
+    assert_eq!(store.sweep_temporaries(&|owner| owner.is_none()).unwrap(), 5);
+    let name = ObjectName::Pack(PackId::from_bytes([5; 32]));
+    assert_eq!(alive.publish(&name).unwrap(), Created::New);
+    assert_eq!(store.read(&name, 10).unwrap(), b"alive");
+}
+
+#[test]
+fn a_swept_spool_fails_and_publishes_nothing() {
+    for without_links in [false, true] {
+        let (_place, store) = fresh();
+        if without_links {
+            store.root.pretend_no_links();
+        }
+        let mut spool = store.spool(session(1)).unwrap();
+        spool.append(b"x").unwrap();
+        assert_eq!(store.sweep_temporaries(&|_| true).unwrap(), 1);
+        let refused = spool.publish(&ObjectName::Pack(PackId::from_bytes([5; 32])));
+        assert!(matches!(refused, Err(StoreError::Io { operation: "publishing", .. })), "{refused:?}");
+        assert!(conformance::everything(&store).is_empty());
+    }
+}
+
+#[test]
+fn store_9_after_a_failed_sync_of_a_directory_nothing_more_is_written() {
+    let (_place, store) = fresh();
+    let begun = store.spool(session(1)).unwrap();
+    let name = ObjectName::Pack(PackId::from_bytes([5; 32]));
+    store.root.pretend_unsynced();
+    for refused in [begun.publish(&name), store.create(&name, b"x")] {
+        assert!(matches!(refused, Err(StoreError::Abandoned { .. })), "{refused:?}");
+    }
+    assert!(store.spool(session(1)).is_err());
+    assert!(conformance::everything(&store).is_empty());
+}
+
+/// Runs as an ordinary user would; root is refused nothing.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn a_directory_that_can_not_be_written_reads_and_proves_nothing() {
+    if is_root() {
+        return;
+    }
+    let (place, store) = fresh();
+    let root = place.path().join("repository");
+    let _ = store.create(&ObjectName::Config(0), b"x").unwrap();
+    drop(store);
+    for folder in Folder::ALL {
+        std::fs::set_permissions(root.join(folder.as_str()), PermissionsExt::from_mode(0o500)).unwrap();
+    }
+    let store = LocalStore::open(&root).unwrap();
+    assert_eq!(store.read(&ObjectName::Config(0), 10).unwrap(), b"x");
+    assert!(matches!(store.facts().unwrap().creates_exclusively, Fact::Unproven(_)));
+    assert!(store.create(&ObjectName::Config(1), b"x").is_err_and(|error| error.is_read_only()));
+}
+
+#[test]
+fn a_full_device_is_reported_as_such() {
+    let error = std::fs::write("/dev/full", "x").unwrap_err();
+    assert!(StoreError::from_io("writing", "/dev/full", error).is_no_space());
+    let quota = std::io::Error::from(rustix::io::Errno::DQUOT);
+    assert!(StoreError::from_io("writing", "there", quota).is_no_space());
+    let read_only = std::io::Error::from(rustix::io::Errno::ROFS);
+    assert!(StoreError::from_io("writing", "there", read_only).is_read_only());
+}
