@@ -13,9 +13,11 @@ mod rows;
 mod standing;
 
 pub use memory::MemoryIndex;
-pub use rows::{Extent, FrameRow, PackRow, SegmentRows};
+pub use rows::Extent;
 
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};
+use crate::layout::Class;
+use crate::segment::{PackRow, SegmentError, SegmentReader};
 use std::collections::BTreeSet;
 
 /// A pack's number within one opened index. It means nothing elsewhere.
@@ -30,8 +32,8 @@ pub const PACK_COUNT_MAX: u32 = 1 << 30;
 pub struct PackEntry {
     /// The pack.
     pub id: PackId,
-    /// Which class of frames it holds, as it stands in its header.
-    pub class: u8,
+    /// Which class of frames it holds.
+    pub class: Class,
     /// Its length in bytes.
     pub bytes: u64,
     /// The key that vouches for it.
@@ -57,14 +59,15 @@ pub struct Totals {
 
 impl PackEntry {
     fn of(segment: SegmentId, row: &PackRow) -> Self {
+        let facts = row.facts();
         Self {
-            id: row.pack,
-            class: row.class,
-            bytes: row.bytes,
-            signer: row.signer,
-            session: row.session,
+            id: facts.pack,
+            class: facts.class,
+            bytes: facts.bytes,
+            signer: facts.signer,
+            session: facts.session,
             segment,
-            chunk_count: row.ids.len().try_into().unwrap_or(u64::MAX),
+            chunk_count: row.ids().len().try_into().unwrap_or(u64::MAX),
         }
     }
 
@@ -129,8 +132,8 @@ pub trait Index: Send + Sync {
     /// changes nothing.
     ///
     /// # Errors
-    /// When its rows contradict themselves, or the view can't be written; it does not count then.
-    fn apply(&self, id: SegmentId, rows: &dyn SegmentRows) -> Result<(), IndexError>;
+    /// When the view can't be written; the segment does not count then.
+    fn apply(&self, segment: &SegmentReader<'_>) -> Result<(), IndexError>;
 
     /// Takes away what only this segment lists. Retracting one that is not applied changes nothing.
     ///
@@ -179,20 +182,22 @@ pub struct CaughtUp {
     pub retracted_count: usize,
 }
 
-/// Brings an index to exactly the committed segments; `fetch` gets the rows of those that are missing. New ones are
-/// applied before old ones are retracted, so that packs which move from one segment to another keep their rows.
+/// Brings an index to exactly the committed segments; `fetch` gets the opened bodies of those that are missing.
+/// New ones are applied before old ones are retracted, so that packs which move from one segment to another keep their
+/// rows.
 ///
 /// # Errors
 /// Those of `fetch` and of the index.
 pub fn catch_up<E: From<IndexError>>(
     index: &dyn Index,
     committed: &BTreeSet<SegmentId>,
-    fetch: &mut dyn FnMut(SegmentId) -> Result<Box<dyn SegmentRows>, E>,
+    fetch: &mut dyn FnMut(SegmentId) -> Result<Vec<u8>, E>,
 ) -> Result<CaughtUp, E> {
     let applied: BTreeSet<SegmentId> = index.applied()?.into_iter().collect();
     let mut done = CaughtUp::default();
     for id in committed.difference(&applied) {
-        index.apply(*id, &*fetch(*id)?)?;
+        let body = fetch(*id)?;
+        index.apply(&SegmentReader::parse(*id, &body).map_err(IndexError::from)?)?;
         done.applied_count = done.applied_count.saturating_add(1);
     }
     for id in applied.difference(committed) {
@@ -212,24 +217,9 @@ pub enum IndexError {
         /// The number.
         ordinal: PackOrdinal,
     },
-    /// The rows of a segment contradict themselves.
-    #[error("segment {segment} lists pack {pack} wrongly: {reason}")]
-    Rows {
-        /// The segment.
-        segment: SegmentId,
-        /// The pack.
-        pack: PackId,
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// A segment can't be read to its end.
-    #[error("segment {segment} can't be read: {reason}")]
-    Segment {
-        /// The segment.
-        segment: SegmentId,
-        /// What is wrong.
-        reason: String,
-    },
+    /// A segment is malformed.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
     /// More packs than can be numbered.
     #[error("the index can't number more than {PACK_COUNT_MAX} packs")]
     Full,

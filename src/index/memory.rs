@@ -2,8 +2,9 @@
 //! without RocksDB. It takes some 80 bytes a chunk.
 
 use super::standing::{Ordinals, Standing};
-use super::{Extent, Index, IndexError, PackEntry, PackOrdinal, PackRow, SegmentRows, Totals};
+use super::{Extent, Index, IndexError, PackEntry, PackOrdinal, Totals};
 use crate::id::{ChunkId, PackId, SegmentId};
+use crate::segment::{PackRow, SegmentReader};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -81,10 +82,9 @@ impl State {
 
     fn apply(&mut self, id: SegmentId, row: &PackRow) -> Result<u32, IndexError> {
         let ordinal = self.ordinal(PackEntry::of(id, row))?;
-        row.for_each_extent(id, PackOrdinal(ordinal), &mut |chunk, extent| {
-            self.add(chunk, extent);
-            Ok(())
-        })?;
+        for (chunk, place) in row.chunks() {
+            self.add(chunk, Extent::new(PackOrdinal(ordinal), place));
+        }
         Ok(ordinal)
     }
 
@@ -155,17 +155,16 @@ impl Index for MemoryIndex {
         Ok(self.read().standing.applied())
     }
 
-    fn apply(&self, id: SegmentId, rows: &dyn SegmentRows) -> Result<(), IndexError> {
+    fn apply(&self, segment: &SegmentReader<'_>) -> Result<(), IndexError> {
         let mut state = self.write();
+        let id = segment.segment();
         if state.standing.is_applied(id) {
             return Ok(());
         }
-        rows.for_each_pack(&mut |row| row.check(id))?;
         let mut ordinals = Ordinals::default();
-        rows.for_each_pack(&mut |row| {
-            ordinals.push(state.apply(id, row)?);
-            Ok(())
-        })?;
+        for row in segment.packs() {
+            ordinals.push(state.apply(id, &row)?);
+        }
         state.standing.apply(id, ordinals);
         Ok(())
     }
