@@ -1,5 +1,9 @@
 //! A content-addressed, deduplicating, encrypted backup repository.
 
+#[doc(hidden)]
+pub mod chunk;
+#[doc(hidden)]
+pub mod frame;
 pub mod id;
 #[doc(hidden)]
 pub mod index;
@@ -7,6 +11,7 @@ pub mod index;
 pub mod layout;
 #[doc(hidden)]
 pub mod pack;
+pub mod progress;
 #[doc(hidden)]
 pub mod seal;
 #[doc(hidden)]

@@ -1,0 +1,208 @@
+use super::*;
+use proptest::prelude::*;
+
+const KIB: usize = 1024;
+
+fn gear() -> Gear {
+    Gear::derive(&[0x11; 32])
+}
+
+fn small() -> CutParameters {
+    CutParameters::parse(4096, 8192, 16384, 1).unwrap()
+}
+
+/// A part of a file without its bytes' owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Data(Vec<u8>),
+    Zeros(u64),
+}
+
+fn keep(parts: &mut Vec<Part>) -> impl FnMut(Piece<'_>) {
+    |piece| {
+        parts.push(match piece {
+            Piece::Data(bytes) => Part::Data(bytes.to_vec()),
+            Piece::Zeros(length) => Part::Zeros(length),
+        });
+    }
+}
+
+fn whole(parameters: &CutParameters, gear: &Gear, content: &[u8]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    chunk_slice(&Cutter::new(parameters, gear), content, keep(&mut parts));
+    parts
+}
+
+/// Bytes that look random, the same for the same seed.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut out = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
+    out
+}
+
+/// The rules of the page, byte by byte and without any of the shipped code.
+mod by_the_page {
+    use super::Part;
+
+    pub(super) struct Rules {
+        pub(super) min: usize,
+        pub(super) avg: usize,
+        pub(super) max: usize,
+        pub(super) mask_small: u64,
+        pub(super) mask_large: u64,
+        pub(super) gear_key: [u8; 32],
+    }
+
+    impl Rules {
+        pub(super) fn parts(&self, content: &[u8]) -> Vec<Part> {
+            let blocks: Vec<bool> =
+                content.chunks_exact(4096).map(|block| block.iter().all(|byte| *byte == 0)).collect();
+            let mut parts = Vec::new();
+            let mut piece_start = 0;
+            let mut block = 0;
+            while block < blocks.len() {
+                let end = blocks[block..].iter().position(|zero| !zero).map_or(blocks.len(), |at| block + at);
+                if end - block >= 16 {
+                    self.cut(&content[piece_start..block * 4096], &mut parts);
+                    parts.push(Part::Zeros(((end - block) * 4096) as u64));
+                    piece_start = end * 4096;
+                }
+                block = end + 1;
+            }
+            self.cut(&content[piece_start..], &mut parts);
+            parts
+        }
+
+        fn cut(&self, mut piece: &[u8], parts: &mut Vec<Part>) {
+            let mut xof = vec![0; 2048];
+            blake3::Hasher::new_keyed(&self.gear_key).update(b"holdall 1 gear table").finalize_xof().fill(&mut xof);
+            let gear: Vec<u64> = xof.chunks(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
+            while !piece.is_empty() {
+                let length = self.first(piece, &gear);
+                parts.push(Part::Data(piece[..length].to_vec()));
+                piece = &piece[length..];
+            }
+        }
+
+        fn first(&self, piece: &[u8], gear: &[u64]) -> usize {
+            let n = piece.len().min(self.max);
+            let mut hash = 0u64;
+            for i in self.min..n / 2 * 2 {
+                hash = (hash << 1).wrapping_add(gear[usize::from(piece[i])]);
+                let mask = if i < self.avg { self.mask_small } else { self.mask_large };
+                if hash & mask == 0 {
+                    return i;
+                }
+            }
+            n
+        }
+    }
+}
+
+fn rules_of_small() -> by_the_page::Rules {
+    by_the_page::Rules {
+        min: 4096,
+        avg: 8192,
+        max: 16384,
+        mask_small: 0x0000_d903_1353_0000,
+        mask_large: 0x0000_d901_0353_0000,
+        gear_key: [0x11; 32],
+    }
+}
+
+/// Stretches of noise, text and zeros whose borders lie on, near and off the 4 KiB grain.
+fn content() -> impl Strategy<Value = Vec<u8>> {
+    let length = prop_oneof![0usize..200, 0usize..30_000, (0usize..24).prop_map(|blocks| blocks * 4096)];
+    let stretch = (0u8..4, length, any::<u64>()).prop_map(|(kind, length, seed)| match kind {
+        0 | 1 => vec![0; length],
+        2 => noise(seed, length),
+        _ => b"the same line of text again\n".iter().copied().cycle().take(length).collect(),
+    });
+    prop::collection::vec(stretch, 0..7).prop_map(|stretches| stretches.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn the_parts_are_those_of_the_page(content in content()) {
+        prop_assert_eq!(whole(&small(), &gear(), &content), rules_of_small().parts(&content));
+    }
+
+    #[test]
+    fn read_sizes_never_move_a_cut(content in content(), reads in prop::collection::vec(1usize..40_000, 1..8)) {
+        let gear = gear();
+        let mut chunker = Chunker::new(Cutter::new(&small(), &gear));
+        let mut parts = Vec::new();
+        let mut rest = content.as_slice();
+        for read in reads.iter().cycle() {
+            let (head, tail) = rest.split_at(rest.len().min(*read));
+            chunker.push(head, keep(&mut parts));
+            rest = tail;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        chunker.finish(keep(&mut parts));
+        prop_assert_eq!(parts, whole(&small(), &gear, &content));
+    }
+}
+
+#[test]
+fn parameters_outside_the_rules_are_refused() {
+    let order = |min_bytes, avg_bytes, max_bytes| Err(ChunkError::Order { min_bytes, avg_bytes, max_bytes });
+    let cases = [
+        ((4094, 8192, 16384, 1), order(4094, 8192, 16384)),
+        ((8192, 8192, 16384, 1), order(8192, 8192, 16384)),
+        ((4096, 8192, 8192, 1), order(4096, 8192, 8192)),
+        ((4096, 8192, (4 << 20) + 2, 1), order(4096, 8192, (4 << 20) + 2)),
+        ((4097, 8192, 16384, 1), Err(ChunkError::Odd { min_bytes: 4097, avg_bytes: 8192, max_bytes: 16384 })),
+        ((4096, 8194, 16384, 1), Err(ChunkError::Average { avg_bytes: 8194 })),
+        ((4096, 8192, 16384, 4), Err(ChunkError::Normalization { level: 4 })),
+    ];
+    for ((min, avg, max, level), refusal) in cases {
+        assert_eq!(CutParameters::parse(min, avg, max, level), refusal);
+    }
+    assert_eq!(CutParameters::parse(16 << 10, 64 << 10, 256 << 10, 1), Ok(CutParameters::DEFAULT));
+}
+
+#[test]
+fn the_masks_are_those_of_fastcdc() {
+    for bits in 13..=21 {
+        for level in 0..=3u8 {
+            let parameters = CutParameters::parse(4096, 1 << bits, 4 << 20, level).unwrap();
+            let at = |index: u32| fastcdc::v2020::MASKS[index as usize];
+            assert_eq!(parameters.masks(), (at(bits + u32::from(level)), at(bits - u32::from(level))));
+        }
+    }
+}
+
+#[test]
+fn a_file_no_longer_than_the_minimum_is_one_chunk_in_place() {
+    let gear = gear();
+    let content = noise(1, 16 * KIB);
+    let mut seen = 0;
+    chunk_slice(&Cutter::new(&CutParameters::DEFAULT, &gear), &content, |piece| {
+        assert_eq!(piece, Piece::Data(&content));
+        let Piece::Data(chunk) = piece else { return };
+        assert_eq!(chunk.as_ptr(), content.as_ptr(), "not copied");
+        seen += 1;
+    });
+    assert_eq!(seen, 1);
+}
+
+#[test]
+fn holes_are_zeros() {
+    let gear = gear();
+    for (before, hole, after) in [(0, 65536, 0), (5000, 100_000, 77), (4096, 4096, 1), (1, 70_000, 70_000)] {
+        let (head, tail) = (noise(2, before), noise(3, after));
+        let mut chunker = Chunker::new(Cutter::new(&small(), &gear));
+        let mut parts = Vec::new();
+        chunker.push(&head, keep(&mut parts));
+        chunker.zeros(hole as u64, keep(&mut parts));
+        chunker.push(&tail, keep(&mut parts));
+        chunker.finish(keep(&mut parts));
+        let content = [head, vec![0; hole], tail].concat();
+        assert_eq!(parts, whole(&small(), &gear, &content), "{before} {hole} {after}");
+    }
+}

@@ -1,0 +1,70 @@
+//! What an operation tells while it runs, and how it is asked to stop.
+
+use std::path::Path;
+
+/// Receives the events of a running operation.
+///
+/// Events come from several threads at once and in no promised order; an implementation must be cheap, since the
+/// working threads wait for it.
+pub trait Progress: Send + Sync {
+    /// Takes one event.
+    fn event(&self, event: &Event<'_>);
+
+    /// Says whether the operation should end early. It is asked between files and between frames; an operation that
+    /// stops this way leaves the repository consistent and says that it was stopped.
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+/// One thing that happened. Counts are increments unless said otherwise, so that a receiver adds them up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A new phase of the operation began; those before it are over. The name is a verb in the present participle
+    /// ("reading the index").
+    Phase(&'static str),
+    /// How much there is to do, replacing earlier estimates.
+    Estimated {
+        /// Files.
+        files: u64,
+        /// Bytes of content.
+        bytes: u64,
+    },
+    /// Work on this path began.
+    Entered {
+        /// The path as the operation found it; any bytes may stand in it.
+        path: &'a Path,
+    },
+    /// Work was done, whether anything had to be read or written for it or not.
+    Processed {
+        /// Files completed.
+        files: u64,
+        /// Bytes of content completed.
+        bytes: u64,
+    },
+    /// Content went into the store.
+    Stored {
+        /// Bytes before compression.
+        raw_bytes: u64,
+        /// Bytes as they lie in the store.
+        stored_bytes: u64,
+    },
+    /// Something went wrong that does not end the operation; the operation's report counts it as well.
+    Problem {
+        /// What it is about.
+        path: &'a Path,
+        /// What was being done ("read", "set owner").
+        operation: &'static str,
+        /// Why it failed.
+        message: &'a str,
+    },
+}
+
+/// Tells nobody and never stops.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _: &Event<'_>) {}
+}
