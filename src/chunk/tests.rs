@@ -64,7 +64,7 @@ mod by_the_page {
                 let end = blocks[block..].iter().position(|zero| !zero).map_or(blocks.len(), |at| block + at);
                 if end - block >= 16 {
                     self.cut(&content[piece_start..block * 4096], &mut parts);
-                    parts.push(Part::Zeros(((end - block) * 4096) as u64));
+                    parts.push(Part::Zeros(u64::try_from((end - block) * 4096).unwrap()));
                     piece_start = end * 4096;
                 }
                 block = end + 1;
@@ -171,7 +171,7 @@ fn the_masks_are_those_of_fastcdc() {
     for bits in 13..=21 {
         for level in 0..=3u8 {
             let parameters = CutParameters::parse(4096, 1 << bits, 4 << 20, level).unwrap();
-            let at = |index: u32| fastcdc::v2020::MASKS[index as usize];
+            let at = |index: u32| fastcdc::v2020::MASKS[usize::try_from(index).unwrap()];
             assert_eq!(parameters.masks(), (at(bits + u32::from(level)), at(bits - u32::from(level))));
         }
     }
@@ -199,7 +199,7 @@ fn holes_are_zeros() {
         let mut chunker = Chunker::new(Cutter::new(&small(), &gear));
         let mut parts = Vec::new();
         chunker.push(&head, keep(&mut parts));
-        chunker.zeros(hole as u64, keep(&mut parts));
+        chunker.zeros(u64::try_from(hole).unwrap(), keep(&mut parts));
         chunker.push(&tail, keep(&mut parts));
         chunker.finish(keep(&mut parts));
         let content = [head, vec![0; hole], tail].concat();
