@@ -3,19 +3,33 @@
 #[doc(hidden)]
 pub mod chunk;
 #[doc(hidden)]
+pub mod config;
+#[doc(hidden)]
+pub mod envelope;
+#[doc(hidden)]
 pub mod frame;
+#[doc(hidden)]
+pub mod gc;
 pub mod id;
 #[doc(hidden)]
 pub mod index;
 #[doc(hidden)]
+pub mod key;
+#[doc(hidden)]
 pub mod layout;
+#[doc(hidden)]
+pub mod outcome;
 #[doc(hidden)]
 pub mod pack;
 pub mod progress;
 #[doc(hidden)]
+pub mod record;
+#[doc(hidden)]
 pub mod seal;
 #[doc(hidden)]
 pub mod segment;
+#[doc(hidden)]
+pub mod session_record;
 #[doc(hidden)]
 pub mod store;
 #[doc(hidden)]

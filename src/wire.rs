@@ -8,7 +8,7 @@
 
 use bincode::config::{Configuration, Fixint, LittleEndian, NoLimit};
 use bincode::de::read::Reader as _;
-use bincode::de::{Decode, Decoder};
+use bincode::de::{BorrowDecode, BorrowDecoder, Decode, Decoder};
 use bincode::enc::{Encode, Encoder};
 use bincode::error::{DecodeError, EncodeError};
 
@@ -291,6 +291,8 @@ impl<C> Decode<C> for Blob {
     }
 }
 
+bincode::impl_borrow_decode!(Blob);
+
 /// A sequence in the plain encoding: `u64` count, then the items. Items take at least one byte each.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct List<T>(pub Vec<T>);
@@ -322,6 +324,12 @@ impl<C, T: Decode<C>> Decode<C> for List<T> {
             items.push(T::decode(decoder)?);
         }
         Ok(Self(items))
+    }
+}
+
+impl<'de, C, T: Decode<C>> BorrowDecode<'de, C> for List<T> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
     }
 }
 

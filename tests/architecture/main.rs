@@ -48,6 +48,8 @@ fn an_import_from_the_same_or_a_higher_rank_is_found() {
         ("src/pack.rs", "use super::content::Claim;"),
         ("src/backup.rs", "use crate::restore::Plan;"),
         ("src/cli/ls.rs", "use holdall::pack::Class;"),
+        ("src/key.rs", "use crate::envelope::Kind;"),
+        ("src/gc.rs", "use crate::segment::SegmentBuilder;"),
         ("src/unheard.rs", ""),
     ];
     for (path, text) in cases {
@@ -62,6 +64,7 @@ fn imports_from_lower_ranks_and_the_own_room_pass() {
         ("src/pack/footer.rs", "use super::PackError;\nuse crate::{seal, wire::Reader};"),
         ("src/id.rs", "// use crate::pack\nconst A: &str = \"crate::pack\";"),
         ("src/id.rs", "#[cfg(test)]\nmod tests { use crate::pack::Class; }"),
+        ("src/outcome.rs", "use crate::session_record::Session;\nuse crate::envelope::Kind;"),
         ("src/cli/ls.rs", "use crate::cli::render::Renderer;\nuse holdall::{Repository, id::SnapshotId};"),
     ];
     for (path, text) in cases {

@@ -1,0 +1,149 @@
+//! The rules that an outcome's fields obey, one table for each structure.
+
+use super::{
+    Attribute, Component, ComponentDescription, ComponentKind, ComponentState, Counts, MANDATORY, OutcomeBody,
+    OutcomeDescription, OutcomeError, OutcomeKind, Seen,
+};
+use crate::wire::{Blob, List};
+
+/// Most components of a snapshot.
+pub const COMPONENTS_COUNT_MAX: usize = 1024;
+/// Most entries of a list of what was seen: what makes 16 KiB. A longer one lies in a manifest pack.
+pub const SEEN_COUNT_MAX: usize = 292;
+/// Longest name of a host, user, group, component, program or tag.
+pub const TEXT_BYTES_MAX: usize = 1024;
+const REASON_BYTES_MAX: usize = 64 << 10;
+const PATH_BYTES_MAX: usize = 64 << 10;
+const ATTRIBUTES_COUNT_MAX: usize = 1024;
+
+type Rule = (bool, &'static str);
+
+impl OutcomeBody {
+    /// Checks every rule that concerns this body alone.
+    pub(super) fn validate(&self) -> Result<(), OutcomeError> {
+        let unknown = unknown_attribute(&self.attributes);
+        let attributes =
+            unknown.map_or(Ok(()), |attribute| Err(OutcomeError::UnknownAttribute { id: self.id, attribute }));
+        let broken = self.broken_rule();
+        broken.map_or(attributes, |what| Err(OutcomeError::Invalid { id: self.id, what }))
+    }
+
+    fn broken_rule(&self) -> Option<&'static str> {
+        let kind = self.kind;
+        let components = &self.components.0;
+        let rules: [Rule; 12] = [
+            (self.id.number > 0, "its number is zero"),
+            (self.packs.0.is_sorted_by(|a, b| a < b), "its packs are not sorted"),
+            (self.segments.0.is_sorted_by(|a, b| a.id < b.id), "its segments are not sorted"),
+            (self.members.0.is_sorted_by(|a, b| a < b), "its members are not sorted"),
+            (components.len() <= COMPONENTS_COUNT_MAX, "it has too many components"),
+            (kind.has_components() || components.is_empty(), "it is of a kind that has no components"),
+            (!kind.has_components() || !components.is_empty(), "it has no component"),
+            (kind == OutcomeKind::Group || self.members.0.is_empty(), "it is no group and has members"),
+            (kind != OutcomeKind::Group || !self.members.0.is_empty(), "it is a group without members"),
+            ((kind == OutcomeKind::Restate) == self.statement.is_some(), "a restate has a statement, and nothing else"),
+            (kind != OutcomeKind::Abort || self.packs.0.is_empty(), "it is an abort with packs"),
+            (kind != OutcomeKind::Abort || self.segments.0.is_empty(), "it is an abort with segments"),
+        ];
+        first_broken(&rules)
+            .or_else(|| self.broken_seen_rule())
+            .or_else(|| components.iter().find_map(Component::broken_rule))
+            .or_else(|| self.broken_statement_rule())
+            .or_else(|| broken_attribute_rule(&self.attributes))
+    }
+
+    fn broken_seen_rule(&self) -> Option<&'static str> {
+        let Seen { base, entries, overflow } = &self.seen;
+        let entries = &entries.0;
+        let own_is_older = |client, number| client != self.id.client || number < self.id.number;
+        first_broken(&[
+            (*base < self.id.number, "its seen list continues one that is not older"),
+            (entries.len() <= SEEN_COUNT_MAX, "its seen list is too long to stand in it"),
+            (overflow.is_none() || entries.is_empty(), "its seen list stands in two places"),
+            (entries.is_sorted_by(|a, b| a.client < b.client), "its seen list is not sorted"),
+            (entries.iter().all(|entry| entry.number > 0), "its seen list has a number of zero"),
+            (entries.iter().all(|entry| own_is_older(entry.client, entry.number)), "it has seen itself"),
+        ])
+    }
+
+    fn broken_statement_rule(&self) -> Option<&'static str> {
+        let statement = self.statement.as_ref()?;
+        let (snapshots, cancels) = (&statement.snapshots.0, &statement.cancels.0);
+        first_broken(&[
+            (!snapshots.is_empty(), "its statement names no snapshot"),
+            (snapshots.is_sorted_by(|a, b| a < b), "the snapshots of its statement are not sorted"),
+            (!cancels.is_empty(), "its statement cancels nothing"),
+            (cancels.is_sorted_by(|a, b| a < b), "what its statement cancels is not sorted"),
+        ])
+    }
+}
+
+impl Component {
+    fn broken_rule(&self) -> Option<&'static str> {
+        let missing = self.state == ComponentState::Missing;
+        first_broken(&[
+            (missing != self.manifest.is_some(), "a component has a manifest if and only if it is not missing"),
+            (!missing || self.stat.is_none(), "a missing component has a stat tree"),
+            (self.kind == ComponentKind::Tree || self.stat.is_none(), "a stream has a stat tree"),
+            (!missing || self.counts == Counts::default(), "a missing component counts something"),
+            (!missing || !self.required, "a required component is missing"),
+        ])
+    }
+}
+
+impl OutcomeDescription {
+    /// Checks every rule that concerns the description of `body`.
+    pub(super) fn validate(&self, body: &OutcomeBody) -> Result<(), OutcomeError> {
+        if let Some(attribute) = unknown_attribute(&self.attributes) {
+            return Err(OutcomeError::UnknownAttribute { id: body.id, attribute });
+        }
+        let texts = [&self.host, &self.user, &self.program];
+        let rules: [Rule; 5] = [
+            (self.components.0.len() == body.components.0.len(), "it describes another count of components"),
+            (texts.into_iter().chain(&self.tags.0).all(is_text), "a name or tag in its description is too long"),
+            (self.tags.0.is_sorted_by(|a, b| a < b), "its tags are not sorted"),
+            (self.tags.0.iter().all(|tag| !tag.0.is_empty()), "a tag is empty"),
+            (
+                self.paths.0.iter().all(|path| (1..=PATH_BYTES_MAX).contains(&path.0.len())),
+                "a path in its description is empty or too long",
+            ),
+        ];
+        let broken = first_broken(&rules)
+            .or_else(|| self.components.0.iter().find_map(ComponentDescription::broken_rule))
+            .or_else(|| broken_attribute_rule(&self.attributes));
+        broken.map_or(Ok(()), |what| Err(OutcomeError::Invalid { id: body.id, what }))
+    }
+}
+
+impl ComponentDescription {
+    fn broken_rule(&self) -> Option<&'static str> {
+        let names_hold = |names: &List<(u32, Blob)>| names.0.iter().all(|(_, name)| is_text(name));
+        first_broken(&[
+            (is_text(&self.name), "the name of a component is too long"),
+            (self.reason.0.len() <= REASON_BYTES_MAX, "the reason of a component is too long"),
+            (self.users.0.is_sorted_by(|a, b| a.0 < b.0), "the users of a component are not sorted"),
+            (self.groups.0.is_sorted_by(|a, b| a.0 < b.0), "the groups of a component are not sorted"),
+            (names_hold(&self.users) && names_hold(&self.groups), "the name of a user or group is too long"),
+        ])
+    }
+}
+
+fn is_text(blob: &Blob) -> bool {
+    blob.0.len() <= TEXT_BYTES_MAX
+}
+
+fn broken_attribute_rule(attributes: &List<Attribute>) -> Option<&'static str> {
+    first_broken(&[
+        (attributes.0.len() <= ATTRIBUTES_COUNT_MAX, "it has too many attributes"),
+        (attributes.0.is_sorted_by(|a, b| a.id < b.id), "its attributes are not sorted"),
+    ])
+}
+
+/// This version knows no attribute, so every mandatory one is unknown.
+fn unknown_attribute(attributes: &List<Attribute>) -> Option<u32> {
+    attributes.0.iter().map(|attribute| attribute.id).find(|id| id & MANDATORY != 0)
+}
+
+fn first_broken(rules: &[Rule]) -> Option<&'static str> {
+    rules.iter().find(|(holds, _)| !holds).map(|(_, what)| *what)
+}
