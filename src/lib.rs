@@ -5,9 +5,13 @@ pub mod chunk;
 #[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
+pub mod destination;
+#[doc(hidden)]
 pub mod envelope;
 #[doc(hidden)]
 pub mod frame;
+#[doc(hidden)]
+pub mod fs;
 #[doc(hidden)]
 pub mod gc;
 pub mod id;
@@ -30,6 +34,8 @@ pub mod seal;
 pub mod segment;
 #[doc(hidden)]
 pub mod session_record;
+#[doc(hidden)]
+pub mod source;
 #[doc(hidden)]
 pub mod store;
 #[doc(hidden)]

@@ -9,6 +9,7 @@ const RANKS: &[(&str, u8)] = &[
     ("progress", 0),
     ("chunk", 1),
     ("frame", 1),
+    ("fs", 1),
     ("layout", 1),
     ("seal", 1),
     ("pack", 2),

@@ -1,0 +1,273 @@
+//! Writes trees below one directory and touches nothing outside of it.
+//!
+//! Everything is reached from a handle of the target directory, without following any link: neither a hostile manifest
+//! nor a link that lies in the target, or is put there meanwhile, leads out of it. Directories and files are made
+//! accessible to nobody but their maker; what they are in the backup is set at the end: first content, then owner,
+//! extended attributes (changing the owner drops capabilities), mode, times, and those of a directory after all that is
+//! in it. What an ordinary user may not set is returned as data.
+//!
+//! ```no_run
+//! # use holdall::destination::{Destination, Existing, Metadata};
+//! # fn restore(key: &holdall::fs::Key, metadata: &Metadata) -> Result<(), holdall::destination::DestinationError> {
+//! let destination = Destination::open("/srv/restored".as_ref())?;
+//! let file = destination.create_file(key, 5, Existing::Reuse)?;
+//! file.write_at(0, b"hello")?;
+//! let shortfalls = destination.set_metadata(key, metadata)?;
+//! # Ok(()) }
+//! ```
+
+mod error;
+mod file;
+mod links;
+mod metadata;
+mod remove;
+
+pub use error::{DestinationError, Operation};
+pub use file::TargetFile;
+pub use metadata::{Aspect, Metadata, Owner, Shortfall};
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, fsync, mkdirat, openat, syncfs};
+use rustix::io::Errno;
+
+use crate::fs::{Handles, Key, Kind, OpenTable, Timestamp, is_name, look_at, look_through, split};
+
+/// Directories that stay open.
+const DIRECTORY_COUNT_MAX: usize = 192;
+/// Files that stay open between the parts that are written to them.
+const FILE_COUNT_MAX: usize = 192;
+/// The mode of directories and files while they are being restored.
+const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
+const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// How often something is taken out of the way before it counts as being put there on purpose.
+const ATTEMPT_COUNT: usize = 8;
+
+/// Whether something was made or was there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// It was made.
+    New,
+    /// It was there, as wanted.
+    Reused,
+}
+
+/// What happens to a regular file that is where a file shall be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It is written over, if it has no other name; else it is replaced, so that nothing outside changes with it.
+    Reuse,
+    /// It is written over even if it has several names: they belong to one group in the backup.
+    ReuseShared,
+    /// It is replaced.
+    Replace,
+}
+
+/// What lies in the target at some key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    /// What kind of thing it is.
+    pub kind: Kind,
+    /// The lower twelve bits of the mode.
+    pub mode: u16,
+    /// The owner's id.
+    pub uid: u32,
+    /// The group's id.
+    pub gid: u32,
+    /// Length in bytes.
+    pub size: u64,
+    /// When the content was last changed.
+    pub mtime: Timestamp,
+    /// Number of the inode.
+    pub inode: u64,
+    /// How many names the inode has.
+    pub link_count: u32,
+}
+
+impl From<Statx> for Present {
+    fn from(found: Statx) -> Self {
+        Self {
+            kind: kind_of(found.stx_mode),
+            mode: found.stx_mode & 0o7777,
+            uid: found.stx_uid,
+            gid: found.stx_gid,
+            size: found.stx_size,
+            mtime: Timestamp::new(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec).unwrap_or_default(),
+            inode: found.stx_ino,
+            link_count: found.stx_nlink,
+        }
+    }
+}
+
+fn kind_of(mode: u16) -> Kind {
+    match FileType::from_raw_mode(mode.into()) {
+        FileType::Directory => Kind::Directory,
+        FileType::RegularFile => Kind::File,
+        FileType::Symlink => Kind::Symlink,
+        FileType::Fifo => Kind::Fifo,
+        FileType::Socket => Kind::Socket,
+        FileType::CharacterDevice => Kind::CharDevice,
+        FileType::BlockDevice => Kind::BlockDevice,
+        FileType::Unknown => Kind::Unknown,
+    }
+}
+
+/// A directory below which trees are written, shared by the threads that write.
+pub struct Destination {
+    handles: Handles,
+    files: Mutex<OpenTable<TargetFile>>,
+    /// Modes of directories that were there and were made accessible, until their final mode is set.
+    opened_up: Mutex<BTreeMap<Vec<u8>, u16>>,
+}
+
+impl std::fmt::Debug for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Destination").finish_non_exhaustive()
+    }
+}
+
+impl Destination {
+    /// Opens the directory `target`, links on the way to it followed; made if only it is missing, not those above.
+    ///
+    /// # Errors
+    /// [`DestinationError::Target`].
+    pub fn open(target: &Path) -> Result<Self, DestinationError> {
+        let refused = |errno: Errno| DestinationError::Target { path: target.to_path_buf(), source: errno.into() };
+        match mkdirat(CWD, target, PRIVATE_DIRECTORY) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            // Whether it can be used, opening will tell.
+            Err(Errno::ROFS | Errno::ACCESS | Errno::PERM) => {}
+            Err(errno) => return Err(refused(errno)),
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(CWD, target, flags, Mode::empty()).map_err(refused)?;
+        Ok(Self {
+            handles: Handles::new(root, DIRECTORY_COUNT_MAX),
+            files: Mutex::new(OpenTable::new(FILE_COUNT_MAX)),
+            opened_up: Mutex::default(),
+        })
+    }
+
+    /// Looks at what lies at `key`; `None` if nothing does.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn look(&self, key: &Key) -> Result<Option<Present>, DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::Look, errno);
+        let place = match self.place(key.as_bytes()) {
+            Ok(place) => place,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(errno) => return Err(refused(errno)),
+        };
+        match look_at(place.directory, place.name) {
+            Ok(found) => Ok(Some(found.into())),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(refused(errno)),
+        }
+    }
+
+    /// Makes the directory `key`, for its maker only, or opens up the one that is there. The one above it must exist;
+    /// the root is the target itself.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`], [`DestinationError::Restless`].
+    pub fn make_directory(&self, key: &Key) -> Result<Made, DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::MakeDirectory, errno);
+        let place = self.place(key.as_bytes()).map_err(refused)?;
+        let mut made = Made::Reused;
+        for _ in 0..ATTEMPT_COUNT {
+            match self.open_up(key.as_bytes(), &place, made) {
+                Ok(()) => return Ok(made),
+                Err(Errno::NOENT) => {
+                    match mkdirat(&place.directory, place.name, PRIVATE_DIRECTORY) {
+                        Ok(()) => made = Made::New,
+                        Err(Errno::EXIST) => {}
+                        Err(errno) => return Err(refused(errno)),
+                    };
+                }
+                Err(Errno::NOTDIR | Errno::LOOP) => self.clear(key, &place)?,
+                Err(errno) => return Err(refused(errno)),
+            }
+        }
+        Err(DestinationError::Restless { key: key.clone() })
+    }
+
+    /// Puts back the modes of directories that were opened up and got no metadata since; called at the end.
+    ///
+    /// # Errors
+    /// The first [`DestinationError::Refused`], after trying all.
+    pub fn settle(&self) -> Result<(), DestinationError> {
+        let opened_up = std::mem::take(&mut *self.lock_opened_up());
+        let mut outcome = Ok(());
+        for (key, mode) in opened_up.into_iter().rev() {
+            let Ok(key) = Key::parse(key) else { continue };
+            let done = self.handles.directory(key.as_bytes()).and_then(|handle| metadata::set_mode(&handle, mode));
+            outcome = outcome.and(done.map_err(|errno| DestinationError::refused(&key, Operation::SetMode, errno)));
+        }
+        outcome
+    }
+
+    /// Waits until everything written to the target's file system is on its disk.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn sync(&self) -> Result<(), DestinationError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(self.handles.root(), ".", flags, Mode::empty());
+        let synced = root.and_then(|root| syncfs(&root).and_then(|()| fsync(&root)));
+        synced.map_err(|errno| DestinationError::refused(&Key::root(), Operation::Sync, errno))
+    }
+
+    /// Opens a directory that is there, and lets its owner work in it.
+    fn open_up(&self, key: &[u8], place: &Place<'_>, made: Made) -> Result<(), Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = openat(&place.directory, place.name, flags, Mode::empty())?;
+        let mode = look_through(&handle)?.stx_mode & 0o7777;
+        if mode & 0o700 != 0o700 {
+            match metadata::set_mode(&handle, mode | 0o700) {
+                Ok(()) if made == Made::Reused => {
+                    self.lock_opened_up().entry(key.to_vec()).or_insert(mode);
+                }
+                Ok(()) => {}
+                // Not ours: it may still let us in as it is.
+                Err(Errno::PERM | Errno::ROFS) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        if !key.is_empty() {
+            self.handles.keep(key, Arc::new(handle));
+        }
+        Ok(())
+    }
+
+    fn lock_files(&self) -> MutexGuard<'_, OpenTable<TargetFile>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_opened_up(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, u16>> {
+        self.opened_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The directory that holds `key`, and its name there; the root is `.` in itself.
+    fn place<'a>(&self, key: &'a [u8]) -> Result<Place<'a>, Errno> {
+        match split(key) {
+            Some((directory, name)) if is_name(name) => {
+                Ok(Place { directory: self.handles.directory(directory)?, name })
+            }
+            Some(_) => Err(Errno::INVAL),
+            None => Ok(Place { directory: self.handles.root(), name: b"." }),
+        }
+    }
+}
+
+/// A name in an open directory.
+struct Place<'a> {
+    directory: Arc<OwnedFd>,
+    name: &'a [u8],
+}
+
+#[cfg(test)]
+mod tests;

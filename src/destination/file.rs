@@ -1,0 +1,194 @@
+//! Regular files: made, written in parts by several threads, punched.
+
+use std::sync::Arc;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, ftruncate, openat};
+use rustix::io::{Errno, pread, pwrite};
+
+use super::{ATTEMPT_COUNT, Destination, DestinationError, Existing, Made, Operation, PRIVATE_FILE, Place, kind_of};
+use crate::fs::{Key, Kind, look_through};
+
+/// Zeros are written from here.
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+
+const OPEN: OFlags =
+    OFlags::RDWR.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// A regular file in the target; several threads may write it, each place once, in any order.
+#[derive(Debug)]
+pub struct TargetFile {
+    key: Key,
+    pub(super) file: OwnedFd,
+    made: Made,
+}
+
+impl TargetFile {
+    /// Whether it was made, so that what was not written reads as zeros, or may hold what was there before.
+    pub fn made(&self) -> Made {
+        self.made
+    }
+
+    /// Writes all `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DestinationError> {
+        let (mut place, mut rest) = (offset, bytes);
+        while !rest.is_empty() {
+            match pwrite(&self.file, rest, place) {
+                Ok(0) => return Err(self.refused(Operation::Write, Errno::IO)),
+                Ok(count) => {
+                    rest = rest.get(count..).unwrap_or_default();
+                    place = place.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(self.refused(Operation::Write, errno)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes zeros that take space: a hole there would be a difference.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn write_zeros(&self, offset: u64, length: u64) -> Result<(), DestinationError> {
+        let end = offset.saturating_add(length);
+        let mut place = offset;
+        while place < end {
+            let count = usize::try_from(end - place).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.write_at(place, ZEROS.get(..count).unwrap_or_default())?;
+            place = place.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+
+    /// Makes a hole, where the file system can; else writes zeros. Costs nothing in a file that was made.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn make_hole(&self, offset: u64, length: u64) -> Result<(), DestinationError> {
+        if self.made == Made::New || length == 0 {
+            return Ok(());
+        }
+        match fallocate(&self.file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, length) {
+            Ok(()) => Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.write_zeros(offset, length),
+            Err(errno) => Err(self.refused(Operation::Write, errno)),
+        }
+    }
+
+    /// Fills `buffer` with what is there at `offset`; fewer bytes only where the file ends.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DestinationError> {
+        let mut filled = 0;
+        let mut place = offset;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match pread(&self.file, rest, place) {
+                Ok(0) => break,
+                Ok(count) => {
+                    filled += count;
+                    place = place.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(self.refused(Operation::Read, errno)),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn refused(&self, operation: Operation, errno: Errno) -> DestinationError {
+        DestinationError::refused(&self.key, operation, errno)
+    }
+}
+
+impl Destination {
+    /// Makes a file of `length` bytes, all of it a hole, or takes the one that is there as `existing` says and brings
+    /// it to that length.
+    ///
+    /// Only its maker can open it until its metadata is set. It stays open for [`file`](Self::file) as long as there
+    /// is room among the open files.
+    ///
+    /// # Errors
+    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`], [`DestinationError::Restless`].
+    pub fn create_file(&self, key: &Key, length: u64, existing: Existing) -> Result<Arc<TargetFile>, DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::OpenFile, errno);
+        let place = self.place(key.as_bytes()).map_err(refused)?;
+        self.lock_files().remove(key.as_bytes());
+        for _ in 0..ATTEMPT_COUNT {
+            let created = openat(&place.directory, place.name, OPEN | OFlags::CREATE | OFlags::EXCL, PRIVATE_FILE);
+            let (file, made) = match created {
+                Ok(file) => (file, Made::New),
+                Err(Errno::EXIST) => match reuse(&place, existing).map_err(refused)? {
+                    Some(file) => (file, Made::Reused),
+                    None => {
+                        self.clear(key, &place)?;
+                        continue;
+                    }
+                },
+                Err(errno) => return Err(refused(errno)),
+            };
+            ftruncate(&file, length).map_err(refused)?;
+            return Ok(self.keep(TargetFile { key: key.clone(), file, made }));
+        }
+        Err(DestinationError::Restless { key: key.clone() })
+    }
+
+    /// The file at `key`, made before, for another part of its content: the open one, or opened again.
+    ///
+    /// # Errors
+    /// [`DestinationError::OtherKind`], [`DestinationError::Refused`].
+    pub fn file(&self, key: &Key) -> Result<Arc<TargetFile>, DestinationError> {
+        if let Some(file) = self.lock_files().get(key.as_bytes()) {
+            return Ok(file);
+        }
+        let refused = |errno| DestinationError::refused(key, Operation::OpenFile, errno);
+        let place = self.place(key.as_bytes()).map_err(refused)?;
+        let file = openat(&place.directory, place.name, OPEN, Mode::empty()).map_err(refused)?;
+        let found = kind_of(look_through(&file).map_err(refused)?.stx_mode);
+        if found != Kind::File {
+            return Err(DestinationError::OtherKind { key: key.clone(), found, wanted: Kind::File });
+        }
+        Ok(self.keep(TargetFile { key: key.clone(), file, made: Made::Reused }))
+    }
+
+    fn keep(&self, file: TargetFile) -> Arc<TargetFile> {
+        let file = Arc::new(file);
+        self.lock_files().insert(file.key.as_bytes(), Arc::clone(&file));
+        file
+    }
+}
+
+/// Opens the file that is there if it may be written over, for its maker only from now on.
+fn reuse(place: &Place<'_>, existing: Existing) -> Result<Option<OwnedFd>, Errno> {
+    if existing == Existing::Replace {
+        return Ok(None);
+    }
+    let pin =
+        match openat(&place.directory, place.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(pin) => pin,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+    let found = look_through(&pin)?;
+    let shared = found.stx_nlink > 1 && existing != Existing::ReuseShared;
+    if kind_of(found.stx_mode) != Kind::File || shared {
+        return Ok(None);
+    }
+    // Somebody else's, or on a file system that knows better: replacing it is left to try.
+    if super::metadata::set_mode(&pin, 0o600).is_err() {
+        return Ok(None);
+    }
+    let Ok(file) = openat(&place.directory, place.name, OPEN, Mode::empty()) else { return Ok(None) };
+    let opened = look_through(&file)?;
+    let same = (opened.stx_ino, opened.stx_dev_major, opened.stx_dev_minor)
+        == (found.stx_ino, found.stx_dev_major, found.stx_dev_minor);
+    if !same {
+        return Ok(None);
+    }
+    fchmod(&file, PRIVATE_FILE)?;
+    Ok(Some(file))
+}

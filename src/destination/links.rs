@@ -1,0 +1,88 @@
+//! What has no content of its own: symbolic links, further names, pipes, sockets, devices.
+
+use rustix::fs::{AtFlags, FileType, Statx, linkat, makedev, mknodat, readlinkat, symlinkat};
+use rustix::io::Errno;
+
+use super::{ATTEMPT_COUNT, Destination, DestinationError, Made, Operation, PRIVATE_FILE, Place};
+use crate::fs::{Device, Key, Kind, look_at};
+
+impl Destination {
+    /// Makes a symbolic link; one with the same target is reused. The target is never looked at.
+    ///
+    /// # Errors
+    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`], [`DestinationError::Restless`].
+    pub fn make_symlink(&self, key: &Key, target: &[u8]) -> Result<Made, DestinationError> {
+        let there = |place: &Place<'_>, _: &Statx| {
+            readlinkat(&place.directory, place.name, Vec::new()).is_ok_and(|found| found.as_bytes() == target)
+        };
+        self.make(key, Operation::MakeSymlink, there, |place| symlinkat(target, &place.directory, place.name))
+    }
+
+    /// Makes a pipe, a socket or a device node; the same one is reused. `device` counts for device nodes only.
+    ///
+    /// # Errors
+    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`] (with `EPERM` where an ordinary user asks for a
+    /// device, with `EINVAL` for kinds that are no such nodes), [`DestinationError::Restless`].
+    pub fn make_special(&self, key: &Key, kind: Kind, device: Device) -> Result<Made, DestinationError> {
+        let (file_type, number) = match kind {
+            Kind::Fifo => (FileType::Fifo, 0),
+            Kind::Socket => (FileType::Socket, 0),
+            Kind::CharDevice => (FileType::CharacterDevice, makedev(device.major, device.minor)),
+            Kind::BlockDevice => (FileType::BlockDevice, makedev(device.major, device.minor)),
+            Kind::Directory | Kind::File | Kind::Symlink | Kind::Unknown => {
+                return Err(DestinationError::refused(key, Operation::MakeSpecial, Errno::INVAL));
+            }
+        };
+        let there = |_: &Place<'_>, found: &Statx| {
+            let same_number = number == 0 || makedev(found.stx_rdev_major, found.stx_rdev_minor) == number;
+            super::kind_of(found.stx_mode) == kind && same_number
+        };
+        self.make(key, Operation::MakeSpecial, there, |place| {
+            mknodat(&place.directory, place.name, file_type, PRIVATE_FILE, number)
+        })
+    }
+
+    /// Gives what lies at `existing`, of any kind but a directory, the further name `key`.
+    ///
+    /// # Errors
+    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`] (with `EMLINK`, `EPERM` or `EOPNOTSUPP` where the
+    /// file system takes no more or no such names: then a copy has to do), [`DestinationError::Restless`].
+    pub fn make_link(&self, existing: &Key, key: &Key) -> Result<Made, DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::MakeLink, errno);
+        let first = self.place(existing.as_bytes()).map_err(refused)?;
+        let wanted = look_at(&first.directory, first.name).map_err(refused)?;
+        let there = |_: &Place<'_>, found: &Statx| {
+            (found.stx_ino, found.stx_dev_major, found.stx_dev_minor)
+                == (wanted.stx_ino, wanted.stx_dev_major, wanted.stx_dev_minor)
+        };
+        self.make(key, Operation::MakeLink, there, |place| {
+            linkat(&first.directory, first.name, &place.directory, place.name, AtFlags::empty())
+        })
+    }
+
+    /// Makes something, taking out of the way what is not as wanted.
+    fn make(
+        &self,
+        key: &Key,
+        operation: Operation,
+        there: impl Fn(&Place<'_>, &Statx) -> bool,
+        make: impl Fn(&Place<'_>) -> Result<(), Errno>,
+    ) -> Result<Made, DestinationError> {
+        let refused = |errno| DestinationError::refused(key, operation, errno);
+        let place = self.place(key.as_bytes()).map_err(refused)?;
+        for _ in 0..ATTEMPT_COUNT {
+            match make(&place) {
+                Ok(()) => return Ok(Made::New),
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(refused(errno)),
+            }
+            match look_at(&place.directory, place.name) {
+                Ok(found) if there(&place, &found) => return Ok(Made::Reused),
+                Ok(_) => self.clear(key, &place)?,
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(refused(errno)),
+            }
+        }
+        Err(DestinationError::Restless { key: key.clone() })
+    }
+}

@@ -1,0 +1,101 @@
+//! What reading a tree and writing one both ask of the operating system: the names in a
+//! directory, and handles of directories that are reached without following a link.
+//!
+//! Paths are *key bytes* here, as in the manifest: no leading slash, `00` between the names, the root empty.
+
+mod handles;
+mod names;
+mod table;
+mod terms;
+
+pub use handles::Handles;
+pub use names::{Names, Stopped};
+pub use table::OpenTable;
+pub use terms::{Device, KEY_BYTES_MAX, Key, KeyError, Kind, Timestamp, Xattr};
+
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+/// Looks at `name` in the directory `at`, not following a link, not mounting anything.
+///
+/// # Errors
+/// Those of `statx`.
+pub fn look_at(at: impl AsFd, name: impl Arg) -> Result<Statx, Errno> {
+    statx(at, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS)
+}
+
+/// Looks at what an open handle stands for.
+///
+/// # Errors
+/// Those of `statx`.
+pub fn look_through(handle: impl AsFd) -> Result<Statx, Errno> {
+    statx(handle, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+}
+
+/// Joins the key bytes of a directory and a name below it.
+pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(directory.len() + 1 + name.len());
+    key.extend_from_slice(directory);
+    if !directory.is_empty() {
+        key.push(0);
+    }
+    key.extend_from_slice(name);
+    key
+}
+
+/// Splits key bytes into those of the directory and the name in it; the root, which has no name, gives `None`.
+pub fn split(key: &[u8]) -> Option<(&[u8], &[u8])> {
+    if key.is_empty() {
+        return None;
+    }
+    match key.iter().rposition(|&byte| byte == 0) {
+        Some(end) => Some((key.get(..end)?, key.get(end + 1..)?)),
+        None => Some((&[], key)),
+    }
+}
+
+/// Whether `key` lies strictly below `directory`.
+pub fn is_below(key: &[u8], directory: &[u8]) -> bool {
+    match key.strip_prefix(directory) {
+        Some(rest) if directory.is_empty() => !rest.is_empty(),
+        Some(rest) => rest.first() == Some(&0),
+        None => false,
+    }
+}
+
+/// A name that can stand in a directory: not empty, not `.` or `..`, without `/` and `00`.
+pub fn is_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|&byte| byte == b'/' || byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joining_is_undone_by_splitting() {
+        for (directory, name, key) in [("", "a", "a"), ("a", "b", "a\0b"), ("a\0b", "c", "a\0b\0c")] {
+            assert_eq!(join(directory.as_bytes(), name.as_bytes()), key.as_bytes());
+            assert_eq!(split(key.as_bytes()), Some((directory.as_bytes(), name.as_bytes())));
+        }
+        assert_eq!(split(b""), None);
+    }
+
+    #[test]
+    fn only_what_lies_below_lies_below() {
+        assert!(is_below(b"a\0b", b"a") && is_below(b"a", b""));
+        assert!(!is_below(b"a", b"a") && !is_below(b"ab", b"a") && !is_below(b"", b"") && !is_below(b"b", b"a"));
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_no_names() {
+        for name in ["", ".", "..", "a/b", "/", "a\0b"] {
+            assert!(!is_name(name.as_bytes()), "{name:?}");
+        }
+        for name in ["...", ".a", "a", "-", "\n"] {
+            assert!(is_name(name.as_bytes()), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The sorted names of one directory.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+
+use rustix::fd::AsFd;
+use rustix::fs::RawDir;
+use rustix::io::Errno;
+
+/// The names in a directory, sorted by their bytes: each once, end to end in one allocation.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Every name with a zero byte behind it.
+    bytes: Vec<u8>,
+    /// Where each name starts, in the order of the names.
+    starts: Vec<u32>,
+}
+
+/// Why the names were not all read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// There are more than the caller wanted.
+    AtLimit,
+    /// The operating system refused.
+    By(Errno),
+}
+
+impl Names {
+    /// Reads the names in an open directory. After an error midway the names up to there are kept.
+    pub fn read(directory: impl AsFd, buffer: &mut [MaybeUninit<u8>], count_max: usize) -> (Self, Option<Stopped>) {
+        let mut names = Self::default();
+        let mut entries = RawDir::new(directory, buffer);
+        let stopped = loop {
+            match entries.next() {
+                None => break None,
+                Some(Err(Errno::INTR)) => {}
+                Some(Err(errno)) => break Some(Stopped::By(errno)),
+                Some(Ok(_)) if names.starts.len() == count_max => break Some(Stopped::AtLimit),
+                Some(Ok(entry)) => {
+                    if let Err(errno) = names.push(entry.file_name()) {
+                        break Some(Stopped::By(errno));
+                    }
+                }
+            }
+        };
+        names.sort();
+        (names, stopped)
+    }
+
+    /// Takes names that are sorted already.
+    pub fn from_sorted<'a>(sorted: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut names = Self::default();
+        for name in sorted {
+            names.starts.extend(u32::try_from(names.bytes.len()));
+            names.bytes.extend_from_slice(name);
+            names.bytes.push(0);
+        }
+        names
+    }
+
+    fn push(&mut self, name: &CStr) -> Result<(), Errno> {
+        if !matches!(name.to_bytes(), b"." | b"..") {
+            self.starts.push(u32::try_from(self.bytes.len()).map_err(|_| Errno::OVERFLOW)?);
+            self.bytes.extend_from_slice(name.to_bytes_with_nul());
+        }
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        let bytes = &self.bytes;
+        self.starts.sort_unstable_by(|left, right| name_at(bytes, *left).cmp(name_at(bytes, *right)));
+        // A file system that returns a name twice, as some do while it is renamed, must not give a key twice.
+        self.starts.dedup_by(|left, right| name_at(bytes, *left) == name_at(bytes, *right));
+    }
+
+    /// How many names there are.
+    pub fn count(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The name at a place in the order, without its zero byte.
+    pub fn get(&self, index: usize) -> Option<&CStr> {
+        Some(name_at(&self.bytes, *self.starts.get(index)?))
+    }
+
+    /// The names in their order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.starts.iter().map(|&start| name_at(&self.bytes, start).to_bytes())
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.starts.capacity() * size_of::<u32>()
+    }
+}
+
+fn name_at(bytes: &[u8], start: u32) -> &CStr {
+    let rest = usize::try_from(start).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
+    CStr::from_bytes_until_nul(rest).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_sorted_by_bytes_and_once() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["b", "a", "a!", "\u{e4}", "Z", "aa"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        let open = std::fs::File::open(directory.path()).unwrap();
+        let mut buffer = [MaybeUninit::uninit(); 512];
+        let (names, stopped) = Names::read(&open, &mut buffer, usize::MAX);
+        let found: Vec<&str> = (0..names.count()).map(|index| names.get(index).unwrap().to_str().unwrap()).collect();
+        assert_eq!((found, stopped), (vec!["Z", "a", "a!", "aa", "b", "\u{e4}"], None));
+    }
+
+    #[test]
+    fn more_names_than_wanted_are_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in 0..10 {
+            std::fs::write(directory.path().join(name.to_string()), "").unwrap();
+        }
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut read = |count_max| {
+            let open = std::fs::File::open(directory.path()).unwrap();
+            Names::read(&open, &mut buffer, count_max).1
+        };
+        assert_eq!(read(9), Some(Stopped::AtLimit));
+        assert_eq!(read(12), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! The paths that a user names, as keys.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use super::SourceError;
+use crate::fs::{Key, is_below, join, split};
+
+/// What was named, and what lies above it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Arguments {
+    /// Sorted; none lies inside of another one.
+    keys: Vec<Key>,
+    /// Keys of arguments that were written with a slash at their end.
+    with_slash: Vec<Vec<u8>>,
+}
+
+/// How an entry belongs to the arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Belongs {
+    /// It lies above an argument.
+    Ancestor,
+    /// It is an argument, or lies inside of one.
+    Member,
+}
+
+impl Arguments {
+    pub(super) fn parse(paths: &[PathBuf]) -> Result<Self, SourceError> {
+        let refuse = |path: &Path, reason| SourceError::Argument { path: path.to_path_buf(), reason };
+        let mut keys = Vec::with_capacity(paths.len());
+        let mut with_slash = Vec::new();
+        for path in paths {
+            let absolute = absolute(path).map_err(|reason| refuse(path, reason))?;
+            let key = key_of(&absolute).ok_or_else(|| refuse(path, "no path can hold a zero byte"))?;
+            let key = Key::parse(key).map_err(|_| refuse(path, "it is longer than 64 KiB"))?;
+            let bytes = path.as_os_str().as_bytes();
+            if bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
+                with_slash.push(key.clone());
+            }
+            keys.push(key);
+        }
+        if keys.is_empty() {
+            return Err(refuse(Path::new(""), "no path was given"));
+        }
+        keys.sort_unstable();
+        keys.dedup_by(|inner, outer| inner == outer || is_below(inner.as_bytes(), outer.as_bytes()));
+        with_slash.retain(|key| *key != Key::root() && keys.binary_search(key).is_ok());
+        let with_slash = with_slash.iter().map(|key| key.as_bytes().to_vec()).collect();
+        Ok(Self { keys, with_slash })
+    }
+
+    pub(super) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// The directories that are reached with links followed: those above the arguments, and arguments with a slash.
+    pub(super) fn followed(&self) -> Vec<Vec<u8>> {
+        let mut followed = self.with_slash.clone();
+        for key in &self.keys {
+            let mut way = key.as_bytes();
+            while let Some((directory, _)) = split(way).filter(|(directory, _)| !directory.is_empty()) {
+                followed.push(directory.to_vec());
+                way = directory;
+            }
+        }
+        followed.sort_unstable();
+        followed.dedup();
+        followed
+    }
+
+    /// How the entry belongs here; only asked about what the walk reaches.
+    pub(super) fn belongs(&self, key: &[u8]) -> Belongs {
+        let next = self.keys.partition_point(|argument| argument.as_bytes() <= key);
+        match self.keys.get(next) {
+            Some(argument) if is_below(argument.as_bytes(), key) => Belongs::Ancestor,
+            _ => Belongs::Member,
+        }
+    }
+
+    /// The names in an ancestor that lead to arguments, sorted.
+    pub(super) fn names_in<'a>(&'a self, ancestor: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let start = self.keys.partition_point(|argument| argument.as_bytes() <= ancestor);
+        let below = self.keys.get(start..).unwrap_or_default().iter().map(Key::as_bytes);
+        let below = below.take_while(move |key| is_below(key, ancestor));
+        let prefix_bytes = join(ancestor, b"").len();
+        let mut last: &[u8] = b"";
+        below.filter_map(move |key| {
+            let name = key.get(prefix_bytes..)?.split(|&byte| byte == 0).next()?;
+            (std::mem::replace(&mut last, name) != name).then_some(name)
+        })
+    }
+}
+
+/// The absolute path without `.` and `..`; what stands before a `..` is resolved, links and all.
+fn absolute(path: &Path) -> Result<PathBuf, &'static str> {
+    if path.as_os_str().is_empty() {
+        return Err("it is empty");
+    }
+    let absolute = std::path::absolute(path).map_err(|_| "the working directory can't be found")?;
+    let parts: Vec<Component<'_>> = absolute.components().collect();
+    match parts.iter().rposition(|part| *part == Component::ParentDir) {
+        None => Ok(absolute),
+        Some(last) => {
+            let (front, rest) = parts.split_at(last + 1);
+            let front: PathBuf = front.iter().collect();
+            let front = front.canonicalize().map_err(|_| "what stands before its .. can't be found")?;
+            Ok(front.join(rest.iter().collect::<PathBuf>()))
+        }
+    }
+}
+
+fn key_of(path: &Path) -> Option<Vec<u8>> {
+    let mut key = Vec::new();
+    for part in path.components() {
+        if let Component::Normal(name) = part {
+            if name.as_bytes().contains(&0) {
+                return None;
+            }
+            key = join(&key, name.as_bytes());
+        }
+    }
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(paths: &[&str]) -> Arguments {
+        Arguments::parse(&paths.iter().map(PathBuf::from).collect::<Vec<_>>()).expect("good paths")
+    }
+
+    fn key(text: &str) -> Key {
+        Key::parse(text.into()).unwrap()
+    }
+
+    fn names<'a>(arguments: &'a Arguments, ancestor: &'a str) -> Vec<&'a str> {
+        arguments.names_in(ancestor.as_bytes()).map(|name| std::str::from_utf8(name).unwrap()).collect()
+    }
+
+    #[test]
+    fn paths_inside_of_others_are_part_of_them() {
+        let arguments = arguments(&["/b/c", "/a", "/b", "/a/x/y", "/bc", "/b/"]);
+        assert_eq!(arguments.keys(), ["a", "b", "bc"].map(key));
+    }
+
+    #[test]
+    fn ancestors_show_only_the_names_that_lead_to_arguments() {
+        let arguments = arguments(&["/home/u/x", "/home/u/y", "/home/v", "/var"]);
+        assert_eq!(names(&arguments, ""), ["home", "var"]);
+        assert_eq!(names(&arguments, "home"), ["u", "v"]);
+        assert_eq!(names(&arguments, "home\0u"), ["x", "y"]);
+        assert_eq!(arguments.belongs(b"home"), Belongs::Ancestor);
+        assert_eq!(arguments.belongs(b""), Belongs::Ancestor);
+        assert_eq!(arguments.belongs(b"home\0v"), Belongs::Member);
+        assert_eq!(arguments.belongs(b"var\0log"), Belongs::Member);
+        assert_eq!(arguments.followed(), [b"home".to_vec(), b"home\0u".to_vec()]);
+    }
+
+    #[test]
+    fn names_that_sort_between_a_directory_and_its_entries_do_not_hide_an_ancestor() {
+        // "a!b" sorts behind "a\0z" by bytes: the slash is stored as 00.
+        let arguments = arguments(&["/a!b", "/a/z"]);
+        assert_eq!(names(&arguments, ""), ["a", "a!b"]);
+        assert_eq!(arguments.belongs(b"a"), Belongs::Ancestor);
+    }
+
+    #[test]
+    fn the_root_as_argument_holds_everything() {
+        let arguments = arguments(&["/", "/usr"]);
+        assert_eq!(arguments.keys(), [Key::root()]);
+        assert_eq!(arguments.belongs(b""), Belongs::Member);
+        assert!(arguments.followed().is_empty());
+    }
+
+    #[test]
+    fn dots_are_resolved_and_a_slash_at_the_end_is_noticed() {
+        assert_eq!(arguments(&["/usr/../usr/./lib/"]).keys(), [key("usr\0lib")]);
+        assert_eq!(arguments(&["/tmp/x/"]).followed(), [b"tmp".to_vec(), b"tmp\0x".to_vec()]);
+    }
+
+    #[test]
+    fn no_path_an_empty_one_and_an_endless_one_are_refused() {
+        for paths in [vec![], vec![PathBuf::new()], vec![PathBuf::from("/a".repeat(40_000))]] {
+            assert!(matches!(Arguments::parse(&paths), Err(SourceError::Argument { .. })));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! One open file: its content by position, its holes, its attributes.
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{Advice, Mode, OFlags, SeekFrom, fadvise, openat, seek};
+use rustix::io::{Errno, pread};
+
+use super::{Operation, Source, SourceError, Stat, attributes};
+use crate::fs::{Key, Kind, Xattr, look_through};
+
+/// Holes are told in units of this many bytes.
+const HOLE_BYTES: u64 = 4096;
+
+/// How files and directories are opened: a pipe does not block, a link is not followed.
+pub(super) const QUIET: OFlags =
+    OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// Opens without touching the access time, where the file's owner allows that.
+pub(super) fn open_quietly(at: &OwnedFd, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    match openat(at, name, flags | OFlags::NOATIME, Mode::empty()) {
+        Err(Errno::PERM) => openat(at, name, flags, Mode::empty()),
+        answer => answer,
+    }
+}
+
+/// A stretch of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// Bytes from `start` up to, not including, `end` that have to be read.
+    Data {
+        /// Where it starts.
+        start: u64,
+        /// Where it ends.
+        end: u64,
+    },
+    /// A hole: reads as zeros and takes no space. It starts at a multiple of 4 KiB and ends at one, or with the file.
+    Hole {
+        /// Where it starts.
+        start: u64,
+        /// Where it ends.
+        end: u64,
+    },
+}
+
+/// A regular file that is open for reading; several threads may read it.
+#[derive(Debug)]
+pub struct SourceFile {
+    key: Key,
+    file: OwnedFd,
+    opened: Stat,
+}
+
+impl SourceFile {
+    pub(super) fn open(source: &Source, key: &Key) -> Result<Self, SourceError> {
+        let refused = |errno| SourceError::refused(key, Operation::Open, errno);
+        let (directory, name) = source.place(key.as_bytes()).map_err(refused)?;
+        let file = match open_quietly(&directory, name, QUIET) {
+            Ok(file) => file,
+            // A link, or a socket or device without anything behind it: say so if it can be seen.
+            Err(errno @ (Errno::LOOP | Errno::NXIO | Errno::NODEV)) => {
+                return Err(match source.stat(key) {
+                    Ok(stat) if stat.kind != Kind::File => SourceError::NotAFile { key: key.clone(), found: stat.kind },
+                    _ => refused(errno),
+                });
+            }
+            Err(errno) => return Err(refused(errno)),
+        };
+        let opened = Stat::from(look_through(&file).map_err(refused)?);
+        if opened.kind != Kind::File {
+            return Err(SourceError::NotAFile { key: key.clone(), found: opened.kind });
+        }
+        // Only a hint: where it is not understood, reading works all the same.
+        let _ = fadvise(&file, 0, None, Advice::Sequential);
+        Ok(Self { key: key.clone(), file, opened })
+    }
+
+    /// What the file was when it was opened.
+    pub fn stat(&self) -> &Stat {
+        &self.opened
+    }
+
+    /// What the file is now: another size, mtime or ctime than in [`stat`](Self::stat) means that it moved meanwhile.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`].
+    pub fn stat_again(&self) -> Result<Stat, SourceError> {
+        Ok(look_through(&self.file).map_err(|errno| self.refused(Operation::Stat, errno))?.into())
+    }
+
+    /// Fills `buffer` with the bytes at `offset`; fewer than its length only where the file ends.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`], such as a bad disk block.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        let mut filled = 0;
+        let mut place = offset;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match pread(&self.file, rest, place) {
+                Ok(0) => break,
+                Ok(count) => {
+                    filled += count;
+                    place = place.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(self.refused(Operation::Read, errno)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// The stretch that starts at `offset`, which must be 0 or the end of the stretch before; `None` at the end.
+    ///
+    /// The end is that of the file when it was opened. A file system that knows no holes has data only.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`].
+    pub fn run_at(&self, offset: u64) -> Result<Option<Run>, SourceError> {
+        let size = self.opened.size;
+        if offset >= size {
+            return Ok(None);
+        }
+        let hole = match self.next_hole(offset)? {
+            Some((start, end)) if start == offset => return Ok(Some(Run::Hole { start, end })),
+            Some((start, _)) => start,
+            None => size,
+        };
+        Ok(Some(Run::Data { start: offset, end: hole }))
+    }
+
+    /// Reads all extended attributes, ACLs and capabilities among them, sorted by name.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`].
+    pub fn xattrs(&self) -> Result<Vec<Xattr>, SourceError> {
+        attributes::of_file(&self.file).map_err(|errno| self.refused(Operation::Attributes, errno))
+    }
+
+    /// Tells the kernel that what was read below `end` will not be read again, so that a backup does not push what
+    /// others work with out of memory.
+    pub fn forget_below(&self, end: u64) {
+        // Only a hint.
+        let _ = fadvise(&self.file, 0, std::num::NonZeroU64::new(end), Advice::DontNeed);
+    }
+
+    /// The next hole at or behind `offset` that is left after rounding inwards to 4 KiB.
+    fn next_hole(&self, offset: u64) -> Result<Option<(u64, u64)>, SourceError> {
+        let size = self.opened.size;
+        let mut from = offset;
+        while from < size {
+            let start = self.find(SeekFrom::Hole(from))?.unwrap_or(size);
+            let start = start.checked_next_multiple_of(HOLE_BYTES).unwrap_or(size);
+            if start >= size {
+                break;
+            }
+            let end = match self.find(SeekFrom::Data(start))? {
+                Some(end) if end < size => end / HOLE_BYTES * HOLE_BYTES,
+                _ => size,
+            };
+            if end > start {
+                return Ok(Some((start, end)));
+            }
+            from = start + 1;
+        }
+        Ok(None)
+    }
+
+    /// `None` past the last hole or data, and where the file system knows no holes.
+    fn find(&self, what: SeekFrom) -> Result<Option<u64>, SourceError> {
+        match seek(&self.file, what) {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::NXIO) => Ok(None),
+            Err(Errno::INVAL | Errno::OPNOTSUPP) if matches!(what, SeekFrom::Hole(_)) => Ok(None),
+            Err(errno) => Err(self.refused(Operation::Read, errno)),
+        }
+    }
+
+    fn refused(&self, operation: Operation, errno: Errno) -> SourceError {
+        SourceError::refused(&self.key, operation, errno)
+    }
+}

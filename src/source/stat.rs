@@ -1,0 +1,63 @@
+//! What the file system says about an entry.
+
+use rustix::fs::{FileType, Statx};
+
+use crate::fs::{Device, Kind, Timestamp};
+
+/// What the file system says about an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// What kind of thing it is.
+    pub kind: Kind,
+    /// The lower twelve bits of the mode: permissions, setuid, setgid, sticky.
+    pub mode: u16,
+    /// The owner's id.
+    pub uid: u32,
+    /// The group's id.
+    pub gid: u32,
+    /// Length in bytes.
+    pub size: u64,
+    /// When the content was last changed.
+    pub mtime: Timestamp,
+    /// When content or metadata were last changed.
+    pub ctime: Timestamp,
+    /// Number of the inode.
+    pub inode: u64,
+    /// The device that holds it: major number in the upper 32 bits, minor number in the lower.
+    pub device: u64,
+    /// How many names the inode has.
+    pub link_count: u32,
+    /// What a device node stands for; zeros for anything else.
+    pub special: Device,
+}
+
+impl From<Statx> for Stat {
+    fn from(found: Statx) -> Self {
+        Self {
+            kind: kind_of(found.stx_mode),
+            mode: found.stx_mode & 0o7777,
+            uid: found.stx_uid,
+            gid: found.stx_gid,
+            size: found.stx_size,
+            mtime: Timestamp::new(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec).unwrap_or_default(),
+            ctime: Timestamp::new(found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec).unwrap_or_default(),
+            inode: found.stx_ino,
+            device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
+            link_count: found.stx_nlink,
+            special: Device { major: found.stx_rdev_major, minor: found.stx_rdev_minor },
+        }
+    }
+}
+
+fn kind_of(mode: u16) -> Kind {
+    match FileType::from_raw_mode(mode.into()) {
+        FileType::Directory => Kind::Directory,
+        FileType::RegularFile => Kind::File,
+        FileType::Symlink => Kind::Symlink,
+        FileType::Fifo => Kind::Fifo,
+        FileType::Socket => Kind::Socket,
+        FileType::CharacterDevice => Kind::CharDevice,
+        FileType::BlockDevice => Kind::BlockDevice,
+        FileType::Unknown => Kind::Unknown,
+    }
+}
