@@ -20,7 +20,7 @@ pub use slot::{SLOT_BYTES_MAX, SLOT_MAGIC, Slot, SlotFacts, open_slot, seal_slot
 
 use crate::config::{Config, ConfigChain, EPOCHS_COUNT_MAX, EpochPublics, Parameters, Role};
 use crate::id::{ObjectHash, RepositoryId, SignerKey};
-use crate::seal::{self, RootSecret, Secret, SigningKey};
+use crate::seal::{self, RootPublic, RootSecret, Secret, SigningKey};
 
 /// The roots of one epoch, as far as a role holds them.
 #[derive(Debug, Clone)]
@@ -244,6 +244,20 @@ impl KeyRing {
             3 => reading.map(|roots| &roots.stat),
             other => return Err(KeyError::Class(other)),
         })
+    }
+
+    /// The public half of a pack class's root in the current epoch: enough to write packs of that class.
+    ///
+    /// # Errors
+    /// [`KeyError::Class`] when there is no such class.
+    pub fn class_public(&self, class: u8) -> Result<&RootPublic, KeyError> {
+        let publics = &self.current().publics;
+        match class {
+            1 => Ok(&publics.content),
+            2 => Ok(&publics.manifest),
+            3 => Ok(&publics.stat),
+            other => Err(KeyError::Class(other)),
+        }
     }
 
     fn current(&self) -> &EpochRoots {

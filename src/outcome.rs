@@ -240,6 +240,15 @@ pub struct OutcomeBody {
     pub attributes: List<Attribute>,
 }
 
+/// The name of a user or group id.
+#[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+pub struct OwnerName {
+    /// The id.
+    pub id: u32,
+    /// Its name.
+    pub name: Blob,
+}
+
 /// What only a reader's key shows of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
 pub struct ComponentDescription {
@@ -248,9 +257,9 @@ pub struct ComponentDescription {
     /// Why it is partial or missing.
     pub reason: Blob,
     /// Names of the user ids in it, sorted by id.
-    pub users: List<(u32, Blob)>,
+    pub users: List<OwnerName>,
     /// Names of the group ids in it, sorted by id.
-    pub groups: List<(u32, Blob)>,
+    pub groups: List<OwnerName>,
 }
 
 /// What only a reader's key shows of an outcome.

@@ -45,46 +45,6 @@ impl KeyRing {
         self.naming.derive(HARD_LINK_CONTEXT, &[])
     }
 
-    /// The key of a pack's frames, from the key field in its header: `encapsulated`, or `None` for symmetric.
-    ///
-    /// # Errors
-    /// [`KeyError::Lacks`] when the role can't read; otherwise as [`Self::class_root`], or [`KeyError::Seal`] when the
-    /// field is no encapsulation.
-    pub fn class_key(
-        &self,
-        class: u8,
-        epoch: u32,
-        encapsulated: Option<&[u8; 32]>,
-        salt: &[u8; 32],
-    ) -> Result<ObjectKey, KeyError> {
-        let lacks = KeyError::Lacks { role: self.role, what: "the secret that opens packs" };
-        open_key_field(self.class_root(class, epoch)?.ok_or(lacks)?, encapsulated, salt)
-    }
-
-    /// The key of a pack's footer.
-    ///
-    /// # Errors
-    /// [`KeyError::Epoch`] when the ring does not hold that epoch.
-    pub fn footer_key(&self, epoch: u32, salt: &[u8; 32]) -> Result<ObjectKey, KeyError> {
-        Ok(self.index_root(epoch)?.part_object_key("footer", salt))
-    }
-
-    /// The key of a new pack's frames: the epoch, the key field (`None` for symmetric) and the key.
-    ///
-    /// # Errors
-    /// [`KeyError::Class`] when there is no such class.
-    pub fn new_class_key(&self, class: u8, salt: &[u8; 32]) -> Result<(u32, Option<[u8; 32]>, ObjectKey), KeyError> {
-        let EpochRoots { publics, .. } = self.current();
-        let public = match class {
-            1 => &publics.content,
-            2 => &publics.manifest,
-            3 => &publics.stat,
-            other => return Err(KeyError::Class(other)),
-        };
-        let (field, key) = new_key_field(self.class_root(class, publics.epoch)?, public, salt)?;
-        Ok((publics.epoch, field, key))
-    }
-
     /// The key of a new description: the key field (`None` for symmetric) and the key, in the current epoch.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{
     Attribute, Component, ComponentDescription, ComponentKind, ComponentState, Counts, MANDATORY, OutcomeBody,
-    OutcomeDescription, OutcomeError, OutcomeKind, Seen,
+    OutcomeDescription, OutcomeError, OutcomeKind, OwnerName, Seen,
 };
 use crate::wire::{Blob, List};
 
@@ -117,12 +117,12 @@ impl OutcomeDescription {
 
 impl ComponentDescription {
     fn broken_rule(&self) -> Option<&'static str> {
-        let names_hold = |names: &List<(u32, Blob)>| names.0.iter().all(|(_, name)| is_text(name));
+        let names_hold = |names: &List<OwnerName>| names.0.iter().all(|owner| is_text(&owner.name));
         first_broken(&[
             (is_text(&self.name), "the name of a component is too long"),
             (self.reason.0.len() <= REASON_BYTES_MAX, "the reason of a component is too long"),
-            (self.users.0.is_sorted_by(|a, b| a.0 < b.0), "the users of a component are not sorted"),
-            (self.groups.0.is_sorted_by(|a, b| a.0 < b.0), "the groups of a component are not sorted"),
+            (self.users.0.is_sorted_by(|a, b| a.id < b.id), "the users of a component are not sorted"),
+            (self.groups.0.is_sorted_by(|a, b| a.id < b.id), "the groups of a component are not sorted"),
             (names_hold(&self.users) && names_hold(&self.groups), "the name of a user or group is too long"),
         ])
     }

@@ -36,12 +36,16 @@ pub(crate) fn sample(kind: OutcomeKind) -> OutcomeBody {
     }
 }
 
+fn owner(id: u32, name: &str) -> OwnerName {
+    OwnerName { id, name: name.into() }
+}
+
 pub(crate) fn described(body: &OutcomeBody) -> OutcomeDescription {
     let component = ComponentDescription {
         name: "home".into(),
         reason: Blob::default(),
-        users: List(vec![(0, "root".into()), (1000, "ada".into())]),
-        groups: List(vec![(0, "root".into())]),
+        users: List(vec![owner(0, "root"), owner(1000, "ada")]),
+        groups: List(vec![owner(0, "root")]),
     };
     OutcomeDescription {
         host: "attic".into(),
