@@ -9,7 +9,50 @@ use source::{Source, read_all};
 use spec::Constant;
 
 /// Constants that stand in the code and on a page of the format.
-const CONSTANTS: &[Constant] = &[];
+const CONSTANTS: &[Constant] = &[
+    limit("src/layout.rs", "PACK_BYTES_MAX", "| a pack | {} |"),
+    limit("src/layout.rs", "FRAME_COUNT_MAX", "| frames of a pack | {} |"),
+    limit("src/layout.rs", "PACK_CHUNK_COUNT_MAX", "| chunks of a pack | {} |"),
+    limit("src/layout.rs", "SEALED_BYTES_MAX", "| sealed bytes of a frame | {} |"),
+    limit("src/pack.rs", "FOOTER_BYTES_MAX", "| sealed bytes of a footer | {} |"),
+    limit("src/layout.rs", "RAW_BYTES_MAX", "| raw bytes of a frame | {} |"),
+    limit("src/frame.rs", "FRAME_RAW_BYTES_MAX", "| raw bytes of a frame | {} |"),
+    limit("src/layout.rs", "FRAME_CHUNK_COUNT_MAX", "| chunks of a frame | {} |"),
+    limit("src/frame.rs", "CHUNK_COUNT_MAX", "| chunks of a frame | {} |"),
+    limit("src/layout.rs", "CHUNK_BYTES_MAX", "| raw bytes of a chunk | {} |"),
+    limit("src/frame.rs", "CHUNK_BYTES_MAX", "| raw bytes of a chunk | {} |"),
+    limit("src/segment.rs", "BODY_BYTES_MAX", "| body of a segment | {} |"),
+    limit("src/envelope.rs", "Self::Segment =>", "| body of a segment | {} |"),
+    limit("src/segment.rs", "REPLACED_COUNT_MAX", "| segments replaced by one | {} |"),
+    limit("src/envelope.rs", "Self::Outcome =>", "| body of an outcome | {} |"),
+    limit("src/envelope.rs", "Self::Condemned | Self::Deleted =>", "| body of a condemned or deleted set | {} |"),
+    limit(
+        "src/envelope.rs",
+        "Self::Session | Self::Heartbeat | Self::Record =>",
+        "| body of a session, heartbeat or record | {} |",
+    ),
+    limit("src/envelope.rs", "DESCRIPTION_BYTES_MAX", "| a description | {} |"),
+    limit("src/outcome/rules.rs", "COMPONENTS_COUNT_MAX", "| components of an outcome | {} |"),
+    limit("src/outcome/rules.rs", "SEEN_COUNT_MAX", "| clients listed in an outcome as seen | {} |"),
+    limit("src/record.rs", "SNAPSHOTS_COUNT_MAX", "| snapshots named by a record | {} |"),
+    limit("src/record.rs", "PACKS_COUNT_MAX", "| packs named by a record | {} |"),
+    limit("src/config/parse.rs", "CONFIG_BODY_BYTES_MAX", "| body of a configuration | {} |"),
+    limit("src/config.rs", "SIGNERS_COUNT_MAX", "| signers in a configuration | {} |"),
+    limit("src/config.rs", "EPOCHS_COUNT_MAX", "| epochs in a configuration | {} |"),
+    limit("src/config.rs", "FEATURES_COUNT_MAX", "| features in a configuration | {} |"),
+    limit("src/key/slot.rs", "SLOT_BYTES_MAX", "| a key slot | {} |"),
+    limit("src/key/kdf.rs", "MEMORY_KIB_MAX", "| KiB of memory of a key derivation | {} |"),
+    limit("src/key/kdf.rs", "PASSES_MAX", "| passes of a key derivation | {} |"),
+    limit("src/key/kdf.rs", "LANES_MAX", "| lanes of a key derivation | {} |"),
+];
+
+const fn limit(file: &'static str, name: &'static str, sentence: &'static str) -> Constant {
+    Constant { file, name, page: "format-spec/13-security.md", sentence }
+}
+
+fn page(path: &str) -> Source {
+    pages().into_iter().find(|page| page.path == path).unwrap_or_else(|| panic!("{path} is there"))
+}
 
 fn assert_none(breaks: &[String]) {
     assert!(breaks.is_empty(), "\n{}\n", breaks.join("\n"));
@@ -227,4 +270,57 @@ fn a_constant_that_the_format_states_otherwise_is_found() {
     assert_eq!(check(""), 1);
     let renamed = Constant { name: "PACK_BYTES", ..constant };
     assert_eq!(spec::constant_breaks(&[renamed], &code, &[]).len(), 1);
+}
+
+#[test]
+fn security_1_every_limit_is_held_against_the_code() {
+    let page = page("format-spec/13-security.md");
+    let rows = spec::table_rows(&page, "Limits for hostile input");
+    assert!(rows.len() > 20, "the table is there");
+    assert_none(&spec::uncovered_limits(&rows, CONSTANTS));
+    assert_none(&spec::constant_breaks(CONSTANTS, &library(), std::slice::from_ref(&page)));
+}
+
+#[test]
+fn a_limit_without_a_constant_is_found() {
+    let page =
+        sample("x.md", "# x\n\n## Limits\n\n| what | at most |\n| --- | --- |\n| a pack | 1 GiB |\n| a mouse | 7 |\n");
+    let rows = page.first().map(|page| spec::table_rows(page, "Limits")).unwrap_or_default();
+    assert_eq!(spec::uncovered_limits(&rows, CONSTANTS), ["no constant is held against the limit of a mouse: 7"]);
+}
+
+#[test]
+fn the_value_of_a_match_arm_is_read() {
+    let code =
+        sample("src/a.rs", "match x { Self::A => *b\"MAGIC\", _ => 0 }\nmatch y { Self::A => 16 << 20, _ => 1 }");
+    let constant = Constant { file: "src/a.rs", name: "Self::A =>", page: "x.md", sentence: "at most {} long" };
+    assert_none(&spec::constant_breaks(&[constant], &code, &sample("x.md", "at most 16 MiB long")));
+    assert_eq!(spec::constant_breaks(&[constant], &code, &sample("x.md", "at most 16 KiB long")).len(), 1);
+}
+
+#[test]
+fn evolution_1_the_registry_lists_the_magics_of_the_code_and_no_others() {
+    let page = page("format-spec/12-evolution.md");
+    let mut registered: Vec<String> = spec::table_rows(&page, "Registry of magics")
+        .iter()
+        .filter_map(|row| Some((*row.first()?).trim_matches('`').to_owned()))
+        .collect();
+    registered.sort();
+    assert_eq!(registered, spec::magics_in_code(&shipped()), "each stands once in the registry and once in the code");
+}
+
+#[test]
+fn a_magic_is_found_wherever_it_stands_except_in_tests() {
+    let text = "const A: [u8; 4] = *b\"FRME\"; // *b\"NOTE\"x\n#[cfg(test)]\nmod tests { const B: [u8; 8] = *b\"HOLDTEST\"; }\n";
+    assert_eq!(spec::magics_in_code(&sample("src/a.rs", text)), ["FRME", "NOTE"]);
+    assert!(spec::magics_in_code(&sample("src/a.rs", "*b\"lower\" *b\"LONGERTHANEIGHT\"")).is_empty());
+}
+
+#[test]
+fn evolution_2_the_code_knows_the_features_of_the_registry() {
+    let page = page("format-spec/12-evolution.md");
+    let rows = spec::table_rows(&page, "Features");
+    let defined = rows.iter().filter(|row| row.first().is_some_and(|number| !number.ends_with("above"))).count();
+    let config = shipped().into_iter().find(|source| source.path == "src/config.rs").expect("the room is there");
+    assert!(config.text.contains(&format!("const KNOWN_FEATURES: [u32; {defined}]")), "{defined} features are defined");
 }

@@ -43,6 +43,13 @@ impl Source {
         lines
     }
 
+    /// The shipped lines as they are written, literals and comments included.
+    pub(crate) fn shipped_as_written(&self) -> String {
+        let numbers: Vec<usize> = self.shipped_lines().into_iter().map(|(number, _)| number).collect();
+        let written = self.text.lines().enumerate().filter(|(at, _)| numbers.binary_search(&(at + 1)).is_ok());
+        written.map(|(_, line)| format!("{line}\n")).collect()
+    }
+
     /// The shipped lines as one text.
     pub(crate) fn shipped(&self) -> String {
         let lines: Vec<String> = self.shipped_lines().into_iter().map(|(_, line)| line).collect();

@@ -121,6 +121,41 @@ pub(crate) fn constant_breaks(constants: &[Constant], sources: &[Source], pages:
     breaks
 }
 
+/// Rows of the tables under a heading of a page, header and rule left out.
+pub(crate) fn table_rows<'a>(page: &'a Source, heading: &str) -> Vec<Vec<&'a str>> {
+    let under = page.text.split("\n## ").find(|section| section.starts_with(heading)).unwrap_or("");
+    let rows = under.lines().filter(|line| line.starts_with("| ")).filter(|line| !line.starts_with("| ---"));
+    rows.skip(1).map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// Rows of the table of limits that no constant is held against.
+pub(crate) fn uncovered_limits(rows: &[Vec<&str>], constants: &[Constant]) -> Vec<String> {
+    let covered = |row: &&Vec<&str>| {
+        let sentence = format!("| {} | {{}} |", row.first().unwrap_or(&""));
+        constants.iter().any(|constant| constant.sentence == sentence)
+    };
+    let uncovered = rows.iter().filter(|row| !covered(row));
+    uncovered.map(|row| format!("no constant is held against the limit of {}", row.join(": "))).collect()
+}
+
+/// The magics in shipped code: byte strings of four or eight capital letters.
+pub(crate) fn magics_in_code(sources: &[Source]) -> Vec<String> {
+    let mut magics = Vec::new();
+    for source in sources {
+        let text = source.shipped_as_written();
+        for (at, mark) in text.match_indices("*b\"") {
+            let literal =
+                text.get(at + mark.len()..).and_then(|rest| rest.split_once('"')).map_or("", |(text, _)| text);
+            let capitals = literal.chars().all(|c| c.is_ascii_uppercase());
+            if capitals && matches!(literal.len(), 4 | 8) {
+                magics.push(literal.to_owned());
+            }
+        }
+    }
+    magics.sort();
+    magics
+}
+
 /// Whether `sentence` stands in `words` and is not a piece of a longer number or word.
 fn states(words: &str, sentence: &str) -> bool {
     words.match_indices(sentence).any(|(at, _)| {
@@ -142,10 +177,17 @@ fn spellings(value: u64) -> Vec<String> {
 }
 
 /// The value of `const NAME: T = ...;`: whole numbers joined by `<<`, `*`, `+`, `-`, from left to right within the
-/// usual precedence, other constants of the same file included.
+/// usual precedence, other constants of the same file included. A name that ends with `=>` is the pattern of a match
+/// arm, and the value is what stands behind it.
 fn constant_value(code: &str, name: &str) -> Option<u64> {
-    let at =
-        find_words(code, name).find(|at| code.get(..*at).is_some_and(|head| head.trim_end().ends_with("const")))?;
+    if name.ends_with("=>") {
+        let arms = code.match_indices(name).filter_map(|(at, _)| code.get(at + name.len()..)?.split_once(','));
+        return arms.filter_map(|(expression, _)| evaluate(code, expression)).next();
+    }
+    let at = find_words(code, name).find(|at| {
+        let head = code.get(..*at).unwrap_or("");
+        head.trim_end().ends_with("const")
+    })?;
     let (_, rest) = code.get(at..)?.split_once('=')?;
     let (expression, _) = rest.split_once(';')?;
     evaluate(code, expression)
