@@ -4,11 +4,13 @@
 //! format-spec/08-snapshot-and-outcome.md; what a writer must have done before it creates one is in
 //! format-spec/10-sessions-and-prune.md.
 
+mod description;
 mod error;
 mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use description::{ComponentDescription, OutcomeDescription, OwnerName};
 pub use error::OutcomeError;
 pub use rules::{COMPONENTS_COUNT_MAX, SEEN_COUNT_MAX, TEXT_BYTES_MAX};
 
@@ -240,49 +242,6 @@ pub struct OutcomeBody {
     pub attributes: List<Attribute>,
 }
 
-/// The name of a user or group id.
-#[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]
-pub struct OwnerName {
-    /// The id.
-    pub id: u32,
-    /// Its name.
-    pub name: Blob,
-}
-
-/// What only a reader's key shows of a component.
-#[derive(Debug, Clone, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
-pub struct ComponentDescription {
-    /// Its name.
-    pub name: Blob,
-    /// Why it is partial or missing.
-    pub reason: Blob,
-    /// Names of the user ids in it, sorted by id.
-    pub users: List<OwnerName>,
-    /// Names of the group ids in it, sorted by id.
-    pub groups: List<OwnerName>,
-}
-
-/// What only a reader's key shows of an outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
-pub struct OutcomeDescription {
-    /// Name of the host.
-    pub host: Blob,
-    /// Name of the user.
-    pub user: Blob,
-    /// What was backed up, as the arguments name it.
-    pub paths: List<Blob>,
-    /// Tags, sorted.
-    pub tags: List<Blob>,
-    /// The program that wrote it, with its version.
-    pub program: Blob,
-    /// The snapshot that it was compared with.
-    pub parent: Option<SnapshotId>,
-    /// As many as the body has components, in the same order.
-    pub components: List<ComponentDescription>,
-    /// Room for what comes later, sorted by id.
-    pub attributes: List<Attribute>,
-}
-
 /// A verified outcome. Whether it really ends its session is asked with [`Outcome::check_ends`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -350,22 +309,6 @@ impl OutcomeBody {
     fn check_role(&self, role: Role) -> Result<(), OutcomeError> {
         let Self { id, kind, .. } = *self;
         if kind.may_sign(role) { Ok(()) } else { Err(OutcomeError::Role { id, kind, role }) }
-    }
-}
-
-impl OutcomeDescription {
-    /// Checks and encodes the description of `body`.
-    ///
-    /// # Errors
-    /// [`OutcomeError::Invalid`] when no reader would accept it.
-    pub fn encode(&self, body: &OutcomeBody) -> Result<Vec<u8>, OutcomeError> {
-        self.validate(body).map(|()| wire::encode(self))
-    }
-
-    fn decode(body: &OutcomeBody, bytes: &[u8]) -> Result<Self, OutcomeError> {
-        let malformed = |source| OutcomeError::Body { id: body.id, source };
-        let description: Self = wire::decode(bytes).map_err(malformed)?;
-        description.validate(body).map(|()| description)
     }
 }
 

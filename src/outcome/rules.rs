@@ -1,8 +1,8 @@
 //! The rules that an outcome's fields obey, one table for each structure.
 
 use super::{
-    Attribute, Component, ComponentDescription, ComponentKind, ComponentState, Counts, MANDATORY, OutcomeBody,
-    OutcomeDescription, OutcomeError, OutcomeKind, OwnerName, Seen,
+    Attribute, Component, ComponentKind, ComponentState, Counts, MANDATORY, OutcomeBody, OutcomeError, OutcomeKind,
+    Seen,
 };
 use crate::wire::{Blob, List};
 
@@ -12,20 +12,18 @@ pub const COMPONENTS_COUNT_MAX: usize = 1024;
 pub const SEEN_COUNT_MAX: usize = 292;
 /// Longest name of a host, user, group, component, program or tag.
 pub const TEXT_BYTES_MAX: usize = 1024;
-const REASON_BYTES_MAX: usize = 64 << 10;
-const PATH_BYTES_MAX: usize = 64 << 10;
 const ATTRIBUTES_COUNT_MAX: usize = 1024;
 
-type Rule = (bool, &'static str);
+pub(super) type Rule = (bool, &'static str);
 
 impl OutcomeBody {
     /// Checks every rule that concerns this body alone.
     pub(super) fn validate(&self) -> Result<(), OutcomeError> {
+        if let Some(what) = self.broken_rule() {
+            return Err(OutcomeError::Invalid { id: self.id, what });
+        }
         let unknown = unknown_attribute(&self.attributes);
-        let attributes =
-            unknown.map_or(Ok(()), |attribute| Err(OutcomeError::UnknownAttribute { id: self.id, attribute }));
-        let broken = self.broken_rule();
-        broken.map_or(attributes, |what| Err(OutcomeError::Invalid { id: self.id, what }))
+        unknown.map_or(Ok(()), |attribute| Err(OutcomeError::UnknownAttribute { id: self.id, attribute }))
     }
 
     fn broken_rule(&self) -> Option<&'static str> {
@@ -91,48 +89,11 @@ impl Component {
     }
 }
 
-impl OutcomeDescription {
-    /// Checks every rule that concerns the description of `body`.
-    pub(super) fn validate(&self, body: &OutcomeBody) -> Result<(), OutcomeError> {
-        if let Some(attribute) = unknown_attribute(&self.attributes) {
-            return Err(OutcomeError::UnknownAttribute { id: body.id, attribute });
-        }
-        let texts = [&self.host, &self.user, &self.program];
-        let rules: [Rule; 5] = [
-            (self.components.0.len() == body.components.0.len(), "it describes another count of components"),
-            (texts.into_iter().chain(&self.tags.0).all(is_text), "a name or tag in its description is too long"),
-            (self.tags.0.is_sorted_by(|a, b| a < b), "its tags are not sorted"),
-            (self.tags.0.iter().all(|tag| !tag.0.is_empty()), "a tag is empty"),
-            (
-                self.paths.0.iter().all(|path| (1..=PATH_BYTES_MAX).contains(&path.0.len())),
-                "a path in its description is empty or too long",
-            ),
-        ];
-        let broken = first_broken(&rules)
-            .or_else(|| self.components.0.iter().find_map(ComponentDescription::broken_rule))
-            .or_else(|| broken_attribute_rule(&self.attributes));
-        broken.map_or(Ok(()), |what| Err(OutcomeError::Invalid { id: body.id, what }))
-    }
-}
-
-impl ComponentDescription {
-    fn broken_rule(&self) -> Option<&'static str> {
-        let names_hold = |names: &List<OwnerName>| names.0.iter().all(|owner| is_text(&owner.name));
-        first_broken(&[
-            (is_text(&self.name), "the name of a component is too long"),
-            (self.reason.0.len() <= REASON_BYTES_MAX, "the reason of a component is too long"),
-            (self.users.0.is_sorted_by(|a, b| a.id < b.id), "the users of a component are not sorted"),
-            (self.groups.0.is_sorted_by(|a, b| a.id < b.id), "the groups of a component are not sorted"),
-            (names_hold(&self.users) && names_hold(&self.groups), "the name of a user or group is too long"),
-        ])
-    }
-}
-
-fn is_text(blob: &Blob) -> bool {
+pub(super) fn is_text(blob: &Blob) -> bool {
     blob.0.len() <= TEXT_BYTES_MAX
 }
 
-fn broken_attribute_rule(attributes: &List<Attribute>) -> Option<&'static str> {
+pub(super) fn broken_attribute_rule(attributes: &List<Attribute>) -> Option<&'static str> {
     first_broken(&[
         (attributes.0.len() <= ATTRIBUTES_COUNT_MAX, "it has too many attributes"),
         (attributes.0.is_sorted_by(|a, b| a.id < b.id), "its attributes are not sorted"),
@@ -140,10 +101,10 @@ fn broken_attribute_rule(attributes: &List<Attribute>) -> Option<&'static str> {
 }
 
 /// This version knows no attribute, so every mandatory one is unknown.
-fn unknown_attribute(attributes: &List<Attribute>) -> Option<u32> {
+pub(super) fn unknown_attribute(attributes: &List<Attribute>) -> Option<u32> {
     attributes.0.iter().map(|attribute| attribute.id).find(|id| id & MANDATORY != 0)
 }
 
-fn first_broken(rules: &[Rule]) -> Option<&'static str> {
+pub(super) fn first_broken(rules: &[Rule]) -> Option<&'static str> {
     rules.iter().find(|(holds, _)| !holds).map(|(_, what)| *what)
 }
