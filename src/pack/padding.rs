@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pack_40_lengths_are_rounded_up_to_the_sizes_of_the_spec() {
+    fn pack_17_lengths_are_rounded_up_to_the_sizes_of_the_spec() {
         let cases = [
             (0, 0),
             (1, 1),

@@ -125,7 +125,7 @@ impl<'s, S: PackSource + ?Sized> Scan<'s, S> {
         let bytes = self.source.bytes();
         let mut window = vec![0; WINDOW_BYTES];
         let mut start = u64::from(self.offset);
-        while start.saturating_add(FRAME_HEAD_BYTES.into()) <= bytes {
+        while self.failed_bytes_left > 0 && start.saturating_add(FRAME_HEAD_BYTES.into()) <= bytes {
             let length = usize::try_from(bytes.saturating_sub(start)).unwrap_or(usize::MAX).min(WINDOW_BYTES);
             let Some(window) = window.get_mut(..length) else { break };
             self.source.read_at(start, window)?;

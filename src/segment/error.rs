@@ -10,7 +10,7 @@ use crate::wire::WireError;
 pub struct SegmentError {
     /// The segment.
     pub segment: SegmentId,
-    /// Offset in the body of the part that is refused.
+    /// How far the body was read when the fault was found; the offset of the malformed field where that is the fault.
     pub offset: usize,
     /// What is wrong.
     #[source]
