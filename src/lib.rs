@@ -13,6 +13,8 @@ pub mod frame;
 #[doc(hidden)]
 pub mod fs;
 #[doc(hidden)]
+pub mod fuzzing;
+#[doc(hidden)]
 pub mod gc;
 pub mod id;
 #[doc(hidden)]

@@ -35,6 +35,7 @@ pub use sealer::{Closing, PackIdentity, PackSealer, WriteKey};
 pub use source::{PackSource, ReadError, read_frame, read_header, read_opener};
 pub use trailer::Trailer;
 
+use crate::frame;
 use crate::id::PackId;
 use crate::layout::{FRAMES_END_MAX, PACK_BYTES_MAX};
 use crate::seal::{Binding, HASH_BYTES};
@@ -62,6 +63,12 @@ const FOOTER_PART: &str = "footer";
 const _: () = {
     assert!(FRAMES_END_MAX as u64 + FOOTER_BYTES_MAX as u64 + TRAILER_BYTES as u64 <= PACK_BYTES_MAX);
     assert!(crate::layout::FRAME_HEAD_BYTES as usize == FRAME_HEAD);
+    assert!(crate::layout::CHUNK_BYTES_MAX == frame::CHUNK_BYTES_MAX);
+    assert!(crate::layout::RAW_BYTES_MAX == frame::FRAME_RAW_BYTES_MAX);
+    assert!(crate::layout::FRAME_CHUNK_COUNT_MAX as usize == frame::CHUNK_COUNT_MAX);
+    // Encoding, count, 4-byte lengths and raw chunks of the largest frame, sealed.
+    let largest_plaintext = 4 + 4 * frame::CHUNK_COUNT_MAX + frame::FRAME_RAW_BYTES_MAX as usize;
+    assert!(largest_plaintext + crate::seal::OVERHEAD_BYTES <= crate::layout::SEALED_BYTES_MAX as usize);
     assert!(crate::layout::SEALED_BYTES_MIN as usize == crate::seal::OVERHEAD_BYTES);
 };
 

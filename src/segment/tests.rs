@@ -332,10 +332,10 @@ fn a_pack_and_a_replaced_segment_are_taken_once() {
     assert!(builder.is_empty());
     for _ in 0..2 {
         builder.push(rows()[0].clone()).unwrap();
-        builder.replace(replaced(4)).unwrap();
+        builder.replace(replaced(0)).unwrap();
     }
     assert_eq!((builder.pack_count(), builder.chunk_count()), (1, 4));
-    assert_eq!(builder.finish(), build(&[replaced(4)], &rows()[..1]));
+    assert_eq!(builder.finish(), build(&[replaced(0)], &rows()[..1]));
 }
 
 #[test]
