@@ -24,6 +24,8 @@ pub mod key;
 #[doc(hidden)]
 pub mod layout;
 #[doc(hidden)]
+pub mod manifest;
+#[doc(hidden)]
 pub mod outcome;
 #[doc(hidden)]
 pub mod pack;

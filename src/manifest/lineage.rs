@@ -1,0 +1,49 @@
+//! The check that every entry lies in a directory.
+
+use super::key::Key;
+use super::row::Row;
+
+/// Why a row can't stand where it does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} lies in no directory of the tree")]
+pub struct LineageError {
+    /// The row's key.
+    pub key: Key,
+}
+
+/// Checks, row by row in key order, that the parent of every row is a row before it and a directory.
+///
+/// Memory: one key. A walk that starts inside a tree first shows it the directories above.
+#[derive(Debug, Clone, Default)]
+pub struct Lineage {
+    /// The deepest directory that the last row is or lies in; all above it are directories too.
+    directory: Option<Key>,
+}
+
+impl Lineage {
+    /// Starts before the root directory.
+    pub const fn new() -> Self {
+        Self { directory: None }
+    }
+
+    /// Takes note of a row.
+    ///
+    /// # Errors
+    /// [`LineageError`] when its parent is missing or not a directory; the row counts as absent then.
+    pub fn check<R: Row>(&mut self, row: &R) -> Result<(), LineageError> {
+        let key = row.key();
+        let parent = key.parent();
+        while let Some(directory) = &self.directory
+            && !key.is_within(directory)
+        {
+            self.directory = directory.parent();
+        }
+        if self.directory != parent {
+            return Err(LineageError { key: key.clone() });
+        }
+        if row.is_directory() {
+            self.directory = Some(key.clone());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! Opaque nodes: bytes that are stored like a node and mean something elsewhere, such as an outcome's long list.
+
+use super::error::NodeError;
+use super::node::{NODE_BYTES_MAX, Tree};
+
+/// Longest payload of an opaque node in bytes.
+pub const OPAQUE_BYTES_MAX: usize = NODE_BYTES_MAX - 1;
+
+/// Makes an opaque node of a payload; none when it is longer than [`OPAQUE_BYTES_MAX`].
+pub fn encode(payload: &[u8]) -> Option<Vec<u8>> {
+    if payload.len() > OPAQUE_BYTES_MAX { None } else { Some([&[Tree::Opaque.code() << 4], payload].concat()) }
+}
+
+/// Takes the payload out of an opaque node.
+///
+/// # Errors
+/// [`NodeError`] when the bytes are no opaque node.
+pub fn decode(node: &[u8]) -> Result<&[u8], NodeError> {
+    if node.len() > NODE_BYTES_MAX {
+        return Err(NodeError::TooLarge);
+    }
+    let end = crate::wire::WireError::UnexpectedEnd { offset: 0 };
+    let (head, payload) = node.split_first().ok_or(NodeError::Header(end))?;
+    let (code, level) = (head >> 4, head & 0x0f);
+    match Tree::from_code(code).ok_or(NodeError::UnknownTree { code })? {
+        Tree::Opaque if level == 0 => Ok(payload),
+        Tree::Opaque => Err(NodeError::Level { expected: 0, found: level }),
+        found @ (Tree::Manifest | Tree::Stat | Tree::Items) => Err(NodeError::Tree { expected: Tree::Opaque, found }),
+    }
+}
