@@ -49,15 +49,18 @@ pub const FOOTER_BYTES_MAX: u32 = 4 << 20;
 /// Length of the trailer, which ends the pack.
 pub const TRAILER_BYTES: usize = 24;
 
-const PACK_MAGIC: [u8; 8] = *b"HOLDPACK";
-const FRAME_MAGIC: [u8; 4] = *b"FRME";
-const FOOTER_MAGIC: [u8; 4] = *b"FOOT";
+/// The first bytes of a pack.
+pub const PACK_MAGIC: [u8; 8] = *b"HOLDPACK";
+/// The first bytes of a frame's head.
+pub const FRAME_MAGIC: [u8; 4] = *b"FRME";
+/// The first bytes of the footer's head.
+pub const FOOTER_MAGIC: [u8; 4] = *b"FOOT";
 const TRAILER_MAGIC: [u8; 8] = *b"HOLDTAIL";
 const FRAME_HEAD: usize = 12;
 /// Set in the class of a binding to say that the footer of a pack of that class is meant.
-const FOOTER_CLASS: u8 = 0x40;
+pub const FOOTER_CLASS: u8 = 0x40;
 /// The part of a pack that the index root's secret seals, for the derivation of its key.
-const FOOTER_PART: &str = "footer";
+pub const FOOTER_PART: &str = "footer";
 
 #[expect(clippy::as_conversions, reason = "widening constants")]
 const _: () = {

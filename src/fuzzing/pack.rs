@@ -3,8 +3,8 @@
 use crate::id::{ClientId, PackId, RepositoryId, SessionId};
 use crate::layout::{Class, FrameTable};
 use crate::pack::{
-    FRAME_PREFIX_BYTES, Found, KeyField, PackHasher, PackHeader, PackKeys, PackOpener, Scan, Trailer, read_frame,
-    read_opener,
+    FOOTER_CLASS, FOOTER_MAGIC, FOOTER_PART, FRAME_MAGIC, FRAME_PREFIX_BYTES, Found, KeyField, PACK_MAGIC,
+    PACK_VERSION, PackHasher, PackHeader, PackKeys, PackOpener, Scan, Trailer, read_frame, read_opener,
 };
 use crate::seal::{Binding, ObjectKey, RootSecret, Secret};
 use crate::wire::{Reader, Write};
@@ -93,9 +93,9 @@ pub fn fuzz_pack_footer(data: &[u8]) {
     let Some(&frame_count) = data.first() else { return };
     let plaintext = [blake3::hash(&header.encode()).as_bytes(), data].concat();
     let number = frame_count.into();
-    let binding = Binding { magic: *b"HOLDPACK", version: 1, class: 0x41, salt: SALT, number };
-    let sealed = ring.index.part_object_key("footer", &SALT).seal(&binding, &plaintext);
-    let mut footer = b"FOOT".to_vec();
+    let binding = Binding { magic: PACK_MAGIC, version: PACK_VERSION, class: FOOTER_CLASS | 1, salt: SALT, number };
+    let sealed = ring.index.part_object_key(FOOTER_PART, &SALT).seal(&binding, &plaintext);
+    let mut footer = FOOTER_MAGIC.to_vec();
     footer.put_u32(frame_count.into());
     footer.put_u32(sealed.len().try_into().unwrap_or(u32::MAX));
     footer.put(&sealed);
@@ -157,10 +157,10 @@ pub fn fuzz_pack_scan(data: &[u8]) {
 }
 
 fn frame(ring: &Ring, number: u8, plaintext: &[u8]) -> Vec<u8> {
-    let binding = Binding { magic: *b"HOLDPACK", version: 1, class: 1, salt: SALT, number: number.into() };
+    let binding = Binding { magic: PACK_MAGIC, version: PACK_VERSION, class: 1, salt: SALT, number: number.into() };
     let sealed = ring.frame_key().seal(&binding, plaintext);
     let mut out = Vec::with_capacity(FRAME_PREFIX_BYTES.saturating_add(plaintext.len()));
-    out.put(b"FRME");
+    out.put(&FRAME_MAGIC);
     out.put_u32(number.into());
     out.put_u32(sealed.len().try_into().unwrap_or(u32::MAX));
     out.put(&sealed);
