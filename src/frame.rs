@@ -10,6 +10,7 @@
 
 mod decode;
 mod encode;
+mod probe;
 
 pub use decode::{Frame, FrameDecoder, Head, parse_head};
 pub use encode::{Compression, CompressionLevel, FrameBuffer, FrameEncoder};

@@ -53,8 +53,17 @@ pub enum SealError {
 }
 
 /// 32 secret bytes: erased when dropped, never printed.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret([u8; 32]);
+
+/// Takes the same time wherever the two differ.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// Takes secret bytes that were read or derived.
@@ -74,7 +83,9 @@ impl Secret {
         for part in material {
             hasher.update(part);
         }
-        Self(*hasher.finalize().as_bytes())
+        let secret = Self(*hasher.finalize().as_bytes());
+        hasher.zeroize();
+        secret
     }
 
     /// The bytes, for encoding into a key slot and for algorithms.

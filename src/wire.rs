@@ -19,7 +19,7 @@ pub enum WireError {
     /// The input ended inside a field.
     #[error("input ends inside a field at byte {offset}")]
     UnexpectedEnd {
-        /// Where the field starts.
+        /// Where the missing part starts: the field itself, or the next byte of a varint.
         offset: usize,
     },
     /// Bytes follow the end of the structure.
@@ -246,12 +246,26 @@ pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
 /// Decodes a control structure from exactly `bytes`. The type must hold its sequences in [`List`] and [`Blob`],
 /// which never allocate beyond what is present.
 pub fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, WireError> {
-    let (value, consumed) =
-        bincode::decode_from_slice(bytes, PLAIN).map_err(|error| WireError::Malformed(error.to_string()))?;
+    let (value, consumed) = bincode::decode_from_slice(bytes, PLAIN).map_err(|error| malformed(&error))?;
     match bytes.len().checked_sub(consumed) {
         Some(0) => Ok(value),
         count => Err(WireError::Trailing { offset: consumed, count: count.unwrap_or(0) }),
     }
+}
+
+/// Says in our own words what does not decode: the library's name types that may move.
+fn malformed(error: &DecodeError) -> WireError {
+    WireError::Malformed(if let DecodeError::UnexpectedEnd { .. } = error {
+        "it ends inside a field".to_owned()
+    } else if let DecodeError::UnexpectedVariant { found, .. } = error {
+        format!("unknown tag {found}")
+    } else if let DecodeError::InvalidBooleanValue(value) = error {
+        format!("{value} is neither false nor true")
+    } else if let DecodeError::Other(message) = error {
+        (*message).to_owned()
+    } else {
+        error.to_string()
+    })
 }
 
 /// A byte string in the plain encoding: `u64` length, then the bytes.

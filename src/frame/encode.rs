@@ -1,8 +1,10 @@
 //! From chunks to a frame's plaintext.
 
+use super::probe::Probe;
 use super::{CHUNK_BYTES_MAX, CHUNK_COUNT_MAX, Encoding, FRAME_RAW_BYTES_MAX, Frame};
 use crate::wire::Write as _;
 use zstd::bulk::Compressor;
+use zstd::zstd_safe::ResetDirective;
 
 /// How much work to spend on making frames smaller. Any reader reads the results of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +117,7 @@ pub struct FrameEncoder {
     zstd: Compressor<'static>,
     /// The level that the context is set to.
     level: Option<CompressionLevel>,
+    probe: Probe,
 }
 
 impl FrameEncoder {
@@ -136,7 +139,9 @@ impl FrameEncoder {
         chunks.lengths.iter().for_each(|length| out.put_varint(u64::from(*length)));
         let compressed = match compression {
             Compression::Off => false,
-            Compression::Level(level) => self.compress(chunks.raw_bytes(), level, out),
+            Compression::Level(level) => {
+                !self.probe.looks_random(chunks.raw_bytes()) && self.compress(chunks.raw_bytes(), level, out)
+            }
         };
         if compressed {
             return Encoding::Zstd;
@@ -156,9 +161,13 @@ impl FrameEncoder {
         // Room for one byte less than raw: what does not fit is not worth keeping, and zstd gives up early.
         out.resize(start.saturating_add(raw.len().saturating_sub(1)), 0);
         let room = out.get_mut(start..).expect("just made");
-        let written = self.zstd.compress_to_buffer(raw, room);
-        out.truncate(start.saturating_add(written.as_ref().map_or(0, |written| *written)));
-        written.is_ok()
+        let written = self.zstd.compress_to_buffer(raw, room).ok();
+        out.truncate(start.saturating_add(written.unwrap_or(0)));
+        if written.is_none() {
+            // A context that ran out of room waits for more and takes no new level until it is told to give up.
+            self.zstd.context_mut().reset(ResetDirective::SessionOnly).expect("a session can always be given up");
+        }
+        written.is_some()
     }
 }
 
