@@ -82,3 +82,21 @@ fn vectors_are_current_and_refused_as_their_index_says() {
 fn every_vector_stands_in_the_index() {
     assert_eq!(fs::read_dir(folder()).unwrap().count(), written().len() + 1);
 }
+
+#[test]
+fn the_example_of_the_page_is_the_vector() {
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("format-spec/09-segment.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, example) = page.split_once("```hex\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let bytes = build(&[replaced(4)], &rows());
+    for line in example.lines() {
+        let (offset, digits) = line.split_once(' ').unwrap();
+        let offset: usize = offset.parse().unwrap();
+        let digits = digits.replace(' ', "");
+        let stored = bytes[offset..offset + digits.len() / 2].iter();
+        let stored: String = stored.map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(stored, digits, "at {offset}");
+    }
+    assert!(example.lines().count() > 5);
+}
