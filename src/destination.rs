@@ -8,7 +8,7 @@
 //!
 //! ```no_run
 //! # use holdall::destination::{Destination, Existing, Metadata};
-//! # fn restore(key: &holdall::fs::Key, metadata: &Metadata) -> Result<(), holdall::destination::DestinationError> {
+//! # fn restore(key: &holdall::manifest::Key, metadata: &Metadata) -> Result<(), holdall::destination::DestinationError> {
 //! let destination = Destination::open("/srv/restored".as_ref())?;
 //! let file = destination.create_file(key, 5, Existing::Reuse)?;
 //! file.write_at(0, b"hello")?;
@@ -34,7 +34,8 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, fsync, mkdirat, openat, syncfs};
 use rustix::io::Errno;
 
-use crate::fs::{Handles, Key, Kind, OpenTable, Timestamp, is_name, look_at, look_through, split};
+use crate::fs::{Handles, OpenTable, is_name, look_at, look_through, split};
+use crate::manifest::{Key, Kind, Timestamp};
 
 /// Directories that stay open.
 const DIRECTORY_COUNT_MAX: usize = 192;
@@ -84,7 +85,7 @@ pub struct Present {
     /// Number of the inode.
     pub inode: u64,
     /// How many names the inode has.
-    pub link_count: u32,
+    pub links: u64,
 }
 
 impl From<Statx> for Present {
@@ -97,7 +98,7 @@ impl From<Statx> for Present {
             size: found.stx_size,
             mtime: Timestamp::new(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec).unwrap_or_default(),
             inode: found.stx_ino,
-            link_count: found.stx_nlink,
+            links: found.stx_nlink.into(),
         }
     }
 }

@@ -6,12 +6,12 @@
 mod handles;
 mod names;
 mod table;
-mod terms;
+mod xattrs;
 
 pub use handles::Handles;
 pub use names::{Names, Stopped};
 pub use table::OpenTable;
-pub use terms::{Device, KEY_BYTES_MAX, Key, KeyError, Kind, Timestamp, Xattr};
+pub use xattrs::{Attribute, Labelled, path_of};
 
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Statx, StatxFlags, statx};

@@ -18,7 +18,6 @@
 //! ```
 
 mod arguments;
-mod attributes;
 mod crew;
 mod error;
 mod file;
@@ -37,7 +36,8 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use crate::fs::{Handles, Key, Xattr, look_at, look_through, split};
+use crate::fs::{Handles, Labelled, look_at, look_through, path_of, split};
+use crate::manifest::{Key, Xattr};
 use arguments::Arguments;
 
 /// Whether an entry is left out, with all that is below it.
@@ -186,7 +186,12 @@ impl Source {
     pub fn xattrs(&self, key: &Key) -> Result<Vec<Xattr>, SourceError> {
         let refused = |errno| SourceError::refused(key, Operation::Attributes, errno);
         let (directory, name) = self.place(key.as_bytes()).map_err(refused)?;
-        attributes::of_name(&directory, name, self.handles.is_followed(key.as_bytes())).map_err(refused)
+        let labelled = if self.handles.is_followed(key.as_bytes()) {
+            Labelled::Followed([path_of(&directory).as_slice(), b"/", name].concat())
+        } else {
+            Labelled::named(&directory, name)
+        };
+        xattrs_of(&labelled).map_err(refused)
     }
 
     fn stat_key(&self, key: &[u8]) -> Result<Stat, Errno> {
@@ -204,6 +209,10 @@ impl Source {
             None => Ok((self.handles.root(), b".")),
         }
     }
+}
+
+fn xattrs_of(labelled: &Labelled<'_>) -> Result<Vec<Xattr>, Errno> {
+    Ok(labelled.read_all()?.into_iter().map(|(name, value)| Xattr { name, value }).collect())
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, ftruncate, ope
 use rustix::io::{Errno, pread, pwrite};
 
 use super::{ATTEMPT_COUNT, Destination, DestinationError, Existing, Made, Operation, PRIVATE_FILE, Place, kind_of};
-use crate::fs::{Key, Kind, look_through};
+use crate::fs::look_through;
+use crate::manifest::{Key, Kind};
 
 /// Zeros are written from here.
 static ZEROS: [u8; 256 << 10] = [0; 256 << 10];

@@ -4,7 +4,8 @@ use rustix::fs::{AtFlags, FileType, Statx, linkat, makedev, mknodat, readlinkat,
 use rustix::io::Errno;
 
 use super::{ATTEMPT_COUNT, Destination, DestinationError, Made, Operation, PRIVATE_FILE, Place};
-use crate::fs::{Device, Key, Kind, look_at};
+use crate::fs::look_at;
+use crate::manifest::{Device, Key, Kind};
 
 impl Destination {
     /// Makes a symbolic link; one with the same target is reused. The target is never looked at.

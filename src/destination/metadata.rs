@@ -1,16 +1,24 @@
 //! What is set on an entry when its content is complete: owner, extended attributes, mode, times.
 
 use std::io;
+use std::sync::Arc;
 
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chmodat, chownat, listxattr, openat,
-    removexattr, setxattr, utimensat,
+    AtFlags, CWD, Gid, Mode, OFlags, Statx, Timespec, Timestamps, UTIME_OMIT, Uid, chmodat, chownat, fchmod, futimens,
+    openat, utimensat,
 };
 use rustix::io::Errno;
 
-use super::{Destination, DestinationError, Operation, kind_of};
-use crate::fs::{Key, Kind, Timestamp, Xattr, look_through};
+use super::{Destination, DestinationError, Operation, TargetFile, kind_of};
+use crate::fs::{Labelled, look_through, path_of};
+use crate::manifest::{Key, Kind, Timestamp, Xattr};
+
+/// Bits that lend the rights of owner and group to whoever runs a file.
+const SETUID: u16 = 0o4000;
+const SETGID: u16 = 0o2000;
+/// The attribute that holds a POSIX access ACL.
+const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
 
 /// Who shall own an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,106 +99,141 @@ impl Destination {
     /// [`DestinationError::OtherKind`] if something else is there by now; [`DestinationError::Refused`].
     pub fn set_metadata(&self, key: &Key, metadata: &Metadata) -> Result<Vec<Shortfall>, DestinationError> {
         let refused = |errno| DestinationError::refused(key, Operation::Look, errno);
-        let open = self.lock_files().remove(key.as_bytes());
-        let place = self.place(key.as_bytes()).map_err(refused)?;
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        drop(open);
-        let pin = openat(&place.directory, place.name, flags, Mode::empty()).map_err(refused)?;
-        let found = kind_of(look_through(&pin).map_err(refused)?.stx_mode);
-        if found != metadata.kind {
-            return Err(DestinationError::OtherKind { key: key.clone(), found, wanted: metadata.kind });
+        let pin = match self.lock_files().remove(key.as_bytes()) {
+            Some(file) => Pin::File(file),
+            None => {
+                let place = self.place(key.as_bytes()).map_err(refused)?;
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                Pin::Place(openat(&place.directory, place.name, flags, Mode::empty()).map_err(refused)?)
+            }
+        };
+        let found = look_through(pin.handle()).map_err(refused)?;
+        let kind = kind_of(found.stx_mode);
+        if kind != metadata.kind {
+            return Err(DestinationError::OtherKind { key: key.clone(), found: kind, wanted: metadata.kind });
         }
-        let shortfalls = Pinned::new(pin).set(metadata);
         if metadata.kind == Kind::Directory {
             self.lock_opened_up().remove(key.as_bytes());
         }
-        Ok(shortfalls)
+        Ok(Setting { pin, shortfalls: Vec::new() }.set(&found, metadata))
     }
 }
 
 /// Sets the mode of what a handle stands for, which must not be a symbolic link.
-pub(super) fn set_mode(pin: &OwnedFd, mode: u16) -> Result<(), Errno> {
-    chmodat(rustix::fs::CWD, path_through(pin), Mode::from_bits_retain(mode.into()), AtFlags::empty())
+pub(super) fn set_mode(handle: &OwnedFd, mode: u16) -> Result<(), Errno> {
+    chmodat(CWD, path_of(handle), Mode::from_bits_retain(mode.into()), AtFlags::empty())
 }
 
-/// A path that leads to exactly what the handle stands for, and is followed no further, even if that is a link.
-fn path_through(pin: &OwnedFd) -> String {
-    format!("/proc/self/fd/{}", pin.as_raw_fd())
+/// A handle of an entry, so that nothing put under its name meanwhile is touched.
+enum Pin {
+    /// A regular file that is open.
+    File(Arc<TargetFile>),
+    /// Anything, opened as a place only: a link is the link, a pipe does not block, no device notices.
+    Place(OwnedFd),
 }
 
-/// An entry that is held by a handle, so that nothing put under its name meanwhile is touched.
-struct Pinned {
-    path: String,
-    pin: OwnedFd,
+impl Pin {
+    fn handle(&self) -> &OwnedFd {
+        match self {
+            Self::File(file) => &file.file,
+            Self::Place(place) => place,
+        }
+    }
+
+    fn labelled(&self) -> Labelled<'_> {
+        match self {
+            Self::File(file) => Labelled::Open(file.file.as_fd()),
+            Self::Place(place) => Labelled::held(place),
+        }
+    }
+
+    fn chown(&self, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
+        chownat(self.handle(), "", uid.map(Uid::from_raw), gid.map(Gid::from_raw), AtFlags::EMPTY_PATH)
+    }
+
+    fn chmod(&self, mode: u16) -> Result<(), Errno> {
+        match self {
+            Self::File(file) => fchmod(&file.file, Mode::from_bits_retain(mode.into())),
+            Self::Place(place) => set_mode(place, mode),
+        }
+    }
+
+    fn set_mtime(&self, mtime: Timestamp) -> Result<(), Errno> {
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec { tv_sec: mtime.seconds(), tv_nsec: mtime.nanoseconds().into() },
+        };
+        match self {
+            Self::File(file) => futimens(&file.file, &times),
+            Self::Place(place) => utimensat(CWD, path_of(place), &times, AtFlags::empty()),
+        }
+    }
+}
+
+/// The setting of one entry's metadata.
+struct Setting {
+    pin: Pin,
     shortfalls: Vec<Shortfall>,
 }
 
-impl Pinned {
-    fn new(pin: OwnedFd) -> Self {
-        Self { path: path_through(&pin), pin, shortfalls: Vec::new() }
-    }
-
-    fn set(mut self, metadata: &Metadata) -> Vec<Shortfall> {
-        let mode = self.set_owner(metadata);
-        self.set_xattrs(&metadata.xattrs);
+impl Setting {
+    fn set(mut self, found: &Statx, metadata: &Metadata) -> Vec<Shortfall> {
+        let owner_mask = self.set_owner(found, metadata);
+        let acl_mask = self.set_xattrs(&metadata.xattrs);
         if metadata.kind != Kind::Symlink {
-            let done = set_mode(&self.pin, mode);
+            let done = self.pin.chmod(metadata.mode & owner_mask & acl_mask);
             self.note(Aspect::Mode, done);
         }
-        let times = Timestamps {
-            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-            last_modification: Timespec {
-                tv_sec: metadata.mtime.seconds(),
-                tv_nsec: metadata.mtime.nanoseconds().into(),
-            },
-        };
-        let done = utimensat(rustix::fs::CWD, &self.path, &times, AtFlags::empty());
+        let done = self.pin.set_mtime(metadata.mtime);
         self.note(Aspect::Mtime, done);
         self.shortfalls
     }
 
-    /// Sets owner and group, and returns the mode that may be set with them.
-    fn set_owner(&mut self, metadata: &Metadata) -> u16 {
-        let Owner::Ids { uid, gid } = metadata.owner else { return metadata.mode & 0o1777 };
-        let mut lost = 0;
-        if let Err(errno) = self.chown(Some(uid), Some(gid)) {
-            // The group alone is often allowed: a user may give files to any group of his.
-            let group = self.chown(None, Some(gid));
-            lost |= 0o4000;
+    /// Sets owner and group, and returns the bits of the mode that may be set with those that are there now.
+    fn set_owner(&mut self, found: &Statx, metadata: &Metadata) -> u16 {
+        let Owner::Ids { uid, gid } = metadata.owner else { return !(SETUID | SETGID) };
+        let (new_uid, new_gid) = ((found.stx_uid != uid).then_some(uid), (found.stx_gid != gid).then_some(gid));
+        if new_uid.or(new_gid).is_none() {
+            return !0;
+        }
+        let Err(errno) = self.pin.chown(new_uid, new_gid) else { return !0 };
+        let mut lent = 0;
+        if new_uid.is_some() {
             self.note(Aspect::Owner, Err(errno));
-            if group.is_err() && metadata.kind != Kind::Directory {
-                lost |= 0o2000;
-            }
+            lent |= SETUID;
+        }
+        if new_gid.is_some() {
+            // The group alone is often allowed: a user may give files to any group of theirs.
+            let group = if new_uid.is_some() { self.pin.chown(None, new_gid) } else { Err(errno) };
+            // On a directory the bit lends nothing: it says which group new entries belong to.
+            lent |= if group.is_err() && metadata.kind != Kind::Directory { SETGID } else { 0 };
             self.note(Aspect::Group, group);
         }
-        if metadata.mode & lost != 0 {
-            self.note(Aspect::LendingBits, Err(Errno::PERM));
+        if metadata.mode & lent != 0 {
+            self.note(Aspect::LendingBits, Err(errno));
         }
-        metadata.mode & !lost
+        !lent
     }
 
-    fn chown(&self, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
-        chownat(&self.pin, "", uid.map(Uid::from_raw), gid.map(Gid::from_raw), AtFlags::EMPTY_PATH)
-    }
-
-    fn set_xattrs(&mut self, wanted: &[Xattr]) {
-        for name in self.foreign_xattrs(wanted) {
-            let done = removexattr(&self.path, name.as_slice());
-            self.note(Aspect::Xattr(name), done);
+    /// Sets the extended attributes, and returns the bits of the mode that may be set with them.
+    ///
+    /// With an ACL the group's bits of a mode are the most that anybody named in it gets. Where the ACL can't be set
+    /// they would go to the group, so they are narrowed to what it had.
+    fn set_xattrs(&mut self, wanted: &[Xattr]) -> u16 {
+        let names = self.pin.labelled().names().unwrap_or_default();
+        for name in names.split(|&byte| byte == 0).filter(|name| is_foreign(name, wanted)) {
+            let done = self.pin.labelled().remove(name);
+            self.note(Aspect::Xattr(name.to_vec()), done);
         }
+        let mut mask = !0;
         for xattr in wanted {
-            let done = setxattr(&self.path, xattr.name.as_slice(), &xattr.value, XattrFlags::empty());
+            let done = self.pin.labelled().set(&xattr.name, &xattr.value);
+            if done.is_err() && xattr.name == ACCESS_ACL {
+                mask = !0o070 | group_rights(&xattr.value) << 3;
+            }
             self.note(Aspect::Xattr(xattr.name.clone()), done);
         }
-    }
-
-    /// Attributes that are there and not wanted, such as an ACL inherited from the directory above.
-    fn foreign_xattrs(&self, wanted: &[Xattr]) -> Vec<Vec<u8>> {
-        let mut list = vec![0; 64 << 10];
-        let length = listxattr(&self.path, &mut list).unwrap_or_default();
-        let names = list.get(..length).unwrap_or_default().split(|&byte| byte == 0).filter(|name| !name.is_empty());
-        let foreign = names.filter(|name| !is_label(name) && !wanted.iter().any(|xattr| xattr.name == *name));
-        foreign.map(<[u8]>::to_vec).collect()
+        mask
     }
 
     fn note(&mut self, aspect: Aspect, done: Result<(), Errno>) {
@@ -200,7 +243,18 @@ impl Pinned {
     }
 }
 
-/// Whether the system gives such an attribute to everything by itself.
-fn is_label(name: &[u8]) -> bool {
-    name.starts_with(b"security.") && name != b"security.capability"
+/// Whether an attribute that is there goes: it is not wanted, such as an ACL inherited from the directory above, and is
+/// not one with which the system labels everything by itself.
+fn is_foreign(name: &[u8], wanted: &[Xattr]) -> bool {
+    let is_label = name.starts_with(b"security.") && name != b"security.capability";
+    !name.is_empty() && !is_label && !wanted.iter().any(|xattr| xattr.name == name)
+}
+
+/// The rights of the owning group in a POSIX ACL as the kernel keeps it (a version, then tag, rights and id of each
+/// entry); none if it names none.
+fn group_rights(acl: &[u8]) -> u16 {
+    const OWNING_GROUP: [u8; 2] = [4, 0];
+    let (entries, _) = acl.get(4..).unwrap_or_default().as_chunks::<8>();
+    let group = entries.iter().find(|[tag_low, tag_high, ..]| [*tag_low, *tag_high] == OWNING_GROUP);
+    group.map_or(0, |[_, _, low, high, ..]| u16::from_le_bytes([*low, *high]) & 7)
 }

@@ -1,12 +1,65 @@
 //! Taking things out of the target.
 
-use rustix::fs::{AtFlags, unlinkat};
+use std::mem::MaybeUninit;
+
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
-use super::{Destination, DestinationError, Operation, Place, kind_of};
-use crate::fs::{Key, Kind, look_at};
+use super::{Destination, DestinationError, Made, Operation, Place, kind_of};
+use crate::fs::{Names, Stopped, is_below, join, look_at, look_through};
+use crate::manifest::{Key, Kind};
+
+/// For the kernel's directory entries.
+const BUFFER_BYTES: usize = 32 << 10;
+
+/// A directory that is being emptied.
+struct Level {
+    path: Vec<u8>,
+    names: Names,
+    next: usize,
+}
 
 impl Destination {
+    /// The names in the directory at `key`, sorted by their bytes.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn names(&self, key: &Key) -> Result<Names, DestinationError> {
+        self.names_at(key.as_bytes()).map_err(|errno| DestinationError::refused(key, Operation::List, errno))
+    }
+
+    /// Removes what lies at `key`, with all that is below it; nothing there is no error.
+    ///
+    /// Links are removed, not followed. File systems mounted below are not entered, which is an error after the rest
+    /// of the directory before them is gone.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`] for `key`, whatever below it was refused.
+    pub fn remove_tree(&self, key: &Key) -> Result<(), DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::Remove, errno);
+        let top = key.as_bytes();
+        self.let_go(top);
+        let mut levels = Vec::new();
+        if !self.remove_simple(top).map_err(refused)? {
+            levels.push(self.level(top.to_vec()).map_err(refused)?);
+        }
+        while let Some(level) = levels.last_mut() {
+            let Some(name) = level.names.get(level.next) else {
+                let place = self.place(&level.path).map_err(refused)?;
+                self.handles.forget(&level.path);
+                unlinkat(&place.directory, place.name, AtFlags::REMOVEDIR).map_err(refused)?;
+                levels.pop();
+                continue;
+            };
+            level.next += 1;
+            let path = join(&level.path, name.to_bytes());
+            if !self.remove_simple(&path).map_err(refused)? {
+                levels.push(self.level(path).map_err(refused)?);
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what lies at a place, if it is anything but a directory that is not empty.
     pub(super) fn clear(&self, key: &Key, place: &Place<'_>) -> Result<(), DestinationError> {
         let refused = |errno| DestinationError::refused(key, Operation::Remove, errno);
@@ -16,12 +69,56 @@ impl Destination {
             Err(errno) => return Err(refused(errno)),
         };
         let flags = if found == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-        self.handles.forget(key.as_bytes());
+        self.let_go(key.as_bytes());
         match unlinkat(&place.directory, place.name, flags) {
             // Changed its kind just now: the caller looks again.
             Ok(()) | Err(Errno::NOENT | Errno::ISDIR | Errno::NOTDIR) => Ok(()),
             Err(Errno::NOTEMPTY | Errno::EXIST) => Err(DestinationError::InTheWay { key: key.clone() }),
             Err(errno) => Err(refused(errno)),
+        }
+    }
+
+    /// Closes everything at this key and below: what comes to lie there is another thing.
+    fn let_go(&self, key: &[u8]) {
+        self.handles.forget(key);
+        self.lock_files().remove_tree(key);
+        self.lock_opened_up().retain(|opened, _| opened != key && !is_below(opened, key));
+    }
+
+    /// Removes anything but a directory; says whether it is gone.
+    fn remove_simple(&self, path: &[u8]) -> Result<bool, Errno> {
+        let place = self.place(path)?;
+        match unlinkat(&place.directory, place.name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(true),
+            Err(Errno::ISDIR) => Ok(false),
+            // Some file systems say so of a directory.
+            Err(Errno::PERM) => {
+                let is_directory = kind_of(look_at(&place.directory, place.name)?.stx_mode) == Kind::Directory;
+                if is_directory { Ok(false) } else { Err(Errno::PERM) }
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn level(&self, path: Vec<u8>) -> Result<Level, Errno> {
+        let place = self.place(&path)?;
+        self.open_up(&path, &place, Made::New)?;
+        let (inner, outer) = (look_through(self.handles.directory(&path)?)?, look_through(&place.directory)?);
+        if (inner.stx_dev_major, inner.stx_dev_minor) != (outer.stx_dev_major, outer.stx_dev_minor) {
+            return Err(Errno::XDEV);
+        }
+        let names = self.names_at(&path)?;
+        Ok(Level { path, names, next: 0 })
+    }
+
+    fn names_at(&self, path: &[u8]) -> Result<Names, Errno> {
+        let handle = self.handles.directory(path)?;
+        let open = openat(&handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
+        match Names::read(&open, &mut buffer, usize::MAX) {
+            (names, None) => Ok(names),
+            (_, Some(Stopped::By(errno))) => Err(errno),
+            (_, Some(Stopped::AtLimit)) => Err(Errno::OVERFLOW),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
-use crate::fs::{Device, Xattr};
+use crate::manifest::{Device, Xattr};
 
 fn key(path: &str) -> Key {
     Key::parse(path.replace('/', "\0").into_bytes()).unwrap()

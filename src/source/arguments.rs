@@ -4,7 +4,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::SourceError;
-use crate::fs::{Key, is_below, join, split};
+use crate::fs::{is_below, join, split};
+use crate::manifest::Key;
 
 /// What was named, and what lies above it.
 #[derive(Debug, Clone, PartialEq, Eq)]

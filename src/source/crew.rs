@@ -16,7 +16,8 @@ use rustix::io::Errno;
 use super::arguments::Belongs;
 use super::file::{QUIET, open_quietly};
 use super::{Borders, Source, Stat};
-use crate::fs::{KEY_BYTES_MAX, Key, Kind, Names, Stopped, join, look_at};
+use crate::fs::{Names, Stopped, join, look_at};
+use crate::manifest::{KEY_BYTES_MAX, Key, Kind};
 
 /// Names that are looked at in one go.
 pub(super) const BATCH_COUNT: usize = 1024;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use crate::fs::{Key, KeyError, Kind};
+use crate::manifest::{Key, KeyError, Kind};
 
 /// What was being done when the operating system refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,11 +1,12 @@
 //! One open file: its content by position, its holes, its attributes.
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Advice, Mode, OFlags, SeekFrom, fadvise, openat, seek};
 use rustix::io::{Errno, pread};
 
-use super::{Operation, Source, SourceError, Stat, attributes};
-use crate::fs::{Key, Kind, Xattr, look_through};
+use super::{Operation, Source, SourceError, Stat, xattrs_of};
+use crate::fs::{Labelled, look_through};
+use crate::manifest::{Key, Kind, Xattr};
 
 /// Holes are told in units of this many bytes.
 const HOLE_BYTES: u64 = 4096;
@@ -131,7 +132,7 @@ impl SourceFile {
     /// # Errors
     /// [`SourceError::Refused`].
     pub fn xattrs(&self) -> Result<Vec<Xattr>, SourceError> {
-        attributes::of_file(&self.file).map_err(|errno| self.refused(Operation::Attributes, errno))
+        xattrs_of(&Labelled::Open(self.file.as_fd())).map_err(|errno| self.refused(Operation::Attributes, errno))
     }
 
     /// Tells the kernel that what was read below `end` will not be read again, so that a backup does not push what

@@ -2,7 +2,7 @@
 
 use rustix::fs::{FileType, Statx};
 
-use crate::fs::{Device, Kind, Timestamp};
+use crate::manifest::{Device, Kind, Timestamp};
 
 /// What the file system says about an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Stat {
     /// The device that holds it: major number in the upper 32 bits, minor number in the lower.
     pub device: u64,
     /// How many names the inode has.
-    pub link_count: u32,
+    pub links: u64,
     /// What a device node stands for; zeros for anything else.
     pub special: Device,
 }
@@ -43,7 +43,7 @@ impl From<Statx> for Stat {
             ctime: Timestamp::new(found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec).unwrap_or_default(),
             inode: found.stx_ino,
             device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
-            link_count: found.stx_nlink,
+            links: found.stx_nlink.into(),
             special: Device { major: found.stx_rdev_major, minor: found.stx_rdev_minor },
         }
     }

@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use super::arguments::Belongs;
 use super::crew::{BATCH_COUNT, Crew, Found, Listed, Part, Seen, TaskName, Tools};
 use super::{Operation, Source, SourceError, Stat};
-use crate::fs::{Key, Names};
+use crate::fs::Names;
+use crate::manifest::Key;
 
 /// An entry that the walk has met.
 #[derive(Debug)]
