@@ -306,7 +306,9 @@ fn evolution_1_the_registry_lists_the_magics_of_the_code_and_no_others() {
         .filter_map(|row| Some((*row.first()?).trim_matches('`').to_owned()))
         .collect();
     registered.sort();
-    assert_eq!(registered, spec::magics_in_code(&shipped()), "each stands once in the registry and once in the code");
+    // Fuzz functions seal what is no object of the format.
+    let code: Vec<Source> = shipped().into_iter().filter(|source| source.room() != "fuzzing").collect();
+    assert_eq!(registered, spec::magics_in_code(&code), "each stands once in the registry and once in the code");
 }
 
 #[test]
