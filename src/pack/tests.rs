@@ -409,6 +409,18 @@ fn pack_14_reader_refuses_a_trailer_that_points_elsewhere() {
     assert_eq!(refusal(&lengthened), (offset, fault));
 }
 
+#[test]
+fn pack_14_reader_refuses_a_footer_above_its_cap() {
+    let parse = |footer_bytes| {
+        let trailer = Trailer { footer_offset: 128, footer_bytes, frame_count: 1 };
+        (trailer, Trailer::parse(None, trailer.encode()[..].try_into().unwrap(), 1 << 30))
+    };
+    let (trailer, parsed) = parse(FOOTER_BYTES_MAX);
+    assert_eq!(parsed, Ok(trailer));
+    let (_, refused) = parse(FOOTER_BYTES_MAX + 1);
+    assert_eq!(refused.unwrap_err().fault, Fault::FooterPlace { offset: 128, bytes: FOOTER_BYTES_MAX + 1 });
+}
+
 /// A pack that claims a length and must not be read.
 struct Vast(u64);
 
@@ -437,6 +449,24 @@ fn pack_15_reader_refuses_a_pack_above_the_cap_before_reading_it() {
         assert_eq!(trailer, Err(refused));
     }
     assert!(matches!(read_header(pack, &Vast(1 << 30)), Err(ReadError::Source(_))));
+}
+
+#[test]
+fn a_frame_above_its_cap_is_refused_before_memory_is_taken_for_it() {
+    let place = |stored_bytes| FramePlace { number: 0, offset: 128, stored_bytes };
+    let read = |place| read_frame(&sealer().opener(), &Vast(1 << 30), place, &mut Vec::new()).map(|_| ()).unwrap_err();
+    let largest = crate::layout::SEALED_BYTES_MAX + 12;
+    assert!(matches!(read(place(largest)), ReadError::Source(_)));
+    let ReadError::Pack(refused) = read(place(largest + 1)) else { panic!("it was read") };
+    let (expected, found) = (34_603_008, 34_603_009);
+    assert_eq!(refused.fault, Fault::SealedBytes { part: "the frame", expected, found });
+}
+
+#[test]
+fn padding_is_tight_below_a_five_hundred_and_twelfth() {
+    let closing = |padding: u64| Closing { unpadded_bytes: 512_000, padded_bytes: 512_000 + padding };
+    assert!(closing(0).is_tight() && closing(999).is_tight());
+    assert!(!closing(1000).is_tight());
 }
 
 #[test]
