@@ -193,15 +193,4 @@ mod tests {
         fuzz_pack_footer(&[2, 63, 2, 5, 6, 56, 1, 5, 0]);
         assert!(std::panic::catch_unwind(|| check_table(&FrameTable::new(128).unwrap(), &[1])).is_err());
     }
-
-    #[test]
-    fn the_laws_hold_for_the_seeds() {
-        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-        let run_all = [fuzz_pack, fuzz_pack_footer, fuzz_pack_scan];
-        for (name, run) in ["pack", "pack_footer", "pack_scan"].into_iter().zip(run_all) {
-            let seeds = std::fs::read_dir(corpus.join(name)).unwrap();
-            let count = seeds.map(|seed| run(&std::fs::read(seed.unwrap().path()).unwrap())).count();
-            assert!(count > 2, "{name}");
-        }
-    }
 }

@@ -38,12 +38,4 @@ mod tests {
             fuzz_segment(&data);
         }
     }
-
-    #[test]
-    fn the_laws_hold_for_the_seeds() {
-        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/segment");
-        let seeds = std::fs::read_dir(corpus).unwrap();
-        let count = seeds.map(|seed| fuzz_segment(&std::fs::read(seed.unwrap().path()).unwrap())).count();
-        assert!(count > 2);
-    }
 }
