@@ -8,12 +8,24 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+#[cfg(feature = "rocksdb")]
+mod disk;
+#[cfg(feature = "rocksdb")]
+mod encoding;
 mod memory;
+#[cfg(feature = "rocksdb")]
+mod overlay;
+#[cfg(feature = "rocksdb")]
+mod own;
+#[cfg(feature = "rocksdb")]
+mod rocks;
 mod rows;
 mod standing;
+mod view;
 
 pub use memory::MemoryIndex;
 pub use rows::Extent;
+pub use view::{Mode, MovedAside, View, ViewKind, open_view};
 
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};
 use crate::layout::Class;
@@ -108,12 +120,20 @@ pub trait Index: Send + Sync {
     /// [`IndexError::UnknownPack`], or when the view can't be read.
     fn pack(&self, ordinal: PackOrdinal) -> Result<PackEntry, IndexError>;
 
-    /// The number of a pack that an applied segment lists. Where two keys vouch for one pack it has two numbers;
-    /// this is the lower one.
+    /// The numbers of a pack that applied segments list, sorted. One number, but where segments say different things
+    /// of a pack, where two keys vouch for it say, it has one for each.
     ///
     /// # Errors
     /// When the view can't be read.
-    fn find_pack(&self, id: &PackId) -> Result<Option<PackOrdinal>, IndexError>;
+    fn numbers(&self, id: &PackId) -> Result<Vec<PackOrdinal>, IndexError>;
+
+    /// The lowest number of a pack that applied segments list.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn find_pack(&self, id: &PackId) -> Result<Option<PackOrdinal>, IndexError> {
+        Ok(self.numbers(id)?.first().copied())
+    }
 
     /// Visits every pack that an applied segment lists, excluded ones among them, by rising number. The visitor must
     /// not call back into the index.
@@ -127,6 +147,12 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// When the view can't be read.
     fn applied(&self) -> Result<Vec<SegmentId>, IndexError>;
+
+    /// Whether a segment is applied.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn is_applied(&self, id: SegmentId) -> Result<bool, IndexError>;
 
     /// Adds all packs and chunks of a segment. It counts as a whole or, after a crash, not at all. Applying it again
     /// changes nothing.

@@ -196,3 +196,115 @@ fn ids_may_repeat_in_a_lookup(index: &dyn Index) {
     index.lookup(&[], &mut found).unwrap();
     assert!(found.is_empty());
 }
+
+/// One step of a random history.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Apply the segment of this number.
+    Apply(u8),
+    /// Retract it.
+    Retract(u8),
+    /// Exclude the pack of this number.
+    Exclude(u8),
+    /// Close and open, flush, compact: whatever an index has that must not change its answers.
+    Disturb(u8),
+}
+
+/// How many chunks the pool of segments knows.
+pub(crate) const POOL_CHUNK_COUNT: u16 = 40;
+
+/// The packs of a segment of the pool. Packs and chunks of different segments overlap in many ways; segment 9 belongs
+/// to another key and speaks of packs that are not its own.
+pub(crate) fn pool(segment: u8) -> Vec<PackRow> {
+    let signer = if segment == 9 { 9 } else { 1 };
+    let first = segment / 2;
+    (first..first + 1 + segment % 3)
+        .map(|pack| {
+            let chunks: Vec<u16> =
+                (0..u16::from(pack % 4) * 2 + 1).map(|n| (u16::from(pack) * 3 + n * 5) % 40).collect();
+            pack_row(pack, signer, &chunks)
+        })
+        .collect()
+}
+
+/// Random histories over the pool.
+pub(crate) fn any_history() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
+    use proptest::prelude::*;
+    let step = prop_oneof![
+        5 => (0u8..12).prop_map(Step::Apply),
+        3 => (0u8..12).prop_map(Step::Retract),
+        1 => (0u8..8).prop_map(Step::Exclude),
+        1 => (0u8..4).prop_map(Step::Disturb),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// Takes a step, if it is one that every index has.
+pub(crate) fn step(index: &dyn Index, step: &Step) {
+    match step {
+        Step::Apply(number) => apply(index, *number, &pool(*number)),
+        Step::Retract(number) => index.retract(segment_id(*number)).unwrap(),
+        Step::Exclude(pack) => index.exclude(&[PackId::from_bytes([*pack; 32])]).unwrap(),
+        Step::Disturb(_) => {}
+    }
+}
+
+/// What an index of exactly these segments must answer, computed the plain way.
+pub(crate) fn expected(applied: &BTreeSet<u8>, excluded: &BTreeSet<u8>) -> Answers {
+    let rows: Vec<PackRow> = applied.iter().flat_map(|segment| pool(*segment)).collect();
+    let mut answers = Answers {
+        applied: applied.iter().map(|segment| segment_id(*segment)).collect(),
+        packs: BTreeMap::new(),
+        copies: (0..POOL_CHUNK_COUNT).map(|chunk| (chunk, BTreeSet::new())).collect(),
+        hits: BTreeSet::new(),
+        totals: Totals::default(),
+    };
+    for row in &rows {
+        let facts = row.facts();
+        let chunk_count = u64::try_from(row.ids().len()).unwrap();
+        answers.packs.insert((facts.pack, facts.signer), (facts.class, facts.bytes, chunk_count, facts.session));
+        for (id, place) in row.chunks() {
+            let chunk = (0..POOL_CHUNK_COUNT).find(|chunk| chunk_id(*chunk) == id).unwrap();
+            let Extent { frame, frame_offset, frame_bytes, chunk_offset, chunk_bytes, .. } =
+                Extent::new(PackOrdinal(0), place);
+            let copy = (facts.pack, facts.signer, [frame, frame_offset, frame_bytes, chunk_offset, chunk_bytes]);
+            answers.copies.get_mut(&chunk).unwrap().insert(copy);
+            if !excluded.iter().any(|pack| PackId::from_bytes([*pack; 32]) == facts.pack) {
+                answers.hits.insert(chunk);
+            }
+        }
+    }
+    for (_, bytes, chunk_count, _) in answers.packs.values() {
+        answers.totals.pack_count += 1;
+        answers.totals.chunk_count += chunk_count;
+        answers.totals.pack_bytes += bytes;
+    }
+    answers
+}
+
+/// Follows a history with an index that `disturb` may replace, and compares all answers with the plain ones after
+/// every step that is not another application.
+pub(crate) fn follow(
+    history: &[Step],
+    mut index: Box<dyn Index>,
+    disturb: &mut dyn FnMut(Box<dyn Index>, u8) -> Box<dyn Index>,
+) {
+    let (mut applied, mut excluded) = (BTreeSet::new(), BTreeSet::new());
+    for one in history {
+        step(&*index, one);
+        match one {
+            Step::Apply(number) => _ = applied.insert(*number),
+            Step::Retract(number) => _ = applied.remove(number),
+            Step::Exclude(pack) => _ = excluded.insert(*pack),
+            Step::Disturb(how) => {
+                index = disturb(index, *how);
+                let packs: Vec<_> = excluded.iter().map(|pack| PackId::from_bytes([*pack; 32])).collect();
+                index.exclude(&packs).unwrap();
+            }
+        }
+        if !matches!(one, Step::Apply(_)) {
+            assert_eq!(answers(&*index, POOL_CHUNK_COUNT), expected(&applied, &excluded), "after {one:?}");
+        }
+    }
+    assert_eq!(answers(&*index, POOL_CHUNK_COUNT), expected(&applied, &excluded));
+}

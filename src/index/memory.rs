@@ -129,23 +129,22 @@ impl Index for MemoryIndex {
 
     fn pack(&self, ordinal: PackOrdinal) -> Result<PackEntry, IndexError> {
         let state = self.read();
-        let entry = state.packs.get(&ordinal.0).filter(|_| state.standing.counts(ordinal));
-        let segment = state.standing.segment_of(ordinal.0);
-        let known = entry.zip(segment).map(|(entry, segment)| PackEntry { segment, ..entry.clone() });
+        let known = state.packs.get(&ordinal.0).zip(state.standing.segment_of(ordinal.0));
+        let known = known.map(|(entry, segment)| PackEntry { segment, ..entry.clone() });
         known.ok_or(IndexError::UnknownPack { ordinal })
     }
 
-    fn find_pack(&self, id: &PackId) -> Result<Option<PackOrdinal>, IndexError> {
+    fn numbers(&self, id: &PackId) -> Result<Vec<PackOrdinal>, IndexError> {
         let state = self.read();
         let ordinals = state.ordinals.get(id).into_iter().flatten().map(|ordinal| PackOrdinal(*ordinal));
-        Ok(ordinals.filter(|ordinal| state.standing.counts(*ordinal)).min())
+        Ok(ordinals.filter(|ordinal| state.standing.counts(*ordinal)).collect())
     }
 
     fn for_each_pack(&self, each: &mut dyn FnMut(PackOrdinal, &PackEntry)) -> Result<(), IndexError> {
         let state = self.read();
         for (ordinal, entry) in &state.packs {
-            if state.standing.counts(PackOrdinal(*ordinal)) {
-                each(PackOrdinal(*ordinal), entry);
+            if let Some(segment) = state.standing.segment_of(*ordinal) {
+                each(PackOrdinal(*ordinal), &PackEntry { segment, ..entry.clone() });
             }
         }
         Ok(())
@@ -153,6 +152,10 @@ impl Index for MemoryIndex {
 
     fn applied(&self) -> Result<Vec<SegmentId>, IndexError> {
         Ok(self.read().standing.applied())
+    }
+
+    fn is_applied(&self, id: SegmentId) -> Result<bool, IndexError> {
+        Ok(self.read().standing.is_applied(id))
     }
 
     fn apply(&self, segment: &SegmentReader<'_>) -> Result<(), IndexError> {

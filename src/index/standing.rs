@@ -1,34 +1,11 @@
-//! Which packs count: the part of an index that is small enough to be held in memory whole.
+//! Which packs count: the part of an index that is small enough to be held in memory whole, four bytes a pack.
 
 use super::{IndexError, PACK_COUNT_MAX, PackOrdinal};
 use crate::id::{PackId, SegmentId};
+#[cfg(feature = "rocksdb")]
+use crate::wire::{Reader, WireError, Write};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
-
-/// A set of pack numbers, a bit each.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Bits(Vec<u64>);
-
-impl Bits {
-    fn place(ordinal: u32) -> (usize, u64) {
-        (usize::try_from(ordinal / 64).expect("a pack number fits in memory"), 1 << (ordinal % 64))
-    }
-
-    pub(super) fn contains(&self, ordinal: u32) -> bool {
-        let (word, bit) = Self::place(ordinal);
-        self.0.get(word).is_some_and(|bits| bits & bit != 0)
-    }
-
-    pub(super) fn insert(&mut self, ordinal: u32) {
-        let (word, bit) = Self::place(ordinal);
-        if self.0.len() <= word {
-            self.0.resize(word.saturating_add(1), 0);
-        }
-        if let Some(bits) = self.0.get_mut(word) {
-            *bits |= bit;
-        }
-    }
-}
 
 /// The pack numbers of a segment: mostly one range, since they are given out in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,32 +23,68 @@ impl Ordinals {
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.0.iter().cloned().flatten()
     }
+}
 
-    fn contains(&self, ordinal: u32) -> bool {
-        self.0.iter().any(|range| range.contains(&ordinal))
+/// For a view on disk.
+#[cfg(feature = "rocksdb")]
+impl Ordinals {
+    /// Start and length of each range.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.put_count(self.0.len());
+        for range in &self.0 {
+            out.put_varint(range.start.into());
+            out.put_varint(range.end.saturating_sub(range.start).into());
+        }
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut input = Reader::new(bytes);
+        let mut ranges = Vec::new();
+        for _ in 0..input.count("pack ranges", 2)? {
+            let start = input.varint_max("pack number", PACK_COUNT_MAX.into())?;
+            let length = input.varint_max("pack range", u64::from(PACK_COUNT_MAX).saturating_sub(start))?;
+            let bound = |value: u64| u32::try_from(value).map_err(|_| input.out_of_range("pack number"));
+            ranges.push(bound(start)?..bound(start.saturating_add(length))?);
+        }
+        input.finish()?;
+        Ok(Self(ranges))
     }
 }
+
+/// Stands for "no segment" among the holders.
+const NOBODY: u32 = u32::MAX;
 
 /// Segments, the packs they list, and the packs that are excluded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
-    segments: BTreeMap<SegmentId, Ordinals>,
-    listed: Bits,
+    segments: BTreeMap<SegmentId, (u32, Ordinals)>,
+    /// By slot. Slots are not given out twice while the index is open.
+    slots: Vec<SegmentId>,
+    /// By pack number: the slot of a segment that lists the pack, or [`NOBODY`].
+    holders: Vec<u32>,
     excluded_ids: HashSet<PackId>,
-    excluded: Bits,
-    /// The next number to give out; numbers are never given out twice, so a stale row never comes to count again.
+    excluded: HashSet<u32>,
+    /// The next number to give out; numbers are never given out twice, so that a stale row never comes to count.
     next: u32,
 }
 
 impl Standing {
     /// Whether an applied segment lists this pack.
     pub(super) fn counts(&self, ordinal: PackOrdinal) -> bool {
-        self.listed.contains(ordinal.0)
+        self.segment_of(ordinal.0).is_some()
     }
 
     /// Whether chunks in this pack are hits.
     pub(super) fn is_hit(&self, ordinal: PackOrdinal) -> bool {
-        self.counts(ordinal) && !self.excluded.contains(ordinal.0)
+        self.counts(ordinal) && !self.excluded.contains(&ordinal.0)
+    }
+
+    /// A segment that lists this pack.
+    pub(super) fn segment_of(&self, ordinal: u32) -> Option<SegmentId> {
+        let holder = self.holders.get(usize::try_from(ordinal).ok()?).filter(|holder| **holder != NOBODY)?;
+        self.slots.get(usize::try_from(*holder).ok()?).copied()
     }
 
     pub(super) fn is_applied(&self, segment: SegmentId) -> bool {
@@ -98,28 +111,79 @@ impl Standing {
 
     pub(super) fn exclude(&mut self, pack: PackId, ordinals: impl IntoIterator<Item = u32>) {
         self.excluded_ids.insert(pack);
-        ordinals.into_iter().for_each(|ordinal| self.excluded.insert(ordinal));
+        self.excluded.extend(ordinals);
     }
 
     pub(super) fn apply(&mut self, segment: SegmentId, ordinals: Ordinals) {
-        ordinals.iter().for_each(|ordinal| self.listed.insert(ordinal));
-        self.segments.insert(segment, ordinals);
+        let slot = u32::try_from(self.slots.len()).expect("fewer segments than packs");
+        self.slots.push(segment);
+        self.hold(slot, &ordinals, |_| true);
+        self.segments.insert(segment, (slot, ordinals));
     }
 
     /// Takes a segment away; returns the numbers that no other one lists, sorted.
     pub(super) fn retract(&mut self, segment: SegmentId) -> Vec<u32> {
-        let Some(gone) = self.segments.remove(&segment) else { return Vec::new() };
-        let mut listed = Bits::default();
-        self.segments.values().flat_map(Ordinals::iter).for_each(|ordinal| listed.insert(ordinal));
-        self.listed = listed;
-        let mut gone: Vec<u32> = gone.iter().filter(|ordinal| !self.listed.contains(*ordinal)).collect();
+        let Some((_, gone)) = self.segments.remove(&segment) else { return Vec::new() };
+        self.hold(NOBODY, &gone, |_| true);
+        // Packs that another segment lists as well go over to it.
+        for (slot, ordinals) in self.segments.clone().values() {
+            self.hold(*slot, ordinals, |holder| holder == NOBODY);
+        }
+        let mut gone: Vec<u32> = gone.iter().filter(|ordinal| self.segment_of(*ordinal).is_none()).collect();
         gone.sort_unstable();
         gone
     }
 
-    /// A segment that lists this pack.
-    pub(super) fn segment_of(&self, ordinal: u32) -> Option<SegmentId> {
-        let mut holders = self.segments.iter().filter(|(_, ordinals)| ordinals.contains(ordinal));
-        holders.next().map(|(segment, _)| *segment)
+    /// Gives packs a holder where the one they have is `replaceable`.
+    fn hold(&mut self, slot: u32, ordinals: &Ordinals, replaceable: fn(u32) -> bool) {
+        for ordinal in ordinals.iter() {
+            let at = usize::try_from(ordinal).expect("a pack number fits in memory");
+            if self.holders.len() <= at {
+                self.holders.resize(at.saturating_add(1), NOBODY);
+            }
+            if let Some(holder) = self.holders.get_mut(at).filter(|holder| replaceable(**holder)) {
+                *holder = slot;
+            }
+        }
+    }
+}
+
+/// For a view on disk.
+#[cfg(feature = "rocksdb")]
+impl Standing {
+    /// What was read from a view: its applied segments and the next number.
+    pub(super) fn restore(segments: Vec<(SegmentId, Ordinals)>, next: u32) -> Self {
+        let mut standing = Self { next, ..Self::default() };
+        for (segment, ordinals) in segments {
+            standing.apply(segment, ordinals);
+        }
+        standing
+    }
+
+    /// The next number to give out.
+    pub(super) const fn next(&self) -> u32 {
+        self.next
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "rocksdb")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ordinals_read_back(numbers in prop::collection::vec(0u32..50, 0..40)) {
+            let mut ordinals = Ordinals::default();
+            numbers.iter().for_each(|number| ordinals.push(*number));
+            prop_assert_eq!(ordinals.iter().collect::<Vec<_>>(), numbers);
+            prop_assert_eq!(Ordinals::decode(&ordinals.encode()), Ok(ordinals));
+        }
+
+        #[test]
+        fn any_bytes_are_no_ordinals_or_some_without_a_panic(bytes: Vec<u8>) {
+            let _ = Ordinals::decode(&bytes);
+        }
     }
 }

@@ -1,10 +1,17 @@
-use super::conformance::{answers, body, pack_row, run, segment_id};
+use super::conformance::{answers, any_history, body, follow, pack_row, run, segment_id};
 use super::*;
 use std::collections::BTreeMap;
 
 #[test]
 fn the_memory_index_conforms() {
     run(&mut || Box::new(MemoryIndex::new()));
+}
+
+proptest::proptest! {
+    #[test]
+    fn index_6_the_memory_index_answers_like_the_plain_count(history in any_history()) {
+        follow(&history, Box::new(MemoryIndex::new()), &mut |index, _| index);
+    }
 }
 
 #[test]

@@ -1,0 +1,305 @@
+//! The only place that names RocksDB: tables of bytes, opened in bounded memory.
+//!
+//! There is no write-ahead log. All tables are flushed together, so that after a crash the view is what it was after
+//! one of the writes before: some of the newest are missing, and are applied again.
+
+use super::IndexError;
+use rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompactionStyle,
+    DBCompressionType, DataBlockIndexType, Direction, ErrorKind, FlushOptions, IteratorMode, LogLevel, MergeOperands,
+    Options, ReadOptions, UniversalCompactOptions, WriteBatch, WriteBufferManager, WriteOptions,
+    compaction_filter::Decision,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A table of the view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    /// Chunk id to extents; the only one whose values are merged.
+    Chunks,
+    /// What is known of packs.
+    Packs,
+    /// Applied segments, and everything else.
+    Meta,
+}
+
+impl Table {
+    const ALL: [Self; 3] = [Self::Chunks, Self::Packs, Self::Meta];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Chunks => "chunks",
+            Self::Packs => "packs",
+            Self::Meta => "meta",
+        }
+    }
+}
+
+/// How values of the chunks table become one. `None` means that they are malformed.
+pub(super) trait Merge: Send + Sync + 'static {
+    /// Joins values, oldest first.
+    fn merge(&self, values: &mut dyn Iterator<Item = &[u8]>) -> Option<Vec<u8>>;
+
+    /// Whether a value has nothing left that counts.
+    fn is_stale(&self, value: &[u8]) -> bool;
+}
+
+/// Who opens.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Role<'a> {
+    /// The one process that writes. It holds a lock of its own, so that RocksDB's is never waited for.
+    Primary,
+    /// Reads what the primary has flushed; logs go to a directory of its own.
+    Secondary {
+        /// That directory.
+        own: &'a Path,
+    },
+}
+
+/// Writes that take effect together.
+pub(super) struct Batch<'a> {
+    database: &'a Database,
+    batch: WriteBatch,
+}
+
+impl Batch<'_> {
+    pub(super) fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
+        self.batch.put_cf(self.database.family(table), key, value);
+    }
+
+    pub(super) fn merge(&mut self, table: Table, key: &[u8], value: &[u8]) {
+        self.batch.merge_cf(self.database.family(table), key, value);
+    }
+
+    pub(super) fn delete(&mut self, table: Table, key: &[u8]) {
+        self.batch.delete_cf(self.database.family(table), key);
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.batch.size_in_bytes()
+    }
+
+    /// Writes what was gathered, and starts anew.
+    pub(super) fn write(&mut self) -> Result<(), IndexError> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        let batch = std::mem::take(&mut self.batch);
+        let written = self.database.db.write_opt(batch, &options);
+        written.map_err(|error| self.database.error("writing", &error))
+    }
+}
+
+/// Gets the position of a key among those asked for, and its value.
+pub(super) type EachFound<'a> = dyn FnMut(usize, &[u8]) -> Result<(), IndexError> + 'a;
+/// Gets a key and its value.
+pub(super) type EachRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), IndexError> + 'a;
+
+/// An opened view.
+pub(super) struct Database {
+    db: DB,
+    path: PathBuf,
+}
+
+impl Database {
+    /// Opens a view, and makes one where there is none if `role` is the primary's. Takes about `memory_bytes` as
+    /// long as it is open, however large it grows.
+    pub(super) fn open(
+        path: &Path,
+        role: Role<'_>,
+        memory_bytes: usize,
+        merge: &Arc<dyn Merge>,
+    ) -> Result<Self, IndexError> {
+        let memory = Memory::new(memory_bytes);
+        let mut options = options(&memory);
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        let families =
+            Table::ALL.map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(table, &memory, merge)));
+        let opened = match role {
+            Role::Primary => DB::open_cf_descriptors(&options, path, families),
+            Role::Secondary { own } => {
+                // Files that the primary deletes stay readable only while they are open.
+                options.set_max_open_files(-1);
+                DB::open_cf_descriptors_as_secondary(&options, path, own, families)
+            }
+        };
+        let db = opened.map_err(|error| classify("opening", path, &error))?;
+        Ok(Self { db, path: path.to_owned() })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn batch(&self) -> Batch<'_> {
+        Batch { database: self, batch: WriteBatch::default() }
+    }
+
+    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+        self.db.get_cf(self.family(table), key).map_err(|error| self.error("reading", &error))
+    }
+
+    /// Calls `each` with the position and the value of every key that is there. The keys must be sorted.
+    pub(super) fn get_sorted(&self, table: Table, keys: &[&[u8]], each: &mut EachFound<'_>) -> Result<(), IndexError> {
+        let found = self.db.batched_multi_get_cf(self.family(table), keys.iter().copied(), true);
+        for (position, value) in found.into_iter().enumerate() {
+            if let Some(value) = value.map_err(|error| self.error("reading", &error))? {
+                each(position, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every row whose key begins with `prefix`, in the order of the keys.
+    pub(super) fn scan(&self, table: Table, prefix: &[u8], each: &mut EachRow<'_>) -> Result<(), IndexError> {
+        let mut options = ReadOptions::default();
+        // What is read once need not push out what is asked for all the time.
+        options.fill_cache(false);
+        let mode = IteratorMode::From(prefix, Direction::Forward);
+        for row in self.db.iterator_cf_opt(self.family(table), options, mode) {
+            let (key, value) = row.map_err(|error| self.error("reading", &error))?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            each(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything written so far durable, all tables at one point.
+    pub(super) fn flush(&self) -> Result<(), IndexError> {
+        let families = Table::ALL.map(|table| self.family(table));
+        let flushed = self.db.flush_cfs_opt(&families, &FlushOptions::default());
+        flushed.map_err(|error| self.error("writing", &error))
+    }
+
+    /// Rewrites the chunks table, dropping what no longer counts.
+    #[cfg(test)]
+    pub(super) fn compact(&self) {
+        self.db.compact_range_cf(self.family(Table::Chunks), None::<&[u8]>, None::<&[u8]>);
+    }
+
+    fn family(&self, table: Table) -> &ColumnFamily {
+        self.db.cf_handle(table.name()).expect("every table was opened")
+    }
+
+    /// Leaves a mark beside a view that turned out to be damaged: whoever opens it next builds it again.
+    pub(super) fn distrust(&self) {
+        // If this fails as well, the next one finds the damage by itself.
+        let _ = std::fs::write(distrust_mark(&self.path), "");
+    }
+
+    fn error(&self, operation: &'static str, error: &rocksdb::Error) -> IndexError {
+        if error.kind() == ErrorKind::Corruption {
+            self.distrust();
+        }
+        classify(operation, &self.path, error)
+    }
+}
+
+/// Where the mark lies that says that a view is damaged.
+pub(super) fn distrust_mark(path: &Path) -> PathBuf {
+    path.with_extension("distrusted")
+}
+
+/// Gives RocksDB's errors, which are texts, their type.
+fn classify(operation: &'static str, path: &Path, error: &rocksdb::Error) -> IndexError {
+    let place = path.display().to_string();
+    let reason = error.to_string();
+    let lost = error.kind() == ErrorKind::IOError && reason.contains("No such file");
+    if reason.contains("No space left") || reason.contains("quota exceeded") {
+        IndexError::NoSpace { place }
+    } else if lost
+        || matches!(error.kind(), ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported)
+    {
+        IndexError::Damaged { place, reason }
+    } else {
+        IndexError::Io { operation, place, reason }
+    }
+}
+
+/// One budget for everything that grows.
+struct Memory {
+    cache: Cache,
+    buffers: WriteBufferManager,
+    buffer_bytes: usize,
+}
+
+impl Memory {
+    fn new(bytes: usize) -> Self {
+        // The rest is for open files and for what a flush or compaction holds.
+        let cache_bytes = bytes.saturating_sub(bytes / 4).max(1 << 20);
+        let cache = Cache::new_hyper_clock_cache(cache_bytes, 0);
+        let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(cache_bytes / 2, false, cache.clone());
+        Self { cache, buffers, buffer_bytes: (cache_bytes / 4).clamp(64 << 10, 32 << 20) }
+    }
+}
+
+/// Options of the database as a whole.
+fn options(memory: &Memory) -> Options {
+    let mut options = Options::default();
+    options.set_atomic_flush(true);
+    options.set_write_buffer_manager(&memory.buffers);
+    options.set_max_open_files(256);
+    options.set_max_background_jobs(2);
+    options.set_skip_stats_update_on_db_open(true);
+    options.set_stats_dump_period_sec(0);
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(1 << 20);
+    options.set_max_manifest_file_size(4 << 20);
+    options.set_bytes_per_sync(1 << 20);
+    options
+}
+
+fn table_options(table: Table, memory: &Memory, merge: &Arc<dyn Merge>) -> Options {
+    let mut options = Options::default();
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&memory.cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_top_level_index_and_filter(true);
+    blocks.set_format_version(6);
+    // Keys are hashes and places are dense: nothing to gain.
+    options.set_compression_type(DBCompressionType::None);
+    // Runs end and begin anew with every backup. Merging runs of like size leaves the large ones alone, where levels
+    // would have each short run begin to rewrite them.
+    options.set_compaction_style(DBCompactionStyle::Universal);
+    let mut runs = UniversalCompactOptions::default();
+    runs.set_size_ratio(20);
+    runs.set_min_merge_width(4);
+    options.set_universal_compaction_options(&runs);
+    options.set_level_zero_file_num_compaction_trigger(8);
+    options.set_target_file_size_base(256 << 20);
+    options.set_write_buffer_size(match table {
+        Table::Chunks => memory.buffer_bytes,
+        Table::Packs | Table::Meta => memory.buffer_bytes.min(1 << 20),
+    });
+    if table == Table::Chunks {
+        blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+        blocks.set_partition_filters(true);
+        blocks.set_metadata_block_size(4096);
+        blocks.set_ribbon_filter(10.0);
+        blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+        blocks.set_data_block_hash_ratio(0.75);
+        options.set_memtable_prefix_bloom_ratio(0.05);
+        options.set_memtable_whole_key_filtering(true);
+        set_merge(&mut options, merge);
+    }
+    options.set_block_based_table_factory(&blocks);
+    options
+}
+
+fn set_merge(options: &mut Options, merge: &Arc<dyn Merge>) {
+    let merge_fn = {
+        let merge = Arc::clone(merge);
+        move |_: &[u8], existing: Option<&[u8]>, operands: &MergeOperands| {
+            merge.merge(&mut existing.into_iter().chain(operands.iter()))
+        }
+    };
+    options.set_merge_operator_associative("holdall extents 1", merge_fn);
+    let merge = Arc::clone(merge);
+    options.set_compaction_filter("holdall extents 1", move |_, _, value| {
+        if merge.is_stale(value) { Decision::Remove } else { Decision::Keep }
+    });
+}
