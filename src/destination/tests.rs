@@ -1,5 +1,7 @@
 //! Trees written into temporary directories, with things already lying there.
 
+mod copy;
+
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;

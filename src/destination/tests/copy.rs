@@ -1,0 +1,166 @@
+//! A tree is read by the one side and written by the other, as a backup and its restore do with a repository between.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::destination::{Destination, Existing, Metadata, Owner, Shortfall};
+use crate::manifest::{Key, Kind};
+use crate::source::{Role, Run, Source, WalkOptions, Walked};
+
+/// What came of a copy.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) entry_count: u64,
+    pub(super) problems: Vec<String>,
+    pub(super) shortfalls: Vec<(Key, Shortfall)>,
+}
+
+/// Copies `from` to `to`, as root everything and as another user what that user may.
+pub(super) fn copy(from: &Path, to: &Path) -> Report {
+    let source = Arc::new(Source::open(&[from.to_path_buf()], WalkOptions::default()).unwrap());
+    let top = source.arguments().next().unwrap();
+    let (to, links, report) = (Destination::open(to).unwrap(), HashMap::new(), Report::default());
+    let mut copy = Copy { source: Arc::clone(&source), top, to, links, report };
+    let mut directories: Vec<(Key, Metadata)> = Vec::new();
+    for walked in source.walk() {
+        let walked = match walked {
+            Ok(walked) if walked.role == Role::Ancestor => continue,
+            Ok(walked) => walked,
+            Err(problem) => {
+                copy.report.problems.push(problem.to_string());
+                continue;
+            }
+        };
+        copy.report.problems.extend(walked.problem.as_ref().map(ToString::to_string));
+        copy.report.entry_count += 1;
+        let key = copy.moved(&walked.key);
+        while directories.last().is_some_and(|(directory, _)| !key.is_within(directory)) {
+            copy.finish(directories.pop().unwrap());
+        }
+        if let Some(metadata) = copy.entry(&walked, &key) {
+            if metadata.kind == Kind::Directory {
+                directories.push((key, metadata));
+            } else {
+                copy.finish((key, metadata));
+            }
+        }
+    }
+    while let Some(directory) = directories.pop() {
+        copy.finish(directory);
+    }
+    copy.to.settle().unwrap();
+    copy.report
+}
+
+struct Copy {
+    source: Arc<Source>,
+    top: Key,
+    to: Destination,
+    links: HashMap<(u64, u64), Key>,
+    report: Report,
+}
+
+impl Copy {
+    fn moved(&self, key: &Key) -> Key {
+        let below = key.as_bytes()[self.top.as_bytes().len()..].to_vec();
+        Key::parse(below.strip_prefix(b"\0").map(<[u8]>::to_vec).unwrap_or(below)).unwrap()
+    }
+
+    /// Makes an entry with its content; what is left is its metadata.
+    fn entry(&mut self, walked: &Walked, key: &Key) -> Option<Metadata> {
+        let stat = &walked.stat;
+        if stat.kind != Kind::Directory && stat.links > 1 {
+            if let Some(first) = self.links.get(&(stat.device, stat.inode)) {
+                self.to.make_link(first, key).unwrap();
+                return None;
+            }
+            self.links.insert((stat.device, stat.inode), key.clone());
+        }
+        let xattrs = self.source.xattrs(&walked.key);
+        match stat.kind {
+            Kind::Directory => drop(self.to.make_directory(key).unwrap()),
+            Kind::File => self.content(walked, key),
+            Kind::Symlink => {
+                self.to.make_symlink(key, &self.source.read_link(&walked.key).unwrap()).unwrap();
+            }
+            Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice => {
+                self.to.make_special(key, stat.kind, stat.special).unwrap();
+            }
+            Kind::Unknown => panic!("{key}"),
+        }
+        let owner = Owner::Ids { uid: stat.uid, gid: stat.gid };
+        let (mode, mtime) = (stat.mode, stat.mtime);
+        Some(Metadata { kind: stat.kind, owner, mode, mtime, xattrs: xattrs.unwrap_or_default() })
+    }
+
+    fn content(&mut self, walked: &Walked, key: &Key) {
+        let file = match self.source.open_file(&walked.key) {
+            Ok(file) => file,
+            Err(problem) => return self.report.problems.push(problem.to_string()),
+        };
+        let target = self.to.create_file(key, file.stat().size, Existing::Reuse).unwrap();
+        let mut buffer = vec![0; 1 << 20];
+        let mut place = 0;
+        while let Some(run) = file.run_at(place).unwrap() {
+            place = match run {
+                Run::Hole { start, end } => {
+                    target.make_hole(start, end - start).unwrap();
+                    end
+                }
+                Run::Data { start, end } => {
+                    let length = usize::try_from(end - start).unwrap().min(buffer.len());
+                    let count = file.read_at(start, &mut buffer[..length]).unwrap();
+                    assert_eq!(count, length);
+                    target.write_at(start, &buffer[..length]).unwrap();
+                    start + u64::try_from(length).unwrap()
+                }
+            };
+        }
+        assert_eq!(file.xattrs().unwrap(), self.source.xattrs(&walked.key).unwrap());
+        assert_eq!(file.stat_again().unwrap(), walked.stat);
+    }
+
+    fn finish(&mut self, (key, metadata): (Key, Metadata)) {
+        match self.to.set_metadata(&key, &metadata) {
+            Ok(shortfalls) => self.report.shortfalls.extend(shortfalls.into_iter().map(|fall| (key.clone(), fall))),
+            Err(error) => self.report.problems.push(error.to_string()),
+        }
+    }
+}
+
+fn script(name: &str) -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name))
+}
+
+/// What `compare.sh` prints about two trees; `None` if its tools are not installed.
+fn differences(left: &Path, right: &Path) -> Option<String> {
+    let output = script("compare.sh").arg(left).arg(right).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(2) && text.contains("compare.sh needs") {
+        eprintln!("not compared: {text}");
+        return None;
+    }
+    Some(text)
+}
+
+#[test]
+fn a_tree_with_everything_in_it_comes_back_the_same() {
+    let top = tempfile::tempdir().unwrap();
+    let (from, to) = (top.path().join("from"), top.path().join("to"));
+    let Ok(made) = script("make_tree.py").arg(&from).output() else { return eprintln!("no python3: not tested") };
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let report = copy(&from, &to);
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(report.problems, Vec::<String>::new());
+        assert!(report.shortfalls.is_empty(), "{:?}", report.shortfalls);
+    }
+    assert!(report.entry_count > 800);
+    if let Some(differences) = differences(&from, &to) {
+        assert_eq!(differences, "");
+        // Once more over what is there now: nothing is lost or changed by it.
+        copy(&from, &to);
+        assert_eq!(self::differences(&from, &to).unwrap_or_default(), "");
+    }
+}
