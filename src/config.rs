@@ -305,6 +305,9 @@ pub enum ConfigError {
         /// Which field.
         what: &'static str,
     },
+    /// Nobody could ever sign the next configuration.
+    #[error("configuration {0} lists no key that may sign the next one")]
+    NoAllSigner(u32),
     /// The object does not hold the configuration that its name promises.
     #[error("configuration {found} lies under the name of configuration {expected}")]
     Misplaced {

@@ -205,7 +205,7 @@ pub struct Opened {
 #[non_exhaustive]
 pub enum EnvelopeError {
     /// Not as long as it must be.
-    #[error("a {kind} of {found} bytes where {expected} were expected")]
+    #[error("{kind} of {found} bytes where {expected} were expected")]
     Length {
         /// What it should be.
         kind: Kind,
@@ -215,13 +215,13 @@ pub enum EnvelopeError {
         expected: usize,
     },
     /// Another object, or none of ours.
-    #[error("not a {0}: wrong magic")]
+    #[error("not of the kind {0}: wrong magic")]
     Magic(Kind),
     /// Its last 32 bytes are not the hash of those before.
-    #[error("a damaged {0}: its checksum does not match")]
+    #[error("damaged {0}: its checksum does not match")]
     Checksum(Kind),
     /// Written by a newer program.
-    #[error("{kind} version {version} is not known")]
+    #[error("{kind} of version {version}, which is not known")]
     Version {
         /// What it is.
         kind: Kind,
@@ -229,7 +229,7 @@ pub enum EnvelopeError {
         version: u16,
     },
     /// Uses algorithms of a newer program.
-    #[error("suite {suite} of a {kind} is not known")]
+    #[error("{kind} of suite {suite}, which is not known")]
     Suite {
         /// What it is.
         kind: Kind,
@@ -237,7 +237,7 @@ pub enum EnvelopeError {
         suite: u16,
     },
     /// A body or description above its cap, or a description where there can be none.
-    #[error("the {part} of a {kind} has {bytes} bytes, of at most {bytes_max}")]
+    #[error("{kind} with a {part} of {bytes} bytes, of at most {bytes_max}")]
     TooLarge {
         /// What it is.
         kind: Kind,
@@ -249,7 +249,7 @@ pub enum EnvelopeError {
         bytes_max: usize,
     },
     /// Belongs to another repository.
-    #[error("a {kind} of another repository, {repository}")]
+    #[error("{kind} of another repository, {repository}")]
     Repository {
         /// What it is.
         kind: Kind,
@@ -257,7 +257,7 @@ pub enum EnvelopeError {
         repository: RepositoryId,
     },
     /// Signed under a configuration that is not there, or by a key that was not valid under it.
-    #[error("signer of a {kind}: {source}")]
+    #[error("{kind}, signer: {source}")]
     Signer {
         /// What it is.
         kind: Kind,
@@ -265,7 +265,7 @@ pub enum EnvelopeError {
         source: ConfigError,
     },
     /// Signed by a key whose role may not.
-    #[error("a key with the role {role} may not sign a {kind}")]
+    #[error("{kind} signed by a key with the role {role}, which may not")]
     Role {
         /// What it is.
         kind: Kind,
@@ -273,7 +273,7 @@ pub enum EnvelopeError {
         role: Role,
     },
     /// The signature is not that of its signer.
-    #[error("signature of a {kind}: {source}")]
+    #[error("{kind}: {source}")]
     Signature {
         /// What it is.
         kind: Kind,
@@ -281,7 +281,7 @@ pub enum EnvelopeError {
         source: SealError,
     },
     /// The key that would open it is not there.
-    #[error("key of a {kind}: {source}")]
+    #[error("{kind}, key: {source}")]
     Key {
         /// What it is.
         kind: Kind,
@@ -289,7 +289,7 @@ pub enum EnvelopeError {
         source: KeyError,
     },
     /// The body or the description does not open.
-    #[error("{part} of a {kind}: {source}")]
+    #[error("{kind}, {part}: {source}")]
     Seal {
         /// What it is.
         kind: Kind,
@@ -299,7 +299,7 @@ pub enum EnvelopeError {
         source: SealError,
     },
     /// The description's own head is not sound.
-    #[error("description of a {kind}: {what}")]
+    #[error("{kind}, description: {what}")]
     Description {
         /// What it is.
         kind: Kind,

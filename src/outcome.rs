@@ -7,16 +7,18 @@
 mod description;
 mod error;
 mod rules;
+mod seen;
 #[cfg(test)]
 mod tests;
 
 pub use description::{ComponentDescription, OutcomeDescription, OwnerName};
 pub use error::OutcomeError;
-pub use rules::{COMPONENTS_COUNT_MAX, SEEN_COUNT_MAX, TEXT_BYTES_MAX};
+pub use rules::{COMPONENTS_COUNT_MAX, TEXT_BYTES_MAX};
+pub use seen::{SEEN_COUNT_MAX, SEEN_OVERFLOW_COUNT_MAX, Seen, SeenEntry, decode_overflow, encode_overflow};
 
 use crate::config::{ConfigChain, Role};
 use crate::envelope::{self, Described, Kind, Opened};
-use crate::id::{ClientId, NodeId, ObjectHash, PackId, SegmentId, SessionId, SignerKey, SnapshotId};
+use crate::id::{NodeId, ObjectHash, PackId, SegmentId, SessionId, SignerKey, SnapshotId};
 use crate::key::KeyRing;
 use crate::session_record::{Session, SessionKind};
 use crate::wire::{self, Blob, List, Reader};
@@ -102,28 +104,6 @@ pub struct SegmentRef {
     pub pack_count: u64,
     /// How many chunks it lists.
     pub chunk_count: u64,
-}
-
-/// Up to where the writer had seen one client's sessions decided, without a gap from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
-pub struct SeenEntry {
-    /// The client.
-    pub client: ClientId,
-    /// The last number of the unbroken run.
-    pub number: u64,
-    /// Hash of the outcome with that number.
-    pub outcome: ObjectHash,
-}
-
-/// What the writer had seen when it committed. A store that shows less later was rolled back.
-#[derive(Debug, Clone, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
-pub struct Seen {
-    /// The number of the writer's own outcome whose list this one continues; 0 for none: the list is whole.
-    pub base: u64,
-    /// What moved since, sorted by client.
-    pub entries: List<SeenEntry>,
-    /// Where the list is, when it is too long to stand here: content items of a stored blob of entries.
-    pub overflow: Option<NodeId>,
 }
 
 /// What a component is.

@@ -34,20 +34,25 @@ impl Config {
     /// [`ConfigError::Range`] and [`ConfigError::Length`] when no reader would accept it.
     pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, ConfigError> {
         self.validate()?;
+        let out = self.assemble(key);
+        SignedConfig::parse(&out).map(|_| out)
+    }
+
+    /// Encodes and signs whatever it is given.
+    pub(super) fn assemble(&self, key: &SigningKey) -> Vec<u8> {
         let body = wire::encode(self);
-        let body_bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
         let mut out = Vec::with_capacity(body.len().saturating_add(HEAD_BYTES + TAIL_BYTES));
         out.put(&MAGIC);
         out.put_u16(VERSION);
         out.put_u16(0);
-        out.put_u32(body_bytes);
+        out.put_u32(u32::try_from(body.len()).unwrap_or(u32::MAX));
         out.put(&body);
         out.put(key.public().as_bytes());
         let signature = key.sign(&out);
         out.put(&signature);
         let checksum = blake3::hash(&out);
         out.put(checksum.as_bytes());
-        SignedConfig::parse(&out).map(|_| out)
+        out
     }
 
     /// Checks every rule that concerns this configuration alone.
@@ -78,7 +83,7 @@ impl Config {
             return range("the validity of a signer");
         }
         if !signers.iter().any(|signer| signer.role == Role::All && signer.is_valid_in(self.number)) {
-            return range("the list of signers, none of which may sign the next configuration,");
+            return Err(ConfigError::NoAllSigner(self.number));
         }
         let features = &self.features.0;
         if features.len() > FEATURES_COUNT_MAX || !features.is_sorted_by(|a, b| a.id < b.id) {

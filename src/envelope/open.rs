@@ -169,8 +169,9 @@ impl<'a> SealedDescription<'a> {
         let encapsulated = (field == 1).then(|| reader.array()).transpose().map_err(short)?;
         let commitment = reader.array().map_err(short)?;
         let sealed = reader.rest();
-        if sealed.len() < OVERHEAD_BYTES {
-            return Err(refuse("it is too short"));
+        let bytes = sealed.len().checked_sub(OVERHEAD_BYTES).ok_or(refuse("it is too short"))?;
+        if bytes > DESCRIPTION_BYTES_MAX {
+            return Err(EnvelopeError::TooLarge { kind, part: "description", bytes, bytes_max: DESCRIPTION_BYTES_MAX });
         }
         Ok(Self { encapsulated, commitment, sealed })
     }

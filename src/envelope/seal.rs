@@ -34,17 +34,26 @@ pub(super) fn seal_salted(
     description: Option<&[u8]>,
     salt: [u8; 32],
 ) -> Result<Vec<u8>, EnvelopeError> {
-    let key_error = |source| EnvelopeError::Key { kind, source };
     check_right(kind, keys, chain)?;
     check_length(kind, "body", body.len(), kind.body_bytes_max())?;
     let description_bytes_max = if kind.may_describe() { DESCRIPTION_BYTES_MAX } else { 0 };
     check_length(kind, "description", description.map_or(0, <[u8]>::len), description_bytes_max)?;
+    assemble(kind, keys, chain.latest().number, body, description, salt)
+}
+
+/// Seals and signs whatever it is given.
+pub(super) fn assemble(
+    kind: Kind,
+    keys: &KeyRing,
+    config: u32,
+    body: &[u8],
+    description: Option<&[u8]>,
+    salt: [u8; 32],
+) -> Result<Vec<u8>, EnvelopeError> {
+    let key_error = |source| EnvelopeError::Key { kind, source };
     let described = description.map(|plaintext| seal_description(kind, keys, salt, plaintext)).transpose()?;
     let described = described.unwrap_or_default();
 
-    let length_of = |part: &'static str, bytes: usize| {
-        u32::try_from(bytes).map_err(|_| EnvelopeError::TooLarge { kind, part, bytes, bytes_max: u32_max() })
-    };
     let body_bytes = body.len().saturating_add(OVERHEAD_BYTES);
     let fixed_bytes = HEAD_BYTES + SIGNATURE_BYTES + CHECKSUM_BYTES;
     let mut out = Vec::with_capacity(body_bytes.saturating_add(described.len()).saturating_add(fixed_bytes));
@@ -54,10 +63,11 @@ pub(super) fn seal_salted(
     out.put_u32(keys.epoch());
     out.put(keys.repository().as_bytes());
     out.put(&salt);
-    out.put_u32(chain.latest().number);
+    out.put_u32(config);
     out.put(keys.signer().as_bytes());
-    out.put_u32(length_of("body", body_bytes)?);
-    out.put_u32(length_of("description", described.len())?);
+    for part_bytes in [body_bytes, described.len()] {
+        out.put_u32(part_bytes.try_into().expect("the caps are far below 4 GiB"));
+    }
     out.put(&[0; HASH_BYTES]);
     out.put(body);
     let key = keys.index_root(keys.epoch()).map_err(key_error)?.object_key(&salt);
@@ -100,8 +110,4 @@ fn seal_description(kind: Kind, keys: &KeyRing, salt: [u8; 32], plaintext: &[u8]
 
 fn check_length(kind: Kind, part: &'static str, bytes: usize, bytes_max: usize) -> Result<(), EnvelopeError> {
     if bytes <= bytes_max { Ok(()) } else { Err(EnvelopeError::TooLarge { kind, part, bytes, bytes_max }) }
-}
-
-fn u32_max() -> usize {
-    usize::try_from(u32::MAX).unwrap_or(usize::MAX)
 }

@@ -1,8 +1,16 @@
-//! A small repository's keys and configurations, the same in every run, for the tests of every control object.
+//! A small repository's keys and configurations, the same in every run, for the tests of every control object; the
+//! tools of a forger; and the comparison with the stored vectors.
 
+use super::seal::assemble;
+use super::{CHECKSUM_BYTES, EnvelopeError, Kind, Opened, SIGNATURE_BYTES};
 use crate::config::{ConfigChain, Parameters, Role};
 use crate::id::{ClientId, ObjectHash, PackId, RepositoryId, SessionId, SnapshotId};
 use crate::key::KeyRing;
+use crate::seal::SigningKey;
+use crate::wire::Blob;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
 
 /// 2025-01-01, midnight.
 pub(crate) const NOW_NS: i64 = 1_735_689_600_000_000_000;
@@ -46,6 +54,50 @@ pub(crate) fn keys() -> Keys {
     Keys { chain, configs, all, put, read, prune }
 }
 
+/// Seals without any check, as a faulty or hostile writer could.
+pub(crate) fn forge(keys: &Keys, role: Role, kind: Kind, body: &[u8], description: Option<&[u8]>) -> Vec<u8> {
+    assemble(kind, keys.of(role), keys.chain.latest().number, body, description, [0x5a; 32]).unwrap()
+}
+
+/// The same, and opens it with a key that reads.
+pub(crate) fn forged(keys: &Keys, role: Role, kind: Kind, body: &[u8], description: Option<&[u8]>) -> Opened {
+    super::open(kind, keys.of(Role::Read), &keys.chain, &forge(keys, role, kind, body, description)).unwrap()
+}
+
+/// Changes an object's bytes and signs them again with `key`, whoever had signed them.
+pub(crate) fn resigned(bytes: &[u8], key: &SigningKey, edit: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = bytes[..bytes.len() - SIGNATURE_BYTES - CHECKSUM_BYTES].to_vec();
+    edit(&mut bytes);
+    let signature = key.sign(&bytes);
+    bytes.extend_from_slice(&signature);
+    with_checksum(bytes)
+}
+
+/// Changes an object's bytes and corrects the checksum at their end.
+pub(crate) fn rechecked(bytes: &[u8], edit: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = bytes[..bytes.len() - CHECKSUM_BYTES].to_vec();
+    edit(&mut bytes);
+    with_checksum(bytes)
+}
+
+fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
+    let checksum = blake3::hash(&bytes);
+    bytes.extend_from_slice(checksum.as_bytes());
+    bytes
+}
+
+/// Seals with a fixed salt.
+pub(crate) fn seal_fixed(
+    kind: Kind,
+    ring: &KeyRing,
+    chain: &ConfigChain,
+    body: &[u8],
+    description: Option<&[u8]>,
+    salt: u8,
+) -> Result<Vec<u8>, EnvelopeError> {
+    super::seal::seal_salted(kind, ring, chain, body, description, [salt; 32])
+}
+
 pub(crate) fn client(byte: u8) -> ClientId {
     ClientId::from_bytes([byte; 16])
 }
@@ -64,4 +116,67 @@ pub(crate) fn snapshot(byte: u8) -> SnapshotId {
 
 pub(crate) fn hash(byte: u8) -> ObjectHash {
     ObjectHash::from_bytes([byte; 32])
+}
+
+pub(crate) fn hash_of(bytes: &[u8]) -> ObjectHash {
+    ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes())
+}
+
+pub(crate) fn long(bytes: usize) -> Blob {
+    Blob(vec![b'x'; bytes])
+}
+
+/// An object for strangers to read, and what this reader says to it.
+pub(crate) struct Vector {
+    pub(crate) name: &'static str,
+    pub(crate) comment: &'static str,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) refusal: Option<String>,
+}
+
+fn folder(room: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("format-spec/vectors").join(room)
+}
+
+/// The stored bytes of a vector that can't be made twice.
+pub(crate) fn kept(room: &str, name: &str) -> Vec<u8> {
+    let text = fs::read_to_string(folder(room).join(format!("{name}.hex"))).unwrap();
+    let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+fn hex_file(vector: &Vector) -> String {
+    let mut text = format!("# {}\n", vector.comment);
+    for line in vector.bytes.chunks(32) {
+        line.iter().for_each(|byte| write!(text, "{byte:02x}").unwrap());
+        text.push('\n');
+    }
+    text
+}
+
+/// Compares vectors and their index with the files of a room, which must be these and no others. What differs is
+/// written to a temporary folder, for a look and for copying it over.
+pub(crate) fn check_vectors(room: &str, head: &str, vectors: &[Vector]) {
+    let mut files = vec![("index.txt".to_owned(), head.to_owned())];
+    for vector in vectors {
+        let (verdict, refusal) = vector.refusal.as_ref().map_or(("valid", ""), |text| ("invalid", text));
+        writeln!(files[0].1, "{}.hex | {verdict} | {refusal} | {}", vector.name, vector.comment).unwrap();
+        files.push((format!("{}.hex", vector.name), hex_file(vector)));
+    }
+    let stored = |name: &str| fs::read_to_string(folder(room).join(name)).unwrap_or_default();
+    let mut differ: Vec<_> = files.iter().filter(|(name, text)| stored(name) != *text).map(|(name, _)| name).collect();
+    let there = fs::read_dir(folder(room)).map_or(0, Iterator::count);
+    if differ.is_empty() && there == files.len() {
+        return;
+    }
+    let fresh = std::env::temp_dir().join("holdall-vectors").join(room);
+    fs::create_dir_all(&fresh).unwrap();
+    files.iter().for_each(|(name, text)| fs::write(fresh.join(name), text).unwrap());
+    differ.truncate(5);
+    panic!(
+        "{there} vectors of {room} stand where {} were made, {differ:?} differ: see {}",
+        files.len(),
+        fresh.display()
+    );
 }

@@ -39,29 +39,29 @@ pub struct SlotFacts {
 
 /// What a slot wraps.
 #[derive(bincode::Encode, bincode::Decode)]
-struct Payload {
-    repository: RepositoryId,
-    role: Role,
-    config_zero: ObjectHash,
-    signing_seed: SecretBytes,
-    naming: SecretBytes,
-    epochs: List<EpochSecrets>,
-    label: Blob,
-    created_at_ns: i64,
+pub(super) struct Payload {
+    pub(super) repository: RepositoryId,
+    pub(super) role: Role,
+    pub(super) config_zero: ObjectHash,
+    pub(super) signing_seed: SecretBytes,
+    pub(super) naming: SecretBytes,
+    pub(super) epochs: List<EpochSecrets>,
+    pub(super) label: Blob,
+    pub(super) created_at_ns: i64,
 }
 
 #[derive(bincode::Encode, bincode::Decode)]
-struct EpochSecrets {
-    publics: EpochPublics,
-    index: SecretBytes,
-    content: Option<SecretBytes>,
-    manifest: Option<SecretBytes>,
-    stat: Option<SecretBytes>,
-    description: Option<SecretBytes>,
+pub(super) struct EpochSecrets {
+    pub(super) publics: EpochPublics,
+    pub(super) index: SecretBytes,
+    pub(super) content: Option<SecretBytes>,
+    pub(super) manifest: Option<SecretBytes>,
+    pub(super) stat: Option<SecretBytes>,
+    pub(super) description: Option<SecretBytes>,
 }
 
 #[derive(Clone, bincode::Encode, bincode::Decode, Zeroize, ZeroizeOnDrop)]
-struct SecretBytes([u8; 32]);
+pub(super) struct SecretBytes(pub(super) [u8; 32]);
 
 impl From<&Secret> for SecretBytes {
     fn from(secret: &Secret) -> Self {
@@ -105,24 +105,36 @@ pub(super) fn seal_salted(
         return Err(KeyError::Payload("the label is too long"));
     }
     let payload = Zeroizing::new(wire::encode(&ring.payload(label, created_at_ns)));
+    wrap(&payload, ring.repository, unlock, cost, salt)
+}
+
+/// Wraps whatever payload it is given.
+pub(super) fn wrap(
+    payload: &[u8],
+    repository: RepositoryId,
+    unlock: Unlock<'_>,
+    cost: KdfCost,
+    salt: [u8; 32],
+) -> Result<Vec<u8>, KeyError> {
     let sealed_bytes = payload.len().saturating_add(OVERHEAD_BYTES);
     let key = unlock.derive(&salt, cost)?;
+    // Nothing is moved while the payload lies open in it.
     let mut out = Vec::with_capacity(sealed_bytes.saturating_add(HEAD_BYTES));
     out.put(&SLOT_MAGIC);
     out.put_u16(VERSION);
     out.put_u16(SUITE);
     out.put(&[unlock.kind().number(), 0, 0, 0]);
-    out.put(ring.repository.as_bytes());
+    out.put(repository.as_bytes());
     out.put(&salt);
     let cost = match unlock.kind() {
         UnlockKind::Password => [cost.memory_kib, cost.passes, cost.lanes],
         UnlockKind::KeyFile | UnlockKind::None => [0; 3],
     };
     cost.iter().for_each(|value| out.put_u32(*value));
-    out.put_u32(u32::try_from(sealed_bytes).map_err(|_| KeyError::Payload("too long"))?);
+    out.put_u32(sealed_bytes.try_into().expect("a payload is far below 4 GiB"));
     out.put(&key.commitment());
     out.put(&[0; HASH_BYTES]);
-    out.put(&payload);
+    out.put(payload);
     key.seal_in_place(&binding(unlock.kind(), salt), &mut out, HEAD_BYTES.saturating_add(HASH_BYTES));
     Ok(out)
 }
@@ -215,7 +227,7 @@ pub fn open_slot(name: &ObjectHash, bytes: &[u8], unlock: Unlock<'_>) -> Result<
 }
 
 impl KeyRing {
-    fn payload(&self, label: &[u8], created_at_ns: i64) -> Payload {
+    pub(super) fn payload(&self, label: &[u8], created_at_ns: i64) -> Payload {
         let epochs = self.epochs.iter().map(|epoch| {
             let reading = epoch.reading.as_ref();
             let secret = |root: &RootSecret| SecretBytes::from(root.secret());

@@ -2,14 +2,11 @@
 
 use super::{
     Attribute, Component, ComponentKind, ComponentState, Counts, MANDATORY, OutcomeBody, OutcomeError, OutcomeKind,
-    Seen,
 };
 use crate::wire::{Blob, List};
 
 /// Most components of a snapshot.
 pub const COMPONENTS_COUNT_MAX: usize = 1024;
-/// Most entries of a list of what was seen: what makes 16 KiB. A longer one lies in a manifest pack.
-pub const SEEN_COUNT_MAX: usize = 292;
 /// Longest name of a host, user, group, component, program or tag.
 pub const TEXT_BYTES_MAX: usize = 1024;
 const ATTRIBUTES_COUNT_MAX: usize = 1024;
@@ -44,24 +41,10 @@ impl OutcomeBody {
             (kind != OutcomeKind::Abort || self.segments.0.is_empty(), "it is an abort with segments"),
         ];
         first_broken(&rules)
-            .or_else(|| self.broken_seen_rule())
+            .or_else(|| self.seen.broken_rule(self.id))
             .or_else(|| components.iter().find_map(Component::broken_rule))
             .or_else(|| self.broken_statement_rule())
             .or_else(|| broken_attribute_rule(&self.attributes))
-    }
-
-    fn broken_seen_rule(&self) -> Option<&'static str> {
-        let Seen { base, entries, overflow } = &self.seen;
-        let entries = &entries.0;
-        let own_is_older = |client, number| client != self.id.client || number < self.id.number;
-        first_broken(&[
-            (*base < self.id.number, "its seen list continues one that is not older"),
-            (entries.len() <= SEEN_COUNT_MAX, "its seen list is too long to stand in it"),
-            (overflow.is_none() || entries.is_empty(), "its seen list stands in two places"),
-            (entries.is_sorted_by(|a, b| a.client < b.client), "its seen list is not sorted"),
-            (entries.iter().all(|entry| entry.number > 0), "its seen list has a number of zero"),
-            (entries.iter().all(|entry| own_is_older(entry.client, entry.number)), "it has seen itself"),
-        ])
     }
 
     fn broken_statement_rule(&self) -> Option<&'static str> {

@@ -33,7 +33,7 @@ const CONSTANTS: &[Constant] = &[
     ),
     limit("src/envelope.rs", "DESCRIPTION_BYTES_MAX", "| a description | {} |"),
     limit("src/outcome/rules.rs", "COMPONENTS_COUNT_MAX", "| components of an outcome | {} |"),
-    limit("src/outcome/rules.rs", "SEEN_COUNT_MAX", "| clients listed in an outcome as seen | {} |"),
+    limit("src/outcome/seen.rs", "SEEN_COUNT_MAX", "| clients listed in an outcome as seen | {} |"),
     limit("src/record.rs", "SNAPSHOTS_COUNT_MAX", "| snapshots named by a record | {} |"),
     limit("src/record.rs", "PACKS_COUNT_MAX", "| packs named by a record | {} |"),
     limit("src/config/parse.rs", "CONFIG_BODY_BYTES_MAX", "| body of a configuration | {} |"),
