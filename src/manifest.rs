@@ -41,7 +41,7 @@ pub use cursor::{Cursor, LeafCursor};
 pub use descent::{NodeVisit, Visit};
 pub use entry::{Body, Device, Entry, Kind, LinkGroup, MODE_MAX, State, TARGET_BYTES_MAX};
 pub use error::{BuildError, NodeError, ReadError, Span};
-pub use inspect::{Inspected, inspect};
+pub use inspect::{Inspected, NodeRow, inspect, write_node};
 pub use item::{
     CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, INLINE_BYTES_MAX, ITEM_COUNT_MAX, Item, ItemList, ItemTree,
 };

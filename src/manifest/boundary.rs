@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn manifest_20_the_threshold_is_the_quotient_rounded_down() {
+    fn manifest_24_the_threshold_is_the_quotient_rounded_down() {
         assert_eq!(threshold(4), 1 << 62);
         assert_eq!(threshold(100), 184_467_440_737_095_516);
         assert_eq!(threshold(MEAN_MAX), 1 << 50);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_keys_differ() {
+    fn manifest_30_manifest_31_the_keys_of_nodes_groups_and_boundaries_differ() {
         let naming = Secret::from_bytes([3; 32]);
         let node = NodeIdKey::derive(&naming).id(b"");
         let group = HardLinkKey::derive(&naming).group(&Key::root());

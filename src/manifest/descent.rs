@@ -142,9 +142,10 @@ impl<R: Row, S: NodeSource> Descent<R, S> {
 
     /// Goes on at the first leaf that does not end before `bound`, forwards or backwards.
     pub(super) fn seek(&mut self, bound: &[u8]) {
+        // What lies before an earlier bound may be gone from the stack without having been reached.
         let ahead = match &self.reached {
             Reached::Start => true,
-            Reached::Key(key) => bound > key.as_slice(),
+            Reached::Key(key) => bound > key.as_slice() && bound >= self.bound.as_slice(),
             Reached::End => false,
         };
         if !ahead {

@@ -1,7 +1,7 @@
 //! Entries: the rows of the manifest, one for each thing that a backup holds.
 
-use super::attribute::Attributes;
-use super::item::Content;
+use super::attribute::{AttributeValue, Attributes};
+use super::item::{Content, ItemList};
 use super::key::Key;
 use super::node::Tree;
 use super::row::{Row, RowError};
@@ -193,6 +193,19 @@ impl Entry {
             | Body::BlockDevice(_)
             | Body::Unknown => None,
         }
+    }
+
+    /// All lists of items that the entry names: its content, and values of attributes.
+    pub fn item_lists(&self) -> impl Iterator<Item = &ItemList> {
+        let content = match self.content() {
+            Some(Content::Items(items)) => Some(items),
+            Some(Content::Inline(_)) | None => None,
+        };
+        let values = self.attributes.iter().filter_map(|attribute| match &attribute.value {
+            AttributeValue::OutOfLine(items) => Some(items),
+            AttributeValue::Inline(_) => None,
+        });
+        content.into_iter().chain(values)
     }
 
     /// Whether it could not be read.

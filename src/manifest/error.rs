@@ -38,6 +38,9 @@ pub enum BuildError<E: std::error::Error + 'static> {
         /// The rule.
         rule: RowError,
     },
+    /// A finished node did not read back as what went into it: the memory or this program is at fault.
+    #[error("a finished node does not read back as it was built")]
+    ReadBack,
     /// The tree needs more levels than there are: the mean of rows in a node is too small for it.
     #[error("the tree would need more than 16 levels")]
     TooDeep,

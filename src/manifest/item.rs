@@ -184,6 +184,11 @@ impl Content {
         Self::Inline(Vec::new())
     }
 
+    /// The content of what [`super::ItemTreeBuilder::finish`] gave.
+    pub fn of_items(items: Option<ItemList>) -> Self {
+        items.map_or(Self::empty(), Self::Items)
+    }
+
     /// The length of the content in bytes.
     pub fn bytes(&self) -> u64 {
         match self {

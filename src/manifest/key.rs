@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_becomes_a_key_and_comes_back() {
+    fn manifest_1_a_path_becomes_a_key_and_comes_back() {
         for path in ["/", "/a", "/a/b", "/home/ann/report \u{e9}.txt", "/...", "/.a/..b"] {
             assert_eq!(key(path).to_path(), Path::new(path), "{path}");
         }

@@ -3,6 +3,8 @@
 use super::NodeSink;
 use super::boundary::Boundary;
 use super::error::BuildError;
+use super::inspect::{Inspected, inspect};
+use super::key::Key;
 use super::node::{LEVEL_MAX, NODE_BYTES_MAX, Totals, encode_header, encode_key};
 use crate::id::NodeId;
 
@@ -154,14 +156,30 @@ impl Levels {
         encode_header(tree, level, row_count, &mut self.node);
         let rows = std::mem::take(&mut self.level(level).rows);
         self.node.extend_from_slice(&rows);
-        let id = sink.put(&self.node).map_err(BuildError::Sink)?;
         let place = self.level(level);
         place.rows = rows;
         place.rows.clear();
         place.row_count = 0;
         let totals = std::mem::take(&mut place.totals);
         let last = std::mem::take(&mut place.last);
+        self.check_node(level, row_count, totals, &last)?;
+        let id = sink.put(&self.node).map_err(BuildError::Sink)?;
         self.hand_up(Finished { id, level, last, totals }, sink)
+    }
+
+    /// Reads the node back before it leaves memory: what is stored wrong once is never seen again until it is needed.
+    fn check_node<E: std::error::Error + 'static>(
+        &self,
+        level: u8,
+        node_rows: u64,
+        totals: Totals,
+        last: &[u8],
+    ) -> Result<(), BuildError<E>> {
+        let tree = self.boundary.tree();
+        let Totals { rows: row_count, bytes: byte_total } = totals;
+        let last = if tree.is_keyed() && node_rows > 0 { Key::parse(last.to_vec()).ok() } else { None };
+        let expected = Inspected { tree, level, node_rows, row_count, byte_total, last };
+        if inspect(&self.node, &mut |_| {}) == Ok(expected) { Ok(()) } else { Err(BuildError::ReadBack) }
     }
 
     fn encode_row(&mut self, level: u8, row: NewRow<'_>) {
@@ -173,6 +191,13 @@ impl Levels {
             encode_key(&place.last, row.key, &mut self.row);
         }
         self.row.extend_from_slice(row.fields);
+    }
+
+    /// The memory that nodes under construction take.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        let levels = self.levels.iter().map(|level| level.rows.capacity() + level.last.capacity());
+        levels.sum::<usize>() + self.node.capacity() + self.row.capacity()
     }
 
     fn parts(&mut self, level: u8) -> (&[u8], &mut Level) {

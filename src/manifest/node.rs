@@ -135,31 +135,35 @@ struct KeyCursor {
 impl NodeRows {
     /// Reads the header of a node that stands at `place` in a tree of the kind `tree`.
     pub(super) fn open(bytes: Arc<[u8]>, tree: Tree, place: Place) -> Result<Self, NodeError> {
-        let rows = Self::open_any(bytes)?;
-        if rows.tree != tree {
-            return Err(NodeError::Tree { expected: tree, found: rows.tree });
+        let (found, level) = Self::head(&bytes)?;
+        if found != tree {
+            return Err(NodeError::Tree { expected: tree, found });
         }
+        let mut reader = Reader::new(&bytes);
+        reader.u8().map_err(NodeError::Header)?;
+        let row_count = reader.count("row count", 1).map_err(NodeError::Header)?;
+        let (offset, row_count) = (reader.offset(), u64::try_from(row_count).unwrap_or(u64::MAX));
         match place {
-            Place::Level(expected) | Place::RootAt(expected) if expected != rows.level => {
-                Err(NodeError::Level { expected, found: rows.level })
+            Place::Level(expected) | Place::RootAt(expected) if expected != level => {
+                Err(NodeError::Level { expected, found: level })
             }
-            Place::Level(_) | Place::RootAt(_) if rows.row_count == 0 => Err(NodeError::Empty),
-            Place::Root | Place::Anywhere if rows.level > 0 && rows.row_count == 0 => Err(NodeError::Empty),
-            Place::Root | Place::RootAt(_) if rows.level > 0 && rows.row_count == 1 => Err(NodeError::SingleChild),
-            Place::Level(_) | Place::RootAt(_) | Place::Root | Place::Anywhere => Ok(rows),
+            Place::Level(_) | Place::RootAt(_) if row_count == 0 => Err(NodeError::Empty),
+            Place::Root | Place::Anywhere if row_count == 0 && (level > 0 || !tree.is_keyed()) => Err(NodeError::Empty),
+            Place::Root | Place::RootAt(_) if row_count == 1 && level > 0 => Err(NodeError::SingleChild),
+            Place::Level(_) | Place::RootAt(_) | Place::Root | Place::Anywhere => {
+                Ok(Self { bytes, tree, level, offset, row_count, cursor: KeyCursor::default() })
+            }
         }
     }
 
-    pub(super) fn open_any(bytes: Arc<[u8]>) -> Result<Self, NodeError> {
+    /// The tree and level that a node names; checks its length.
+    pub(super) fn head(bytes: &[u8]) -> Result<(Tree, u8), NodeError> {
         if bytes.len() > NODE_BYTES_MAX {
             return Err(NodeError::TooLarge);
         }
-        let mut reader = Reader::new(&bytes);
-        let head = reader.u8().map_err(NodeError::Header)?;
+        let head = Reader::new(bytes).u8().map_err(NodeError::Header)?;
         let tree = Tree::from_code(head >> 4).ok_or(NodeError::UnknownTree { code: head >> 4 })?;
-        let row_count = reader.count("row count", 1).map_err(NodeError::Header)?;
-        let (offset, row_count) = (reader.offset(), row_count.try_into().unwrap_or(u64::MAX));
-        Ok(Self { bytes, tree, level: head & LEVEL_MAX, offset, row_count, cursor: KeyCursor::default() })
+        Ok((tree, head & LEVEL_MAX))
     }
 
     pub(super) const fn tree(&self) -> Tree {

@@ -1,7 +1,7 @@
 //! Opaque nodes: bytes that are stored like a node and mean something elsewhere, such as an outcome's long list.
 
 use super::error::NodeError;
-use super::node::{NODE_BYTES_MAX, Tree};
+use super::node::{NODE_BYTES_MAX, NodeRows, Tree};
 
 /// Longest payload of an opaque node in bytes.
 pub const OPAQUE_BYTES_MAX: usize = NODE_BYTES_MAX - 1;
@@ -16,15 +16,9 @@ pub fn encode(payload: &[u8]) -> Option<Vec<u8>> {
 /// # Errors
 /// [`NodeError`] when the bytes are no opaque node.
 pub fn decode(node: &[u8]) -> Result<&[u8], NodeError> {
-    if node.len() > NODE_BYTES_MAX {
-        return Err(NodeError::TooLarge);
-    }
-    let end = crate::wire::WireError::UnexpectedEnd { offset: 0 };
-    let (head, payload) = node.split_first().ok_or(NodeError::Header(end))?;
-    let (code, level) = (head >> 4, head & 0x0f);
-    match Tree::from_code(code).ok_or(NodeError::UnknownTree { code })? {
-        Tree::Opaque if level == 0 => Ok(payload),
-        Tree::Opaque => Err(NodeError::Level { expected: 0, found: level }),
-        found @ (Tree::Manifest | Tree::Stat | Tree::Items) => Err(NodeError::Tree { expected: Tree::Opaque, found }),
+    match NodeRows::head(node)? {
+        (Tree::Opaque, 0) => Ok(node.get(1..).unwrap_or(&[])),
+        (Tree::Opaque, found) => Err(NodeError::Level { expected: 0, found }),
+        (found, _) => Err(NodeError::Tree { expected: Tree::Opaque, found }),
     }
 }

@@ -1,5 +1,12 @@
 //! Trees as wholes: built, carried over, read, damaged.
 
+mod laws;
+mod reading;
+mod refusals;
+mod samples;
+mod vectors;
+
+use super::boundary::Boundary;
 use super::*;
 use crate::id::ChunkId;
 use crate::seal::Secret;
@@ -82,87 +89,4 @@ fn build<R: Row>(rows: &[R], shelf: &mut Shelf) -> NodeId {
 
 fn read<R: Row>(root: NodeId, shelf: &Shelf) -> Vec<R> {
     Cursor::new(shelf, root).map(Result::unwrap).collect()
-}
-
-#[test]
-fn rows_read_back_in_order_whatever_their_number() {
-    for count in [0, 1, 7, 8, 9, 31, 32, 33, 100, 1000, 5000] {
-        let mut shelf = Shelf::default();
-        let rows = flat(count);
-        let root = build(&rows, &mut shelf);
-        assert_eq!(read::<Entry>(root, &shelf), rows, "{count}");
-    }
-}
-
-#[test]
-fn an_empty_tree_is_one_leaf_without_rows() {
-    let mut shelf = Shelf::default();
-    let root = build::<Entry>(&[], &mut shelf);
-    assert_eq!(shelf.nodes[&root].as_ref(), [0x10, 0]);
-    assert_eq!(read::<Entry>(root, &shelf), []);
-    assert!(LeafCursor::<Entry, _>::new(&shelf, root).next().is_none());
-}
-
-#[test]
-fn items_read_back_and_are_found_by_offset() {
-    for count in [0u64, 1, 4, 5, 40, 3000] {
-        let mut shelf = Shelf::default();
-        let items: Vec<_> =
-            (0..count).map(|n| if n % 7 == 3 { Item::Zeros { bytes: 65536 } } else { chunk(n) }).collect();
-        let mut builder = ItemTreeBuilder::new(&boundary_key(), means());
-        items.iter().for_each(|item| builder.push(*item, &mut shelf).unwrap());
-        let Some(list) = builder.finish(&mut shelf).unwrap() else {
-            assert_eq!(count, 0);
-            continue;
-        };
-        assert_eq!(matches!(list, ItemList::Few(_)), count <= 4);
-        let placed: Vec<_> = ItemReader::new(&shelf, list.clone()).map(Result::unwrap).collect();
-        assert_eq!(placed.iter().map(|placed| placed.item).collect::<Vec<_>>(), items);
-        let mut reader = ItemReader::new(&shelf, list.clone());
-        for placed in placed.iter().rev().chain(&placed).step_by(3) {
-            for offset in [placed.offset, placed.offset + placed.item.bytes() - 1] {
-                reader.seek(offset);
-                assert_eq!(reader.next_item().unwrap(), Some(*placed));
-            }
-        }
-        reader.seek(list.bytes());
-        assert_eq!(reader.next_item().unwrap(), None);
-    }
-}
-
-#[test]
-fn a_tree_of_which_every_leaf_was_offered_is_the_same_tree() {
-    let mut shelf = Shelf::default();
-    let rows = flat(3000);
-    let root = build(&rows, &mut shelf);
-    let mut builder = TreeBuilder::<Entry>::new(&boundary_key(), means());
-    let (mut carried, mut leaves) = (0, 0);
-    let refs: Vec<_> = LeafCursor::<Entry, _>::new(&shelf, root).map(Result::unwrap).collect();
-    for leaf in refs {
-        leaves += 1;
-        if builder.carry(&leaf, &mut shelf).unwrap() == Carry::Carried {
-            carried += 1;
-            continue;
-        }
-        let rows: Vec<_> = LeafCursor::new(&shelf, root).read(&leaf).unwrap().map(Result::unwrap).collect();
-        rows.iter().for_each(|row| builder.push(row, &mut shelf).unwrap());
-    }
-    assert!(carried >= leaves - 1, "{carried} of {leaves}");
-    assert_eq!(builder.row_count(), 3001);
-    assert_eq!(builder.finish(&mut shelf).unwrap(), root);
-}
-
-#[test]
-fn seeking_finds_every_row_and_every_gap() {
-    let mut shelf = Shelf::default();
-    let rows = flat(500);
-    let root = build(&rows, &mut shelf);
-    let mut cursor = Cursor::<Entry, _>::new(&shelf, root);
-    for row in rows.iter().rev().chain(&rows).step_by(7) {
-        assert_eq!(cursor.find(&row.key).unwrap().as_ref(), Some(row));
-        let gap = key(&format!("{}x", row.key));
-        let after = rows.iter().find(|other| other.key > gap);
-        assert_eq!(cursor.find(&gap).unwrap(), None);
-        assert_eq!(cursor.next_row().unwrap().as_ref(), after);
-    }
 }

@@ -106,6 +106,11 @@ impl<R: Row> TreeBuilder<R> {
         self.levels.finish(sink).map(|root| root.id)
     }
 
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.levels.held_bytes()
+    }
+
     fn check_order<E: std::error::Error + 'static>(&self, key: &Key) -> Result<(), BuildError<E>> {
         match &self.last {
             Some(last) if last.as_slice() >= key.as_bytes() => {

@@ -179,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn manifest_13_extended_attributes_read_back(map: std::collections::BTreeMap<[u8; 3], Vec<u8>>) {
+        fn manifest_20_extended_attributes_read_back(map: std::collections::BTreeMap<[u8; 3], Vec<u8>>) {
             let xattrs: Vec<_> = map.iter().filter(|(name, _)| !name.contains(&0)).map(|(n, v)| xattr(n, v)).collect();
             match encode_xattrs(&xattrs) {
                 Ok(bytes) => prop_assert_eq!(decode_xattrs(&bytes), Ok(xattrs)),
@@ -188,7 +188,7 @@ mod tests {
         }
 
         #[test]
-        fn manifest_14_holes_read_back(gaps in prop::collection::vec((1u64..1000, 1u64..1 << 40), 1..20)) {
+        fn manifest_21_holes_read_back(gaps in prop::collection::vec((1u64..1000, 1u64..1 << 40), 1..20)) {
             let mut end = 0;
             let holes: Vec<_> = gaps.iter().map(|(gap, blocks)| {
                 let hole = hole(end + gap, *blocks);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_13_lists_that_break_a_rule_are_refused() {
+    fn manifest_20_lists_that_break_a_rule_are_refused() {
         let refused = |xattrs: &[Xattr]| encode_xattrs(xattrs).unwrap_err();
         assert_eq!(refused(&[]), ValueError::Length);
         assert_eq!(refused(&[xattr(b"", b"")]), ValueError::XattrName { row: 0 });
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_14_holes_that_break_a_rule_are_refused() {
+    fn manifest_21_holes_that_break_a_rule_are_refused() {
         let refused = |holes: &[Hole]| encode_holes(holes).unwrap_err();
         assert_eq!(refused(&[]), ValueError::Length);
         assert_eq!(refused(&[Hole { offset: 1, bytes: 4096 }]), ValueError::Hole { row: 0 });
