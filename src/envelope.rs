@@ -160,6 +160,14 @@ pub struct Plaintext {
     length: usize,
 }
 
+/// Bytes that were opened before, and kept where nobody else could change them.
+impl From<Vec<u8>> for Plaintext {
+    fn from(buffer: Vec<u8>) -> Self {
+        let length = buffer.len();
+        Self { buffer, start: 0, length }
+    }
+}
+
 impl Deref for Plaintext {
     type Target = [u8];
 

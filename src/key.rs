@@ -16,7 +16,7 @@ pub use derived::{
 };
 pub use error::KeyError;
 pub use kdf::{KdfCost, Unlock, UnlockKind, format_key_file, parse_key_file};
-pub use slot::{SLOT_BYTES_MAX, SLOT_MAGIC, Slot, SlotFacts, open_slot, seal_slot};
+pub use slot::{SLOT_BYTES_MAX, SLOT_MAGIC, Slot, SlotFacts, open_slot, seal_slot, wrap};
 
 use crate::config::{Config, ConfigChain, EPOCHS_COUNT_MAX, EpochPublics, Parameters, Role};
 use crate::id::{ObjectHash, RepositoryId, SignerKey};

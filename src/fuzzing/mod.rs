@@ -3,10 +3,17 @@
 //! committed inputs, so that a finding once made stays one.
 
 pub mod chunk;
+pub mod config;
+pub mod envelope;
 pub mod frame;
+pub mod gc;
+pub mod key;
+pub mod outcome;
 pub mod pack;
+pub mod record;
 pub mod seal;
 pub mod segment;
+pub mod session_record;
 pub mod wire;
 
 /// A function that takes any bytes and returns.
@@ -15,13 +22,23 @@ pub type Target = fn(&[u8]);
 /// Every target, by the name of its file in `fuzz/fuzz_targets` and of its folder in `fuzz/corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("chunk", chunk::fuzz_chunk),
+    ("config", config::fuzz_config),
+    ("envelope", envelope::fuzz_envelope),
     ("frame", frame::fuzz_frame),
     ("frame_encode", frame::fuzz_frame_encode),
+    ("gc", gc::fuzz_gc),
+    ("key", key::fuzz_key),
+    ("key_file", key::fuzz_key_file),
+    ("key_payload", key::fuzz_key_payload),
+    ("outcome", outcome::fuzz_outcome),
+    ("outcome_description", outcome::fuzz_outcome_description),
     ("pack", pack::fuzz_pack),
     ("pack_footer", pack::fuzz_pack_footer),
     ("pack_scan", pack::fuzz_pack_scan),
+    ("record", record::fuzz_record),
     ("seal", seal::fuzz_seal),
     ("segment", segment::fuzz_segment),
+    ("session", session_record::fuzz_session),
     ("wire_packed", wire::fuzz_wire_packed),
     ("wire_plain", wire::fuzz_wire_plain),
 ];

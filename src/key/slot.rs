@@ -108,8 +108,14 @@ pub(super) fn seal_salted(
     wrap(&payload, ring.repository, unlock, cost, salt)
 }
 
-/// Wraps whatever payload it is given.
-pub(super) fn wrap(
+/// Wraps whatever payload it is given: for tests and fuzzing.
+///
+/// # Errors
+/// [`KeyError::EmptyPassword`] and [`KeyError::Memory`].
+///
+/// # Panics
+/// When the payload is above 4 GiB.
+pub fn wrap(
     payload: &[u8],
     repository: RepositoryId,
     unlock: Unlock<'_>,

@@ -2,7 +2,7 @@
 
 mod vectors;
 
-use super::slot::{Payload, SecretBytes, seal_salted, wrap};
+use super::slot::{Payload, SecretBytes, seal_salted};
 use super::*;
 use crate::envelope::testing::{Keys, NOW_NS, hash_of, keys};
 use crate::wire::{self, Blob, WireError};
