@@ -96,19 +96,64 @@ pub(crate) fn answers(index: &dyn Index, chunk_count: u16) -> Answers {
     Answers { applied, packs, copies, hits, totals: index.totals().unwrap() }
 }
 
-/// Runs every claim on fresh indexes from `make`.
-pub(crate) fn run(make: &mut dyn FnMut() -> Box<dyn Index>) {
-    an_empty_index_knows_nothing(&*make());
-    an_extent_is_where_the_rows_put_it(&*make());
-    index_2_a_hit_counts_only_while_its_segment_is_applied(&*make());
-    index_2_an_excluded_pack_is_no_hit_before_and_after_it_is_applied(&*make());
-    index_3_a_pack_that_moves_to_another_segment_stays(&*make());
-    index_4_what_one_key_vouches_for_is_not_anothers_word(&*make());
-    what_is_remembered_is_recalled(&*make());
-    ids_may_repeat_in_a_lookup(&*make());
-}
+/// A fresh index, and what has to be kept as long as it is used.
+pub(crate) type Fresh = (Box<dyn Index>, Option<tempfile::TempDir>);
 
-fn an_empty_index_knows_nothing(index: &dyn Index) {
+/// Makes every claim a test of the indexes that a function makes.
+macro_rules! conforms {
+    ($make:expr) => {
+        #[test]
+        fn an_empty_index_knows_nothing() {
+            let fresh = $make();
+            $crate::index::conformance::an_empty_index_knows_nothing(&*fresh.0);
+        }
+
+        #[test]
+        fn an_extent_is_where_the_rows_put_it() {
+            let fresh = $make();
+            $crate::index::conformance::an_extent_is_where_the_rows_put_it(&*fresh.0);
+        }
+
+        #[test]
+        fn index_2_a_hit_counts_only_while_its_segment_is_applied() {
+            let fresh = $make();
+            $crate::index::conformance::a_hit_counts_only_while_its_segment_is_applied(&*fresh.0);
+        }
+
+        #[test]
+        fn index_2_an_excluded_pack_is_no_hit_before_and_after_it_is_applied() {
+            let fresh = $make();
+            $crate::index::conformance::an_excluded_pack_is_no_hit_before_and_after_it_is_applied(&*fresh.0);
+        }
+
+        #[test]
+        fn index_3_a_pack_that_moves_to_another_segment_stays() {
+            let fresh = $make();
+            $crate::index::conformance::a_pack_that_moves_to_another_segment_stays(&*fresh.0);
+        }
+
+        #[test]
+        fn index_4_what_one_key_vouches_for_is_not_anothers_word() {
+            let fresh = $make();
+            $crate::index::conformance::what_one_key_vouches_for_is_not_anothers_word(&*fresh.0);
+        }
+
+        #[test]
+        fn what_is_remembered_is_recalled() {
+            let fresh = $make();
+            $crate::index::conformance::what_is_remembered_is_recalled(&*fresh.0);
+        }
+
+        #[test]
+        fn ids_may_repeat_in_a_lookup() {
+            let fresh = $make();
+            $crate::index::conformance::ids_may_repeat_in_a_lookup(&*fresh.0);
+        }
+    };
+}
+pub(crate) use conforms;
+
+pub(crate) fn an_empty_index_knows_nothing(index: &dyn Index) {
     let answers = answers(index, 5);
     assert!(answers.applied.is_empty() && answers.packs.is_empty() && answers.hits.is_empty());
     assert_eq!(answers.totals, Totals::default());
@@ -118,7 +163,7 @@ fn an_empty_index_knows_nothing(index: &dyn Index) {
     index.retract(segment_id(1)).unwrap();
 }
 
-fn an_extent_is_where_the_rows_put_it(index: &dyn Index) {
+pub(crate) fn an_extent_is_where_the_rows_put_it(index: &dyn Index) {
     apply(index, 1, &[pack_row(1, 1, &[0, 1, 2, 3, 4])]);
     let copies = index.copies(chunk_id(4)).unwrap();
     let pack = index.find_pack(&PackId::from_bytes([1; 32])).unwrap().unwrap();
@@ -127,7 +172,7 @@ fn an_extent_is_where_the_rows_put_it(index: &dyn Index) {
     assert_eq!(copies, [expected]);
 }
 
-fn index_2_a_hit_counts_only_while_its_segment_is_applied(index: &dyn Index) {
+pub(crate) fn a_hit_counts_only_while_its_segment_is_applied(index: &dyn Index) {
     apply(index, 1, &[pack_row(1, 1, &[0, 1]), pack_row(2, 1, &[1, 2])]);
     apply(index, 2, &[pack_row(3, 1, &[2, 3])]);
     assert_eq!(answers(index, 5).hits, BTreeSet::from([0, 1, 2, 3]));
@@ -139,7 +184,7 @@ fn index_2_a_hit_counts_only_while_its_segment_is_applied(index: &dyn Index) {
     assert_eq!(answers(index, 5).hits, BTreeSet::from([0, 1, 2, 3]));
 }
 
-fn index_2_an_excluded_pack_is_no_hit_before_and_after_it_is_applied(index: &dyn Index) {
+pub(crate) fn an_excluded_pack_is_no_hit_before_and_after_it_is_applied(index: &dyn Index) {
     let packs = [PackId::from_bytes([1; 32]), PackId::from_bytes([3; 32])];
     apply(index, 1, &[pack_row(1, 1, &[0, 1]), pack_row(2, 1, &[1, 2])]);
     index.exclude(&packs).unwrap();
@@ -150,7 +195,7 @@ fn index_2_an_excluded_pack_is_no_hit_before_and_after_it_is_applied(index: &dyn
     assert_eq!(index.copies(chunk_id(3)).unwrap().len(), 1);
 }
 
-fn index_3_a_pack_that_moves_to_another_segment_stays(index: &dyn Index) {
+pub(crate) fn a_pack_that_moves_to_another_segment_stays(index: &dyn Index) {
     let moved = pack_row(1, 1, &[0, 1, 2]);
     apply(index, 1, &[moved.clone(), pack_row(2, 1, &[3])]);
     let before = index.find_pack(&moved.facts().pack).unwrap();
@@ -166,7 +211,7 @@ fn index_3_a_pack_that_moves_to_another_segment_stays(index: &dyn Index) {
     assert_eq!(answers(index, 5).hits, BTreeSet::from([0, 1, 2]));
 }
 
-fn index_4_what_one_key_vouches_for_is_not_anothers_word(index: &dyn Index) {
+pub(crate) fn what_one_key_vouches_for_is_not_anothers_word(index: &dyn Index) {
     apply(index, 1, &[pack_row(1, 1, &[0])]);
     apply(index, 2, &[pack_row(1, 2, &[0, 9])]);
     let liar = SignerKey::from_bytes([2; 32]);
@@ -178,7 +223,7 @@ fn index_4_what_one_key_vouches_for_is_not_anothers_word(index: &dyn Index) {
     assert!(answers(index, 12).hits.is_empty(), "all that goes by the pack's name is excluded");
 }
 
-fn what_is_remembered_is_recalled(index: &dyn Index) {
+pub(crate) fn what_is_remembered_is_recalled(index: &dyn Index) {
     assert_eq!(index.recall(b"key").unwrap(), None);
     index.remember(b"key", b"first").unwrap();
     index.remember(b"key", b"second").unwrap();
@@ -187,7 +232,7 @@ fn what_is_remembered_is_recalled(index: &dyn Index) {
     assert_eq!(index.recall(b"").unwrap().unwrap().len(), 100_000);
 }
 
-fn ids_may_repeat_in_a_lookup(index: &dyn Index) {
+pub(crate) fn ids_may_repeat_in_a_lookup(index: &dyn Index) {
     apply(index, 1, &[pack_row(1, 1, &[0, 1])]);
     let mut found = vec![None; 7];
     index.lookup(&[chunk_id(1), chunk_id(5), chunk_id(1), chunk_id(0), chunk_id(5)], &mut found).unwrap();

@@ -14,6 +14,8 @@
 //! Until that is there its packs don't count; after a crash their numbers are never used again, and what rows stay
 //! behind disappear when the table is next rewritten.
 
+mod stale;
+
 use super::encoding::{decode_entry, decode_numbers, encode_entry, encode_numbers, for_each_extent, put_extent};
 use super::rocks::{Batch, Database, Merge, Role, Table};
 use super::standing::{Ordinals, Standing};
@@ -21,8 +23,9 @@ use super::{Extent, Index, IndexError, PackEntry, PackOrdinal, Totals};
 use crate::id::{ChunkId, PackId, RepositoryId, SegmentId};
 use crate::segment::{PackRow, SegmentReader};
 use crate::wire::WireError;
+use stale::Stale;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Raised when rows change their meaning: a view of another form is built again.
 const VIEW_FORM: u32 = 1;
@@ -48,14 +51,6 @@ enum Writable {
     No,
 }
 
-/// Pack numbers that will never count again: those that were given out and did not count when the view was opened.
-/// Rewriting the chunks table drops their extents. Numbers retracted since then have to wait: were this process to
-/// crash, the view might come back from before, when they counted, and must not lack their extents then.
-#[derive(Debug, Default)]
-struct Stale {
-    numbers: OnceLock<Vec<bool>>,
-}
-
 impl DiskIndex {
     /// Opens a view of a repository, or, as its primary, makes one where there is none. `kept` is dropped when the view
     /// is closed.
@@ -75,8 +70,7 @@ impl DiskIndex {
         };
         require_form(&database, repository, writing)?;
         let standing = restore(&database)?;
-        let uncounted = (0..standing.next()).map(|number| !standing.counts(PackOrdinal(number))).collect();
-        stale.numbers.set(uncounted).expect("nothing else sets it");
+        stale.open(&standing);
         Ok(Self { database, standing: RwLock::new(standing), writing: Mutex::new(writing), _kept: kept })
     }
 
@@ -298,41 +292,6 @@ impl Drop for DiskIndex {
             // What is lost is applied again when the view is next opened.
             let _ = self.database.flush();
         }
-    }
-}
-
-impl Stale {
-    fn contains(&self, number: PackOrdinal) -> bool {
-        let stale = self.numbers.get().zip(usize::try_from(number.0).ok());
-        stale.and_then(|(numbers, number)| numbers.get(number)).is_some_and(|stale| *stale)
-    }
-}
-
-impl Merge for Stale {
-    fn merge(&self, values: &mut dyn Iterator<Item = &[u8]>) -> Option<Vec<u8>> {
-        let mut kept: Vec<Extent> = Vec::new();
-        for value in values {
-            let read = for_each_extent(value, &mut |extent| {
-                if !self.contains(extent.pack) && !kept.contains(&extent) {
-                    kept.push(extent);
-                }
-                true
-            });
-            read.ok()?;
-        }
-        let mut merged = Vec::new();
-        kept.iter().for_each(|extent| put_extent(&mut merged, extent));
-        Some(merged)
-    }
-
-    fn is_stale(&self, value: &[u8]) -> bool {
-        let mut stale = true;
-        let read = for_each_extent(value, &mut |extent| {
-            stale = self.contains(extent.pack);
-            stale
-        });
-        // What can't be read is for a reader to report.
-        read.is_ok() && stale
     }
 }
 

@@ -270,6 +270,9 @@ fn table_options(table: Table, memory: &Memory, merge: &Arc<dyn Merge>) -> Optio
     runs.set_min_merge_width(4);
     options.set_universal_compaction_options(&runs);
     options.set_level_zero_file_num_compaction_trigger(8);
+    // Building a view anew outruns the merging for a while: better many runs for a while than a stalled writer.
+    options.set_level_zero_slowdown_writes_trigger(48);
+    options.set_level_zero_stop_writes_trigger(64);
     options.set_target_file_size_base(256 << 20);
     options.set_write_buffer_size(match table {
         Table::Chunks => memory.buffer_bytes,

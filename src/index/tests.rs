@@ -1,15 +1,16 @@
-use super::conformance::{answers, any_history, body, follow, pack_row, run, segment_id};
+use super::conformance::{Fresh, answers, any_history, body, conforms, follow, pack_row, segment_id};
 use super::*;
 use std::collections::BTreeMap;
 
-#[test]
-fn the_memory_index_conforms() {
-    run(&mut || Box::new(MemoryIndex::new()));
+fn fresh() -> Fresh {
+    (Box::new(MemoryIndex::new()), None)
 }
+
+conforms!(fresh);
 
 proptest::proptest! {
     #[test]
-    fn index_6_the_memory_index_answers_like_the_plain_count(history in any_history()) {
+    fn index_5_the_memory_index_answers_like_the_plain_count(history in any_history()) {
         follow(&history, Box::new(MemoryIndex::new()), &mut |index, _| index);
     }
 }

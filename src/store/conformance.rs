@@ -4,20 +4,80 @@ use super::{Created, Folder, Listed, ObjectName, Store, StoreError};
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId};
 use std::collections::BTreeSet;
 
-/// Runs every claim on fresh stores from `make`.
-pub(crate) fn run(make: &mut dyn FnMut() -> Box<dyn Store>) {
-    store_2_the_first_to_create_a_name_wins(&*make());
-    an_object_of_every_kind_reads_back(&*make());
-    ranges_read_back_and_never_reach_beyond_the_end(&*make());
-    an_absent_object_is_not_found(&*make());
-    a_small_object_above_its_limit_is_refused(&*make());
-    a_spool_publishes_under_a_name_known_at_the_end(&*make());
-    a_dropped_spool_leaves_nothing(&*make());
-    store_4_a_listing_shows_what_was_acknowledged_and_not_what_was_removed(&*make());
-    removing_passes_over_what_is_absent(&*make());
-    store_2_racing_creators_have_one_winner(&*make());
-    store_5_the_facts_are_proven(&*make());
+/// A fresh store, and what has to be kept as long as it is used.
+pub(crate) type Fresh = (Box<dyn Store>, Option<tempfile::TempDir>);
+
+/// Makes every claim a test of the stores that a function makes.
+macro_rules! conforms {
+    ($make:expr) => {
+        #[test]
+        fn store_2_the_first_to_create_a_name_wins() {
+            let fresh = $make();
+            $crate::store::conformance::the_first_to_create_a_name_wins(&*fresh.0);
+        }
+
+        #[test]
+        fn store_2_racing_creators_have_one_winner() {
+            let fresh = $make();
+            $crate::store::conformance::racing_creators_have_one_winner(&*fresh.0);
+        }
+
+        #[test]
+        fn an_object_of_every_kind_reads_back() {
+            let fresh = $make();
+            $crate::store::conformance::an_object_of_every_kind_reads_back(&*fresh.0);
+        }
+
+        #[test]
+        fn ranges_read_back_and_never_reach_beyond_the_end() {
+            let fresh = $make();
+            $crate::store::conformance::ranges_read_back_and_never_reach_beyond_the_end(&*fresh.0);
+        }
+
+        #[test]
+        fn an_absent_object_is_not_found() {
+            let fresh = $make();
+            $crate::store::conformance::an_absent_object_is_not_found(&*fresh.0);
+        }
+
+        #[test]
+        fn a_small_object_above_its_limit_is_refused() {
+            let fresh = $make();
+            $crate::store::conformance::a_small_object_above_its_limit_is_refused(&*fresh.0);
+        }
+
+        #[test]
+        fn store_3_a_spool_publishes_under_a_name_known_at_the_end() {
+            let fresh = $make();
+            $crate::store::conformance::a_spool_publishes_under_a_name_known_at_the_end(&*fresh.0);
+        }
+
+        #[test]
+        fn store_7_a_dropped_spool_leaves_nothing() {
+            let fresh = $make();
+            $crate::store::conformance::a_dropped_spool_leaves_nothing(&*fresh.0);
+        }
+
+        #[test]
+        fn store_4_a_listing_shows_what_was_acknowledged_and_not_what_was_removed() {
+            let fresh = $make();
+            $crate::store::conformance::a_listing_shows_what_was_acknowledged_and_not_what_was_removed(&*fresh.0);
+        }
+
+        #[test]
+        fn removing_passes_over_what_is_absent() {
+            let fresh = $make();
+            $crate::store::conformance::removing_passes_over_what_is_absent(&*fresh.0);
+        }
+
+        #[test]
+        fn store_5_the_facts_are_proven() {
+            let fresh = $make();
+            $crate::store::conformance::the_facts_are_proven(&*fresh.0);
+        }
+    };
 }
+pub(crate) use conforms;
 
 fn session(number: u64) -> SessionId {
     SessionId { client: ClientId::from_bytes([7; 16]), number }
@@ -59,14 +119,14 @@ pub(crate) fn everything(store: &dyn Store) -> BTreeSet<(ObjectName, u64)> {
     found
 }
 
-fn store_2_the_first_to_create_a_name_wins(store: &dyn Store) {
+pub(crate) fn the_first_to_create_a_name_wins(store: &dyn Store) {
     let name = ObjectName::Outcome(session(1));
     assert_eq!(store.create(&name, b"commit").unwrap(), Created::New);
     assert_eq!(store.create(&name, b"abort").unwrap(), Created::Exists);
     assert_eq!(store.read(&name, 100).unwrap(), b"commit");
 }
 
-fn an_object_of_every_kind_reads_back(store: &dyn Store) {
+pub(crate) fn an_object_of_every_kind_reads_back(store: &dyn Store) {
     for name in every_kind() {
         assert_eq!(store.create(&name, name.to_string().as_bytes()).unwrap(), Created::New, "{name}");
     }
@@ -78,7 +138,7 @@ fn an_object_of_every_kind_reads_back(store: &dyn Store) {
     assert_eq!(everything(store), expected);
 }
 
-fn ranges_read_back_and_never_reach_beyond_the_end(store: &dyn Store) {
+pub(crate) fn ranges_read_back_and_never_reach_beyond_the_end(store: &dyn Store) {
     let name = ObjectName::Parity(PackId::from_bytes([9; 32]));
     let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let _ = store.create(&name, &bytes).unwrap();
@@ -95,7 +155,7 @@ fn ranges_read_back_and_never_reach_beyond_the_end(store: &dyn Store) {
     }
 }
 
-fn an_absent_object_is_not_found(store: &dyn Store) {
+pub(crate) fn an_absent_object_is_not_found(store: &dyn Store) {
     for name in every_kind() {
         assert!(store.read(&name, 1000).is_err_and(|error| error.is_not_found()));
         assert!(store.open(&name).err().is_some_and(|error| error.is_not_found()));
@@ -103,7 +163,7 @@ fn an_absent_object_is_not_found(store: &dyn Store) {
     }
 }
 
-fn a_small_object_above_its_limit_is_refused(store: &dyn Store) {
+pub(crate) fn a_small_object_above_its_limit_is_refused(store: &dyn Store) {
     let name = ObjectName::Config(0);
     let _ = store.create(&name, &[0; 100]).unwrap();
     assert_eq!(store.read(&name, 100).unwrap().len(), 100);
@@ -111,7 +171,7 @@ fn a_small_object_above_its_limit_is_refused(store: &dyn Store) {
     assert!(matches!(refused, Err(StoreError::TooLarge { bytes: 100, limit_bytes: 99, .. })), "{refused:?}");
 }
 
-fn a_spool_publishes_under_a_name_known_at_the_end(store: &dyn Store) {
+pub(crate) fn a_spool_publishes_under_a_name_known_at_the_end(store: &dyn Store) {
     let name = ObjectName::Pack(PackId::from_bytes([0xab; 32]));
     for (text, expected) in [(b"first", Created::New), (b"other", Created::Exists)] {
         let mut spool = store.spool(session(3)).unwrap();
@@ -125,7 +185,7 @@ fn a_spool_publishes_under_a_name_known_at_the_end(store: &dyn Store) {
     assert_eq!(everything(store).len(), 1);
 }
 
-fn a_dropped_spool_leaves_nothing(store: &dyn Store) {
+pub(crate) fn a_dropped_spool_leaves_nothing(store: &dyn Store) {
     let mut spool = store.spool(session(3)).unwrap();
     spool.append(&[1; 1000]).unwrap();
     drop(spool);
@@ -133,7 +193,7 @@ fn a_dropped_spool_leaves_nothing(store: &dyn Store) {
     assert_eq!(store.sweep_temporaries(&|_| true).unwrap(), 0);
 }
 
-fn store_4_a_listing_shows_what_was_acknowledged_and_not_what_was_removed(store: &dyn Store) {
+pub(crate) fn a_listing_shows_what_was_acknowledged_and_not_what_was_removed(store: &dyn Store) {
     let packs: Vec<_> = (0..=255).map(|n| ObjectName::Pack(PackId::from_bytes([n; 32]))).collect();
     for name in &packs {
         let _ = store.create(name, b"x").unwrap();
@@ -146,7 +206,7 @@ fn store_4_a_listing_shows_what_was_acknowledged_and_not_what_was_removed(store:
     assert_eq!(everything(store), packs[5..10].iter().map(|name| (*name, 1)).collect());
 }
 
-fn removing_passes_over_what_is_absent(store: &dyn Store) {
+pub(crate) fn removing_passes_over_what_is_absent(store: &dyn Store) {
     let name = ObjectName::Condemned { generation: 4 };
     let absent = ObjectName::Deleted { generation: 4 };
     let _ = store.create(&name, b"x").unwrap();
@@ -156,7 +216,7 @@ fn removing_passes_over_what_is_absent(store: &dyn Store) {
     assert!(everything(store).is_empty());
 }
 
-fn store_2_racing_creators_have_one_winner(store: &dyn Store) {
+pub(crate) fn racing_creators_have_one_winner(store: &dyn Store) {
     for round in 0..1000 {
         let name = ObjectName::Outcome(session(round));
         let barrier = std::sync::Barrier::new(2);
@@ -176,7 +236,7 @@ fn store_2_racing_creators_have_one_winner(store: &dyn Store) {
     assert_eq!(everything(store).len(), 1000);
 }
 
-fn store_5_the_facts_are_proven(store: &dyn Store) {
+pub(crate) fn the_facts_are_proven(store: &dyn Store) {
     let facts = store.facts().unwrap();
     assert!(facts.creates_exclusively.is_proven(), "{facts:?}");
     assert!(facts.lists_acknowledged.is_proven(), "{facts:?}");

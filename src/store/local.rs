@@ -7,16 +7,18 @@
 mod folder;
 mod probe;
 mod root;
+mod temporary;
 
 use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
 use crate::id::SessionId;
-use root::{Root, Temporary};
+use root::Root;
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use temporary::Temporary;
 
 /// Objects in a local directory.
 pub struct LocalStore {

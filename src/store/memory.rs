@@ -137,8 +137,11 @@ impl Spool for MemorySpool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_memory_store_conforms() {
-        super::super::conformance::run(&mut || Box::new(MemoryStore::new()));
+    use super::super::conformance::{Fresh, conforms};
+
+    fn fresh() -> Fresh {
+        (Box::new(MemoryStore::new()), None)
     }
+
+    conforms!(fresh);
 }

@@ -1,4 +1,4 @@
-use super::super::conformance::{answers, any_history, apply, chunk_id, follow, pack_row, run, segment_id};
+use super::super::conformance::{Fresh, answers, any_history, apply, chunk_id, conforms, follow, pack_row, segment_id};
 use super::*;
 
 fn repository() -> RepositoryId {
@@ -9,20 +9,17 @@ fn open(path: &Path) -> DiskIndex {
     DiskIndex::open(path, repository(), Role::Primary, 8 << 20, Box::new(())).unwrap()
 }
 
-#[test]
-fn the_disk_index_conforms() {
+fn fresh() -> Fresh {
     let place = tempfile::tempdir().unwrap();
-    let mut number = 0;
-    run(&mut || {
-        number += 1;
-        Box::new(open(&place.path().join(number.to_string())))
-    });
+    (Box::new(open(&place.path().join("view"))), Some(place))
 }
+
+conforms!(fresh);
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
     #[test]
-    fn index_6_the_disk_index_answers_like_the_plain_count(history in any_history()) {
+    fn index_5_the_disk_index_answers_like_the_plain_count(history in any_history()) {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("view");
         follow(&history, Box::new(open(&path)), &mut |index, how| {
@@ -48,7 +45,7 @@ fn crash(from: &Path, to: &Path) {
 }
 
 #[test]
-fn index_7_a_crash_leaves_an_earlier_state_and_never_half_a_segment() {
+fn index_6_a_crash_leaves_an_earlier_state_and_never_half_a_segment() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("view");
     let index = open(&path);
@@ -85,7 +82,7 @@ fn index_7_a_crash_leaves_an_earlier_state_and_never_half_a_segment() {
 /// Retracting a segment and crashing brings back a view in which it counts; its rows must not have been dropped by a
 /// compaction meanwhile, or hits of a segment that counts would be lost.
 #[test]
-fn index_7_a_retraction_undone_by_a_crash_finds_its_rows_again() {
+fn index_6_a_retraction_undone_by_a_crash_finds_its_rows_again() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("view");
     let index = open(&path);
@@ -107,7 +104,7 @@ fn index_7_a_retraction_undone_by_a_crash_finds_its_rows_again() {
 }
 
 #[test]
-fn index_8_a_view_of_another_repository_or_form_is_not_opened() {
+fn index_7_a_view_of_another_repository_or_form_is_not_opened() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("view");
     drop(open(&path));

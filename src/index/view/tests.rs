@@ -1,5 +1,5 @@
 use super::super::conformance::{
-    Answers, Step, answers, any_history, apply, body, chunk_id, follow, pack_row, run, segment_id, step,
+    Answers, Fresh, Step, answers, any_history, apply, body, chunk_id, conforms, follow, pack_row, segment_id, step,
 };
 use super::super::{CaughtUp, catch_up};
 use super::*;
@@ -33,22 +33,31 @@ fn right() -> Answers {
     answers(&index, 40)
 }
 
-#[test]
-fn a_private_view_conforms_and_so_does_what_lies_over_a_shared_one() {
-    let mut places = Vec::new();
-    run(&mut || {
-        places.push(tempfile::tempdir().unwrap());
-        let view = open(places.last().unwrap().path(), Mode::Reader);
+mod private {
+    use super::*;
+
+    fn fresh() -> Fresh {
+        let place = tempfile::tempdir().unwrap();
+        let view = open(place.path(), Mode::Reader);
         assert_eq!(view.kind, ViewKind::Private);
-        view.index
-    });
-    run(&mut || {
-        places.push(tempfile::tempdir().unwrap());
-        drop(open(places.last().unwrap().path(), Mode::Writer));
-        let view = open(places.last().unwrap().path(), Mode::Reader);
+        (view.index, Some(place))
+    }
+
+    conforms!(fresh);
+}
+
+mod overlaid {
+    use super::*;
+
+    fn fresh() -> Fresh {
+        let place = tempfile::tempdir().unwrap();
+        drop(open(place.path(), Mode::Writer));
+        let view = open(place.path(), Mode::Reader);
         assert_eq!(view.kind, ViewKind::Overlaid);
-        view.index
-    });
+        (view.index, Some(place))
+    }
+
+    conforms!(fresh);
 }
 
 proptest::proptest! {
@@ -56,7 +65,7 @@ proptest::proptest! {
     /// A writer follows the history up to a point and closes or stays open; a reader goes on from there, with so
     /// little memory that a private view takes part.
     #[test]
-    fn index_6_a_reader_over_a_shared_view_answers_like_the_plain_count(
+    fn index_5_a_reader_over_a_shared_view_answers_like_the_plain_count(
         history in any_history(), at in 0usize..40, little in proptest::bool::ANY, open_writer in proptest::bool::ANY,
     ) {
         let place = tempfile::tempdir().unwrap();
@@ -84,7 +93,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn index_9_a_view_that_is_gone_truncated_old_or_anothers_still_answers_right() {
+fn index_8_a_view_that_is_gone_truncated_old_or_anothers_still_answers_right() {
     type Wound = fn(&Path);
     let wounds: [(&str, bool, Wound); 9] = [
         ("nothing", false, |_| {}),
@@ -139,7 +148,7 @@ fn halve(path: &Path) {
 }
 
 #[test]
-fn index_9_a_view_of_an_earlier_day_and_of_another_repository_answers_right() {
+fn index_8_a_view_of_an_earlier_day_and_of_another_repository_answers_right() {
     let place = tempfile::tempdir().unwrap();
     let earlier = open(place.path(), Mode::Writer);
     apply(&*earlier.index, 1, &truth()[&segment_id(1)]);
@@ -157,7 +166,7 @@ fn index_9_a_view_of_an_earlier_day_and_of_another_repository_answers_right() {
 /// A block of a table rots: the tables open, but reading a row fails. Whoever meets that says so and leaves a mark;
 /// the next writer builds the view again.
 #[test]
-fn index_9_damage_found_while_reading_has_the_view_built_again() {
+fn index_8_damage_found_while_reading_has_the_view_built_again() {
     let place = tempfile::tempdir().unwrap();
     let view = open(place.path(), Mode::Writer);
     bring_up(&*view.index, &truth());
@@ -184,7 +193,7 @@ fn tables(view: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn index_10_a_second_process_neither_waits_nor_fails() {
+fn index_9_a_second_process_neither_waits_nor_fails() {
     let place = tempfile::tempdir().unwrap();
     let first = open(place.path(), Mode::Writer);
     assert_eq!(first.kind, ViewKind::Shared);
@@ -208,7 +217,7 @@ fn index_10_a_second_process_neither_waits_nor_fails() {
 }
 
 #[test]
-fn index_10_a_reader_never_takes_the_lock() {
+fn index_9_a_reader_never_takes_the_lock() {
     let place = tempfile::tempdir().unwrap();
     let reader = open(place.path(), Mode::Reader);
     assert_eq!(reader.kind, ViewKind::Private);

@@ -2,7 +2,8 @@
 
 use super::super::{Folder, Listed, ObjectName, StoreError};
 use super::probe;
-use super::root::{Root, temporary_session};
+use super::root::Root;
+use super::temporary::temporary_session;
 use crate::id::SessionId;
 use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;

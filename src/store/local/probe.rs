@@ -1,7 +1,8 @@
 //! Proving what a directory can be trusted with.
 
 use super::super::{Created, Fact, Folder, StoreError, StoreFacts};
-use super::root::{Root, Temporary, temporary_name};
+use super::root::Root;
+use super::temporary::{Temporary, temporary_name};
 use std::io::Read;
 use std::sync::Arc;
 

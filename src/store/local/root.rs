@@ -1,9 +1,6 @@
 //! The root directory: how a file gets its name, durably and only once.
 
-use super::super::{Created, Folder, ObjectName, StoreError};
-use super::Write;
-use crate::id::{SessionId, write_hex};
-use crate::seal::random;
+use super::super::{Created, Folder, StoreError};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -12,13 +9,20 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What temporary files begin with.
-pub(super) const TEMPORARY_PREFIX: &str = ".tmp-";
-
-/// How often a name is tried whose directory vanishes each time: an emptied `gc` folder may be removed meanwhile.
-const PUBLISH_ATTEMPTS_MAX: u32 = 8;
+/// A call to the system that changes something, and that tests have fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Create,
+    Write,
+    SyncFile,
+    MakeDirectory,
+    Link,
+    Rename,
+    Unlink,
+    SyncDirectory,
+}
 
 /// Gets an open directory and a name in it.
 type EachName<'a> = dyn FnMut(&OwnedFd, &[u8]) -> Result<(), StoreError> + 'a;
@@ -34,6 +38,8 @@ pub(super) struct Root {
     /// Set for good once a directory could not be synced: what was linked into it may vanish with the next crash,
     /// and asking again would be answered as if nothing had happened.
     unsynced: AtomicBool,
+    #[cfg(test)]
+    faults: super::tests::Faults,
 }
 
 impl Root {
@@ -74,6 +80,8 @@ impl Root {
             settled: Mutex::default(),
             without_links: AtomicBool::new(false),
             unsynced: AtomicBool::new(false),
+            #[cfg(test)]
+            faults: super::tests::Faults::default(),
         })
     }
 
@@ -150,7 +158,7 @@ impl Root {
 
     /// Unlinks a file; false when it was not there.
     pub(super) fn unlink(&self, path: &str) -> Result<bool, StoreError> {
-        match rustix::fs::unlinkat(&self.directory, path, AtFlags::empty()) {
+        match self.step(Step::Unlink).and_then(|()| rustix::fs::unlinkat(&self.directory, path, AtFlags::empty())) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(self.error("removing", path, error.into())),
@@ -171,7 +179,8 @@ impl Root {
         }
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
         self.settle(parent)?;
-        match rustix::fs::mkdirat(&self.directory, path, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
+        let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
+        match self.step(Step::MakeDirectory).and_then(|()| rustix::fs::mkdirat(&self.directory, path, all)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(self.error("creating", path, error.into())),
         }
@@ -181,7 +190,7 @@ impl Root {
         Ok(())
     }
 
-    fn unsettle(&self, path: &str) {
+    pub(super) fn unsettle(&self, path: &str) {
         self.settled().remove(path);
     }
 
@@ -190,16 +199,17 @@ impl Root {
     }
 
     pub(super) fn sync_directory(&self, path: &str) -> Result<(), StoreError> {
+        let sync = |directory| self.step(Step::SyncDirectory).and_then(|()| rustix::fs::fsync(directory));
         let synced = self
             .open_directory(path)
-            .and_then(|directory| rustix::fs::fsync(directory).or_else(unless_unsupported).map_err(io::Error::from));
+            .and_then(|directory| sync(directory).or_else(unless_unsupported).map_err(io::Error::from));
         synced.map_err(|error| {
             self.unsynced.store(true, Ordering::Release);
             self.error("syncing", path, error)
         })
     }
 
-    fn require_synced(&self) -> Result<(), StoreError> {
+    pub(super) fn require_synced(&self) -> Result<(), StoreError> {
         if self.unsynced.load(Ordering::Acquire) {
             let reason = "a directory could not be synced".into();
             return Err(StoreError::Abandoned { place: self.place(""), reason });
@@ -207,25 +217,31 @@ impl Root {
         Ok(())
     }
 
-    /// Gives a file its name unless the name is taken. `Err(None)`: the directory of the name is not there.
-    fn give_name(&self, temporary: &Temporary, path: &str) -> Result<Created, Option<StoreError>> {
+    /// Gives a file its name unless the name is taken. `Err(None)`: the directory of the name is not there. `is_at` tells
+    /// whether the file at a path is this one.
+    pub(super) fn give_name(
+        &self,
+        temporary: &str,
+        path: &str,
+        is_at: impl Fn(&str) -> bool,
+    ) -> Result<Created, Option<StoreError>> {
         let linked = if self.without_links.load(Ordering::Acquire) {
             Err(Errno::PERM)
         } else {
-            rustix::fs::linkat(&self.directory, &temporary.path, &self.directory, path, AtFlags::empty())
+            let link = || rustix::fs::linkat(&self.directory, temporary, &self.directory, path, AtFlags::empty());
+            self.step(Step::Link).and_then(|()| link())
         };
         let named = match linked {
             Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
                 self.without_links.store(true, Ordering::Release);
-                let no_replace = RenameFlags::NOREPLACE;
-                rustix::fs::renameat_with(&self.directory, &temporary.path, &self.directory, path, no_replace)
+                self.step(Step::Rename).and_then(|()| self.rename(temporary, path))
             }
             other => other,
         };
         match named {
             Ok(()) => Ok(Created::New),
             // The answer to an attempt that the system repeated may be about our own success.
-            Err(Errno::EXIST | Errno::NOENT) if temporary.is_at(path) => Ok(Created::New),
+            Err(Errno::EXIST | Errno::NOENT) if is_at(path) => Ok(Created::New),
             Err(Errno::EXIST) => Ok(Created::Exists),
             Err(Errno::NOENT) => Err(None),
             Err(error @ (Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) => {
@@ -236,14 +252,32 @@ impl Root {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn pretend_no_links(&self) {
-        self.without_links.store(true, Ordering::Release);
+    fn rename(&self, from: &str, to: &str) -> Result<(), Errno> {
+        rustix::fs::renameat_with(&self.directory, from, &self.directory, to, RenameFlags::NOREPLACE)
+    }
+
+    pub(super) const fn directory(&self) -> &OwnedFd {
+        &self.directory
+    }
+
+    #[cfg(not(test))]
+    pub(super) const fn step(&self, _step: Step) -> Result<(), Errno> {
+        Ok(())
     }
 
     #[cfg(test)]
-    pub(super) fn pretend_unsynced(&self) {
-        self.unsynced.store(true, Ordering::Release);
+    pub(super) fn step(&self, step: Step) -> Result<(), Errno> {
+        self.faults.step(step)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn faults(&self) -> &super::tests::Faults {
+        &self.faults
+    }
+
+    #[cfg(test)]
+    pub(super) fn pretend_no_links(&self) {
+        self.without_links.store(true, Ordering::Release);
     }
 }
 
@@ -266,94 +300,4 @@ fn unless_unsupported(error: Errno) -> Result<(), Errno> {
         Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS => Ok(()),
         other => Err(other),
     }
-}
-
-/// A file that has no name yet that counts. Removed when dropped.
-pub(super) struct Temporary {
-    root: Arc<Root>,
-    path: String,
-    file: File,
-}
-
-impl Temporary {
-    /// Begins a file in a folder. Objects of its sub-directories begin here as well, so that a sweep finds them.
-    pub(super) fn create(root: &Arc<Root>, folder: Folder, session: Option<SessionId>) -> Result<Self, StoreError> {
-        root.settle(folder.as_str())?;
-        Self::create_in(root, folder.as_str(), session)
-    }
-
-    pub(super) fn create_in(root: &Arc<Root>, directory: &str, session: Option<SessionId>) -> Result<Self, StoreError> {
-        root.require_synced()?;
-        let path = format!("{directory}/{}", temporary_name(session));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let readable = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-        let opened = rustix::fs::openat(&root.directory, &path, flags, readable);
-        let file = opened.map_err(|error| root.error("creating", &path, error.into()))?.into();
-        Ok(Self { root: Arc::clone(root), path, file })
-    }
-
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all(bytes).map_err(|error| self.root.error("writing", &self.path, error))
-    }
-
-    /// Syncs the file, gives it its name, syncs the directory. Whatever happens, the file is not used again.
-    pub(super) fn publish(self, name: &ObjectName) -> Result<Created, StoreError> {
-        self.publish_at(&name.directory(), &name.to_string())
-    }
-
-    pub(super) fn publish_at(self, directory: &str, path: &str) -> Result<Created, StoreError> {
-        let root = Arc::clone(&self.root);
-        self.file.sync_data().map_err(|error| root.error("syncing", &self.path, error))?;
-        let mut attempts = 0..PUBLISH_ATTEMPTS_MAX;
-        let created = loop {
-            root.require_synced()?;
-            root.settle(directory)?;
-            match root.give_name(&self, path) {
-                Ok(created) => break created,
-                Err(None) if attempts.next().is_some() => root.unsettle(directory),
-                Err(None) => return Err(root.error("publishing", path, Errno::NOENT.into())),
-                Err(Some(error)) => return Err(error),
-            }
-        };
-        drop(self);
-        // Also when the object was there before: who made it may have crashed before syncing the directory.
-        root.sync_directory(directory)?;
-        Ok(created)
-    }
-
-    /// Whether the file at `path` is this one.
-    fn is_at(&self, path: &str) -> bool {
-        let there = rustix::fs::statat(&self.root.directory, path, AtFlags::SYMLINK_NOFOLLOW);
-        let ours = rustix::fs::fstat(&self.file);
-        there
-            .ok()
-            .zip(ours.ok())
-            .is_some_and(|(there, ours)| there.st_dev == ours.st_dev && there.st_ino == ours.st_ino)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // Renamed away, swept, or on a medium that just failed: what stays is swept when its session is decided.
-        let _ = self.root.unlink(&self.path);
-    }
-}
-
-pub(super) fn temporary_name(session: Option<SessionId>) -> String {
-    let mut name = TEMPORARY_PREFIX.to_owned();
-    if let Some(session) = session {
-        name.push_str(&format!("{session}-"));
-    }
-    write_hex(&random::<8>(), &mut name).expect("writing to a string can't fail");
-    name
-}
-
-/// The session of a temporary file's name; `None` when it is no such name.
-pub(super) fn temporary_session(name: &[u8]) -> Option<Option<SessionId>> {
-    let rest = std::str::from_utf8(name).ok()?.strip_prefix(TEMPORARY_PREFIX)?;
-    Some(rest.rsplit_once('-').and_then(|(session, _)| session.parse().ok()))
 }

@@ -1,8 +1,10 @@
 use super::super::conformance;
 use super::super::{Fact, StoreError};
+use super::root::Step;
 use super::*;
 use crate::id::{ClientId, PackId};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::Mutex;
 
 fn session(number: u64) -> SessionId {
     SessionId { client: ClientId::from_bytes([1; 16]), number }
@@ -21,25 +23,145 @@ fn names_in(path: &Path) -> Vec<String> {
     names
 }
 
-#[test]
-fn the_local_store_conforms() {
-    let mut places = Vec::new();
-    conformance::run(&mut || {
-        let (place, store) = fresh();
-        places.push(place);
-        Box::new(store)
-    });
+/// In memory where there is such a place: what these claim does not depend on the medium, and syncing takes its time.
+fn fresh_in_memory() -> (tempfile::TempDir, LocalStore) {
+    let place = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let store = LocalStore::create(&place.path().join("repository")).unwrap();
+    (place, store)
+}
+
+mod linking {
+    fn fresh() -> super::conformance::Fresh {
+        let (place, store) = super::fresh_in_memory();
+        (Box::new(store), Some(place))
+    }
+
+    super::conformance::conforms!(fresh);
+}
+
+mod without_hard_links {
+    fn fresh() -> super::conformance::Fresh {
+        let (place, store) = super::fresh_in_memory();
+        store.root.pretend_no_links();
+        (Box::new(store), Some(place))
+    }
+
+    super::conformance::conforms!(fresh);
+}
+
+/// Has calls to the system fail, and writes down which were made.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    made: Mutex<Vec<Step>>,
+    plan: Mutex<Option<(usize, Errno, Afterwards)>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    /// Only that call fails.
+    Recovers,
+    /// So do all that follow: the process is dead.
+    Dead,
+}
+
+impl Faults {
+    pub(super) fn step(&self, step: Step) -> Result<(), Errno> {
+        let mut made = self.made.lock().unwrap();
+        made.push(step);
+        match *self.plan.lock().unwrap() {
+            Some((at, errno, _)) if made.len() == at => Err(errno),
+            Some((at, errno, Afterwards::Dead)) if made.len() > at => Err(errno),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the call of this number, counted from here and from 1, fail.
+    fn plan(&self, at: usize, errno: Errno, afterwards: Afterwards) {
+        self.made.lock().unwrap().clear();
+        *self.plan.lock().unwrap() = Some((at, errno, afterwards));
+    }
+
+    /// The calls since the last plan. The plan ends here.
+    fn made(&self) -> Vec<Step> {
+        *self.plan.lock().unwrap() = None;
+        std::mem::take(&mut *self.made.lock().unwrap())
+    }
+}
+
+fn a_pack() -> ObjectName {
+    ObjectName::Pack(PackId::from_bytes([0xab; 32]))
+}
+
+fn publish_a_pack(store: &LocalStore) -> Result<Created, StoreError> {
+    let mut spool = store.spool(session(1))?;
+    spool.append(b"whole")?;
+    spool.publish(&a_pack())
 }
 
 #[test]
-fn store_3_the_local_store_conforms_without_hard_links() {
-    let mut places = Vec::new();
-    conformance::run(&mut || {
-        let (place, store) = fresh();
-        places.push(place);
-        store.root.pretend_no_links();
-        Box::new(store)
-    });
+fn store_3_an_object_is_synced_before_it_is_named_and_its_directory_after() {
+    let (_place, store) = fresh();
+    store.root.faults().made();
+    assert_eq!(publish_a_pack(&store).unwrap(), Created::New);
+    let (made, first) = (store.root.faults().made(), [Step::Create, Step::Write, Step::SyncFile]);
+    let new_directory = [Step::MakeDirectory, Step::SyncDirectory];
+    let last = [Step::Link, Step::Unlink, Step::SyncDirectory];
+    assert_eq!(made, [&first[..], &new_directory, &last].concat());
+
+    assert_eq!(publish_a_pack(&store).unwrap(), Created::Exists);
+    assert_eq!(store.root.faults().made(), [first, last].concat(), "what is there already is made durable as well");
+
+    store.root.pretend_no_links();
+    let name = ObjectName::Segment(crate::id::SegmentId::from_bytes([1; 32]));
+    assert_eq!(store.create(&name, b"x").unwrap(), Created::New);
+    let last = [Step::Rename, Step::Unlink, Step::SyncDirectory];
+    assert_eq!(store.root.faults().made(), [first, last].concat());
+}
+
+#[test]
+fn store_3_a_crash_at_any_step_leaves_the_whole_object_or_none() {
+    for without_links in [false, true] {
+        for at in 1..=8 {
+            let (place, store) = fresh_in_memory();
+            if without_links {
+                store.root.pretend_no_links();
+            }
+            store.root.faults().plan(at, Errno::IO, Afterwards::Dead);
+            let published = publish_a_pack(&store);
+            drop(store);
+            let store = LocalStore::open(&place.path().join("repository")).unwrap();
+            let found = conformance::everything(&store);
+            match &published {
+                Ok(created) => assert_eq!((*created, found.len()), (Created::New, 1)),
+                Err(_) => assert!(found.is_empty() || found.contains(&(a_pack(), 5)), "step {at}: {found:?}"),
+            }
+            assert_eq!(publish_a_pack(&store).unwrap() == Created::Exists, !found.is_empty());
+            assert_eq!(store.read(&a_pack(), 10).unwrap(), b"whole");
+            store.sweep_temporaries(&|owner| owner == Some(session(1))).unwrap();
+            assert_eq!(names_in(&place.path().join("repository/packs")), ["ab"]);
+            assert_eq!(names_in(&place.path().join("repository/packs/ab")).len(), 1);
+        }
+    }
+}
+
+#[test]
+fn store_8_a_failure_at_any_step_is_reported_and_after_a_failed_sync_nothing_follows() {
+    for at in 1..=8 {
+        let (_place, store) = fresh_in_memory();
+        store.root.faults().plan(at, Errno::NOSPC, Afterwards::Recovers);
+        let published = publish_a_pack(&store);
+        let failed = store.root.faults().made()[at - 1];
+        // A temporary file that can't be removed is swept one day.
+        if failed == Step::Unlink {
+            assert_eq!(published.unwrap(), Created::New);
+        } else {
+            assert!(published.is_err_and(|error| error.is_no_space()), "{failed:?}");
+        }
+        let again = publish_a_pack(&store);
+        let abandoned = matches!(again, Err(StoreError::Abandoned { .. }));
+        assert_eq!(abandoned, failed == Step::SyncDirectory, "{failed:?} {again:?}");
+        assert!(abandoned || again.is_ok(), "{failed:?} {again:?}");
+    }
 }
 
 #[test]
@@ -82,7 +204,7 @@ fn a_lost_empty_folder_is_empty_and_made_again() {
 }
 
 #[test]
-fn store_7_strangers_are_reported_and_temporaries_are_not() {
+fn store_9_strangers_are_reported_and_temporaries_are_not() {
     let (place, store) = fresh();
     let root = place.path().join("repository");
     let pack = ObjectName::Pack(PackId::from_bytes([0xab; 32]));
@@ -127,7 +249,7 @@ fn what_is_no_regular_file_is_not_opened() {
 }
 
 #[test]
-fn store_8_temporaries_go_when_their_session_is_decided() {
+fn store_7_temporaries_go_when_their_session_is_decided() {
     let (place, store) = fresh();
     let packs = place.path().join("repository/packs");
     let mut dead = store.spool(session(1)).unwrap();
@@ -165,11 +287,12 @@ fn a_swept_spool_fails_and_publishes_nothing() {
 }
 
 #[test]
-fn store_9_after_a_failed_sync_of_a_directory_nothing_more_is_written() {
+fn store_8_after_a_failed_sync_of_a_directory_nothing_more_is_written() {
     let (_place, store) = fresh();
     let begun = store.spool(session(1)).unwrap();
     let name = ObjectName::Pack(PackId::from_bytes([5; 32]));
-    store.root.pretend_unsynced();
+    store.root.faults().plan(1, Errno::IO, Afterwards::Recovers);
+    assert!(store.root.sync_directory("packs").is_err());
     for refused in [begun.publish(&name), store.create(&name, b"x")] {
         assert!(matches!(refused, Err(StoreError::Abandoned { .. })), "{refused:?}");
     }
