@@ -7,6 +7,7 @@
 mod folder;
 mod probe;
 mod root;
+mod steps;
 mod temporary;
 
 use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};

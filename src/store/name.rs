@@ -282,25 +282,20 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn store_1_other_texts_are_refused() {
-        let hash = "ab".repeat(32);
-        for text in [
-            String::new(),
-            "config".into(),
-            "config/".into(),
-            "config/00".into(),
-            "config/+1".into(),
-            "config/4294967296".into(),
-            format!("packs/{hash}"),
-            format!("packs/ac/{hash}"),
-            format!("packs/ab/{hash}/x"),
-            format!("segments/{}", hash.to_uppercase()),
-            format!("mirror/{hash}"),
-            "gc/0000000000000001/other".into(),
-            "gc/1/deleted".into(),
-            format!("sessions/{}-1", &hash[..32]),
-        ] {
-            assert_eq!(text.parse::<ObjectName>(), Err(NameError { path: text.clone() }));
+    fn store_1_the_vectors_are_names_or_none() {
+        let lines = include_str!("../../format-spec/vectors/store/names.txt").lines();
+        let mut kinds = std::collections::HashSet::new();
+        for line in lines.filter(|line| !line.starts_with('#')) {
+            let fields: Vec<&str> = line.split(" | ").collect();
+            let [verdict, text, _] = fields[..] else { panic!("{line}") };
+            let parsed = text.parse::<ObjectName>();
+            match verdict {
+                "valid" => assert!(
+                    kinds.insert(std::mem::discriminant(&parsed.clone().unwrap())) || text == "config/4294967295"
+                ),
+                _ => assert_eq!(parsed, Err(NameError { path: text.to_owned() }), "{line}"),
+            }
         }
+        assert_eq!(kinds.len(), 11, "every kind has a valid text");
     }
 }

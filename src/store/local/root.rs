@@ -1,6 +1,7 @@
 //! The root directory: how a file gets its name, durably and only once.
 
 use super::super::{Created, Folder, StoreError};
+use super::steps::{Step, Steps};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -10,19 +11,6 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// A call to the system that changes something, and that tests have fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    Create,
-    Write,
-    SyncFile,
-    MakeDirectory,
-    Link,
-    Rename,
-    Unlink,
-    SyncDirectory,
-}
 
 /// Gets an open directory and a name in it.
 type EachName<'a> = dyn FnMut(&OwnedFd, &[u8]) -> Result<(), StoreError> + 'a;
@@ -38,8 +26,7 @@ pub(super) struct Root {
     /// Set for good once a directory could not be synced: what was linked into it may vanish with the next crash,
     /// and asking again would be answered as if nothing had happened.
     unsynced: AtomicBool,
-    #[cfg(test)]
-    faults: super::tests::Faults,
+    steps: Steps,
 }
 
 impl Root {
@@ -80,8 +67,7 @@ impl Root {
             settled: Mutex::default(),
             without_links: AtomicBool::new(false),
             unsynced: AtomicBool::new(false),
-            #[cfg(test)]
-            faults: super::tests::Faults::default(),
+            steps: Steps::default(),
         })
     }
 
@@ -158,7 +144,8 @@ impl Root {
 
     /// Unlinks a file; false when it was not there.
     pub(super) fn unlink(&self, path: &str) -> Result<bool, StoreError> {
-        match self.step(Step::Unlink).and_then(|()| rustix::fs::unlinkat(&self.directory, path, AtFlags::empty())) {
+        match self.steps.step(Step::Unlink).and_then(|()| rustix::fs::unlinkat(&self.directory, path, AtFlags::empty()))
+        {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(self.error("removing", path, error.into())),
@@ -180,7 +167,7 @@ impl Root {
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
         self.settle(parent)?;
         let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
-        match self.step(Step::MakeDirectory).and_then(|()| rustix::fs::mkdirat(&self.directory, path, all)) {
+        match self.steps.step(Step::MakeDirectory).and_then(|()| rustix::fs::mkdirat(&self.directory, path, all)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(self.error("creating", path, error.into())),
         }
@@ -199,7 +186,7 @@ impl Root {
     }
 
     pub(super) fn sync_directory(&self, path: &str) -> Result<(), StoreError> {
-        let sync = |directory| self.step(Step::SyncDirectory).and_then(|()| rustix::fs::fsync(directory));
+        let sync = |directory| self.steps.step(Step::SyncDirectory).and_then(|()| rustix::fs::fsync(directory));
         let synced = self
             .open_directory(path)
             .and_then(|directory| sync(directory).or_else(unless_unsupported).map_err(io::Error::from));
@@ -229,12 +216,12 @@ impl Root {
             Err(Errno::PERM)
         } else {
             let link = || rustix::fs::linkat(&self.directory, temporary, &self.directory, path, AtFlags::empty());
-            self.step(Step::Link).and_then(|()| link())
+            self.steps.step(Step::Link).and_then(|()| link())
         };
         let named = match linked {
             Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
                 self.without_links.store(true, Ordering::Release);
-                self.step(Step::Rename).and_then(|()| self.rename(temporary, path))
+                self.steps.step(Step::Rename).and_then(|()| self.rename(temporary, path))
             }
             other => other,
         };
@@ -260,19 +247,9 @@ impl Root {
         &self.directory
     }
 
-    #[cfg(not(test))]
-    pub(super) const fn step(&self, _step: Step) -> Result<(), Errno> {
-        Ok(())
-    }
-
-    #[cfg(test)]
-    pub(super) fn step(&self, step: Step) -> Result<(), Errno> {
-        self.faults.step(step)
-    }
-
-    #[cfg(test)]
-    pub(super) const fn faults(&self) -> &super::tests::Faults {
-        &self.faults
+    /// Every call to the system that changes something is announced here first.
+    pub(super) const fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     #[cfg(test)]

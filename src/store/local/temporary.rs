@@ -1,7 +1,8 @@
 //! Files that have no name yet that counts.
 
 use super::super::{Created, Folder, ObjectName, StoreError};
-use super::root::{Root, Step};
+use super::root::Root;
+use super::steps::Step;
 use crate::id::{SessionId, write_hex};
 use crate::seal::random;
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -36,7 +37,7 @@ impl Temporary {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let readable = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
         let opened =
-            root.step(Step::Create).and_then(|()| rustix::fs::openat(root.directory(), &path, flags, readable));
+            root.steps().step(Step::Create).and_then(|()| rustix::fs::openat(root.directory(), &path, flags, readable));
         let file = opened.map_err(|error| root.error("creating", &path, error.into()))?.into();
         Ok(Self { root: Arc::clone(root), path, file })
     }
@@ -46,7 +47,8 @@ impl Temporary {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let written = self.root.step(Step::Write).map_err(io::Error::from).and_then(|()| self.file.write_all(bytes));
+        let written =
+            self.root.steps().step(Step::Write).map_err(io::Error::from).and_then(|()| self.file.write_all(bytes));
         written.map_err(|error| self.root.error("writing", &self.path, error))
     }
 
@@ -57,7 +59,7 @@ impl Temporary {
 
     pub(super) fn publish_at(self, directory: &str, path: &str) -> Result<Created, StoreError> {
         let root = Arc::clone(&self.root);
-        let synced = root.step(Step::SyncFile).and_then(|()| rustix::fs::fdatasync(&self.file));
+        let synced = root.steps().step(Step::SyncFile).and_then(|()| rustix::fs::fdatasync(&self.file));
         synced.map_err(|error| root.error("syncing", &self.path, error.into()))?;
         let mut attempts = 0..PUBLISH_ATTEMPTS_MAX;
         let created = loop {

@@ -1,10 +1,9 @@
 use super::super::conformance;
 use super::super::{Fact, StoreError};
-use super::root::Step;
+use super::steps::{Afterwards, Step};
 use super::*;
 use crate::id::{ClientId, PackId};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::sync::Mutex;
 
 fn session(number: u64) -> SessionId {
     SessionId { client: ClientId::from_bytes([1; 16]), number }
@@ -49,45 +48,6 @@ mod without_hard_links {
     super::conformance::conforms!(fresh);
 }
 
-/// Has calls to the system fail, and writes down which were made.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    made: Mutex<Vec<Step>>,
-    plan: Mutex<Option<(usize, Errno, Afterwards)>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Afterwards {
-    /// Only that call fails.
-    Recovers,
-    /// So do all that follow: the process is dead.
-    Dead,
-}
-
-impl Faults {
-    pub(super) fn step(&self, step: Step) -> Result<(), Errno> {
-        let mut made = self.made.lock().unwrap();
-        made.push(step);
-        match *self.plan.lock().unwrap() {
-            Some((at, errno, _)) if made.len() == at => Err(errno),
-            Some((at, errno, Afterwards::Dead)) if made.len() > at => Err(errno),
-            _ => Ok(()),
-        }
-    }
-
-    /// Has the call of this number, counted from here and from 1, fail.
-    fn plan(&self, at: usize, errno: Errno, afterwards: Afterwards) {
-        self.made.lock().unwrap().clear();
-        *self.plan.lock().unwrap() = Some((at, errno, afterwards));
-    }
-
-    /// The calls since the last plan. The plan ends here.
-    fn made(&self) -> Vec<Step> {
-        *self.plan.lock().unwrap() = None;
-        std::mem::take(&mut *self.made.lock().unwrap())
-    }
-}
-
 fn a_pack() -> ObjectName {
     ObjectName::Pack(PackId::from_bytes([0xab; 32]))
 }
@@ -101,21 +61,21 @@ fn publish_a_pack(store: &LocalStore) -> Result<Created, StoreError> {
 #[test]
 fn store_3_an_object_is_synced_before_it_is_named_and_its_directory_after() {
     let (_place, store) = fresh();
-    store.root.faults().made();
+    store.root.steps().made();
     assert_eq!(publish_a_pack(&store).unwrap(), Created::New);
-    let (made, first) = (store.root.faults().made(), [Step::Create, Step::Write, Step::SyncFile]);
+    let (made, first) = (store.root.steps().made(), [Step::Create, Step::Write, Step::SyncFile]);
     let new_directory = [Step::MakeDirectory, Step::SyncDirectory];
     let last = [Step::Link, Step::Unlink, Step::SyncDirectory];
     assert_eq!(made, [&first[..], &new_directory, &last].concat());
 
     assert_eq!(publish_a_pack(&store).unwrap(), Created::Exists);
-    assert_eq!(store.root.faults().made(), [first, last].concat(), "what is there already is made durable as well");
+    assert_eq!(store.root.steps().made(), [first, last].concat(), "what is there already is made durable as well");
 
     store.root.pretend_no_links();
     let name = ObjectName::Segment(crate::id::SegmentId::from_bytes([1; 32]));
     assert_eq!(store.create(&name, b"x").unwrap(), Created::New);
     let last = [Step::Rename, Step::Unlink, Step::SyncDirectory];
-    assert_eq!(store.root.faults().made(), [first, last].concat());
+    assert_eq!(store.root.steps().made(), [first, last].concat());
 }
 
 #[test]
@@ -126,7 +86,7 @@ fn store_3_a_crash_at_any_step_leaves_the_whole_object_or_none() {
             if without_links {
                 store.root.pretend_no_links();
             }
-            store.root.faults().plan(at, Errno::IO, Afterwards::Dead);
+            store.root.steps().plan(at, Errno::IO, Afterwards::Dead);
             let published = publish_a_pack(&store);
             drop(store);
             let store = LocalStore::open(&place.path().join("repository")).unwrap();
@@ -148,9 +108,9 @@ fn store_3_a_crash_at_any_step_leaves_the_whole_object_or_none() {
 fn store_8_a_failure_at_any_step_is_reported_and_after_a_failed_sync_nothing_follows() {
     for at in 1..=8 {
         let (_place, store) = fresh_in_memory();
-        store.root.faults().plan(at, Errno::NOSPC, Afterwards::Recovers);
+        store.root.steps().plan(at, Errno::NOSPC, Afterwards::Recovers);
         let published = publish_a_pack(&store);
-        let failed = store.root.faults().made()[at - 1];
+        let failed = store.root.steps().made()[at - 1];
         // A temporary file that can't be removed is swept one day.
         if failed == Step::Unlink {
             assert_eq!(published.unwrap(), Created::New);
@@ -291,7 +251,7 @@ fn store_8_after_a_failed_sync_of_a_directory_nothing_more_is_written() {
     let (_place, store) = fresh();
     let begun = store.spool(session(1)).unwrap();
     let name = ObjectName::Pack(PackId::from_bytes([5; 32]));
-    store.root.faults().plan(1, Errno::IO, Afterwards::Recovers);
+    store.root.steps().plan(1, Errno::IO, Afterwards::Recovers);
     assert!(store.root.sync_directory("packs").is_err());
     for refused in [begun.publish(&name), store.create(&name, b"x")] {
         assert!(matches!(refused, Err(StoreError::Abandoned { .. })), "{refused:?}");

@@ -1,0 +1,71 @@
+//! The calls to the system that change something, as tests see them.
+
+use rustix::io::Errno;
+
+/// A call to the system that changes something, and that tests have fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Create,
+    Write,
+    SyncFile,
+    MakeDirectory,
+    Link,
+    Rename,
+    Unlink,
+    SyncDirectory,
+}
+
+/// Lets every call be made.
+#[cfg(not(test))]
+#[derive(Default)]
+pub(super) struct Steps {}
+
+#[cfg(not(test))]
+impl Steps {
+    pub(super) const fn step(&self, _step: Step) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
+/// Lets tests see each call and have it fail.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    made: std::sync::Mutex<Vec<Step>>,
+    plan: std::sync::Mutex<Option<(usize, Errno, Afterwards)>>,
+}
+
+/// What follows a planned failure.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Afterwards {
+    /// Only that call fails.
+    Recovers,
+    /// So do all that follow: the process is dead.
+    Dead,
+}
+
+#[cfg(test)]
+impl Steps {
+    pub(super) fn step(&self, step: Step) -> Result<(), Errno> {
+        let mut made = self.made.lock().expect("no test panics while it holds this");
+        made.push(step);
+        match *self.plan.lock().expect("no test panics while it holds this") {
+            Some((at, errno, _)) if made.len() == at => Err(errno),
+            Some((at, errno, Afterwards::Dead)) if made.len() > at => Err(errno),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the call of this number, counted from here and from 1, fail.
+    pub(super) fn plan(&self, at: usize, errno: Errno, afterwards: Afterwards) {
+        self.made();
+        *self.plan.lock().expect("no test panics while it holds this") = Some((at, errno, afterwards));
+    }
+
+    /// The calls since the last plan. The plan ends here.
+    pub(super) fn made(&self) -> Vec<Step> {
+        *self.plan.lock().expect("no test panics while it holds this") = None;
+        std::mem::take(&mut *self.made.lock().expect("no test panics while it holds this"))
+    }
+}
