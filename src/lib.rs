@@ -44,3 +44,6 @@ pub mod source;
 pub mod store;
 #[doc(hidden)]
 pub mod wire;
+
+#[cfg(test)]
+mod vectors;
