@@ -123,13 +123,13 @@ impl Default for Parameters {
             chunk_bytes_avg: 64 << 10,
             chunk_bytes_max: 256 << 10,
             normalization: 1,
-            frame_bytes_target: 1 << 20,
-            pack_bytes_target: 32 << 20,
-            manifest_leaf_mean: 128,
-            stat_leaf_mean: 256,
-            inner_mean: 128,
+            frame_bytes_target: 2 << 20,
+            pack_bytes_target: 16 << 20,
+            manifest_leaf_mean: 16,
+            stat_leaf_mean: 16,
+            inner_mean: 16,
             item_mean: 128,
-            inline_bytes_max: 256,
+            inline_bytes_max: 128,
         }
     }
 }

@@ -245,9 +245,6 @@ fn zero_nonce() -> Nonce {
 }
 
 #[cfg(test)]
-mod vectors;
-
-#[cfg(test)]
 mod tests {
     use super::*;
 

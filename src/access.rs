@@ -1,0 +1,81 @@
+//! What every operation works with: the store, the keys, the configuration and the index of one open repository.
+
+use crate::chunk::{ChunkIdKey, CutParameters, Cutter, Gear};
+use crate::config::{Config, ConfigChain};
+use crate::index::{Index, IndexError};
+use crate::key::KeyRing;
+use crate::manifest::{BoundaryKey, HardLinkKey, ItemTreeBuilder, Means, NodeIdKey};
+use crate::scratch::Scratch;
+use crate::store::Store;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// An open repository's parts, shared by every thread of an operation.
+#[derive(Clone)]
+pub struct Access {
+    /// Where the objects live.
+    pub store: Arc<dyn Store>,
+    /// Where the chunks are.
+    pub index: Arc<dyn Index>,
+    /// The secrets of the role that opened the repository.
+    pub ring: Arc<KeyRing>,
+    /// The configurations, verified from the first on.
+    pub chain: Arc<ConfigChain>,
+    /// What derives from the naming root.
+    pub naming: Arc<Naming>,
+    /// Where the user's state for this repository lies: client id, last number, journals.
+    pub state_dir: PathBuf,
+    /// How many bytes an operation may use besides the index's own cache.
+    pub memory_bytes: u64,
+    /// How many threads compress, or decode.
+    pub threads: usize,
+}
+
+/// The keys that give chunks and nodes their names and cut points their places.
+pub struct Naming {
+    /// Names chunks.
+    pub chunk_ids: ChunkIdKey,
+    /// Names tree nodes.
+    pub node_ids: NodeIdKey,
+    /// Places the ends of tree nodes.
+    pub boundary: BoundaryKey,
+    /// Names groups of hard links.
+    pub hard_links: HardLinkKey,
+    /// Places the ends of chunks.
+    pub gear: Gear,
+    /// The sizes between which chunks are cut.
+    pub cuts: CutParameters,
+    /// Mean counts of rows in the manifest's nodes.
+    pub manifest_means: Means,
+    /// Mean counts of rows in the stat tree's nodes.
+    pub stat_means: Means,
+    /// Mean counts of rows in the nodes of item trees.
+    pub item_means: Means,
+}
+
+impl Naming {
+    /// Cuts content.
+    pub fn cutter(&self) -> Cutter<'_> {
+        Cutter::new(&self.cuts, &self.gear)
+    }
+
+    /// Starts a list of items.
+    pub fn item_list(&self) -> ItemTreeBuilder {
+        ItemTreeBuilder::new(&self.boundary, self.item_means)
+    }
+}
+
+impl Access {
+    /// A temporary table on disk.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub fn scratch(&self) -> Result<Scratch, IndexError> {
+        Ok(Scratch::default())
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        self.chain.latest()
+    }
+}

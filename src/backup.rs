@@ -1,0 +1,207 @@
+//! Backing up: walk, compare, read, cut, claim, frame, seal, pack, store, publish.
+//!
+//! ```text
+//! walk + join (1 thread) -> batches -> workers (one a core) -> finished rows, in order -> assemble (1 thread)
+//!                                        |  full frames -> idle workers
+//!                                        v
+//!                                      packs -> checkpointer (1 thread: footers, fsync, segments, outcomes)
+//! ```
+//!
+//! Every arrow is a bounded queue; memory does not depend on how many files there are or how long they are.
+
+mod assemble;
+mod entry;
+mod file;
+mod join;
+mod metadata;
+mod old_leaves;
+mod options;
+mod owners;
+mod parent;
+mod pipeline;
+mod problem;
+mod work;
+
+pub use options::{BackupOptions, BackupReport, ParentChoice};
+pub use problem::{Problem, ProblemKind};
+
+use crate::access::Access;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::SnapshotId;
+use crate::manifest::Key;
+use crate::outcome::{
+    Component, ComponentDescription, ComponentKind, ComponentState, OutcomeDescription, OutcomeKind, SegmentRef,
+};
+use crate::progress::{Event, Progress};
+use crate::session::{self, ClientState, History, RunningSession, Writer};
+use crate::session_record::SessionKind;
+use crate::source::{Source, WalkOptions};
+use crate::wire::{Blob, List};
+use assemble::Assembled;
+use parent::Parent;
+use pipeline::Stored;
+use problem::Problems;
+use std::sync::Arc;
+
+/// Makes one snapshot of the trees that the options name.
+///
+/// # Errors
+/// When the repository fails, the caller stops, or nothing at all can be read. What single source items can't deliver
+/// is in the report.
+pub fn run(
+    access: &Access,
+    history: &History,
+    state: &ClientState,
+    options: &BackupOptions,
+    progress: &dyn Progress,
+) -> Result<BackupReport> {
+    let started = std::time::Instant::now();
+    let source = Source::open(&options.paths, WalkOptions::default())?;
+    let source = Arc::new(source);
+    let writer = Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
+    let recovered = session::finish_interrupted(access, history, state.client)?;
+    let number = history.next_number(state.client);
+    let main = session::open(access, state.client, number, SessionKind::Backup, &writer)?;
+    let attempt = Attempt { access, state, options, source: &source, writer: &writer, main };
+    let outcome = attempt.run(progress);
+    if outcome.is_err() {
+        main.abort(access);
+    }
+    let mut report = outcome?;
+    report.recovered_pack_count = recovered.pack_count;
+    report.duration = started.elapsed();
+    Ok(report)
+}
+
+/// One run after its main session is open. What the store says is read again now: whatever a collector does from here
+/// on sees the session.
+struct Attempt<'a> {
+    access: &'a Access,
+    state: &'a ClientState,
+    options: &'a BackupOptions,
+    source: &'a Arc<Source>,
+    writer: &'a Writer,
+    main: RunningSession,
+}
+
+impl Attempt<'_> {
+    fn run(&self, progress: &dyn Progress) -> Result<BackupReport> {
+        let history = History::load(self.access)?;
+        session::bring_up_to_date(self.access, &history)?;
+        let paths: Vec<Vec<u8>> = self.source.arguments().map(|key| metadata::path_of(&key)).collect();
+        let parent = parent::choose(self.access, &history, self.options, self.state.client, &paths)?;
+        if let Some(parent) = &parent {
+            progress.event(&Event::Estimated { files: parent.counts.files, bytes: parent.counts.bytes });
+        }
+        let problems = Problems::new(progress);
+        let walk_started_ns = session::now_ns();
+        let run = pipeline::Run {
+            access: self.access,
+            source: self.source,
+            writer: self.writer,
+            main: self.main,
+            parent: parent.as_ref(),
+            compression: self.options.compression,
+            problems: &problems,
+            progress,
+        };
+        let (assembled, mut stored) = run.store()?;
+        let (problem_count, problems) = problems.into_report();
+        if assembled.is_bare() && problem_count > 0 {
+            return Err(nothing_read(&problems));
+        }
+        let published = stored.main.publish(self.access)?;
+        let component = component(&assembled);
+        let description = self.description(&assembled, parent.as_ref(), &paths);
+        let (hash, seen) =
+            self.commit(&history, &stored, published.references(), component, walk_started_ns, &description)?;
+        published.apply(self.access)?;
+        let acknowledged =
+            ClientState { client: self.main.id.client, number: self.main.id.number, outcome: hash, seen: List(seen) };
+        session::advance(&self.access.state_dir, &acknowledged)?;
+        let snapshot = SnapshotId::from_bytes(*hash.as_bytes());
+        Ok(report(snapshot, parent.as_ref(), &assembled, &stored, problem_count, problems))
+    }
+
+    fn commit(
+        &self,
+        history: &History,
+        stored: &Stored,
+        segments: Vec<SegmentRef>,
+        component: Component,
+        walk_started_ns: i64,
+        description: &OutcomeDescription,
+    ) -> Result<(crate::id::ObjectHash, Vec<crate::outcome::SeenEntry>)> {
+        let mut body = self.main.outcome(OutcomeKind::Snapshot, stored.main.pack_ids(), segments);
+        body.time_ns = self.options.time_ns.unwrap_or(body.committed_at_ns);
+        body.components = List(vec![component]);
+        body.attributes = List(vec![session::walk_starts_attribute(&[walk_started_ns])]);
+        let seen = history.seen();
+        body.seen = session::seen_since(self.state, &seen);
+        let hash = self.main.commit(self.access, &body, Some(description))?;
+        Ok((hash, seen))
+    }
+
+    fn description(&self, assembled: &Assembled, parent: Option<&Parent>, paths: &[Vec<u8>]) -> OutcomeDescription {
+        let (users, groups) = owners::names(&assembled.owners, parent);
+        OutcomeDescription {
+            host: Blob(self.options.host.clone()),
+            user: Blob(self.options.user.clone()),
+            paths: List(paths.iter().cloned().map(Blob).collect()),
+            tags: List(self.options.tags.iter().cloned().map(Blob).collect()),
+            program: Blob::from(concat!("holdall ", env!("CARGO_PKG_VERSION"))),
+            parent: parent.map(|parent| parent.id),
+            components: List(vec![ComponentDescription { users, groups, ..ComponentDescription::default() }]),
+            ..OutcomeDescription::default()
+        }
+    }
+}
+
+fn component(assembled: &Assembled) -> Component {
+    Component {
+        kind: ComponentKind::Tree,
+        required: true,
+        state: ComponentState::Complete,
+        manifest: Some(assembled.manifest),
+        stat: Some(assembled.stat),
+        counts: assembled.counts,
+    }
+}
+
+fn report(
+    snapshot: SnapshotId,
+    parent: Option<&Parent>,
+    assembled: &Assembled,
+    stored: &Stored,
+    problem_count: u64,
+    problems: Vec<Problem>,
+) -> BackupReport {
+    BackupReport {
+        snapshot,
+        parent: parent.map(|parent| parent.id),
+        counts: assembled.counts,
+        changes: assembled.changes,
+        content_raw_bytes: stored.content_raw_bytes,
+        content_stored_bytes: stored.content_stored_bytes,
+        content_chunk_count: stored.content_chunk_count,
+        tree_raw_bytes: stored.tree_raw_bytes,
+        tree_stored_bytes: stored.tree_stored_bytes,
+        recovered_pack_count: 0,
+        problem_count,
+        problems,
+        duration: std::time::Duration::ZERO,
+    }
+}
+
+fn nothing_read(problems: &[Problem]) -> Error {
+    let first = problems.first().map_or("nothing was found", |problem| problem.message.as_str());
+    Error::new(ErrorKind::NotFound, format!("nothing could be read, so no snapshot was made: {first}"))
+}
+
+fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped as asked; what was stored so far is reused by the next run")
+}
+
+fn unstorable(key: &Key, why: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Io, format!("the attributes of {key:?} can't be stored: {why}"))
+}

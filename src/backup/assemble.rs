@@ -1,0 +1,310 @@
+//! The last stage: finished rows in key order become the manifest and the stat tree.
+//!
+//! A leaf of the parent's manifest whose rows were all found unchanged is carried over without being read; the
+//! others are read, and only they.
+
+use crate::backup::join::link_key;
+use crate::backup::metadata;
+use crate::backup::old_leaves::OldLeaves;
+use crate::backup::problem::ProblemKind;
+use crate::backup::work::{Change, Finished, FinishedRow, Shared};
+use crate::content::NodeWriter;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::NodeId;
+use crate::manifest::Kind;
+use crate::manifest::{BuildError, Carry, Entry, Key, Row as _, StatEntry, State, TreeBuilder};
+use crate::outcome::Counts;
+use crate::scratch::Scratch;
+use crate::wire::{Reader, Write as _};
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+/// The two roots of a component, and what it holds.
+pub(super) struct Assembled {
+    /// Root of the manifest.
+    pub manifest: NodeId,
+    /// Root of the stat tree.
+    pub stat: NodeId,
+    /// What the component holds.
+    pub counts: Counts,
+    /// How it differs from the parent.
+    pub changes: Changes,
+    /// The owners of entries that were not carried over.
+    pub owners: Owners,
+    /// How many entries are more than the way to what was named.
+    pub member_count: u64,
+}
+
+impl Assembled {
+    /// Whether it holds nothing but the way to what was named.
+    pub(super) const fn is_bare(&self) -> bool {
+        self.member_count == 0
+    }
+}
+
+/// How many items came, changed or stayed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Files that the parent lacks.
+    pub files_new: u64,
+    /// Files whose stat differs from the parent's.
+    pub files_changed: u64,
+    /// Files that stand as in the parent.
+    pub files_unmodified: u64,
+    /// Directories that the parent lacks.
+    pub directories_new: u64,
+    /// Directories whose stat differs from the parent's.
+    pub directories_changed: u64,
+    /// Directories that stand as in the parent.
+    pub directories_unmodified: u64,
+}
+
+/// The ids of owners and groups.
+#[derive(Debug, Default)]
+pub(super) struct Owners {
+    /// User ids.
+    pub users: BTreeSet<u32>,
+    /// Group ids.
+    pub groups: BTreeSet<u32>,
+}
+
+/// Builds both trees.
+pub(super) struct Assembler<'a> {
+    shared: &'a Shared<'a>,
+    stat_nodes: NodeWriter,
+    manifest: TreeBuilder<Entry>,
+    stat: TreeBuilder<StatEntry>,
+    old: Option<OldLeaves<'a>>,
+    /// Unchanged rows of the old leaf at hand that are not in the manifest yet.
+    waiting: Vec<StatEntry>,
+    /// Inodes with several names, each with its group and its entry.
+    links: Scratch,
+    counts: Counts,
+    changes: Changes,
+    owners: Owners,
+}
+
+impl<'a> Assembler<'a> {
+    /// Starts both trees empty. `old` is the parent's manifest.
+    ///
+    /// # Errors
+    /// When there is no room for the table of links.
+    pub(super) fn new(shared: &'a Shared<'a>, stat_nodes: NodeWriter, old: Option<OldLeaves<'a>>) -> Result<Self> {
+        let (access, naming) = (shared.access, &shared.access.naming);
+        Ok(Self {
+            shared,
+            stat_nodes,
+            manifest: TreeBuilder::new(&naming.boundary, naming.manifest_means),
+            stat: TreeBuilder::new(&naming.boundary, naming.stat_means),
+            old,
+            waiting: Vec::new(),
+            links: access.scratch()?,
+            counts: Counts::default(),
+            changes: Changes::default(),
+            owners: Owners::default(),
+        })
+    }
+
+    /// Takes the next rows.
+    ///
+    /// # Errors
+    /// When the parent's manifest can't be read, or nodes can't be stored.
+    pub(super) fn take(&mut self, rows: Finished) -> Result<()> {
+        for row in rows {
+            match row {
+                FinishedRow::Unchanged(stat) => self.unchanged(stat)?,
+                FinishedRow::Fresh(entry, stat, change) => self.fresh(*entry, stat, change)?,
+                FinishedRow::Link(entry, stat, change) => self.link(*entry, stat, change)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends both trees.
+    ///
+    /// # Errors
+    /// When nodes can't be stored.
+    pub(super) fn finish(mut self) -> Result<Assembled> {
+        self.read_waiting()?;
+        let manifest = {
+            let mut nodes = self.shared.nodes();
+            let root = self.manifest.finish(&mut *nodes)?;
+            nodes.flush()?;
+            root
+        };
+        let stat = self.stat.finish(&mut self.stat_nodes)?;
+        self.stat_nodes.flush()?;
+        Ok(Assembled {
+            manifest,
+            stat,
+            counts: self.counts,
+            changes: self.changes,
+            owners: self.owners,
+            member_count: self.shared.member_count.load(Ordering::Relaxed),
+        })
+    }
+
+    fn unchanged(&mut self, stat: StatEntry) -> Result<()> {
+        self.count_change(stat.kind, None);
+        self.count(stat.kind, stat.size);
+        self.stat.push(&stat, &mut self.stat_nodes)?;
+        if self.old.as_ref().is_some_and(|old| old.is_past(&stat.key)) {
+            self.read_waiting()?;
+        }
+        let several_names = stat.kind == Kind::File && stat.links > 1;
+        let Some(old) = &mut self.old else { return Err(disagreement(&stat)) };
+        old.advance(&stat.key)?;
+        self.waiting.push(stat);
+        if several_names {
+            // Its group and content may be wanted for another name, so its entry must be read.
+            return self.read_waiting();
+        }
+        let whole = old.leaf().filter(|leaf| {
+            let last = self.waiting.last().is_some_and(|row| row.key == *leaf.last());
+            last && u64::try_from(self.waiting.len()) == Ok(leaf.row_count())
+        });
+        if let Some(leaf) = whole
+            && self.manifest.carry(leaf, &mut *self.shared.nodes())? == Carry::Carried
+        {
+            self.waiting.clear();
+        }
+        Ok(())
+    }
+
+    /// Takes the waiting rows' entries from the old leaf at hand.
+    fn read_waiting(&mut self) -> Result<()> {
+        for stat in std::mem::take(&mut self.waiting) {
+            let Some(old) = &mut self.old else { return Err(disagreement(&stat)) };
+            let Some(mut entry) = old.entry(&stat.key)? else { return Err(disagreement(&stat)) };
+            if entry.group.is_some() {
+                self.join_group(&mut entry, stat.device, stat.inode)?;
+            }
+            self.push(&entry)?;
+        }
+        Ok(())
+    }
+
+    fn fresh(&mut self, mut entry: Entry, stat: Option<StatEntry>, change: Change) -> Result<()> {
+        self.read_waiting()?;
+        self.count_change(entry.kind(), Some(change));
+        self.count_entry(&entry);
+        if let Some(stat) = &stat {
+            if stat.kind == Kind::File && stat.links > 1 {
+                self.join_group(&mut entry, stat.device, stat.inode)?;
+            }
+            self.stat.push(stat, &mut self.stat_nodes)?;
+        }
+        self.push(&entry)
+    }
+
+    /// Another name of a file: content, state and holes are the first name's.
+    fn link(&mut self, mut entry: Entry, stat: StatEntry, change: Change) -> Result<()> {
+        self.read_waiting()?;
+        self.join_group(&mut entry, stat.device, stat.inode)?;
+        self.count_change(entry.kind(), Some(change));
+        self.count_entry(&entry);
+        if entry.state == State::Stored {
+            self.stat.push(&stat, &mut self.stat_nodes)?;
+        }
+        self.push(&entry)
+    }
+
+    /// Gives all names of one inode the group and the content of the first.
+    fn join_group(&mut self, entry: &mut Entry, device: u64, inode: u64) -> Result<()> {
+        let key = link_key(device, inode);
+        match self.links.get(&key)? {
+            Some(kept) => {
+                let first = decode(&kept)?;
+                entry.group = first.group;
+                entry.body = first.body;
+                entry.state = first.state;
+                entry.attributes = first.attributes;
+                self.counts.hard_links = self.counts.hard_links.saturating_add(1);
+            }
+            None => {
+                let group = entry.group.unwrap_or_else(|| self.shared.access.naming.hard_links.group(&entry.key));
+                entry.group = Some(group);
+                self.links.put(&key, &encode(entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, entry: &Entry) -> Result<()> {
+        self.owners.users.insert(entry.uid);
+        self.owners.groups.insert(entry.gid);
+        let pushed = self.manifest.push(entry, &mut *self.shared.nodes());
+        pushed.or_else(|error| self.left_out(entry, error))
+    }
+
+    /// An entry that no manifest can hold is a problem of that entry.
+    fn left_out(&self, entry: &Entry, error: BuildError<Error>) -> Result<()> {
+        if !matches!(error, BuildError::Row { .. }) {
+            return Err(error.into());
+        }
+        let message = crate::error::chain(&error);
+        self.shared.problems.add(metadata::path_of(&entry.key), ProblemKind::Incomplete, message);
+        Ok(())
+    }
+
+    fn count_entry(&mut self, entry: &Entry) {
+        match entry.state {
+            State::Unreadable { .. } => self.counts.unreadable = self.counts.unreadable.saturating_add(1),
+            State::Inconsistent => self.counts.inconsistent = self.counts.inconsistent.saturating_add(1),
+            State::Stored => {}
+        }
+        self.count(entry.kind(), entry.content().map_or(0, crate::manifest::Content::bytes));
+    }
+
+    fn count(&mut self, kind: Kind, bytes: u64) {
+        let counts = &mut self.counts;
+        let count = match kind {
+            Kind::File => {
+                counts.bytes = counts.bytes.saturating_add(bytes);
+                &mut counts.files
+            }
+            Kind::Directory => &mut counts.directories,
+            Kind::Symlink => &mut counts.symlinks,
+            Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice | Kind::Unknown => &mut counts.others,
+        };
+        *count = count.saturating_add(1);
+    }
+
+    fn count_change(&mut self, kind: Kind, change: Option<Change>) {
+        let changes = &mut self.changes;
+        let count = match (kind, change) {
+            (Kind::File, Some(Change::New)) => &mut changes.files_new,
+            (Kind::File, Some(Change::Modified)) => &mut changes.files_changed,
+            (Kind::File, Some(Change::Unsettled) | None) => &mut changes.files_unmodified,
+            (Kind::Directory, Some(Change::New)) => &mut changes.directories_new,
+            (Kind::Directory, Some(Change::Modified)) => &mut changes.directories_changed,
+            (Kind::Directory, Some(Change::Unsettled) | None) => &mut changes.directories_unmodified,
+            _ => return,
+        };
+        *count = count.saturating_add(1);
+    }
+}
+
+fn disagreement(stat: &StatEntry) -> Error {
+    let message = format!(
+        "the parent's stat tree names {:?}, which its manifest lacks; run check, and back up with --force meanwhile",
+        stat.key
+    );
+    Error::new(ErrorKind::Damaged, message)
+}
+
+/// How the table of links keeps the first name's entry.
+fn encode(entry: &Entry) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.put_blob(entry.key.as_bytes());
+    entry.encode_fields(&mut bytes);
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Result<Entry> {
+    let changed = || Error::new(ErrorKind::Io, "the temporary table of hard links reads back differently");
+    let mut reader = Reader::new(bytes);
+    let key = reader.blob("key", bytes.len()).map_err(|_| changed())?;
+    let key = Key::parse(key.to_vec()).map_err(|_| changed())?;
+    Entry::decode_fields(key, &mut reader).map_err(|_| changed())
+}

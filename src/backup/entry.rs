@@ -1,0 +1,287 @@
+//! One row's way from the walk to an entry: reading it, twice if it moves, and saying so if it moves again.
+
+use crate::backup::file::{self, Part};
+use crate::backup::metadata;
+use crate::backup::problem::ProblemKind;
+use crate::backup::work::{Change, Draft, FinishedRow, SMALL_FILE_BYTES_MAX, SmallPiece, Worker};
+use crate::chunk::{Chunker, Piece, chunk_slice};
+use crate::content::Claim;
+use crate::error::{Error, Result};
+use crate::manifest::Kind;
+use crate::manifest::Xattr;
+use crate::manifest::{
+    ATTRIBUTE_INLINE_BYTES_MAX, Attribute, AttributeValue, Body, Content, Entry, Hole, Item, ItemList, ItemTreeBuilder,
+    Necessity, State, encode_holes, encode_xattrs,
+};
+use crate::source::Stat;
+use crate::source::{Role, SourceError, SourceFile, Walked};
+
+/// How often a file that moves is read.
+const ATTEMPTS: u32 = 2;
+
+/// What reading one file gave.
+struct FileRead {
+    stat: Stat,
+    state: State,
+    holes: Vec<Hole>,
+    xattrs: Vec<Xattr>,
+    content: FileContent,
+}
+
+enum FileContent {
+    /// The batch's pieces from here to the end of the list.
+    Pieces(std::ops::Range<usize>),
+    /// Few enough bytes to stand in the entry.
+    Inline(Vec<u8>),
+    /// Stored already.
+    Items(ItemList),
+}
+
+/// What ends the reading of one file: its own trouble, which the run survives, or the run's.
+enum Stopped {
+    Source(SourceError),
+    Run(Error),
+}
+
+impl From<SourceError> for Stopped {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl Worker<'_> {
+    /// A regular file with its content; none when it is gone.
+    pub(super) fn file(&mut self, walked: &Walked, change: Change) -> Result<Option<Draft>> {
+        let read = match self.read_file(walked) {
+            Ok(read) => read,
+            Err(Stopped::Run(error)) => return Err(error),
+            Err(Stopped::Source(error)) => return Ok(self.unreadable(walked, change, &error)),
+        };
+        let mut entry = metadata::entry(&walked.key, &read.stat, Role::Member);
+        entry.state = read.state;
+        self.add_attributes(&mut entry, &read.xattrs, &read.holes)?;
+        let pieces = match read.content {
+            FileContent::Pieces(pieces) => pieces,
+            FileContent::Inline(bytes) => {
+                entry.body = Body::File(Content::Inline(bytes));
+                0..0
+            }
+            FileContent::Items(items) => {
+                entry.body = Body::File(Content::Items(items));
+                0..0
+            }
+        };
+        // A mixture must not be taken for the file by the next run.
+        let stat = (read.state == State::Stored).then(|| metadata::stat_entry(&walked.key, &read.stat));
+        Ok(Some(Draft { row: FinishedRow::Fresh(Box::new(entry), stat, change), pieces }))
+    }
+
+    fn read_file(&mut self, walked: &Walked) -> Result<FileRead, Stopped> {
+        let path = || metadata::path_of(&walked.key);
+        for attempt in 1..=ATTEMPTS {
+            let file = self.shared.source.open_file(&walked.key)?;
+            let stat = file.stat().clone();
+            let (pieces_before, contents_before) = (self.pieces.len(), self.contents.len());
+            let xattrs = file::read_xattrs(&file, &path, self.shared.problems);
+            let mut holes = Vec::new();
+            let content = if stat.size <= SMALL_FILE_BYTES_MAX {
+                self.read_small(&file, &mut holes)?
+            } else {
+                self.read_large(&file, &mut holes)?
+            };
+            let still = file::held_still(&stat, &file.stat_again()?);
+            if still {
+                return Ok(FileRead { stat, state: State::Stored, holes, xattrs, content });
+            }
+            if attempt == ATTEMPTS {
+                let message = "it changed while it was read, twice; the snapshot holds a mixture".to_owned();
+                self.shared.problems.add(path(), ProblemKind::Inconsistent, message);
+                return Ok(FileRead { stat, state: State::Inconsistent, holes, xattrs, content });
+            }
+            self.pieces.truncate(pieces_before);
+            self.contents.truncate(contents_before);
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// Reads the file behind the contents that the batch has already, and cuts it there.
+    fn read_small(&mut self, file: &SourceFile, holes: &mut Vec<Hole>) -> Result<FileContent, Stopped> {
+        let start = self.contents.len();
+        let contents = &mut self.contents;
+        file::read_through::<Stopped>(file, &mut self.window, holes, |part| {
+            match part {
+                Part::Data(bytes) => contents.extend_from_slice(bytes),
+                Part::Hole(bytes) => {
+                    let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+                    contents.resize(contents.len().saturating_add(length), 0);
+                }
+            }
+            Ok(())
+        })?;
+        let content = self.contents.get(start..).unwrap_or_default();
+        let inline_bytes_max = usize::try_from(self.shared.access.config().parameters.inline_bytes_max).unwrap_or(0);
+        if content.len() <= inline_bytes_max {
+            let inline = content.to_vec();
+            self.contents.truncate(start);
+            return Ok(FileContent::Inline(inline));
+        }
+        let first_piece = self.pieces.len();
+        let naming = &self.shared.access.naming;
+        let cutter = naming.cutter();
+        let mut offset = start;
+        chunk_slice(&cutter, content, |piece| match piece {
+            Piece::Data(chunk) => {
+                let range = offset..offset.saturating_add(chunk.len());
+                offset = range.end;
+                self.pieces.push(SmallPiece::Data { range, id: naming.chunk_ids.id(chunk) });
+            }
+            Piece::Zeros(bytes) => {
+                offset = offset.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
+                self.pieces.push(SmallPiece::Zeros { bytes });
+            }
+        });
+        Ok(FileContent::Pieces(first_piece..self.pieces.len()))
+    }
+
+    /// Streams the file through the cutter; its chunks are claimed and gathered as they come.
+    fn read_large(&mut self, file: &SourceFile, holes: &mut Vec<Hole>) -> Result<FileContent, Stopped> {
+        // Earlier small files of the batch come first, so that frames keep the order of the tree.
+        let naming = &self.shared.access.naming;
+        let mut chunker = Chunker::new(naming.cutter());
+        let mut list = self.shared.access.naming.item_list();
+        let mut window = std::mem::take(&mut self.window);
+        let outcome = file::read_through::<Stopped>(file, &mut window, holes, |part| {
+            if self.shared.progress.stopped() {
+                return Err(super::interrupted().into());
+            }
+            let mut failure = Ok(());
+            let mut take = |piece: Piece<'_>| {
+                if failure.is_ok() {
+                    failure = self.take_piece(&piece, &mut list);
+                }
+            };
+            match part {
+                Part::Data(bytes) => chunker.push(bytes, &mut take),
+                Part::Hole(bytes) => chunker.zeros(bytes, &mut take),
+            }
+            failure.map_err(Stopped::Run)
+        });
+        self.window = window;
+        outcome?;
+        let mut failure = Ok(());
+        chunker.finish(|piece| {
+            if failure.is_ok() {
+                failure = self.take_piece(&piece, &mut list);
+            }
+        });
+        failure?;
+        Ok(match list.finish(&mut *self.shared.nodes()).map_err(Error::from)? {
+            Some(items) => FileContent::Items(items),
+            None => FileContent::Inline(Vec::new()),
+        })
+    }
+
+    fn take_piece(&mut self, piece: &Piece<'_>, list: &mut ItemTreeBuilder) -> Result<()> {
+        let item = match piece {
+            Piece::Zeros(bytes) => Item::Zeros { bytes: *bytes },
+            Piece::Data(chunk) => {
+                let id = self.shared.access.naming.chunk_ids.id(chunk);
+                if self.shared.claims.claim_one(id)? == Claim::New {
+                    self.framer.add(id, chunk)?;
+                }
+                Item::Chunk { id, bytes: u64::try_from(chunk.len()).unwrap_or(u64::MAX) }
+            }
+        };
+        Ok(list.push(item, &mut *self.shared.nodes())?)
+    }
+
+    /// A directory, link, pipe, socket or device; none when it is gone.
+    pub(super) fn other(&mut self, walked: &Walked, change: Change) -> Result<Option<Draft>> {
+        let mut entry = metadata::entry(&walked.key, &walked.stat, walked.role);
+        if let Some(problem) = &walked.problem {
+            return Ok(self.unreadable(walked, change, problem));
+        }
+        if walked.stat.kind == Kind::Symlink {
+            match self.shared.source.read_link(&walked.key) {
+                Ok(target) => entry.body = Body::Symlink(target),
+                Err(error) => return Ok(self.unreadable(walked, change, &error)),
+            }
+        }
+        let xattrs = self.xattrs(walked);
+        self.add_attributes(&mut entry, &xattrs, &[])?;
+        let stat = metadata::stat_entry(&walked.key, &walked.stat);
+        Ok(Some(Draft::done(FinishedRow::Fresh(Box::new(entry), Some(stat), change))))
+    }
+
+    /// Another name of a file whose content comes from its first name.
+    pub(super) fn link(&mut self, walked: &Walked, change: Change) -> Result<Draft> {
+        let mut entry = metadata::entry(&walked.key, &walked.stat, Role::Member);
+        let xattrs = self.xattrs(walked);
+        self.add_attributes(&mut entry, &xattrs, &[])?;
+        let stat = metadata::stat_entry(&walked.key, &walked.stat);
+        Ok(Draft::done(FinishedRow::Link(Box::new(entry), stat, change)))
+    }
+
+    /// What is left of an entry that can't be read: its stat, the reason, and no stat row, so that the next run tries
+    /// again. Nothing at all is left of one that is gone.
+    fn unreadable(&self, walked: &Walked, change: Change, error: &SourceError) -> Option<Draft> {
+        let path = metadata::path_of(&walked.key);
+        let message = crate::error::chain(error);
+        if walked.problem.is_none() && (error.is_vanished() || matches!(error, SourceError::NotAFile { .. })) {
+            self.shared.problems.add(path, ProblemKind::Vanished, message);
+            return None;
+        }
+        self.shared.problems.add(path, ProblemKind::Unreadable, message);
+        let mut entry = metadata::entry(&walked.key, &walked.stat, walked.role);
+        entry.state = State::Unreadable { errno: error.errno().unsigned_abs() };
+        Some(Draft::done(FinishedRow::Fresh(Box::new(entry), None, change)))
+    }
+
+    fn xattrs(&self, walked: &Walked) -> Vec<Xattr> {
+        self.shared.source.xattrs(&walked.key).unwrap_or_else(|error| {
+            let path = metadata::path_of(&walked.key);
+            self.shared.problems.add(path, ProblemKind::Incomplete, crate::error::chain(&error));
+            Vec::new()
+        })
+    }
+
+    fn add_attributes(&mut self, entry: &mut Entry, xattrs: &[Xattr], holes: &[Hole]) -> Result<()> {
+        if !xattrs.is_empty() {
+            let value = encode_xattrs(xattrs).map_err(|cause| super::unstorable(&entry.key, &cause))?;
+            self.add_attribute(entry, Attribute::XATTRS, Necessity::Mandatory, value)?;
+        }
+        if !holes.is_empty() {
+            let value = encode_holes(holes).map_err(|cause| super::unstorable(&entry.key, &cause))?;
+            self.add_attribute(entry, Attribute::HOLES, Necessity::Ignorable, value)?;
+        }
+        Ok(())
+    }
+
+    /// A long value goes into chunks, so that an entry stays small whatever its file carries.
+    fn add_attribute(&mut self, entry: &mut Entry, id: u32, necessity: Necessity, value: Vec<u8>) -> Result<()> {
+        let value = if value.len() <= ATTRIBUTE_INLINE_BYTES_MAX {
+            AttributeValue::Inline(value)
+        } else {
+            let naming = &self.shared.access.naming;
+            let cutter = naming.cutter();
+            let mut list = self.shared.access.naming.item_list();
+            let mut failure = Ok(());
+            chunk_slice(&cutter, &value, |piece| {
+                if failure.is_ok() {
+                    failure = self.take_piece(&piece, &mut list);
+                }
+            });
+            failure?;
+            let items = list.finish(&mut *self.shared.nodes())?;
+            AttributeValue::OutOfLine(items.ok_or_else(|| super::unstorable(&entry.key, &"an empty attribute"))?)
+        };
+        entry.attributes.insert(Attribute { id, necessity, value });
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! Reads one regular file: holes, content, attributes, and whether it held still meanwhile.
+
+use crate::backup::problem::{ProblemKind, Problems};
+use crate::manifest::Hole;
+use crate::manifest::Xattr;
+use crate::source::{Run, SourceError, SourceFile, Stat};
+
+/// How much of a large file is read at once.
+pub(super) const READ_BYTES: usize = 1 << 20;
+
+/// A part of a file's content, in order.
+pub(super) enum Part<'b> {
+    /// Bytes that were read.
+    Data(&'b [u8]),
+    /// A hole of so many bytes.
+    Hole(u64),
+}
+
+/// Whether a file still is what it was: same length and times.
+pub(super) fn held_still(before: &Stat, after: &Stat) -> bool {
+    before.size == after.size && before.mtime == after.mtime && before.ctime == after.ctime
+}
+
+/// Reads the whole content in order, through `buffer`, handing every part to `take`. Stops early where the file ends
+/// earlier than it did when it was opened.
+///
+/// # Errors
+/// What the source could not read, or what `take` returns.
+pub(super) fn read_through<E: From<SourceError>>(
+    file: &SourceFile,
+    buffer: &mut Vec<u8>,
+    holes: &mut Vec<Hole>,
+    mut take: impl FnMut(Part<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    buffer.resize(READ_BYTES, 0);
+    let mut offset = 0;
+    while let Some(run) = file.run_at(offset)? {
+        match run {
+            Run::Hole { start, end } => {
+                let bytes = end.saturating_sub(start);
+                holes.push(Hole { offset: start, bytes: bytes.next_multiple_of(crate::manifest::HOLE_GRAIN_BYTES) });
+                take(Part::Hole(bytes))?;
+                offset = end;
+            }
+            Run::Data { start, end } => {
+                if !read_run(file, start, end, buffer, &mut take)? {
+                    return Ok(());
+                }
+                offset = end;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// False when the file ended before the run did.
+fn read_run<E: From<SourceError>>(
+    file: &SourceFile,
+    start: u64,
+    end: u64,
+    buffer: &mut [u8],
+    take: &mut impl FnMut(Part<'_>) -> Result<(), E>,
+) -> Result<bool, E> {
+    let mut offset = start;
+    while offset < end {
+        let wanted = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
+        let part = buffer.get_mut(..wanted).unwrap_or_default();
+        let read = file.read_at(offset, part)?;
+        take(Part::Data(part.get(..read).unwrap_or_default()))?;
+        offset = offset.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if read < wanted {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Reads the attributes of an open file; what can't be read is reported and left out.
+pub(super) fn read_xattrs(file: &SourceFile, path: &dyn Fn() -> Vec<u8>, problems: &Problems<'_>) -> Vec<Xattr> {
+    file.xattrs().unwrap_or_else(|error| {
+        problems.add(path(), ProblemKind::Incomplete, crate::error::chain(&error));
+        Vec::new()
+    })
+}

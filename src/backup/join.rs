@@ -1,0 +1,141 @@
+//! The first stage: the sorted walk against the parent's stat tree, in one merge.
+
+use crate::access::Access;
+use crate::backup::metadata;
+use crate::backup::problem::{ProblemKind, Problems};
+use crate::backup::work::{BATCH_BYTES_TARGET, BATCH_ROWS_MAX, Change, Row, SMALL_FILE_BYTES_MAX};
+use crate::content::ContentReader;
+use crate::error::Result;
+use crate::manifest::Kind;
+use crate::manifest::{Cursor, Key, StatEntry};
+use crate::scratch::Scratch;
+use crate::source::{SourceError, Walked};
+
+/// The parent's stat tree, read along.
+pub(super) struct ParentStats<'a> {
+    cursor: Cursor<StatEntry, &'a ContentReader>,
+    next: Option<StatEntry>,
+    walk_started_ns: i64,
+}
+
+impl<'a> ParentStats<'a> {
+    /// Stands before the first row.
+    ///
+    /// # Errors
+    /// When the tree can't be read.
+    pub(super) fn new(mut cursor: Cursor<StatEntry, &'a ContentReader>, walk_started_ns: i64) -> Result<Self> {
+        let next = cursor.next_row()?;
+        Ok(Self { cursor, next, walk_started_ns })
+    }
+
+    /// The row for `key`; rows before it are of things that are gone.
+    fn find(&mut self, key: &Key) -> Result<Option<StatEntry>> {
+        while self.next.as_ref().is_some_and(|row| row.key < *key) {
+            self.next = self.cursor.next_row()?;
+        }
+        if self.next.as_ref().is_some_and(|row| row.key == *key) {
+            return Ok(std::mem::replace(&mut self.next, self.cursor.next_row()?));
+        }
+        Ok(None)
+    }
+}
+
+/// Compares what is walked with the parent and gathers batches.
+pub(super) struct Join<'a> {
+    parent: Option<ParentStats<'a>>,
+    /// The inodes with several names that were met already.
+    links: Scratch,
+    problems: &'a Problems<'a>,
+    batch: Vec<Row>,
+    batch_bytes: u64,
+}
+
+impl<'a> Join<'a> {
+    /// Starts with an empty batch.
+    pub(super) fn new(access: &Access, parent: Option<ParentStats<'a>>, problems: &'a Problems<'a>) -> Result<Self> {
+        Ok(Self { parent, links: access.scratch()?, problems, batch: Vec::new(), batch_bytes: 0 })
+    }
+
+    /// Takes what the walk found next; gives a batch when one is full.
+    ///
+    /// # Errors
+    /// When the parent's tree or the table of links can't be read.
+    pub(super) fn take(&mut self, walked: Result<Walked, SourceError>) -> Result<Option<Vec<Row>>> {
+        let walked = match walked {
+            Ok(walked) => walked,
+            Err(error) => {
+                self.report(&error);
+                return Ok(None);
+            }
+        };
+        let (row, bytes) = self.compare(walked)?;
+        // A large file is a batch of its own, so that its neighbours don't wait for it.
+        let full = bytes > SMALL_FILE_BYTES_MAX && !self.batch.is_empty();
+        let earlier = full.then(|| self.end());
+        self.batch.push(row);
+        self.batch_bytes = self.batch_bytes.saturating_add(bytes);
+        if earlier.is_none() && (self.batch_bytes >= BATCH_BYTES_TARGET || self.batch.len() >= BATCH_ROWS_MAX) {
+            return Ok(Some(self.end()));
+        }
+        Ok(earlier)
+    }
+
+    /// What is gathered, full or not.
+    pub(super) fn end(&mut self) -> Vec<Row> {
+        self.batch_bytes = 0;
+        std::mem::take(&mut self.batch)
+    }
+
+    /// The row, and how many bytes of content must be read for it.
+    fn compare(&mut self, walked: Walked) -> Result<(Row, u64)> {
+        let row = match &mut self.parent {
+            Some(parent) => parent.find(&walked.key)?.map(|row| (row, parent.walk_started_ns)),
+            None => None,
+        };
+        let known_link = self.is_known_link(&walked)?;
+        let change = match row {
+            None => Change::New,
+            Some((row, started_ns)) if walked.problem.is_none() && metadata::is_same(&row, &walked.stat) => {
+                if metadata::is_settled(&row, started_ns) {
+                    return Ok((Row::Unchanged(row), 0));
+                }
+                Change::Unsettled
+            }
+            Some((row, _)) if row.kind == walked.stat.kind => Change::Modified,
+            Some(_) => Change::New,
+        };
+        if known_link {
+            return Ok((Row::Link(walked, change), 0));
+        }
+        let bytes = if walked.stat.kind == Kind::File { walked.stat.size } else { 0 };
+        Ok((Row::Fresh(walked, change), bytes))
+    }
+
+    /// Whether another name of the same file came earlier; remembers this one if not.
+    fn is_known_link(&mut self, walked: &Walked) -> Result<bool> {
+        if walked.stat.kind != Kind::File || walked.stat.links < 2 {
+            return Ok(false);
+        }
+        let inode = link_key(walked.stat.device, walked.stat.inode);
+        if self.links.get(&inode)?.is_some() {
+            return Ok(true);
+        }
+        self.links.put(&inode, &[])?;
+        Ok(false)
+    }
+
+    fn report(&self, error: &SourceError) {
+        let kind = if error.is_vanished() { ProblemKind::Vanished } else { ProblemKind::Unreadable };
+        let path = error.key().map(metadata::path_of).unwrap_or_default();
+        self.problems.add(path, kind, crate::error::chain(error));
+    }
+}
+
+/// How the tables of links name an inode.
+pub(super) fn link_key(device: u64, inode: u64) -> [u8; 16] {
+    let mut key = [0; 16];
+    let (first, second) = key.split_at_mut(8);
+    first.copy_from_slice(&device.to_be_bytes());
+    second.copy_from_slice(&inode.to_be_bytes());
+    key
+}

@@ -1,0 +1,122 @@
+//! What a backup is asked to do, and what it did.
+
+use crate::backup::assemble::Changes;
+use crate::backup::problem::Problem;
+use crate::frame::Compression;
+use crate::id::SnapshotId;
+use crate::outcome::Counts;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which snapshot a backup is compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ParentChoice {
+    /// The latest of the same client, host and paths; failing that, of the same host and paths.
+    #[default]
+    Latest,
+    /// This one.
+    Snapshot(SnapshotId),
+    /// None: every file is read.
+    Nothing,
+}
+
+/// What to back up, and how.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct BackupOptions {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) host: Vec<u8>,
+    pub(crate) user: Vec<u8>,
+    pub(crate) command: Vec<Vec<u8>>,
+    pub(crate) tags: Vec<Vec<u8>>,
+    pub(crate) time_ns: Option<i64>,
+    pub(crate) parent: ParentChoice,
+    pub(crate) compression: Compression,
+}
+
+impl BackupOptions {
+    /// Backs up the trees at `paths`, compressed at level 3, against the latest snapshot of the same paths.
+    pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { paths: paths.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The host's name, under which the snapshot is found again.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<Vec<u8>>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// The user's name, for people.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<Vec<u8>>) -> Self {
+        self.user = user.into();
+        self
+    }
+
+    /// The command line, for the description of the open session.
+    #[must_use]
+    pub fn command(mut self, command: Vec<Vec<u8>>) -> Self {
+        self.command = command;
+        self
+    }
+
+    /// Tags for the snapshot.
+    #[must_use]
+    pub fn tags(mut self, tags: Vec<Vec<u8>>) -> Self {
+        self.tags = tags;
+        self
+    }
+
+    /// The snapshot's time in nanoseconds since the epoch, instead of the clock's.
+    #[must_use]
+    pub const fn time_ns(mut self, time_ns: i64) -> Self {
+        self.time_ns = Some(time_ns);
+        self
+    }
+
+    /// Which snapshot to compare with.
+    #[must_use]
+    pub const fn parent(mut self, parent: ParentChoice) -> Self {
+        self.parent = parent;
+        self
+    }
+
+    /// How to compress.
+    #[must_use]
+    pub const fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+}
+
+/// What a backup did.
+#[derive(Debug, Clone)]
+pub struct BackupReport {
+    /// The snapshot that was made.
+    pub snapshot: SnapshotId,
+    /// The snapshot that it was compared with.
+    pub parent: Option<SnapshotId>,
+    /// What the snapshot holds.
+    pub counts: Counts,
+    /// How it differs from the parent.
+    pub changes: Changes,
+    /// Bytes of new chunks before compression.
+    pub content_raw_bytes: u64,
+    /// Bytes of the frames that hold them.
+    pub content_stored_bytes: u64,
+    /// How many chunks were new.
+    pub content_chunk_count: u64,
+    /// Bytes of new tree nodes before compression.
+    pub tree_raw_bytes: u64,
+    /// Bytes of the frames that hold them.
+    pub tree_stored_bytes: u64,
+    /// Packs of an interrupted earlier run that were committed first.
+    pub recovered_pack_count: usize,
+    /// How many source items were not stored as they should be.
+    pub problem_count: u64,
+    /// The first ten thousand of them.
+    pub problems: Vec<Problem>,
+    /// How long it took.
+    pub duration: Duration,
+}

@@ -1,0 +1,372 @@
+//! The threads of a backup and the bounded queues between them.
+
+use crate::access::Access;
+use crate::backup::assemble::{Assembled, Assembler};
+use crate::backup::join::{Join, ParentStats};
+use crate::backup::old_leaves::OldLeaves;
+use crate::backup::parent::Parent;
+use crate::backup::problem::Problems;
+use crate::backup::work::{Finished, FinishedRow, Row, Shared, Worker};
+use crate::content::{
+    Claims, ClosedPack, ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame, StoredTotals,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::Compression;
+use crate::layout::Class;
+use crate::manifest::{Cursor, LeafCursor};
+use crate::progress::{Event, Progress};
+use crate::session::{CheckpointSessions, Checkpointer, Ledger, RunningSession, Writer};
+use crate::source::{Role, Source};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How many batches may be between the walk and the trees: at most so many times 512 rows.
+const BATCHES_MAX: usize = 32;
+/// How many gathered frames may wait for an idle worker.
+const SURPLUS_FRAMES_MAX: usize = 2;
+/// How many closed packs may wait for their fsync. With the one being filled and the one being synced this bounds what
+/// an interrupted run loses.
+const CLOSED_PACKS_MAX: usize = 1;
+
+/// What a run works with.
+pub(super) struct Run<'a> {
+    /// The repository.
+    pub access: &'a Access,
+    /// What is backed up.
+    pub source: &'a Arc<Source>,
+    /// Who backs up.
+    pub writer: &'a Writer,
+    /// The session that will make the snapshot.
+    pub main: RunningSession,
+    /// What to compare with.
+    pub parent: Option<&'a Parent>,
+    /// How to compress.
+    pub compression: Compression,
+    /// Where problems of the source go.
+    pub problems: &'a Problems<'a>,
+    /// Who wants to know.
+    pub progress: &'a dyn Progress,
+}
+
+/// What a run stored.
+pub(super) struct Stored {
+    /// The main session's packs, durable and not yet published.
+    pub main: Ledger,
+    /// Bytes of new chunks before compression.
+    pub content_raw_bytes: u64,
+    /// Bytes of the frames that hold them.
+    pub content_stored_bytes: u64,
+    /// How many chunks were new.
+    pub content_chunk_count: u64,
+    /// Bytes of new tree nodes before compression.
+    pub tree_raw_bytes: u64,
+    /// Bytes of the frames that hold them.
+    pub tree_stored_bytes: u64,
+}
+
+/// A batch on its way to a worker, and where its rows are awaited.
+type Task = (Vec<Row>, Sender<Finished>);
+
+struct Streams {
+    content: Arc<PackStream>,
+    manifest: Arc<PackStream>,
+    stat: Arc<PackStream>,
+    content_totals: Arc<StoredTotals>,
+    tree_totals: Arc<StoredTotals>,
+    claims: Arc<Claims>,
+}
+
+impl Run<'_> {
+    /// Stores everything that is new, and builds the trees. Content is committed in checkpoints on the way.
+    ///
+    /// # Errors
+    /// The first failure of the repository, or the caller's wish to stop.
+    pub(super) fn store(&self) -> Result<(Assembled, Stored)> {
+        let (closed_sender, closed) = bounded::<ClosedPack>(CLOSED_PACKS_MAX);
+        let sessions = Arc::new(CheckpointSessions::new(self.access.clone(), self.writer.clone(), self.main.id.client));
+        let streams = self.streams(&sessions, closed_sender);
+        let checkpointer = Checkpointer {
+            access: self.access.clone(),
+            main: self.main,
+            sessions,
+            content: Arc::downgrade(&streams.content),
+            claims: Arc::clone(&streams.claims),
+        };
+        let (content_totals, tree_totals) = (Arc::clone(&streams.content_totals), Arc::clone(&streams.tree_totals));
+        std::thread::scope(|scope| {
+            let checkpoints = scope.spawn(|| checkpointer.run(&closed));
+            let assembled = self.with_streams(streams);
+            let ledger = checkpoints.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            // The checkpointer's failure is the cause of what the others then ran into.
+            let main = match (&assembled, ledger) {
+                (_, Ok(ledger)) => ledger,
+                (Err(error), Err(_)) if error.kind() != ErrorKind::Aborted => Ledger::default(),
+                (_, Err(cause)) => return Err(cause),
+            };
+            Ok((assembled?, stored(main, &content_totals, &tree_totals)))
+        })
+    }
+
+    fn streams(&self, sessions: &Arc<CheckpointSessions>, closed: Sender<ClosedPack>) -> Streams {
+        let main = self.main.id;
+        let stream = |class, sessions, closed| Arc::new(PackStream::new(self.access.clone(), class, sessions, closed));
+        let checkpoint = {
+            let sessions = Arc::clone(sessions);
+            Box::new(move || sessions.open(main.number))
+        };
+        Streams {
+            content: stream(Class::Content, checkpoint, closed.clone()),
+            manifest: stream(Class::Manifest, Box::new(move || Ok(main)), closed.clone()),
+            stat: stream(Class::Stat, Box::new(move || Ok(main)), closed),
+            content_totals: Arc::default(),
+            tree_totals: Arc::default(),
+            claims: Arc::new(Claims::new(Arc::clone(&self.access.index))),
+        }
+    }
+
+    /// Runs everything above the packs. Dropping the streams at the end is what ends the checkpointer.
+    fn with_streams(&self, streams: Streams) -> Result<Assembled> {
+        let tree_writer = |stream: &Arc<PackStream>| {
+            let writer = FrameWriter::new(Arc::clone(stream), Arc::clone(&streams.tree_totals), self.compression);
+            NodeWriter::new(self.access.clone(), Arc::clone(&streams.claims), writer)
+        };
+        let nodes = Mutex::new(tree_writer(&streams.manifest));
+        let shared = Shared {
+            access: self.access,
+            source: self.source,
+            claims: &streams.claims,
+            nodes: &nodes,
+            problems: self.problems,
+            progress: self.progress,
+            member_count: AtomicU64::new(0),
+            idle: Arc::default(),
+        };
+        let reader = ContentReader::new(self.access.clone());
+        let assembled = self.pass_through(&shared, &streams, &reader, tree_writer(&streams.stat))?;
+        for stream in [&streams.content, &streams.manifest, &streams.stat] {
+            stream.end()?;
+        }
+        Ok(assembled)
+    }
+
+    fn pass_through(
+        &self,
+        shared: &Shared<'_>,
+        streams: &Streams,
+        reader: &ContentReader,
+        stat_nodes: NodeWriter,
+    ) -> Result<Assembled> {
+        let (task_sender, tasks) = bounded::<Task>(self.access.threads);
+        let (ordered_sender, ordered) = bounded::<Receiver<Finished>>(BATCHES_MAX);
+        let (surplus_sender, surplus) = bounded::<RawFrame>(SURPLUS_FRAMES_MAX);
+        let busy = AtomicUsize::new(self.access.threads);
+        std::thread::scope(|scope| {
+            let mut workers = Vec::new();
+            for _ in 0..self.access.threads {
+                let writer = FrameWriter::new(
+                    Arc::clone(&streams.content),
+                    Arc::clone(&streams.content_totals),
+                    self.compression,
+                );
+                let framer = Framer::new(self.access, writer, surplus_sender.clone(), Arc::clone(&shared.idle));
+                let worker = Worker::new(shared, framer);
+                let (tasks, surplus, busy) = (tasks.clone(), surplus.clone(), &busy);
+                workers.push(scope.spawn(move || work(worker, &tasks, &surplus, busy)));
+            }
+            drop((tasks, surplus, surplus_sender));
+            let walk = scope.spawn(move || self.walk(shared, reader, &task_sender, &ordered_sender));
+            let assembled = self.assemble(shared, reader, stat_nodes, &ordered);
+            // Whoever still sends must notice that nobody receives.
+            drop(ordered);
+            let walked = walk.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let worked: Result<Vec<()>> = workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect();
+            root_cause(worked.map(drop), walked, assembled)
+        })
+    }
+
+    /// The first stage. A batch without anything to read skips the workers.
+    fn walk(
+        &self,
+        shared: &Shared<'_>,
+        reader: &ContentReader,
+        tasks: &Sender<Task>,
+        ordered: &Sender<Receiver<Finished>>,
+    ) -> Result<()> {
+        let parent = match self.parent {
+            None => None,
+            Some(parent) => {
+                let cursor = Cursor::new(reader, parent.stat);
+                Some(ParentStats::new(cursor, parent.walk_started_ns)?)
+            }
+        };
+        let mut join = Join::new(self.access, parent, self.problems)?;
+        for walked in self.source.walk() {
+            if self.progress.stopped() {
+                return Err(super::interrupted());
+            }
+            if walked.as_ref().is_ok_and(|walked| walked.role == Role::Member) {
+                shared.member_count.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(batch) = join.take(walked)? {
+                send(batch, tasks, ordered)?;
+            }
+        }
+        send(join.end(), tasks, ordered)
+    }
+
+    /// The last stage, in key order whatever the order in which batches are finished.
+    fn assemble(
+        &self,
+        shared: &Shared<'_>,
+        reader: &ContentReader,
+        stat_nodes: NodeWriter,
+        ordered: &Receiver<Receiver<Finished>>,
+    ) -> Result<Assembled> {
+        let old = match self.parent {
+            None => None,
+            Some(parent) => Some(OldLeaves::new(LeafCursor::new(reader, parent.manifest))?),
+        };
+        let mut assembler = Assembler::new(shared, stat_nodes, old)?;
+        for batch in ordered {
+            let rows = batch.recv().map_err(|_| gone("a worker"))?;
+            self.tell(&rows);
+            assembler.take(rows)?;
+        }
+        assembler.finish()
+    }
+
+    fn tell(&self, rows: &Finished) {
+        let (mut files, mut bytes) = (0u64, 0u64);
+        for row in rows {
+            let (FinishedRow::Unchanged(stat) | FinishedRow::Fresh(_, Some(stat), _) | FinishedRow::Link(_, stat, _)) =
+                row
+            else {
+                continue;
+            };
+            if stat.kind == crate::manifest::Kind::File {
+                files = files.saturating_add(1);
+                bytes = bytes.saturating_add(stat.size);
+            }
+        }
+        self.progress.event(&Event::Processed { files, bytes });
+    }
+}
+
+fn send(batch: Vec<Row>, tasks: &Sender<Task>, ordered: &Sender<Receiver<Finished>>) -> Result<()> {
+    let (sender, receiver) = bounded(1);
+    ordered.send(receiver).map_err(|_| gone("the last stage"))?;
+    if batch.iter().any(|row| !matches!(row, Row::Unchanged(_))) {
+        return tasks.send((batch, sender)).map_err(|_| gone("every worker"));
+    }
+    let rows = batch.into_iter().filter_map(|row| match row {
+        Row::Unchanged(stat) => Some(FinishedRow::Unchanged(stat)),
+        Row::Fresh(..) | Row::Link(..) => None,
+    });
+    sender.send(rows.collect()).map_err(|_| gone("the last stage"))
+}
+
+/// One worker: batches while there are any, other workers' frames whenever there are some.
+fn work(
+    mut worker: Worker<'_>,
+    tasks: &Receiver<Task>,
+    surplus: &Receiver<RawFrame>,
+    busy: &AtomicUsize,
+) -> Result<()> {
+    let idle = worker.idle();
+    let own = Busy(busy);
+    loop {
+        while let Ok(frame) = surplus.try_recv() {
+            worker.help(frame)?;
+        }
+        idle.fetch_add(1, Ordering::Relaxed);
+        let next = select! {
+            recv(surplus) -> frame => frame.map(Next::Frame),
+            recv(tasks) -> task => task.map(Next::Batch),
+        };
+        idle.fetch_sub(1, Ordering::Relaxed);
+        match next {
+            Ok(Next::Frame(frame)) => worker.help(frame)?,
+            Ok(Next::Batch((batch, finished))) => {
+                let rows = worker.process(batch)?;
+                // Nobody waits for it only when the run has failed elsewhere.
+                let _ = finished.send(rows);
+            }
+            Err(_) => break,
+        }
+    }
+    worker.flush()?;
+    drop(own);
+    help_to_the_end(&mut worker, &idle, surplus, busy)
+}
+
+/// A worker that may still hand frames to others.
+struct Busy<'a>(&'a AtomicUsize);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+enum Next {
+    Frame(RawFrame),
+    Batch(Task),
+}
+
+/// No batch will come any more: stays for the frames of workers that still have one.
+fn help_to_the_end(
+    worker: &mut Worker<'_>,
+    idle: &AtomicUsize,
+    surplus: &Receiver<RawFrame>,
+    busy: &AtomicUsize,
+) -> Result<()> {
+    idle.fetch_add(1, Ordering::Relaxed);
+    loop {
+        match surplus.recv_timeout(Duration::from_millis(2)) {
+            Ok(frame) => worker.help(frame)?,
+            Err(_) if busy.load(Ordering::Acquire) == 0 && surplus.is_empty() => return Ok(()),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Of several failures the one that caused the others: those say only that somebody else is gone.
+fn root_cause(worked: Result<()>, walked: Result<()>, assembled: Result<Assembled>) -> Result<Assembled> {
+    let mut failures = Vec::new();
+    let assembled = match assembled {
+        Ok(assembled) => Some(assembled),
+        Err(error) => {
+            failures.push(error);
+            None
+        }
+    };
+    failures.extend(worked.err());
+    failures.extend(walked.err());
+    let cause = failures.iter().position(|error| error.kind() != ErrorKind::Aborted).unwrap_or(0);
+    match assembled {
+        Some(assembled) if failures.is_empty() => Ok(assembled),
+        _ if cause < failures.len() => Err(failures.swap_remove(cause)),
+        _ => Err(gone("a stage")),
+    }
+}
+
+fn gone(who: &str) -> Error {
+    Error::new(ErrorKind::Aborted, format!("{who} of the backup has stopped"))
+}
+
+fn stored(main: Ledger, content: &StoredTotals, trees: &StoredTotals) -> Stored {
+    let read = |total: &AtomicU64| total.load(Ordering::Relaxed);
+    Stored {
+        main,
+        content_raw_bytes: read(&content.raw_bytes),
+        content_stored_bytes: read(&content.stored_bytes),
+        content_chunk_count: read(&content.chunks),
+        tree_raw_bytes: read(&trees.raw_bytes),
+        tree_stored_bytes: read(&trees.stored_bytes),
+    }
+}

@@ -1,0 +1,67 @@
+//! What could not be read, or not read in peace: returned to the caller, counted, and never only logged.
+
+use crate::progress::{Event, Progress};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// How many problems are kept with their text; all are counted and all are reported as they happen.
+const PROBLEMS_KEPT_MAX: usize = 10_000;
+
+/// One source item that was not stored as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The item's absolute path, as bytes.
+    pub path: Vec<u8>,
+    /// What happened to it.
+    pub kind: ProblemKind,
+    /// What the operating system said.
+    pub message: String,
+}
+
+/// What happened to a source item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// It is in the snapshot without its content.
+    Unreadable,
+    /// It changed while it was read, twice; the snapshot holds a mixture.
+    Inconsistent,
+    /// It was gone when its turn came; the snapshot lacks it.
+    Vanished,
+    /// Something of it (attributes, a path too long) is not in the snapshot.
+    Incomplete,
+}
+
+/// The problems of one run.
+pub(super) struct Problems<'a> {
+    progress: &'a dyn Progress,
+    kept: Mutex<(u64, Vec<Problem>)>,
+}
+
+impl<'a> Problems<'a> {
+    /// Starts with none.
+    pub(super) fn new(progress: &'a dyn Progress) -> Self {
+        Self { progress, kept: Mutex::default() }
+    }
+
+    /// Reports one at once and keeps it for the report at the end.
+    pub(super) fn add(&self, path: Vec<u8>, kind: ProblemKind, message: String) {
+        self.progress.event(&Event::Problem {
+            path: Path::new(OsStr::from_bytes(&path)),
+            operation: "read",
+            message: &message,
+        });
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.0 = kept.0.saturating_add(1);
+        if kept.1.len() < PROBLEMS_KEPT_MAX {
+            kept.1.push(Problem { path, kind, message });
+        }
+    }
+
+    /// How many there were, and those that were kept.
+    pub(super) fn into_report(self) -> (u64, Vec<Problem>) {
+        self.kept.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}

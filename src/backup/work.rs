@@ -1,0 +1,230 @@
+//! What the workers do: read changed files, cut, hash, claim, gather into frames.
+//!
+//! The unit of work is a batch of neighbours in the tree: its small files are read into one buffer and claimed in one
+//! look-up, so that a small file costs no lock, no allocation and no index read of its own.
+
+use crate::access::Access;
+use crate::backup::problem::Problems;
+use crate::content::{Claim, Claims, Framer, NodeWriter};
+use crate::error::Result;
+use crate::id::ChunkId;
+use crate::index::Extent;
+use crate::manifest::Kind;
+use crate::manifest::{Body, Content, Entry, Item, StatEntry};
+use crate::progress::Progress;
+use crate::source::{Source, Walked};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Files up to this length are read whole into the batch's buffer.
+pub(super) const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
+/// A batch is full at so many bytes of content,
+pub(super) const BATCH_BYTES_TARGET: u64 = 1 << 20;
+/// or at so many rows.
+pub(super) const BATCH_ROWS_MAX: usize = 512;
+
+/// What the walk found, compared with the parent.
+pub(super) enum Row {
+    /// Nothing changed: the parent's row stands for it.
+    Unchanged(StatEntry),
+    /// New, changed, or not settled: everything is read.
+    Fresh(Walked, Change),
+    /// Another name of a file that came earlier in this run: its content is the first one's.
+    Link(Walked, Change),
+}
+
+/// Why a row is fresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The parent has no such key, or something of another kind.
+    New,
+    /// The parent has it with another stat.
+    Modified,
+    /// The stat is the same, but too recent to rely on.
+    Unsettled,
+}
+
+/// A row that is ready for the trees.
+pub(super) enum FinishedRow {
+    /// As in [`Row`].
+    Unchanged(StatEntry),
+    /// The entry, and its stat row; none when the next run must read it again.
+    Fresh(Box<Entry>, Option<StatEntry>, Change),
+    /// A link whose content must be taken from the first name of its inode.
+    Link(Box<Entry>, StatEntry, Change),
+}
+
+/// Rows that are ready for the trees, in key order.
+pub(super) type Finished = Vec<FinishedRow>;
+
+/// What all workers of a run share.
+pub(super) struct Shared<'a> {
+    /// The repository.
+    pub access: &'a Access,
+    /// What is being backed up.
+    pub source: &'a Source,
+    /// Who stores what.
+    pub claims: &'a Claims,
+    /// Where lists of many items go.
+    pub nodes: &'a Mutex<NodeWriter>,
+    /// What could not be read.
+    pub problems: &'a Problems<'a>,
+    /// Who wants to know.
+    pub progress: &'a dyn Progress,
+    /// How many entries are more than the way to what was named.
+    pub member_count: AtomicU64,
+    /// How many workers have nothing to do.
+    pub idle: Arc<AtomicUsize>,
+}
+
+impl Shared<'_> {
+    /// Where lists of many items go.
+    pub(super) fn nodes(&self) -> std::sync::MutexGuard<'_, NodeWriter> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One worker's own things: its buffers are kept from batch to batch.
+pub(super) struct Worker<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) framer: Framer,
+    /// The contents of the batch's small files, one after the other.
+    pub(super) contents: Vec<u8>,
+    /// What those contents were cut into.
+    pub(super) pieces: Vec<SmallPiece>,
+    /// Where a large file passes through.
+    pub(super) window: Vec<u8>,
+    claims: ClaimBuffers,
+}
+
+/// A piece of a small file: where its bytes lie in the batch's contents, or how many zeros it stands for.
+pub(super) enum SmallPiece {
+    Data { range: Range<usize>, id: ChunkId },
+    Zeros { bytes: u64 },
+}
+
+#[derive(Default)]
+struct ClaimBuffers {
+    ids: Vec<ChunkId>,
+    found: Vec<Option<Extent>>,
+    claimed: Vec<Claim>,
+}
+
+/// A row whose content is not final before the batch's chunks are claimed.
+pub(super) struct Draft {
+    pub(super) row: FinishedRow,
+    /// Which of the batch's pieces are its content.
+    pub(super) pieces: Range<usize>,
+}
+
+impl Draft {
+    pub(super) const fn done(row: FinishedRow) -> Self {
+        Self { row, pieces: 0..0 }
+    }
+}
+
+impl<'a> Worker<'a> {
+    /// Starts with empty buffers.
+    pub(super) fn new(shared: &'a Shared<'a>, framer: Framer) -> Self {
+        let (contents, pieces, window) = (Vec::new(), Vec::new(), Vec::new());
+        Self { shared, framer, contents, pieces, window, claims: ClaimBuffers::default() }
+    }
+
+    /// Turns a batch into finished rows. Everything that is new in it is gathered for storing by then, not yet stored.
+    ///
+    /// # Errors
+    /// When the store or the index fails, or the caller asked to stop. What the source can't deliver is a problem, not
+    /// an error.
+    pub(super) fn process(&mut self, batch: Vec<Row>) -> Result<Finished> {
+        self.contents.clear();
+        self.pieces.clear();
+        let mut drafts = Vec::with_capacity(batch.len());
+        for row in batch {
+            if self.shared.progress.stopped() {
+                return Err(super::interrupted());
+            }
+            let draft = match row {
+                Row::Unchanged(stat) => Some(Draft::done(FinishedRow::Unchanged(stat))),
+                Row::Link(walked, change) => Some(self.link(&walked, change)?),
+                Row::Fresh(walked, change) if walked.stat.kind == Kind::File => self.file(&walked, change)?,
+                Row::Fresh(walked, change) => self.other(&walked, change)?,
+            };
+            drafts.extend(draft);
+        }
+        self.store_pieces()?;
+        drafts.into_iter().map(|draft| self.finish(draft)).collect()
+    }
+
+    /// The count of workers that have nothing to do.
+    pub(super) fn idle(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.shared.idle)
+    }
+
+    /// Stores what another worker gathered.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn help(&mut self, raw: crate::content::RawFrame) -> Result<()> {
+        self.framer.help(raw)
+    }
+
+    /// Stores the last, partly filled frame.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.framer.flush()
+    }
+
+    /// Claims the chunks of all small files at once and gathers the new ones.
+    fn store_pieces(&mut self) -> Result<()> {
+        let claims = &mut self.claims;
+        claims.ids.clear();
+        claims.ids.extend(self.pieces.iter().filter_map(SmallPiece::id));
+        if claims.ids.is_empty() {
+            return Ok(());
+        }
+        self.shared.claims.claim(&claims.ids, &mut claims.found, &mut claims.claimed)?;
+        let data = self.pieces.iter().filter_map(|piece| match piece {
+            SmallPiece::Data { range, id } => Some((range, id)),
+            SmallPiece::Zeros { .. } => None,
+        });
+        for ((range, id), claim) in data.zip(&claims.claimed) {
+            if *claim == Claim::New {
+                self.framer.add(*id, self.contents.get(range.clone()).unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, draft: Draft) -> Result<FinishedRow> {
+        let Draft { mut row, pieces } = draft;
+        if let (FinishedRow::Fresh(entry, ..), false) = (&mut row, pieces.is_empty()) {
+            let mut list = self.shared.access.naming.item_list();
+            let mut nodes = self.shared.nodes();
+            for piece in self.pieces.get(pieces).unwrap_or_default() {
+                list.push(piece.item(), &mut *nodes)?;
+            }
+            let items = list.finish(&mut *nodes)?;
+            entry.body = Body::File(items.map_or_else(Content::empty, Content::Items));
+        }
+        Ok(row)
+    }
+}
+
+impl SmallPiece {
+    const fn id(&self) -> Option<ChunkId> {
+        match self {
+            Self::Data { id, .. } => Some(*id),
+            Self::Zeros { .. } => None,
+        }
+    }
+
+    fn item(&self) -> Item {
+        match self {
+            Self::Data { range, id } => Item::Chunk { id: *id, bytes: u64::try_from(range.len()).unwrap_or(u64::MAX) },
+            Self::Zeros { bytes } => Item::Zeros { bytes: *bytes },
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Small objects: configurations, key slots, sessions, outcomes, records, gc state, strangers; numbers without gaps.
+
+use crate::access::Access;
+use crate::check::report::{Damage, Findings};
+use crate::error::Result;
+use crate::id::ClientId;
+use crate::key::Slot;
+use crate::outcome::OutcomeKind;
+use crate::session::{History, read_segment};
+use crate::store::{Folder, Listed, ObjectName};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// The largest key slot that is read.
+const SLOT_BYTES_MAX: u64 = 1 << 20;
+
+pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>) -> Result<()> {
+    for trouble in &history.troubles {
+        findings.control_error(&trouble.object, &trouble.error);
+    }
+    slots(access, findings)?;
+    strangers(access, findings)?;
+    gaps(history, findings);
+    outcomes(history, findings);
+    segments(access, history, findings)
+}
+
+fn slots(access: &Access, findings: &Findings<'_>) -> Result<()> {
+    let mut names = Vec::new();
+    access.store.list(Folder::Keys, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Key(name), .. } = listed {
+            names.push(name);
+        }
+    })?;
+    for name in names {
+        let object = ObjectName::Key(name);
+        let read = access.store.read(&object, SLOT_BYTES_MAX).map_err(crate::error::Error::from);
+        let parsed = read.and_then(|bytes| Slot::parse(&name, &bytes).map(drop).map_err(Into::into));
+        if let Err(error) = parsed {
+            findings.control_error(&object.to_string(), &error);
+        }
+    }
+    Ok(())
+}
+
+fn strangers(access: &Access, findings: &Findings<'_>) -> Result<()> {
+    for folder in Folder::ALL {
+        access.store.list(folder, &mut |listed| {
+            if let Listed::Stranger { path } = listed {
+                findings.notice(format!("{path} is no object of this repository; nothing reads it"));
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// A number that a client skipped hides an outcome that was lost: nothing may be collected until it is found.
+fn gaps(history: &History, findings: &Findings<'_>) {
+    let mut numbers: BTreeMap<ClientId, BTreeSet<u64>> = BTreeMap::new();
+    for id in history.outcomes.keys().chain(&history.open) {
+        numbers.entry(id.client).or_default().insert(id.number);
+    }
+    for (client, numbers) in numbers {
+        let highest = numbers.last().copied().unwrap_or(0);
+        let count = u64::try_from(numbers.len()).unwrap_or(u64::MAX);
+        if highest == count {
+            continue;
+        }
+        let missing: Vec<String> = (1..=highest)
+            .filter(|number| !numbers.contains(number))
+            .take(10)
+            .map(|number| number.to_string())
+            .collect();
+        let damage = Damage {
+            object: format!("outcomes/{client}"),
+            place: format!("numbers {}", missing.join(", ")),
+            wrong: format!("{} outcomes of this client are gone", highest.saturating_sub(count)),
+            remedy: "put them back from a second copy of the store",
+            ..Damage::default()
+        };
+        findings.damage(damage, []);
+    }
+}
+
+/// Members of groups must be there.
+fn outcomes(history: &History, findings: &Findings<'_>) {
+    let staged: HashSet<_> = history
+        .committed()
+        .filter(|(_, held)| held.body.kind == OutcomeKind::Staged)
+        .map(|(_, held)| *held.hash.as_bytes())
+        .collect();
+    for (id, held) in history.committed() {
+        for member in held.body.members.0.iter().filter(|member| !staged.contains(member.as_bytes())) {
+            let damage = Damage {
+                object: ObjectName::Outcome(*id).to_string(),
+                place: format!("member {member}"),
+                wrong: "the staged outcome that it groups is not there".to_owned(),
+                snapshots: BTreeSet::from([held.snapshot_id()]),
+                remedy: "put it back from a second copy of the store",
+                ..Damage::default()
+            };
+            findings.damage(damage, []);
+        }
+    }
+}
+
+/// Every segment that an outcome names is there and says what the outcome says; or another one replaced it, through
+/// any number of steps.
+fn segments(access: &Access, history: &History, findings: &Findings<'_>) -> Result<()> {
+    let mut replaced = BTreeMap::new();
+    let mut absent = Vec::new();
+    for (_, held) in history.committed() {
+        for reference in &held.body.segments.0 {
+            let object = ObjectName::Segment(reference.id).to_string();
+            let body = match read_segment(access, reference.id) {
+                Ok(body) => body,
+                Err(_) if !is_present(access, reference.id)? => {
+                    absent.push(*reference);
+                    continue;
+                }
+                Err(error) => {
+                    findings.control_error(&object, &error);
+                    continue;
+                }
+            };
+            match crate::segment::SegmentReader::parse(reference.id, &body) {
+                Ok(segment) => {
+                    if (segment.pack_count(), segment.chunk_count()) != (reference.pack_count, reference.chunk_count) {
+                        let error = crate::error::Error::new(
+                            crate::error::ErrorKind::Damaged,
+                            "it holds other counts than the outcome that names it",
+                        );
+                        findings.control_error(&object, &error);
+                    }
+                    replaced.extend(segment.replaced().iter().map(|old| (old.segment, *old)));
+                }
+                Err(error) => findings.control_error(&object, &error.into()),
+            }
+        }
+    }
+    for reference in absent {
+        let stands_in = replaced
+            .get(&reference.id)
+            .is_some_and(|old| (old.pack_count, old.chunk_count) == (reference.pack_count, reference.chunk_count));
+        if !stands_in {
+            let damage = Damage {
+                object: ObjectName::Segment(reference.id).to_string(),
+                wrong: "it is gone, and no segment replaces it".to_owned(),
+                remedy: "put it back from a second copy of the store, or rebuild it from the packs",
+                ..Damage::default()
+            };
+            findings.damage(damage, []);
+        }
+    }
+    Ok(())
+}
+
+fn is_present(access: &Access, id: crate::id::SegmentId) -> Result<bool> {
+    match access.store.open(&ObjectName::Segment(id)) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,20 @@
+//! Chunks and nodes on their way into packs and back: claim, gather, frame, seal, prove, pack; and read, open, decode,
+//! prove.
+
+mod claim;
+mod closed_pack;
+mod frame_cache;
+mod framer;
+mod keys;
+mod node_writer;
+mod pack_stream;
+mod reader;
+
+pub use claim::{Claim, Claims};
+pub use closed_pack::ClosedPack;
+pub use frame_cache::{DecodedFrame, OpenPack, open_pack};
+pub use framer::{FrameWriter, Framer, RawFrame, StoredTotals};
+pub use keys::RingKeys;
+pub use node_writer::NodeWriter;
+pub use pack_stream::{PackStream, Place, SessionSource, Turn};
+pub use reader::ContentReader;

@@ -1,0 +1,160 @@
+//! Chunks in, verified frames out: what one worker does with the chunks it must store.
+
+use crate::access::Access;
+use crate::content::{PackStream, Place};
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::{Compression, FrameBuffer, FrameDecoder, FrameEncoder};
+use crate::id::ChunkId;
+use crate::pack::FRAME_PREFIX_BYTES;
+use crate::seal::TAG_BYTES;
+use crossbeam_channel::{Sender, TrySendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Chunks that were gathered for one frame and wait to be compressed.
+#[derive(Default)]
+pub struct RawFrame {
+    /// The chunks' bytes and lengths.
+    pub chunks: FrameBuffer,
+    /// Their ids.
+    pub ids: Vec<ChunkId>,
+}
+
+/// What the framers of one class stored so far.
+#[derive(Debug, Default)]
+pub struct StoredTotals {
+    /// Bytes of chunks before compression.
+    pub raw_bytes: AtomicU64,
+    /// Bytes of stored frames.
+    pub stored_bytes: AtomicU64,
+    /// Chunks.
+    pub chunks: AtomicU64,
+}
+
+/// Encodes, seals, proves and stores frames. One per thread: it keeps its contexts and buffers.
+pub struct FrameWriter {
+    stream: Arc<PackStream>,
+    totals: Arc<StoredTotals>,
+    compression: Compression,
+    encoder: FrameEncoder,
+    decoder: FrameDecoder,
+    proof: Vec<u8>,
+}
+
+impl FrameWriter {
+    /// Makes contexts for one thread.
+    pub fn new(stream: Arc<PackStream>, totals: Arc<StoredTotals>, compression: Compression) -> Self {
+        let (encoder, decoder) = (FrameEncoder::new(), FrameDecoder::new());
+        Self { stream, totals, compression, encoder, decoder, proof: Vec::new() }
+    }
+
+    /// Stores one frame and leaves `raw` empty for the next.
+    ///
+    /// # Errors
+    /// When the store can't take it, or the sealed frame does not read back.
+    pub fn store(&mut self, raw: &mut RawFrame) -> Result<()> {
+        if raw.ids.is_empty() {
+            return Ok(());
+        }
+        // Head, tag, and at most five bytes for each length: nothing is moved while the frame grows.
+        let room = FRAME_PREFIX_BYTES
+            .saturating_add(TAG_BYTES)
+            .saturating_add(raw.ids.len().saturating_mul(5))
+            .saturating_add(64);
+        let mut stored = Vec::with_capacity(raw.chunks.raw_bytes().len().saturating_add(room));
+        stored.resize(FRAME_PREFIX_BYTES, 0);
+        self.encoder.encode(&raw.chunks, self.compression, &mut stored);
+        let place = self.stream.reserve(stored.len().saturating_sub(FRAME_PREFIX_BYTES), raw)?;
+        place.seal(&mut stored);
+        self.prove(&place, &stored, raw)?;
+        self.totals.add(raw, stored.len());
+        raw.chunks.clear();
+        raw.ids.clear();
+        // A frame that waits for its predecessor must not hold room for what compression saved.
+        stored.shrink_to_fit();
+        self.stream.fill(place, stored)
+    }
+
+    /// Opens, decodes and compares the frame before anybody relies on it: an encoder's defect or a flipped bit in
+    /// memory is found while the source is still there.
+    fn prove(&mut self, place: &Place, stored: &[u8], raw: &RawFrame) -> Result<()> {
+        self.proof.clear();
+        self.proof.extend_from_slice(stored);
+        let plaintext = place.open(&mut self.proof)?;
+        if raw.chunks.equals(&self.decoder.decode(plaintext)?) {
+            return Ok(());
+        }
+        let message = "a frame that was just encoded reads back differently; test this machine's memory";
+        Err(Error::new(ErrorKind::Damaged, message))
+    }
+}
+
+impl StoredTotals {
+    fn add(&self, raw: &RawFrame, stored_bytes: usize) {
+        let add =
+            |total: &AtomicU64, count: usize| total.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+        add(&self.raw_bytes, raw.chunks.raw_bytes().len());
+        add(&self.stored_bytes, stored_bytes);
+        add(&self.chunks, raw.ids.len());
+    }
+}
+
+/// Gathers chunks into frames for one worker. A full frame goes to an idle worker if there is one; otherwise this
+/// worker compresses it itself, so a single large file is compressed by all cores and nobody ever waits for a queue.
+pub struct Framer {
+    writer: FrameWriter,
+    gathering: RawFrame,
+    frame_bytes_target: usize,
+    surplus: Sender<RawFrame>,
+    idle: Arc<AtomicUsize>,
+}
+
+impl Framer {
+    /// `idle` counts the workers that wait for something to do on the other side of `surplus`.
+    pub fn new(access: &Access, writer: FrameWriter, surplus: Sender<RawFrame>, idle: Arc<AtomicUsize>) -> Self {
+        let frame_bytes_target = usize::try_from(access.config().parameters.frame_bytes_target).unwrap_or(usize::MAX);
+        Self { writer, gathering: RawFrame::default(), frame_bytes_target, surplus, idle }
+    }
+
+    /// Takes a chunk that this worker claimed as new.
+    ///
+    /// # Errors
+    /// When a full frame can't be stored.
+    pub fn add(&mut self, id: ChunkId, bytes: &[u8]) -> Result<()> {
+        if !self.gathering.chunks.fits(bytes.len()) {
+            self.pass_on()?;
+        }
+        self.gathering.chunks.push(bytes);
+        self.gathering.ids.push(id);
+        if self.gathering.chunks.is_full(self.frame_bytes_target) { self.pass_on() } else { Ok(()) }
+    }
+
+    /// Stores what another worker gathered.
+    ///
+    /// # Errors
+    /// As [`FrameWriter::store`].
+    pub fn help(&mut self, mut raw: RawFrame) -> Result<()> {
+        self.writer.store(&mut raw)
+    }
+
+    /// Stores what is gathered, full or not.
+    ///
+    /// # Errors
+    /// As [`FrameWriter::store`].
+    pub fn flush(&mut self) -> Result<()> {
+        self.writer.store(&mut self.gathering)
+    }
+
+    fn pass_on(&mut self) -> Result<()> {
+        if self.idle.load(Ordering::Relaxed) == 0 {
+            return self.flush();
+        }
+        match self.surplus.try_send(std::mem::take(&mut self.gathering)) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(raw) | TrySendError::Disconnected(raw)) => {
+                self.gathering = raw;
+                self.flush()
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The way back: from an id to the bytes that hash to it. Every seal, length and id is checked on the way.
+
+use crate::access::Access;
+use crate::content::frame_cache::{DecodedFrame, FrameCache, PackShelf};
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::FrameDecoder;
+use crate::id::{ChunkId, NodeId};
+use crate::index::Extent;
+use crate::manifest::{Item, NodeSource};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many bytes of decoded frames are kept for the next node or chunk.
+const CACHE_BYTES_MAX: usize = 16 << 20;
+
+/// Reads chunks and nodes. Shared by threads; memory is bounded by a cache of decoded frames and a shelf of open
+/// packs.
+pub struct ContentReader {
+    access: Access,
+    shelf: PackShelf,
+    frames: Mutex<FrameCache>,
+    decoders: Mutex<Vec<FrameDecoder>>,
+}
+
+impl ContentReader {
+    /// Starts with nothing cached.
+    pub fn new(access: Access) -> Self {
+        let shelf = PackShelf::new(access.clone());
+        Self { access, shelf, frames: Mutex::new(FrameCache::new(CACHE_BYTES_MAX)), decoders: Mutex::default() }
+    }
+
+    /// The repository that is read.
+    pub const fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Where a chunk lies.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when no committed pack holds it.
+    pub fn locate(&self, id: ChunkId) -> Result<Extent> {
+        let mut found = Vec::with_capacity(1);
+        self.access.index.lookup(&[id], &mut found)?;
+        found.pop().flatten().ok_or_else(|| missing(&id))
+    }
+
+    /// Reads, opens and decodes one frame, without the cache.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when it is missing or wrong in any way; the message names the pack and the place.
+    pub fn decode_frame(&self, extent: &Extent) -> Result<DecodedFrame> {
+        let pack = self.shelf.take(extent.pack)?;
+        let mut stored = vec![0; usize::try_from(extent.frame_bytes).unwrap_or(usize::MAX)];
+        pack.object.read_at(u64::from(extent.frame_offset), &mut stored)?;
+        let plaintext =
+            &*pack.opener.open_frame(extent.place().frame, &mut stored).map_err(|cause| pack.damaged(extent, cause))?;
+        let mut decoder = self.take_decoder();
+        let decoded = match decoder.decode(plaintext) {
+            Ok(frame) => Ok(DecodedFrame::copy_of(&frame)),
+            Err(cause) => Err(pack.damaged(extent, cause)),
+        };
+        self.decoders.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
+        decoded
+    }
+
+    /// The decoded frame that holds an extent, from the cache when it is there.
+    ///
+    /// # Errors
+    /// As [`Self::decode_frame`].
+    pub fn frame(&self, extent: &Extent) -> Result<Arc<DecodedFrame>> {
+        if let Some(frame) = self.cache().get(extent) {
+            return Ok(frame);
+        }
+        let frame = Arc::new(self.decode_frame(extent)?);
+        self.cache().put(extent, &frame);
+        Ok(frame)
+    }
+
+    /// The bytes of one chunk, proved against its id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when it is missing or wrong.
+    pub fn chunk(&self, id: ChunkId) -> Result<Vec<u8>> {
+        let extent = self.locate(id)?;
+        let frame = self.frame(&extent)?;
+        let bytes = frame.slice(&extent).ok_or_else(|| missing(&id))?;
+        if self.access.naming.chunk_ids.id(bytes) != id {
+            return Err(wrong(&id));
+        }
+        Ok(bytes.to_vec())
+    }
+
+    /// Appends what an item stands for: the bytes of its chunk, or its zeros.
+    ///
+    /// # Errors
+    /// As [`Self::chunk`].
+    pub fn append_item(&self, item: &Item, out: &mut Vec<u8>) -> Result<()> {
+        match item {
+            Item::Chunk { id, .. } => out.extend_from_slice(&self.chunk(*id)?),
+            Item::Zeros { bytes } => {
+                let length = usize::try_from(*bytes).unwrap_or(usize::MAX);
+                out.resize(out.len().saturating_add(length), 0);
+            }
+        }
+        Ok(())
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, FrameCache> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_decoder(&self) -> FrameDecoder {
+        self.decoders.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+}
+
+impl NodeSource for ContentReader {
+    type Error = Error;
+
+    fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
+        let extent = self.locate(id.as_chunk())?;
+        let frame = self.frame(&extent)?;
+        let bytes = frame.slice(&extent).ok_or_else(|| missing(&id))?;
+        if self.access.naming.node_ids.id(bytes) != id {
+            return Err(wrong(&id));
+        }
+        Ok(Arc::from(bytes))
+    }
+}
+
+fn missing(id: &impl std::fmt::Debug) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{id:?} is in no committed pack; run check to see what it touches"))
+}
+
+fn wrong(id: &impl std::fmt::Debug) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{id:?} is stored with other bytes; run check to see what it touches"))
+}

@@ -1,0 +1,119 @@
+//! The one public error. Rooms below have leaf errors of their own, which don't know this one; here they are summed
+//! up into what a caller can act on.
+
+mod causes;
+
+use std::fmt;
+
+/// What a caller can do about an [`Error`] depends on this alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no repository at the place that was named.
+    NoRepository,
+    /// There is something already where a repository should be made.
+    Occupied,
+    /// The password or key file opens none of the key slots.
+    WrongPassword,
+    /// Another process does what excludes this operation.
+    Busy,
+    /// The store or a local directory has no space left.
+    NoSpace,
+    /// The store can't be written to.
+    ReadOnly,
+    /// Stored bytes are missing or not what they should be.
+    Damaged,
+    /// The store lacks what it once acknowledged: it was rolled back.
+    RolledBack,
+    /// The repository needs a feature or version that this program does not know.
+    Unsupported,
+    /// The key's role does not allow this operation.
+    Denied,
+    /// No such snapshot, path or component.
+    NotFound,
+    /// A prefix fits several snapshots.
+    Ambiguous,
+    /// An argument has no meaning.
+    Invalid,
+    /// The session was ended by someone else before it could commit.
+    Aborted,
+    /// The caller asked to stop.
+    Interrupted,
+    /// The operating system refused an operation.
+    Io,
+}
+
+/// What went wrong, with which object, where and why.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of every operation of the library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Makes an error that says what went wrong.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Puts what was being done before the message.
+    #[must_use]
+    pub fn while_doing(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// What the caller can act on.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether stored bytes are missing or wrong.
+    pub const fn is_corrupt(&self) -> bool {
+        matches!(self.kind, ErrorKind::Damaged | ErrorKind::RolledBack)
+    }
+
+    /// Whether the same call may succeed later without anything being mended.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self.kind, ErrorKind::Busy | ErrorKind::NoSpace | ErrorKind::Aborted | ErrorKind::Interrupted)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.source {
+            Some(source) => write!(f, ": {}", chain(source.as_ref())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let said = source.to_string();
+        // Some messages hold their cause's already.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = source.source();
+    }
+    text
+}

@@ -1,0 +1,63 @@
+//! Names of users and groups, by which ownership survives a move to a machine that numbers them differently.
+
+use nix::unistd::{Gid, Group, Uid, User};
+use std::collections::HashMap;
+
+/// The name of a user on this machine; none when nobody has the id.
+pub fn user_name(uid: u32) -> Option<Vec<u8>> {
+    // A name service that fails knows nobody: the number stands for itself.
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name.into_bytes())
+}
+
+/// The name of a group on this machine; none when none has the id.
+pub fn group_name(gid: u32) -> Option<Vec<u8>> {
+    Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name.into_bytes())
+}
+
+/// From the ids in a snapshot to those of this machine: by name where both know it, else the same number.
+#[derive(Debug, Clone, Default)]
+pub struct OwnerMap {
+    users: HashMap<u32, u32>,
+    groups: HashMap<u32, u32>,
+}
+
+impl OwnerMap {
+    /// Looks up every name once.
+    pub fn new(users: &[(u32, Vec<u8>)], groups: &[(u32, Vec<u8>)]) -> Self {
+        let users = users.iter().filter_map(|(uid, name)| Some((*uid, user_id(name)?)));
+        let groups = groups.iter().filter_map(|(gid, name)| Some((*gid, group_id(name)?)));
+        Self { users: users.collect(), groups: groups.collect() }
+    }
+
+    /// The user id to restore.
+    pub fn uid(&self, stored: u32) -> u32 {
+        self.users.get(&stored).copied().unwrap_or(stored)
+    }
+
+    /// The group id to restore.
+    pub fn gid(&self, stored: u32) -> u32 {
+        self.groups.get(&stored).copied().unwrap_or(stored)
+    }
+}
+
+fn user_id(name: &[u8]) -> Option<u32> {
+    let name = std::str::from_utf8(name).ok()?;
+    User::from_name(name).ok().flatten().map(|user| user.uid.as_raw())
+}
+
+fn group_id(name: &[u8]) -> Option<u32> {
+    let name = std::str::from_utf8(name).ok()?;
+    Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_name_decides_and_an_unknown_one_leaves_the_number() {
+        let root = user_name(0).expect("uid 0 has a name");
+        let map = OwnerMap::new(&[(4711, root), (4712, b"nobody knows this one".to_vec())], &[]);
+        assert_eq!((map.uid(4711), map.uid(4712), map.uid(5), map.gid(7)), (0, 4712, 5, 7));
+    }
+}

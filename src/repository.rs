@@ -1,0 +1,357 @@
+//! The facade: one open repository and what can be done with it.
+
+use crate::access::{Access, Naming};
+use crate::backup::{self, BackupOptions, BackupReport};
+use crate::check::{self, CheckDepth, CheckReport};
+use crate::chunk::{ChunkIdKey, CutParameters, Gear};
+use crate::config::{ConfigChain, Parameters, Purpose};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ObjectHash, RepositoryId};
+use crate::index::{self, Mode, MovedAside};
+use crate::key::{KdfCost, KeyError, KeyRing, Slot, Unlock};
+use crate::manifest::{Entry, Key, Means};
+use crate::progress::Progress;
+use crate::restore::{self, RestoreOptions, RestoreReport};
+use crate::session::{self, History, Snapshot, SnapshotFilter, SnapshotSpec};
+use crate::stats::{self, RepositoryStats};
+use crate::store::{Created, Folder, Listed, LocalStore, ObjectName, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The most bytes that a key slot or a configuration may have.
+const SMALL_OBJECT_BYTES_MAX: u64 = 4 << 20;
+
+/// How to open a repository.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    cache_dir: PathBuf,
+    state_dir: PathBuf,
+    memory_bytes: u64,
+    threads: usize,
+    accept_rollback: AcceptRollback,
+    view: Mode,
+}
+
+/// What to do about a store that lacks what it had acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AcceptRollback {
+    /// Refuse to write to it.
+    #[default]
+    Refuse,
+    /// Go on under a new client id.
+    Accept,
+}
+
+impl OpenOptions {
+    /// Keeps the view of the index below `cache_dir` and the client's own state below `state_dir`, each in a folder
+    /// of the repository's own; uses 128 MiB and every core.
+    pub fn new(cache_dir: impl Into<PathBuf>, state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            cache_dir: cache_dir.into(),
+            state_dir: state_dir.into(),
+            memory_bytes: 128 << 20,
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+            accept_rollback: AcceptRollback::Refuse,
+            view: Mode::Writer,
+        }
+    }
+
+    /// How many bytes operations may use.
+    #[must_use]
+    pub const fn memory_bytes(mut self, memory_bytes: u64) -> Self {
+        self.memory_bytes = memory_bytes;
+        self
+    }
+
+    /// How many threads compress, or decode: at least one.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Takes no lock on the view: for operations that only read.
+    #[must_use]
+    pub const fn reading(mut self) -> Self {
+        self.view = Mode::Reader;
+        self
+    }
+
+    /// What to do about a store that was rolled back.
+    #[must_use]
+    pub const fn accept_rollback(mut self, accept: AcceptRollback) -> Self {
+        self.accept_rollback = accept;
+        self
+    }
+}
+
+/// How to make a repository.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct CreateOptions {
+    parameters: Parameters,
+    kdf: KdfCost,
+}
+
+impl CreateOptions {
+    /// How content is cut, framed and packed; some of it is fixed for the repository's life.
+    #[must_use]
+    pub const fn parameters(mut self, parameters: Parameters) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// What deriving a key from the password costs.
+    #[must_use]
+    pub const fn kdf(mut self, kdf: KdfCost) -> Self {
+        self.kdf = kdf;
+        self
+    }
+}
+
+/// An open repository.
+pub struct Repository {
+    access: Access,
+    options: OpenOptions,
+    notices: Vec<String>,
+}
+
+impl Repository {
+    /// Makes a repository in an empty or absent directory. Nothing is opened; the first key slot holds every right.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Occupied`] when the directory holds something, or what the file system refuses.
+    pub fn create(path: &Path, unlock: Unlock<'_>, options: &CreateOptions) -> Result<RepositoryId> {
+        let (ring, config) = KeyRing::create(options.parameters, session::now_ns())?;
+        let slot = crate::key::seal_slot(&ring, unlock, options.kdf, b"first", session::now_ns())?;
+        let store = LocalStore::create(path)?;
+        let slot_name = ObjectName::Key(ObjectHash::from_bytes(*blake3::hash(&slot).as_bytes()));
+        // The configuration comes last: without it the directory is no repository, and init may be tried again.
+        created(store.create(&slot_name, &slot)?, path)?;
+        created(store.create(&ObjectName::Config(0), &config)?, path)?;
+        Ok(ring.repository())
+    }
+
+    /// Opens the repository in a local directory: finds the key slot that `unlock` opens, verifies the configurations
+    /// and brings the view of the index up to date.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoRepository`], [`ErrorKind::WrongPassword`], [`ErrorKind::Unsupported`] when it needs what this
+    /// program does not know, or what store and cache directory refuse.
+    pub fn open(path: &Path, unlock: Unlock<'_>, options: OpenOptions) -> Result<Self> {
+        let store: Arc<dyn Store> = Arc::new(LocalStore::open(path)?);
+        Self::open_store(store, unlock, options)
+    }
+
+    /// Opens the repository in any store.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_store(store: Arc<dyn Store>, unlock: Unlock<'_>, options: OpenOptions) -> Result<Self> {
+        let ring = unlock_ring(store.as_ref(), unlock)?;
+        let chain = ConfigChain::load(&read_configs(store.as_ref())?, ring.config_zero())?;
+        ring.confirm(&chain)?;
+        chain.allows(Purpose::Read)?;
+        let repository = chain.repository().to_string();
+        let naming = naming(&ring, &chain)?;
+        let mode = options.view;
+        let view_bytes = usize::try_from(options.memory_bytes / 4).unwrap_or(usize::MAX);
+        let view = index::open_view(&options.cache_dir.join(&repository), chain.repository(), mode, view_bytes)?;
+        let access = Access {
+            store,
+            index: Arc::from(view.index),
+            ring: Arc::new(ring),
+            chain: Arc::new(chain),
+            naming: Arc::new(naming),
+            state_dir: options.state_dir.join(&repository),
+            memory_bytes: options.memory_bytes,
+            threads: options.threads,
+        };
+        Ok(Self { access, options, notices: view.moved_aside.iter().map(notice).collect() })
+    }
+
+    /// Makes a snapshot.
+    ///
+    /// # Errors
+    /// When the repository can't take it, was rolled back, or the caller stops. What single source items can't deliver
+    /// is in the report, not an error.
+    pub fn backup(&self, options: &BackupOptions, progress: &dyn Progress) -> Result<BackupReport> {
+        self.access.chain.allows(Purpose::Write)?;
+        let history = self.history()?;
+        let mut state = session::load(&self.access.state_dir)?;
+        if let Err(error) = session::check_rollback(&history, &state) {
+            match self.options.accept_rollback {
+                AcceptRollback::Refuse => return Err(error),
+                AcceptRollback::Accept => state = session::replace(&self.access.state_dir)?,
+            }
+        }
+        backup::run(&self.access, &history, &state, options, progress)
+    }
+
+    /// All snapshots that pass a filter, oldest first; forgotten ones are left out.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn snapshots(&self, filter: &SnapshotFilter) -> Result<Vec<Snapshot>> {
+        let history = self.history()?;
+        let fits = |snapshot: &Snapshot| !snapshot.forgotten && filter.passes(snapshot);
+        Ok(session::all(&history).into_iter().filter(fits).collect())
+    }
+
+    /// Finds the snapshot that a user names.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or [`ErrorKind::Ambiguous`] with the list of what fits.
+    pub fn resolve(&self, spec: &SnapshotSpec, filter: &SnapshotFilter) -> Result<Snapshot> {
+        session::resolve(&self.history()?, spec, filter, session::now_ns())
+    }
+
+    /// Visits the entries of a snapshot at and below `path`, in key order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when nothing is there; [`ErrorKind::Damaged`]; or what `each` returns.
+    pub fn list(&self, snapshot: &Snapshot, path: &Key, each: &mut dyn FnMut(&Entry) -> Result<()>) -> Result<()> {
+        session::bring_up_to_date(&self.access, &self.history()?)?;
+        restore::list(&self.access, snapshot, path, each)
+    }
+
+    /// Restores a snapshot or a part of it.
+    ///
+    /// # Errors
+    /// When the target can't be written at all, or the caller stops. Items that could not be restored as they were are
+    /// in the report.
+    pub fn restore(
+        &self,
+        snapshot: &Snapshot,
+        options: &RestoreOptions,
+        progress: &dyn Progress,
+    ) -> Result<RestoreReport> {
+        session::bring_up_to_date(&self.access, &self.history()?)?;
+        restore::run(&self.access, snapshot, options, progress)
+    }
+
+    /// Checks every object, and with [`CheckDepth::Data`] every byte. Damage is data in the report, not an error.
+    ///
+    /// # Errors
+    /// When the store can't be listed, or the caller stops.
+    pub fn check(&self, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
+        self.access.chain.allows(Purpose::Check)?;
+        check::run(&self.access, &self.history()?, depth, progress)
+    }
+
+    /// How much the repository holds, and in what.
+    ///
+    /// # Errors
+    /// When the store can't be listed.
+    pub fn stats(&self) -> Result<RepositoryStats> {
+        let history = self.history()?;
+        session::bring_up_to_date(&self.access, &history)?;
+        stats::run(&self.access, &history)
+    }
+
+    /// The repository's id.
+    pub fn id(&self) -> RepositoryId {
+        self.access.chain.repository()
+    }
+
+    /// What a user should know about how the repository was opened, such as a view that had to be built again.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    fn history(&self) -> Result<History> {
+        History::load(&self.access)
+    }
+}
+
+fn notice(moved: &MovedAside) -> String {
+    format!(
+        "the view of the index was damaged ({}), was moved to {} and is built again",
+        moved.reason,
+        moved.to.display()
+    )
+}
+
+fn created(created: Created, path: &Path) -> Result<()> {
+    match created {
+        Created::New => Ok(()),
+        Created::Exists => {
+            let message = format!("{} was made a repository by someone else at the same moment", path.display());
+            Err(Error::new(ErrorKind::Occupied, message))
+        }
+    }
+}
+
+/// Tries every key slot; a slot that is damaged does not keep another one from opening.
+fn unlock_ring(store: &dyn Store, unlock: Unlock<'_>) -> Result<KeyRing> {
+    let mut names = Vec::new();
+    store.list(Folder::Keys, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Key(name), .. } = listed {
+            names.push(name);
+        }
+    })?;
+    let mut damaged = None;
+    let mut tried = 0usize;
+    for name in &names {
+        let opened = || -> Result<Option<KeyRing>> {
+            let bytes = store.read(&ObjectName::Key(*name), SMALL_OBJECT_BYTES_MAX)?;
+            match Slot::parse(name, &bytes)?.open(unlock) {
+                Ok(ring) => Ok(Some(ring)),
+                Err(KeyError::WrongSecret | KeyError::OtherKind { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
+        match opened() {
+            Ok(Some(ring)) => return Ok(ring),
+            Ok(None) => tried = tried.saturating_add(1),
+            Err(error) => damaged = Some(error.while_doing(format!("key slot {name}"))),
+        }
+    }
+    match damaged {
+        Some(error) if tried == 0 => Err(error),
+        _ => {
+            let message =
+                format!("the password or key file opens none of the {} key slots in {}", names.len(), store.describe());
+            Err(Error::new(ErrorKind::WrongPassword, message))
+        }
+    }
+}
+
+fn read_configs(store: &dyn Store) -> Result<Vec<(u32, Vec<u8>)>> {
+    let mut numbers = Vec::new();
+    store.list(Folder::Config, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Config(number), .. } = listed {
+            numbers.push(number);
+        }
+    })?;
+    let read = |number| Ok((number, store.read(&ObjectName::Config(number), SMALL_OBJECT_BYTES_MAX)?));
+    numbers.into_iter().map(read).collect()
+}
+
+fn naming(ring: &KeyRing, chain: &ConfigChain) -> Result<Naming> {
+    let parameters = chain.latest().parameters;
+    let cuts = CutParameters::parse(
+        parameters.chunk_bytes_min,
+        parameters.chunk_bytes_avg,
+        parameters.chunk_bytes_max,
+        parameters.normalization,
+    )
+    .map_err(|cause| Error::new(ErrorKind::Unsupported, "the repository's chunk sizes can't be used").because(cause))?;
+    Ok(Naming {
+        chunk_ids: ChunkIdKey::from_bytes(*ring.chunk_id_key().expose()),
+        node_ids: crate::manifest::NodeIdKey::derive(ring.naming()),
+        boundary: crate::manifest::BoundaryKey::derive(ring.naming()),
+        hard_links: crate::manifest::HardLinkKey::derive(ring.naming()),
+        gear: Gear::derive(ring.gear_key().expose()),
+        cuts,
+        manifest_means: means(parameters.manifest_leaf_mean, parameters.inner_mean)?,
+        stat_means: means(parameters.stat_leaf_mean, parameters.inner_mean)?,
+        item_means: means(parameters.item_mean, parameters.inner_mean)?,
+    })
+}
+
+fn means(leaf: u32, inner: u32) -> Result<Means> {
+    let unusable = || Error::new(ErrorKind::Unsupported, "the repository's node sizes can't be used");
+    Means::parse(leaf, inner).ok_or_else(unusable)
+}

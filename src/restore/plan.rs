@@ -1,0 +1,253 @@
+//! Entry by entry: directories, links and nodes are made at once, files are gathered into windows.
+
+use crate::content::ContentReader;
+use crate::destination::{Destination, DestinationError, Existing, Metadata, Owner};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::{
+    Attribute, AttributeValue, Body, Device, Entry, Hole, ItemReader, Key, decode_holes, decode_xattrs,
+};
+use crate::manifest::{Kind, Xattr};
+use crate::owner::OwnerMap;
+use crate::restore::options::{Choice, RestoreOptions};
+use crate::restore::outcome::{Outcome, RestoreProblemKind};
+use crate::restore::window::{FileWork, Window};
+use crate::scratch::Scratch;
+use crate::session::SnapshotComponent;
+
+/// A directory on the way to the entry at hand.
+struct OnTheWay {
+    /// Its key in the snapshot.
+    key: Key,
+    /// Its key in the target, and what it is to get in the end; none for one that is passed over.
+    target: Key,
+    metadata: Metadata,
+    made: bool,
+}
+
+/// Turns entries into work.
+pub(super) struct Planner<'a> {
+    reader: &'a ContentReader,
+    destination: &'a Destination,
+    options: &'a RestoreOptions,
+    outcome: &'a Outcome<'a>,
+    owners: OwnerMap,
+    /// The directories from the root of the restore to the entry at hand.
+    way: Vec<OnTheWay>,
+    /// Directories whose last entry was planned: they get their metadata when the window is written.
+    left: Vec<(Key, Key, Metadata)>,
+    window: Window<'a>,
+    /// For each hard-link group the key of the name that was restored first.
+    groups: Scratch,
+    /// Nothing at or below this key is restored.
+    skipped: Option<Key>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        reader: &'a ContentReader,
+        destination: &'a Destination,
+        component: &SnapshotComponent,
+        options: &'a RestoreOptions,
+        outcome: &'a Outcome<'a>,
+    ) -> Result<Self> {
+        Ok(Self {
+            reader,
+            destination,
+            options,
+            outcome,
+            owners: OwnerMap::new(&component.users, &component.groups),
+            way: Vec::new(),
+            left: Vec::new(),
+            window: Window::new(reader, destination, outcome),
+            groups: reader.access().scratch()?,
+            skipped: None,
+        })
+    }
+
+    /// Takes the next entry in key order.
+    pub(super) fn take(&mut self, entry: Entry) -> Result<()> {
+        if self.skipped.as_ref().is_some_and(|skipped| entry.key.is_within(skipped)) {
+            return Ok(());
+        }
+        self.leave_until(&entry.key)?;
+        let choice = self.options.select.as_ref().map_or(Choice::Take, |select| select(&entry));
+        if choice == Choice::Skip {
+            self.skipped = Some(entry.key);
+            return Ok(());
+        }
+        let Some(target) = self.target_of(&entry) else { return Ok(()) };
+        let xattrs = self.xattrs(&entry)?;
+        let metadata = self.metadata(&entry, xattrs);
+        if entry.kind() == Kind::Directory {
+            self.way.push(OnTheWay { key: entry.key.clone(), target, metadata, made: false });
+            if choice == Choice::Take {
+                self.make_way()?;
+            }
+            return self.tell_unread(&entry);
+        }
+        if choice == Choice::Pass {
+            return Ok(());
+        }
+        if entry.is_unreadable() {
+            return self.tell_unread(&entry);
+        }
+        self.make_way()?;
+        self.make(&entry, target, metadata)
+    }
+
+    /// Writes what is gathered and sets the metadata of all directories.
+    pub(super) fn finish(mut self) -> Result<()> {
+        while self.leave() {}
+        self.write_window()
+    }
+
+    /// Where the entry goes: below the target at its own path, or, for a subtree, at its path within that.
+    fn target_of(&self, entry: &Entry) -> Option<Key> {
+        let subtree = &self.options.path;
+        if subtree.is_root() {
+            return Some(entry.key.clone());
+        }
+        if entry.key == *subtree {
+            let is_directory = entry.kind() == Kind::Directory;
+            return if is_directory { Some(Key::root()) } else { Key::parse(subtree.name().to_vec()).ok() };
+        }
+        let below = entry.key.as_bytes().get(subtree.as_bytes().len().saturating_add(1)..)?;
+        Key::parse(below.to_vec()).ok()
+    }
+
+    fn leave_until(&mut self, key: &Key) -> Result<()> {
+        while self.way.last().is_some_and(|directory| !key.is_within(&directory.key)) {
+            self.leave();
+        }
+        if self.window.is_full() || self.left.len() >= crate::restore::window::ENTRIES_MAX {
+            self.write_window()?;
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self) -> bool {
+        let Some(directory) = self.way.pop() else { return false };
+        if directory.made {
+            self.left.push((directory.key, directory.target, directory.metadata));
+        }
+        true
+    }
+
+    fn write_window(&mut self) -> Result<()> {
+        self.window.write()?;
+        for (key, target, metadata) in std::mem::take(&mut self.left) {
+            self.window.finish_entry(&key, &target, &metadata)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the directories on the way that are not made yet. One that can't be made is told once; what is below it
+    /// then tells for itself.
+    fn make_way(&mut self) -> Result<()> {
+        for directory in self.way.iter_mut().filter(|directory| !directory.made) {
+            match self.destination.make_directory(&directory.target) {
+                Ok(_) => {
+                    directory.made = true;
+                    self.outcome.other_done();
+                }
+                Err(error) => self.outcome.refused(directory.key.to_path(), error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
+        let made = match &entry.body {
+            Body::File(_) => return self.file(entry, target, metadata),
+            Body::Symlink(link) => self.destination.make_symlink(&target, link).map(drop),
+            Body::Fifo | Body::Socket => self.special(entry.kind(), &target, Device { major: 0, minor: 0 }),
+            Body::CharDevice(device) | Body::BlockDevice(device) => self.special(entry.kind(), &target, *device),
+            Body::Directory | Body::Ancestor | Body::Unknown => return Ok(()),
+        };
+        match made {
+            Ok(()) => {
+                self.outcome.other_done();
+                self.window.finish_entry(&entry.key, &target, &metadata)
+            }
+            Err(error) => self.outcome.refused(entry.key.to_path(), error),
+        }
+    }
+
+    fn special(&self, kind: Kind, target: &Key, device: Device) -> Result<(), DestinationError> {
+        self.destination.make_special(target, kind, device).map(drop)
+    }
+
+    fn file(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
+        let mut existing = Existing::Reuse;
+        if let Some(group) = &entry.group {
+            if let Some(first) = self.groups.get(group.as_bytes())? {
+                let first = Key::parse(first)
+                    .map_err(|cause| Error::new(ErrorKind::Io, "the table of hard links was changed").because(cause))?;
+                return match self.destination.make_link(&first, &target) {
+                    Ok(_) => {
+                        self.outcome.file_done(0);
+                        Ok(())
+                    }
+                    Err(error) => self.outcome.refused(entry.key.to_path(), error),
+                };
+            }
+            self.groups.put(group.as_bytes(), target.as_bytes())?;
+            existing = Existing::Replace;
+        }
+        let holes = self.holes(entry)?;
+        let Some(content) = entry.content() else { return Ok(()) };
+        let work = FileWork::new(entry.key.clone(), target, metadata, content.bytes(), holes);
+        self.window.add(work, content, existing)
+    }
+
+    fn tell_unread(&self, entry: &Entry) -> Result<()> {
+        if let crate::manifest::State::Unreadable { errno } = entry.state {
+            let cause = std::io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(0));
+            let message = format!("it could not be read when the snapshot was made: {cause}");
+            self.outcome.problem(entry.key.to_path(), RestoreProblemKind::NotStored, message);
+        }
+        Ok(())
+    }
+
+    fn metadata(&self, entry: &Entry, xattrs: Vec<Xattr>) -> Metadata {
+        let owner = Owner::Ids { uid: self.owners.uid(entry.uid), gid: self.owners.gid(entry.gid) };
+        Metadata { kind: entry.kind(), owner, mode: entry.mode, mtime: entry.mtime, xattrs }
+    }
+
+    fn xattrs(&self, entry: &Entry) -> Result<Vec<Xattr>> {
+        let Some(value) = self.attribute(entry, Attribute::XATTRS)? else { return Ok(Vec::new()) };
+        decode_xattrs(&value).or_else(|cause| {
+            let error = Error::new(ErrorKind::Damaged, "its extended attributes are malformed").because(cause);
+            self.outcome.damaged(entry.key.to_path(), error).map(|()| Vec::new())
+        })
+    }
+
+    fn holes(&self, entry: &Entry) -> Result<Vec<Hole>> {
+        let Some(value) = self.attribute(entry, Attribute::HOLES)? else { return Ok(Vec::new()) };
+        decode_holes(&value).or_else(|cause| {
+            let error = Error::new(ErrorKind::Damaged, "its list of holes is malformed").because(cause);
+            self.outcome.damaged(entry.key.to_path(), error).map(|()| Vec::new())
+        })
+    }
+
+    /// The value of an attribute, wherever it lies; one that can't be read is told and left out.
+    fn attribute(&self, entry: &Entry, id: u32) -> Result<Option<Vec<u8>>> {
+        let list = match entry.attributes.get(id) {
+            None => return Ok(None),
+            Some(AttributeValue::Inline(value)) => return Ok(Some(value.clone())),
+            Some(AttributeValue::OutOfLine(list)) => list.clone(),
+        };
+        let read = || -> Result<Vec<u8>> {
+            let mut value = Vec::new();
+            let mut items = ItemReader::new(self.reader, list);
+            while let Some(placed) = items.next_item()? {
+                self.reader.append_item(&placed.item, &mut value)?;
+            }
+            Ok(value)
+        };
+        match read() {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.outcome.damaged(entry.key.to_path(), error).map(|()| None),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The entries at and below a path of a snapshot.
+
+use crate::access::Access;
+use crate::content::ContentReader;
+use crate::error::{Error, Result};
+use crate::id::NodeId;
+use crate::manifest::{Cursor, Entry, Key, ReadError};
+use crate::restore::outcome::Outcome;
+use crate::session::Snapshot;
+
+/// The entries of a subtree in key order.
+pub(super) struct Entries<'a> {
+    cursor: Cursor<Entry, &'a ContentReader>,
+    subtree: Key,
+    /// The entry at the path itself, which was read to see whether there is one.
+    first: Option<Entry>,
+}
+
+/// Finds the subtree at `path`; none when nothing is there. The root is always there.
+pub(super) fn entries_at<'a>(reader: &'a ContentReader, root: NodeId, path: &Key) -> Result<Option<Entries<'a>>> {
+    let mut cursor = Cursor::new(reader, root);
+    if path.is_root() {
+        return Ok(Some(Entries { cursor, subtree: path.clone(), first: None }));
+    }
+    let first = cursor.find(path)?;
+    Ok(first.map(|first| Entries { cursor, subtree: path.clone(), first: Some(first) }))
+}
+
+impl Entries<'_> {
+    /// The next entry; none at the end of the subtree.
+    fn try_next(&mut self) -> Result<Option<Entry>, ReadError<Error>> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        let entry = self.cursor.next_row()?;
+        Ok(entry.filter(|entry| entry.key.is_within(&self.subtree)))
+    }
+
+    /// The next entry; a damaged part of the tree is told and passed over.
+    pub(super) fn next_entry(&mut self, outcome: &Outcome<'_>) -> Result<Option<Entry>> {
+        loop {
+            match self.try_next() {
+                Ok(entry) => return Ok(entry),
+                Err(error) => outcome.damaged(self.subtree.to_path(), error.into())?,
+            }
+        }
+    }
+}
+
+/// Visits the entries of a snapshot at and below `path`, in key order.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when nothing is there; [`ErrorKind::Damaged`]; or what `each` returns.
+pub fn list(
+    access: &Access,
+    snapshot: &Snapshot,
+    path: &Key,
+    each: &mut dyn FnMut(&Entry) -> Result<()>,
+) -> Result<()> {
+    let reader = ContentReader::new(access.clone());
+    let mut found = false;
+    for component in &snapshot.components {
+        let Some(root) = component.manifest else { continue };
+        let Some(mut entries) = entries_at(&reader, root, path)? else { continue };
+        found = true;
+        while let Some(entry) = entries.try_next()? {
+            each(&entry)?;
+        }
+    }
+    if found || path.is_root() { Ok(()) } else { Err(super::nothing_there(snapshot, path)) }
+}

@@ -1,0 +1,240 @@
+//! A window of files that are restored together, so that every frame they need is read and decoded once.
+
+use crate::content::ContentReader;
+use crate::destination::{Destination, Existing, Metadata, TargetFile};
+use crate::error::Result;
+use crate::id::ChunkId;
+use crate::manifest::{Content, Hole, Item, ItemReader, Key, Placed};
+use crate::restore::outcome::{Outcome, RestoreProblemKind};
+use crate::restore::write;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many chunks a window asks for at most: about 4 GiB of content at the usual size of chunks, and 5 MiB of memory.
+pub(super) const WANTS_MAX: usize = 64 << 10;
+/// How many files, or directories waiting for their metadata, a window holds at most: about 16 MiB of memory.
+pub(super) const ENTRIES_MAX: usize = 32 << 10;
+
+/// One file on its way to the target.
+pub(super) struct FileWork {
+    key: Key,
+    target: Key,
+    metadata: Metadata,
+    bytes: u64,
+    holes: Vec<Hole>,
+    /// Parts that are not written yet, and one for the planner while it still adds parts.
+    remaining: AtomicUsize,
+    /// Whether a part of it could not be written.
+    failed: AtomicBool,
+    /// What to do with a file that is there already; taken by whoever makes the file.
+    existing: Mutex<Option<Existing>>,
+}
+
+/// A chunk that is wanted at one place of one file.
+pub(super) struct Want {
+    pub(super) id: ChunkId,
+    pub(super) offset: u64,
+    pub(super) file: Arc<FileWork>,
+}
+
+impl FileWork {
+    pub(super) const fn new(key: Key, target: Key, metadata: Metadata, bytes: u64, holes: Vec<Hole>) -> Self {
+        let (remaining, failed) = (AtomicUsize::new(1), AtomicBool::new(false));
+        Self { key, target, metadata, bytes, holes, remaining, failed, existing: Mutex::new(None) }
+    }
+
+    /// The file, made by whoever needs it first.
+    fn open(&self, destination: &Destination) -> Result<Arc<TargetFile>, crate::destination::DestinationError> {
+        let mut existing = self.existing.lock().unwrap_or_else(PoisonError::into_inner);
+        match existing.take() {
+            Some(existing) => destination.create_file(&self.target, self.bytes, existing),
+            None => destination.file(&self.target),
+        }
+    }
+
+    /// Writes bytes but where holes shall be.
+    fn write(&self, file: &TargetFile, offset: u64, bytes: &[u8]) -> Result<(), crate::destination::DestinationError> {
+        let mut done = 0usize;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            let at = offset.saturating_add(length(done));
+            let (hole, run) = self.run_at(at, length(rest.len()));
+            let run = usize::try_from(run).unwrap_or(rest.len()).min(rest.len());
+            if hole {
+                file.make_hole(at, length(run))?;
+            } else {
+                file.write_at(at, rest.get(..run).unwrap_or_default())?;
+            }
+            done = done.saturating_add(run);
+        }
+        Ok(())
+    }
+
+    /// Writes zeros but where holes shall be.
+    fn write_zeros(
+        &self,
+        file: &TargetFile,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<(), crate::destination::DestinationError> {
+        let end = offset.saturating_add(bytes);
+        let mut at = offset;
+        while at < end {
+            let (hole, run) = self.run_at(at, end.saturating_sub(at));
+            if hole {
+                file.make_hole(at, run)?
+            } else {
+                file.write_zeros(at, run)?
+            }
+            at = at.saturating_add(run);
+        }
+        Ok(())
+    }
+
+    /// Whether a hole shall be at `offset`, and how far, up to `max`, it is the same from there on.
+    fn run_at(&self, offset: u64, max: u64) -> (bool, u64) {
+        let next = self.holes.partition_point(|hole| hole.offset.saturating_add(hole.bytes) <= offset);
+        match self.holes.get(next) {
+            Some(hole) if hole.offset <= offset => {
+                (true, hole.offset.saturating_add(hole.bytes).saturating_sub(offset).min(max))
+            }
+            Some(hole) => (false, hole.offset.saturating_sub(offset).min(max)),
+            None => (false, max),
+        }
+    }
+}
+
+/// Files and the chunks that they want.
+pub(super) struct Window<'a> {
+    reader: &'a ContentReader,
+    destination: &'a Destination,
+    outcome: &'a Outcome<'a>,
+    wants: Vec<Want>,
+    file_count: usize,
+}
+
+impl<'a> Window<'a> {
+    pub(super) const fn new(reader: &'a ContentReader, destination: &'a Destination, outcome: &'a Outcome<'a>) -> Self {
+        Self { reader, destination, outcome, wants: Vec::new(), file_count: 0 }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.wants.len() >= WANTS_MAX || self.file_count >= ENTRIES_MAX
+    }
+
+    pub(super) const fn reader(&self) -> &'a ContentReader {
+        self.reader
+    }
+
+    pub(super) fn stopped(&self) -> bool {
+        self.outcome.stopped()
+    }
+
+    /// Adds a file. One that wants more chunks than a window holds is written in several windows.
+    pub(super) fn add(&mut self, work: FileWork, content: &Content, existing: Existing) -> Result<()> {
+        self.file_count = self.file_count.saturating_add(1);
+        *work.existing.lock().unwrap_or_else(PoisonError::into_inner) = Some(existing);
+        let work = Arc::new(work);
+        // Another name may be linked to it before its content comes, and a file without chunks is asked for by nobody.
+        if existing == Existing::Replace || !matches!(content, Content::Items(_)) {
+            let inline = match content {
+                Content::Inline(bytes) => bytes.as_slice(),
+                Content::Items(_) => &[],
+            };
+            self.put(&work, |work, file| work.write(file, 0, inline))?;
+        }
+        if let Content::Items(list) = content {
+            let mut items = ItemReader::new(self.reader, list.clone());
+            loop {
+                match items.next_item() {
+                    Ok(Some(placed)) => self.add_item(&work, &placed)?,
+                    Ok(None) => break,
+                    Err(error) => self.fail(&work, error.into())?,
+                }
+            }
+        }
+        self.part_done(&work)
+    }
+
+    fn add_item(&mut self, work: &Arc<FileWork>, placed: &Placed) -> Result<()> {
+        match placed.item {
+            Item::Zeros { bytes } => self.put(work, |work, file| work.write_zeros(file, placed.offset, bytes)),
+            Item::Chunk { id, .. } => {
+                work.remaining.fetch_add(1, Ordering::Relaxed);
+                self.wants.push(Want { id, offset: placed.offset, file: Arc::clone(work) });
+                if self.wants.len() >= WANTS_MAX { self.write() } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Reads and writes everything that is wanted.
+    pub(super) fn write(&mut self) -> Result<()> {
+        let wants = std::mem::take(&mut self.wants);
+        self.file_count = 0;
+        write::write(self, wants)
+    }
+
+    /// Writes a chunk that was proved against its id to one place that wants it.
+    pub(super) fn put_chunk(&self, want: &Want, bytes: &[u8]) -> Result<()> {
+        self.put(&want.file, |work, file| work.write(file, want.offset, bytes))?;
+        self.part_done(&want.file)
+    }
+
+    /// A part of a file can't be had; the rest of it is restored all the same.
+    pub(super) fn lose(&self, want: &Want, error: crate::error::Error) -> Result<()> {
+        self.fail(&want.file, error)?;
+        self.part_done(&want.file)
+    }
+
+    /// Sets the metadata of an entry that is complete.
+    pub(super) fn finish_entry(&self, key: &Key, target: &Key, metadata: &Metadata) -> Result<()> {
+        match self.destination.set_metadata(target, metadata) {
+            Ok(shortfalls) => {
+                for shortfall in shortfalls {
+                    self.outcome.problem(key.to_path(), RestoreProblemKind::Metadata, shortfall.to_string());
+                }
+                Ok(())
+            }
+            Err(error) => self.outcome.refused(key.to_path(), error),
+        }
+    }
+
+    fn put(
+        &self,
+        work: &FileWork,
+        write: impl FnOnce(&FileWork, &TargetFile) -> Result<(), crate::destination::DestinationError>,
+    ) -> Result<()> {
+        if work.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match work.open(self.destination).and_then(|file| write(work, &file)) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // Told once: what else is to come of this file would be refused as well.
+                if work.failed.swap(true, Ordering::Relaxed) {
+                    return Ok(());
+                }
+                self.outcome.refused(work.key.to_path(), error)
+            }
+        }
+    }
+
+    fn fail(&self, work: &FileWork, error: crate::error::Error) -> Result<()> {
+        self.outcome.damaged(work.key.to_path(), error)
+    }
+
+    fn part_done(&self, work: &FileWork) -> Result<()> {
+        if work.remaining.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return Ok(());
+        }
+        if work.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.finish_entry(&work.key, &work.target, &work.metadata)?;
+        self.outcome.file_done(work.bytes);
+        Ok(())
+    }
+}
+
+fn length(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,121 @@
+//! Reading what a window wants: every frame once, in the order of the packs, on all cores.
+
+use crate::content::DecodedFrame;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::ChunkId;
+use crate::index::Extent;
+use crate::restore::window::{Want, Window};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many ids are looked up at once.
+const LOOKUP_IDS: usize = 1024;
+
+/// Writes every want, or tells why it can't be had.
+pub(super) fn write(window: &Window<'_>, wants: Vec<Want>) -> Result<()> {
+    let located = locate(window, wants)?;
+    let frames = frames(&located);
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        while let Some(range) = frames.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if window.stopped() {
+                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
+            }
+            write_frame(window, located.get(range.clone()).unwrap_or_default())?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..window.reader().access().threads).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Vec<Result<()>>>()
+            .into_iter()
+            .collect()
+    })
+}
+
+/// Finds every chunk and sorts by where it lies. Chunks that lie nowhere are told here.
+fn locate(window: &Window<'_>, wants: Vec<Want>) -> Result<Vec<(Extent, Want)>> {
+    let mut located = Vec::with_capacity(wants.len());
+    let (mut ids, mut found) = (Vec::with_capacity(LOOKUP_IDS), Vec::with_capacity(LOOKUP_IDS));
+    let mut wants = wants.into_iter().peekable();
+    while wants.peek().is_some() {
+        let batch: Vec<Want> = wants.by_ref().take(LOOKUP_IDS).collect();
+        ids.clear();
+        ids.extend(batch.iter().map(|want| want.id));
+        window.reader().access().index.lookup(&ids, &mut found)?;
+        for (want, extent) in batch.into_iter().zip(&found) {
+            match extent {
+                Some(extent) => located.push((*extent, want)),
+                None => window.lose(&want, missing(want.id))?,
+            }
+        }
+    }
+    let place = |extent: &Extent| (extent.pack, extent.frame_offset, extent.chunk_offset);
+    located.sort_by(|(one, a), (other, b)| place(one).cmp(&place(other)).then(a.offset.cmp(&b.offset)));
+    Ok(located)
+}
+
+/// The runs of wants that lie in one frame.
+fn frames(located: &[(Extent, Want)]) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut before = None;
+    for (place, (extent, _)) in located.iter().enumerate() {
+        let frame = Some((extent.pack, extent.frame));
+        match ranges.last_mut().filter(|_| frame == before) {
+            Some(range) => range.end = place.saturating_add(1),
+            None => ranges.push(place..place.saturating_add(1)),
+        }
+        before = frame;
+    }
+    ranges
+}
+
+fn write_frame(window: &Window<'_>, wants: &[(Extent, Want)]) -> Result<()> {
+    let Some((first, _)) = wants.first() else { return Ok(()) };
+    let frame = match window.reader().decode_frame(first) {
+        Ok(frame) => frame,
+        Err(error) if error.kind() == ErrorKind::Damaged => {
+            return wants.iter().try_for_each(|(_, want)| window.lose(want, again(&error)));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut proved: Option<ChunkId> = None;
+    for (extent, want) in wants {
+        match chunk(window, &frame, extent, want, &mut proved) {
+            Ok(bytes) => window.put_chunk(want, bytes)?,
+            Err(error) => window.lose(want, error)?,
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a chunk, proved against its id; once for all wants of one chunk, which stand side by side.
+fn chunk<'f>(
+    window: &Window<'_>,
+    frame: &'f DecodedFrame,
+    extent: &Extent,
+    want: &Want,
+    proved: &mut Option<ChunkId>,
+) -> Result<&'f [u8]> {
+    let bytes = frame.slice(extent).ok_or_else(|| missing(want.id))?;
+    if *proved != Some(want.id) {
+        if window.reader().access().naming.chunk_ids.id(bytes) != want.id {
+            return Err(missing(want.id));
+        }
+        *proved = Some(want.id);
+    }
+    Ok(bytes)
+}
+
+fn missing(id: ChunkId) -> Error {
+    let message =
+        format!("{id:?} is in no committed pack, or not what its name says; run check to see what it touches");
+    Error::new(ErrorKind::Damaged, message)
+}
+
+fn again(error: &Error) -> Error {
+    Error::new(error.kind(), error.to_string())
+}

@@ -1,0 +1,227 @@
+//! Finishes packs and commits them in checkpoints while a run goes on, so that an interrupted run loses at most the
+//! packs in flight. One thread, off the workers' path: footers, fsyncs, segments, outcomes, heartbeats.
+
+use crate::access::Access;
+use crate::content::{Claims, ClosedPack, PackStream};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ChunkId, ClientId, SessionId};
+use crate::outcome::OutcomeKind;
+use crate::segment::PackRow;
+use crate::session::journal::Journal;
+use crate::session::ledger::Ledger;
+use crate::session::running::{self, RunningSession, Writer};
+use crate::session_record::{HeartbeatBody, SessionKind};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// A checkpoint is committed this long after its first pack was finished.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(120);
+/// Or when it names so many chunks: their claims and rows are in memory until then, about 80 bytes each.
+const CHECKPOINT_CHUNKS_MAX: usize = 400_000;
+/// How often an open session shows that it lives.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Opens checkpoint sessions when content streams ask for one.
+pub struct CheckpointSessions {
+    access: Access,
+    writer: Writer,
+    client: ClientId,
+    opened: Mutex<Vec<RunningSession>>,
+}
+
+impl CheckpointSessions {
+    /// None is open yet.
+    pub const fn new(access: Access, writer: Writer, client: ClientId) -> Self {
+        Self { access, writer, client, opened: Mutex::new(Vec::new()) }
+    }
+
+    /// Opens the next checkpoint session of the client, above `above`.
+    ///
+    /// # Errors
+    /// When the store can't take the session object.
+    pub fn open(&self, above: u64) -> Result<SessionId> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = opened.iter().map(|session| session.id.number).max().unwrap_or(above).saturating_add(1);
+        let session = running::open(&self.access, self.client, number, SessionKind::Checkpoint, &self.writer)?;
+        opened.push(session);
+        Ok(session.id)
+    }
+
+    fn find(&self, id: SessionId) -> Option<RunningSession> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.iter().find(|session| session.id == id).copied()
+    }
+
+    fn abort_all(&self, decided: &[SessionId]) {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        for session in opened.iter().filter(|session| !decided.contains(&session.id)) {
+            session.abort(&self.access);
+        }
+    }
+}
+
+/// The thread's own side: everything between a closed pack and a committed checkpoint.
+pub struct Checkpointer {
+    /// The repository.
+    pub access: Access,
+    /// The session whose packs wait for the run's end.
+    pub main: RunningSession,
+    /// Where checkpoint sessions come from.
+    pub sessions: Arc<CheckpointSessions>,
+    /// The stream whose session turns at each checkpoint; weak, so that dropping it ends the thread.
+    pub content: Weak<PackStream>,
+    /// Released once a checkpoint is in the index.
+    pub claims: Arc<Claims>,
+}
+
+struct Pending {
+    ledger: Ledger,
+    journal: Journal,
+    chunks: usize,
+    since: Instant,
+    /// How many packs the session will have, once its stream has turned.
+    expected: Option<u64>,
+}
+
+struct Progressing {
+    main: Ledger,
+    checkpoints: BTreeMap<SessionId, Pending>,
+    decided: Vec<SessionId>,
+    beat: u64,
+    beaten: Instant,
+}
+
+impl Checkpointer {
+    /// Receives closed packs until all their senders are gone, then commits what is left. Returns the main session's
+    /// packs, which are durable and not yet published.
+    ///
+    /// # Errors
+    /// The first failure of the store; every checkpoint session is then decided, by abort if need be.
+    pub fn run(self, closed: &Receiver<ClosedPack>) -> Result<Ledger> {
+        let mut progressing = Progressing {
+            main: Ledger::default(),
+            checkpoints: BTreeMap::new(),
+            decided: Vec::new(),
+            beat: 0,
+            beaten: Instant::now(),
+        };
+        let outcome = self.receive(closed, &mut progressing).and_then(|()| self.finish(&mut progressing));
+        if outcome.is_err() {
+            self.sessions.abort_all(&progressing.decided);
+        }
+        outcome.map(|()| progressing.main)
+    }
+
+    fn receive(&self, closed: &Receiver<ClosedPack>, progressing: &mut Progressing) -> Result<()> {
+        loop {
+            match closed.recv_timeout(Duration::from_secs(5)) {
+                Ok(pack) => self.take(pack, progressing)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            self.turn_if_due(progressing)?;
+            self.beat_if_due(progressing)?;
+        }
+    }
+
+    fn take(&self, pack: ClosedPack, progressing: &mut Progressing) -> Result<()> {
+        let session = pack.session();
+        let row = pack.finish(&self.access)?;
+        if session == self.main.id {
+            progressing.main.add(row);
+            return Ok(());
+        }
+        let pending = match progressing.checkpoints.entry(session) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Pending {
+                ledger: Ledger::default(),
+                journal: Journal::begin(&self.access.state_dir, session)?,
+                chunks: 0,
+                since: Instant::now(),
+                expected: None,
+            }),
+        };
+        pending.journal.add(&row)?;
+        pending.chunks = pending.chunks.saturating_add(row.ids().len());
+        pending.ledger.add(row);
+        let finished = u64::try_from(pending.ledger.pack_count()).unwrap_or(u64::MAX);
+        if pending.expected.is_some_and(|expected| finished >= expected) {
+            self.commit(session, progressing)?;
+        }
+        Ok(())
+    }
+
+    fn turn_if_due(&self, progressing: &mut Progressing) -> Result<()> {
+        let due = |pending: &Pending| {
+            pending.expected.is_none()
+                && (pending.since.elapsed() >= CHECKPOINT_INTERVAL || pending.chunks >= CHECKPOINT_CHUNKS_MAX)
+        };
+        if !progressing.checkpoints.values().any(due) {
+            return Ok(());
+        }
+        let Some(content) = self.content.upgrade() else { return Ok(()) };
+        let turn = content.turn();
+        drop(content);
+        if let Some(pending) = turn.session.and_then(|session| progressing.checkpoints.get_mut(&session)) {
+            pending.expected = Some(turn.begun);
+        }
+        if let Some(pack) = turn.closed {
+            self.take(pack, progressing)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, progressing: &mut Progressing) -> Result<()> {
+        let left: Vec<SessionId> = progressing.checkpoints.keys().copied().collect();
+        left.into_iter().try_for_each(|session| self.commit(session, progressing))
+    }
+
+    /// Publishes the segments, then the outcome; then, and only then, the index may answer with these packs.
+    fn commit(&self, session: SessionId, progressing: &mut Progressing) -> Result<()> {
+        let Some(pending) = progressing.checkpoints.remove(&session) else { return Ok(()) };
+        let running = self.sessions.find(session).ok_or_else(|| {
+            Error::new(ErrorKind::Aborted, format!("session {session} is not one that this run opened"))
+        })?;
+        commit_checkpoint(&self.access, running, pending.ledger, Some(&self.claims))?;
+        progressing.decided.push(session);
+        Ok(())
+    }
+
+    fn beat_if_due(&self, progressing: &mut Progressing) -> Result<()> {
+        if progressing.beaten.elapsed() < HEARTBEAT_INTERVAL {
+            return Ok(());
+        }
+        progressing.beaten = Instant::now();
+        progressing.beat = progressing.beat.saturating_add(1);
+        let open = progressing.checkpoints.keys().copied().chain([self.main.id]);
+        for id in open {
+            super::heartbeat::beat(&self.access, &HeartbeatBody { id, beat: progressing.beat })?;
+        }
+        Ok(())
+    }
+}
+
+/// Commits the packs of a checkpoint session and brings them into the index.
+///
+/// # Errors
+/// When the store or the index can't take them, or somebody else decided the session.
+pub(super) fn commit_checkpoint(
+    access: &Access,
+    session: RunningSession,
+    mut ledger: Ledger,
+    claims: Option<&Claims>,
+) -> Result<()> {
+    let published = ledger.publish(access)?;
+    let body = session.outcome(OutcomeKind::Checkpoint, ledger.pack_ids(), published.references());
+    session.commit(access, &body, None)?;
+    published.apply(access)?;
+    if let Some(claims) = claims {
+        claims.release(
+            ledger.rows().iter().flat_map(|row: &PackRow| row.ids().iter().copied()).collect::<Vec<ChunkId>>(),
+        );
+    }
+    Journal::remove(&access.state_dir, session.id);
+    Ok(())
+}

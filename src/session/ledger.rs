@@ -1,0 +1,103 @@
+//! The packs of one session that are durable, on their way into segments.
+
+use crate::access::Access;
+use crate::envelope::{self, Kind};
+use crate::error::Result;
+use crate::id::{PackId, SegmentId};
+use crate::outcome::SegmentRef;
+use crate::segment::{PackRow, SegmentBuilder, SegmentReader};
+use crate::store::ObjectName;
+
+/// A segment is ended when it names so many chunks, which keeps it near 16 MiB.
+const SEGMENT_CHUNKS_TARGET: usize = 400_000;
+
+/// The durable packs of one session. Memory: 34 bytes for each chunk.
+#[derive(Default)]
+pub struct Ledger {
+    rows: Vec<PackRow>,
+}
+
+/// Segments that are durable in the store and that no outcome names yet.
+pub struct PublishedSegments {
+    segments: Vec<(SegmentRef, Vec<u8>)>,
+}
+
+impl Ledger {
+    /// Adds a durable pack.
+    pub fn add(&mut self, row: PackRow) {
+        self.rows.push(row);
+    }
+
+    /// How many packs are durable.
+    pub fn pack_count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Their names.
+    pub fn pack_ids(&self) -> Vec<PackId> {
+        self.rows.iter().map(|row| row.facts().pack).collect()
+    }
+
+    /// Their rows.
+    pub fn rows(&self) -> &[PackRow] {
+        &self.rows
+    }
+
+    /// Writes the segments that name these packs. Nothing counts until an outcome names the segments.
+    ///
+    /// # Errors
+    /// When the store can't take them.
+    pub fn publish(&mut self, access: &Access) -> Result<PublishedSegments> {
+        self.rows.sort_unstable_by_key(|row| row.facts().pack);
+        let mut segments = Vec::new();
+        let mut rest = self.rows.as_slice();
+        while !rest.is_empty() {
+            let count = fitting(rest);
+            let (now, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            segments.push(publish_one(access, now)?);
+            rest = later;
+        }
+        Ok(PublishedSegments { segments })
+    }
+}
+
+/// How many of the packs fit into one segment: at least one.
+fn fitting(rows: &[PackRow]) -> usize {
+    let mut chunks = 0usize;
+    let fits = rows.iter().take_while(|row| {
+        chunks = chunks.saturating_add(row.ids().len());
+        chunks <= SEGMENT_CHUNKS_TARGET
+    });
+    fits.count().max(1)
+}
+
+fn publish_one(access: &Access, rows: &[PackRow]) -> Result<(SegmentRef, Vec<u8>)> {
+    let mut builder = SegmentBuilder::new();
+    rows.iter().try_for_each(|row| builder.push(row.clone()))?;
+    let body = builder.finish();
+    let object = envelope::seal(Kind::Segment, &access.ring, &access.chain, &body, None)?;
+    let id = SegmentId::from_bytes(*blake3::hash(&object).as_bytes());
+    // Named by its hash: one that is there already is this one.
+    let _ = access.store.create(&ObjectName::Segment(id), &object)?;
+    let pack_count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    let chunk_count = rows.iter().map(|row| u64::try_from(row.ids().len()).unwrap_or(u64::MAX)).sum();
+    Ok((SegmentRef { id, pack_count, chunk_count }, body))
+}
+
+impl PublishedSegments {
+    /// How an outcome names the segments.
+    pub fn references(&self) -> Vec<SegmentRef> {
+        self.segments.iter().map(|(reference, _)| *reference).collect()
+    }
+
+    /// Brings the segments into the index: call once the outcome that names them is committed, never before.
+    ///
+    /// # Errors
+    /// When the index can't take them; the next opening will.
+    pub fn apply(self, access: &Access) -> Result<()> {
+        for (reference, body) in self.segments {
+            access.index.apply(&SegmentReader::parse(reference.id, &body)?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Who is running: what a session says about its process, and whether that process is still there.
+
+use crate::session_record::Liveness;
+
+/// What this process says about itself. Fields that the system does not tell are zero, and zero never matches.
+pub(super) fn own() -> Liveness {
+    let pid = std::process::id();
+    Liveness {
+        boot_id: boot_id(),
+        pid_namespace: pid_namespace(),
+        pid,
+        process_start_ticks: start_ticks(pid).unwrap_or(0),
+    }
+}
+
+/// Whether a process is known to be gone: it ran under this boot, in this pid namespace, and its pid is free or was
+/// given to a process that started at another time. A process elsewhere is never known to be gone.
+pub(super) fn is_gone(process: &Liveness) -> bool {
+    let here = own();
+    let comparable = process.boot_id == here.boot_id
+        && process.boot_id != [0; 16]
+        && process.pid_namespace == here.pid_namespace
+        && process.pid_namespace != 0;
+    comparable && start_ticks(process.pid) != Some(process.process_start_ticks)
+}
+
+fn boot_id() -> [u8; 16] {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    crate::id::parse_hex(&text.trim().replace('-', "")).unwrap_or_default()
+}
+
+fn pid_namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self/ns/pid").map_or(0, |file| file.ino())
+}
+
+/// Field 22 of /proc/PID/stat. The name in field 2 may hold anything, so fields are counted from its last bracket.
+fn start_ticks(pid: u32) -> Option<u64> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&stat);
+    text.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_not_gone() {
+        assert!(!is_gone(&own()));
+    }
+
+    #[test]
+    fn a_process_that_ended_is_gone_and_a_reused_pid_is_told_apart() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert!(is_gone(&Liveness { pid, process_start_ticks: 1, ..own() }));
+        assert!(is_gone(&Liveness { process_start_ticks: own().process_start_ticks + 1, ..own() }));
+    }
+
+    #[test]
+    fn a_process_on_another_machine_is_never_known_to_be_gone() {
+        assert!(!is_gone(&Liveness { boot_id: [7; 16], pid: u32::MAX, ..own() }));
+        assert!(!is_gone(&Liveness { pid_namespace: 1, pid: u32::MAX, ..own() }));
+    }
+}

@@ -1,0 +1,109 @@
+//! What an earlier run of this client left open: its durable packs are committed, the rest is aborted.
+
+use crate::access::Access;
+use crate::error::Result;
+use crate::id::{ClientId, PackId, SessionId};
+use crate::pack::{PackHasher, PackHeader};
+use crate::segment::PackRow;
+use crate::session::checkpoint::commit_checkpoint;
+use crate::session::history::{CONTROL_BYTES_MAX, History};
+use crate::session::journal::{self, Journal};
+use crate::session::ledger::Ledger;
+use crate::session::liveness;
+use crate::session::running::RunningSession;
+use crate::session_record::{self, SessionKind};
+use crate::store::ObjectName;
+
+/// What was found and done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Packs of interrupted runs that were committed.
+    pub pack_count: usize,
+    /// Sessions that were aborted, having nothing worth keeping.
+    pub aborted_count: usize,
+}
+
+/// Decides every open session of `client` whose process is known to be gone. Sessions of living processes, and of
+/// processes on other machines or boots, are left alone.
+///
+/// # Errors
+/// When the store can't take an outcome. Somebody else deciding at the same time is no error.
+pub fn finish_interrupted(access: &Access, history: &History, client: ClientId) -> Result<Recovered> {
+    let mut recovered = Recovered::default();
+    for id in history.open.iter().filter(|id| id.client == client) {
+        let Some((session, kind)) = dead_session(access, *id)? else { continue };
+        let rows = match kind {
+            SessionKind::Checkpoint => durable_rows(access, *id)?,
+            SessionKind::Backup
+            | SessionKind::Repack
+            | SessionKind::Repair
+            | SessionKind::Restate
+            | SessionKind::Group
+            | SessionKind::Copy => Vec::new(),
+        };
+        if rows.is_empty() {
+            session.abort(access);
+            Journal::remove(&access.state_dir, *id);
+            recovered.aborted_count = recovered.aborted_count.saturating_add(1);
+            continue;
+        }
+        let mut ledger = Ledger::default();
+        rows.into_iter().for_each(|row| ledger.add(row));
+        let pack_count = ledger.pack_count();
+        match commit_checkpoint(access, session, ledger, None) {
+            Ok(()) => recovered.pack_count = recovered.pack_count.saturating_add(pack_count),
+            Err(error) if error.kind() == crate::error::ErrorKind::Aborted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(recovered)
+}
+
+fn dead_session(access: &Access, id: SessionId) -> Result<Option<(RunningSession, SessionKind)>> {
+    let bytes = match access.store.read(&ObjectName::Session(id), CONTROL_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    // A session object that can't be believed is left for check to report and for an operator to end.
+    let Ok(session) = session_record::open(id, &access.ring, &access.chain, &bytes) else { return Ok(None) };
+    if !liveness::is_gone(&session.body.liveness) {
+        return Ok(None);
+    }
+    Ok(Some((RunningSession { id, hash: session.hash }, session.body.kind)))
+}
+
+/// The rows of the session's journal whose packs are in the store, whole, and belong to the session.
+fn durable_rows(access: &Access, id: SessionId) -> Result<Vec<PackRow>> {
+    let rows = journal::read(&access.state_dir, id)?.unwrap_or_default();
+    Ok(rows.into_iter().filter(|row| is_durable(access, id, row).unwrap_or(false)).collect())
+}
+
+fn is_durable(access: &Access, id: SessionId, row: &PackRow) -> Result<bool> {
+    let facts = row.facts();
+    let object = access.store.open(&ObjectName::Pack(facts.pack))?;
+    if object.bytes() != facts.bytes {
+        return Ok(false);
+    }
+    let mut header = vec![0; usize::try_from(row.frames().header_bytes()).unwrap_or(0)];
+    object.read_at(0, &mut header)?;
+    let belongs = PackHeader::parse(Some(facts.pack), &header).is_ok_and(|header| header.session == id);
+    Ok(belongs && hashes_to_its_name(object.as_ref(), facts.pack)?)
+}
+
+/// A pack is made durable before the journal names it, but the journal may have survived a power cut that the pack's
+/// folder entry did not, on a disc that lies. Hashing costs a fraction of storing again.
+fn hashes_to_its_name(object: &dyn crate::store::Object, pack: PackId) -> Result<bool> {
+    let mut hasher = PackHasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut offset = 0u64;
+    while offset < object.bytes() {
+        let left = usize::try_from(object.bytes().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let length = left.min(buffer.len());
+        let part = buffer.get_mut(..length).expect("at most the buffer's length");
+        object.read_at(offset, part)?;
+        hasher.update(part);
+        offset = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+    Ok(hasher.id() == pack)
+}

@@ -1,0 +1,149 @@
+//! One writing run as the store sees it: opened by an object, kept alive by heartbeats, decided by exactly one outcome.
+
+use crate::access::Access;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ClientId, ObjectHash, PackId, SessionId};
+use crate::outcome::{self, OutcomeBody, OutcomeDescription, OutcomeKind, Seen, SegmentRef};
+use crate::session::liveness;
+use crate::session_record::{self, SessionBody, SessionDescription, SessionKind};
+use crate::store::{Created, ObjectName};
+use crate::wire::{Blob, List};
+
+/// How often a number is tried anew when another process took it.
+const NUMBER_ATTEMPTS_MAX: u32 = 1000;
+
+/// Who writes, for the description of sessions and outcomes.
+#[derive(Debug, Clone, Default)]
+pub struct Writer {
+    /// The host's name.
+    pub host: Vec<u8>,
+    /// The user's name.
+    pub user: Vec<u8>,
+    /// The command line.
+    pub command: Vec<Vec<u8>>,
+}
+
+/// A session that this process opened and has not decided.
+#[derive(Debug, Clone, Copy)]
+pub struct RunningSession {
+    /// Its name.
+    pub id: SessionId,
+    /// The hash of the object that opened it.
+    pub hash: ObjectHash,
+}
+
+/// Opens a session under the first free number of a client from `number` on.
+///
+/// # Errors
+/// When the store can't take the object.
+pub fn open(
+    access: &Access,
+    client: ClientId,
+    mut number: u64,
+    kind: SessionKind,
+    writer: &Writer,
+) -> Result<RunningSession> {
+    for _ in 0..NUMBER_ATTEMPTS_MAX {
+        let id = SessionId { client, number };
+        let bytes = session_object(access, id, kind, writer)?;
+        let taken = access.store.create(&ObjectName::Session(id), &bytes)? == Created::Exists;
+        // A number whose session object was tidied away is still used up by its outcome.
+        if !taken && exists(access, &ObjectName::Outcome(id))? {
+            access.store.remove(&ObjectName::Session(id))?;
+        } else if !taken {
+            return Ok(RunningSession { id, hash: ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()) });
+        }
+        number = number.saturating_add(1);
+    }
+    Err(Error::new(ErrorKind::Busy, format!("no free session number for client {client} up to {number}; try again")))
+}
+
+fn session_object(access: &Access, id: SessionId, kind: SessionKind, writer: &Writer) -> Result<Vec<u8>> {
+    let body = SessionBody {
+        id,
+        kind,
+        started_at_ns: super::now_ns(),
+        liveness: liveness::own(),
+        writer_version: Blob::from(concat!("holdall ", env!("CARGO_PKG_VERSION"))),
+    };
+    let description = SessionDescription {
+        host: Blob(writer.host.clone()),
+        user: Blob(writer.user.clone()),
+        command: List(writer.command.iter().cloned().map(Blob).collect()),
+    };
+    Ok(session_record::seal(&body, Some(&description), &access.ring, &access.chain)?)
+}
+
+impl RunningSession {
+    /// An outcome body of this session that says nothing yet but its kind, packs and segments.
+    pub fn outcome(&self, kind: OutcomeKind, mut packs: Vec<PackId>, segments: Vec<SegmentRef>) -> OutcomeBody {
+        packs.sort_unstable();
+        let now_ns = super::now_ns();
+        OutcomeBody {
+            id: self.id,
+            session: self.hash,
+            kind,
+            time_ns: now_ns,
+            committed_at_ns: now_ns,
+            packs: List(packs),
+            segments: List(segments),
+            seen: Seen::default(),
+            components: List::default(),
+            members: List::default(),
+            statement: None,
+            attributes: List::default(),
+        }
+    }
+
+    /// Decides the session: everything it wrote becomes live, at once. Returns the hash of the outcome.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Aborted`] when someone else decided it first; nothing was committed then.
+    pub fn commit(
+        &self,
+        access: &Access,
+        body: &OutcomeBody,
+        description: Option<&OutcomeDescription>,
+    ) -> Result<ObjectHash> {
+        let bytes = outcome::seal(body, description, &access.ring, &access.chain)?;
+        match access.store.create(&ObjectName::Outcome(self.id), &bytes)? {
+            Created::New => {}
+            Created::Exists => {
+                let message = format!(
+                    "session {} was aborted by someone else before it could commit (it looked silent); run again, \
+                     what was stored by earlier checkpoints is reused",
+                    self.id
+                );
+                return Err(Error::new(ErrorKind::Aborted, message));
+            }
+        }
+        self.tidy(access);
+        Ok(ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()))
+    }
+
+    /// Gives the session up. Its packs become garbage for the next prune.
+    pub fn abort(&self, access: &Access) {
+        let body = self.outcome(OutcomeKind::Abort, Vec::new(), Vec::new());
+        // If the store can't take it now, the session stays open and silent, and a prune or the next run ends it.
+        if let Ok(bytes) = outcome::seal(&body, None, &access.ring, &access.chain)
+            && access.store.create(&ObjectName::Outcome(self.id), &bytes).is_ok()
+        {
+            self.tidy(access);
+        }
+    }
+
+    /// Removes what only an open session needs; the outcome stays for ever.
+    fn tidy(&self, access: &Access) {
+        // Left behind, they are ignored: the outcome decides.
+        let _ = access.store.sweep_temporaries(&|session| session == Some(self.id));
+        let _ = access.store.remove(&ObjectName::Session(self.id));
+    }
+}
+
+fn exists(access: &Access, name: &ObjectName) -> Result<bool> {
+    match access.store.open(name) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,300 @@
+//! The snapshots of a repository as people name them: by id, by prefix, or the latest that fits.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{NodeId, SessionId, SignerKey, SnapshotId};
+use crate::outcome::{
+    Attribute, Component, ComponentDescription, ComponentKind, ComponentState, Counts, Outcome, OutcomeDescription,
+    OutcomeKind, OwnerName,
+};
+use crate::session::history::History;
+use crate::wire::Blob;
+use std::collections::HashSet;
+use std::fmt;
+
+/// A committed snapshot.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Its id: the hash of the outcome that committed it.
+    pub id: SnapshotId,
+    /// The session that made it.
+    pub session: SessionId,
+    /// The key that signed it.
+    pub signer: SignerKey,
+    /// When it was taken, as the user says, in nanoseconds since the epoch.
+    pub time_ns: i64,
+    /// When it was committed, by the clock of the machine that did.
+    pub committed_at_ns: i64,
+    /// Whether a record forgets it.
+    pub forgotten: bool,
+    /// Who made it; none when the key at hand can't read descriptions.
+    pub origin: Option<Origin>,
+    /// What it holds.
+    pub components: Vec<SnapshotComponent>,
+}
+
+/// Where a snapshot comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The host's name.
+    pub host: Vec<u8>,
+    /// The user's name.
+    pub user: Vec<u8>,
+    /// The paths that were backed up.
+    pub paths: Vec<Vec<u8>>,
+    /// Its tags.
+    pub tags: Vec<Vec<u8>>,
+    /// The program that made it.
+    pub program: Vec<u8>,
+    /// The snapshot that it was made against.
+    pub parent: Option<SnapshotId>,
+}
+
+/// One component of a snapshot.
+#[derive(Debug, Clone)]
+pub struct SnapshotComponent {
+    /// Its name; empty when there is one only, or the key at hand can't read it.
+    pub name: Vec<u8>,
+    /// A file tree or a stream.
+    pub kind: ComponentKind,
+    /// Complete, partial or missing.
+    pub state: ComponentState,
+    /// Root of its manifest.
+    pub manifest: Option<NodeId>,
+    /// Root of its stat tree.
+    pub stat: Option<NodeId>,
+    /// What it holds.
+    pub counts: Counts,
+    /// When its walk began, in nanoseconds since the epoch; the distant past where that is not known.
+    pub walk_started_ns: i64,
+    /// Names of the owners, by id.
+    pub users: Vec<(u32, Vec<u8>)>,
+    /// Names of the groups, by id.
+    pub groups: Vec<(u32, Vec<u8>)>,
+}
+
+impl Snapshot {
+    /// What all components hold together.
+    pub fn counts(&self) -> Counts {
+        self.components.iter().fold(Counts::default(), |sum, component| add(sum, &component.counts))
+    }
+
+    /// Whether some component is not complete.
+    pub fn is_partial(&self) -> bool {
+        self.components.iter().any(|component| component.state != ComponentState::Complete)
+    }
+}
+
+/// How a user names a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotSpec {
+    /// The latest, or the one so many places before it.
+    Latest {
+        /// 0 is the latest itself.
+        back: usize,
+    },
+    /// The one whose id begins with these 4 to 64 hexadecimal digits.
+    Prefix(String),
+}
+
+impl std::str::FromStr for SnapshotSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(rest) = text.strip_prefix("latest") {
+            let back =
+                if rest.is_empty() { Some(0) } else { rest.strip_prefix('~').and_then(|back| back.parse().ok()) };
+            if let Some(back) = back {
+                return Ok(Self::Latest { back });
+            }
+        }
+        let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if digits && (4..=64).contains(&text.len()) {
+            return Ok(Self::Prefix(text.to_owned()));
+        }
+        let message =
+            format!("{text:?} names no snapshot: give 4 to 64 hexadecimal digits of its id, latest, or latest~N");
+        Err(Error::new(ErrorKind::Invalid, message))
+    }
+}
+
+impl fmt::Display for SnapshotSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest { back: 0 } => f.write_str("latest"),
+            Self::Latest { back } => write!(f, "latest~{back}"),
+            Self::Prefix(digits) => f.write_str(digits),
+        }
+    }
+}
+
+/// Which snapshots to consider. Empty lists let everything pass.
+#[derive(Debug, Clone, Default)]
+pub struct SnapshotFilter {
+    /// Only from these hosts.
+    pub hosts: Vec<Vec<u8>>,
+    /// Only with all of these tags.
+    pub tags: Vec<Vec<u8>>,
+    /// Only of these paths.
+    pub paths: Vec<Vec<u8>>,
+}
+
+impl SnapshotFilter {
+    /// Whether a snapshot passes. One whose description can't be read passes an empty filter only.
+    pub fn passes(&self, snapshot: &Snapshot) -> bool {
+        let Some(origin) = &snapshot.origin else {
+            return self.hosts.is_empty() && self.tags.is_empty() && self.paths.is_empty();
+        };
+        (self.hosts.is_empty() || self.hosts.contains(&origin.host))
+            && self.tags.iter().all(|tag| origin.tags.contains(tag))
+            && self.paths.iter().all(|path| origin.paths.contains(path))
+    }
+}
+
+/// All snapshots, oldest first: by time, ties by id.
+pub fn all(history: &History) -> Vec<Snapshot> {
+    let forgotten = history.forgotten();
+    let mut snapshots: Vec<Snapshot> = history
+        .committed()
+        .filter(|(_, held)| matches!(held.body.kind, OutcomeKind::Snapshot | OutcomeKind::Group))
+        .map(|(session, held)| describe(history, *session, held, &forgotten))
+        .collect();
+    snapshots.sort_by_key(|snapshot| (snapshot.time_ns, snapshot.id));
+    snapshots
+}
+
+/// Finds the snapshot that a user names. Prefixes are searched among all snapshots, forgotten ones too; `latest`
+/// among the unforgotten that pass the filter, where partial ones and ones committed ahead of the clock are passed
+/// over while another fits.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`], or [`ErrorKind::Ambiguous`] with the list of what fits.
+pub fn resolve(history: &History, spec: &SnapshotSpec, filter: &SnapshotFilter, now_ns: i64) -> Result<Snapshot> {
+    let snapshots = all(history);
+    match spec {
+        SnapshotSpec::Latest { back } => latest(snapshots, *back, filter, now_ns),
+        SnapshotSpec::Prefix(digits) => by_prefix(snapshots, digits),
+    }
+}
+
+fn latest(snapshots: Vec<Snapshot>, back: usize, filter: &SnapshotFilter, now_ns: i64) -> Result<Snapshot> {
+    let fitting: Vec<Snapshot> =
+        snapshots.into_iter().filter(|snapshot| !snapshot.forgotten && filter.passes(snapshot)).collect();
+    let sound = |snapshot: &Snapshot| !snapshot.is_partial() && snapshot.committed_at_ns <= now_ns;
+    let preferred: Vec<&Snapshot> = fitting.iter().filter(|snapshot| sound(snapshot)).collect();
+    let chosen = preferred.iter().rev().nth(back).copied().or_else(|| {
+        // Nothing sound is left to choose from: an unsound one is better than none.
+        preferred.is_empty().then(|| fitting.iter().rev().nth(back)).flatten()
+    });
+    chosen.cloned().ok_or_else(|| {
+        let message = format!("no snapshot fits latest~{back}: {} fit the filter", fitting.len());
+        Error::new(ErrorKind::NotFound, message)
+    })
+}
+
+fn by_prefix(snapshots: Vec<Snapshot>, digits: &str) -> Result<Snapshot> {
+    let mut fitting = snapshots.into_iter().filter(|snapshot| snapshot.id.to_string().starts_with(digits));
+    let Some(first) = fitting.next() else {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("no snapshot's id begins with {digits}; list them with snapshots"),
+        ));
+    };
+    let others: Vec<String> = fitting.map(|snapshot| snapshot.id.to_string()).collect();
+    if others.is_empty() {
+        return Ok(first);
+    }
+    let message = format!("{digits} fits several snapshots: {}, {}; give more digits", first.id, others.join(", "));
+    Err(Error::new(ErrorKind::Ambiguous, message))
+}
+
+fn describe(history: &History, session: SessionId, held: &Outcome, forgotten: &HashSet<SnapshotId>) -> Snapshot {
+    let id = held.snapshot_id();
+    let mut components = Vec::new();
+    add_components(held, &mut components);
+    for member in &held.body.members.0 {
+        let staged = history
+            .committed()
+            .find(|(_, other)| other.body.kind == OutcomeKind::Staged && other.hash.as_bytes() == member.as_bytes());
+        if let Some((_, staged)) = staged {
+            add_components(staged, &mut components);
+        }
+    }
+    Snapshot {
+        id,
+        session,
+        signer: held.signer,
+        time_ns: held.body.time_ns,
+        committed_at_ns: held.body.committed_at_ns,
+        forgotten: forgotten.contains(&id),
+        origin: held.description.as_open().map(origin),
+        components,
+    }
+}
+
+fn add_components(held: &Outcome, components: &mut Vec<SnapshotComponent>) {
+    let nothing = ComponentDescription::default();
+    let started = walk_starts(&held.body.attributes.0);
+    for (place, component) in held.body.components.0.iter().enumerate() {
+        let description = held.description.as_open().and_then(|all| all.components.0.get(place));
+        let started_ns = started.get(place).copied().unwrap_or(i64::MIN);
+        components.push(describe_component(component, description.unwrap_or(&nothing), started_ns));
+    }
+}
+
+fn describe_component(
+    component: &Component,
+    description: &ComponentDescription,
+    walk_started_ns: i64,
+) -> SnapshotComponent {
+    let names = |list: &[OwnerName]| list.iter().map(|owner| (owner.id, owner.name.0.clone())).collect();
+    SnapshotComponent {
+        name: description.name.0.clone(),
+        kind: component.kind,
+        state: component.state,
+        manifest: component.manifest,
+        stat: component.stat,
+        counts: component.counts,
+        walk_started_ns,
+        users: names(&description.users.0),
+        groups: names(&description.groups.0),
+    }
+}
+
+fn origin(description: &OutcomeDescription) -> Origin {
+    let texts = |list: &[Blob]| list.iter().map(|text| text.0.clone()).collect();
+    Origin {
+        host: description.host.0.clone(),
+        user: description.user.0.clone(),
+        paths: texts(&description.paths.0),
+        tags: texts(&description.tags.0),
+        program: description.program.0.clone(),
+        parent: description.parent,
+    }
+}
+
+/// The attribute of a snapshot's outcome that says when the walk of each component began: one `i64` of nanoseconds each.
+const WALK_STARTS: u32 = 1;
+
+/// Says when the walks of a snapshot's components began. The next run believes only times that lay well before.
+pub fn walk_starts_attribute(started_ns: &[i64]) -> Attribute {
+    Attribute { id: WALK_STARTS, bytes: Blob(started_ns.iter().flat_map(|ns| ns.to_le_bytes()).collect()) }
+}
+
+fn walk_starts(attributes: &[Attribute]) -> Vec<i64> {
+    let found = attributes.iter().find(|attribute| attribute.id == WALK_STARTS);
+    let bytes = found.map_or(&[][..], |attribute| attribute.bytes.0.as_slice());
+    bytes.as_chunks::<8>().0.iter().map(|ns| i64::from_le_bytes(*ns)).collect()
+}
+
+fn add(one: Counts, other: &Counts) -> Counts {
+    Counts {
+        files: one.files.saturating_add(other.files),
+        directories: one.directories.saturating_add(other.directories),
+        symlinks: one.symlinks.saturating_add(other.symlinks),
+        others: one.others.saturating_add(other.others),
+        hard_links: one.hard_links.saturating_add(other.hard_links),
+        bytes: one.bytes.saturating_add(other.bytes),
+        unreadable: one.unreadable.saturating_add(other.unreadable),
+        inconsistent: one.inconsistent.saturating_add(other.inconsistent),
+    }
+}
