@@ -104,12 +104,17 @@ impl Boundary {
 
     /// Whether a node ends after a row because of what the row is: its key, or the id that it names.
     pub(super) fn ends(&mut self, level: u8, mark: &[u8]) -> bool {
+        self.number(level, mark) < threshold(self.mean(level))
+    }
+
+    /// The number that decides: the first eight bytes of the keyed hash of level, tree and mark.
+    pub(super) fn number(&mut self, level: u8, mark: &[u8]) -> u64 {
         self.scratch.clear();
         self.scratch.extend_from_slice(&[level, self.tree.code()]);
         self.scratch.extend_from_slice(mark);
         let hash = blake3::keyed_hash(self.key.0.expose(), &self.scratch);
         let (head, _) = hash.as_bytes().split_first_chunk().expect("a hash has more than 8 bytes");
-        u64::from_le_bytes(*head) < threshold(self.mean(level))
+        u64::from_le_bytes(*head)
     }
 }
 

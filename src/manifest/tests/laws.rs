@@ -326,3 +326,80 @@ fn building_holds_no_more_than_one_node_a_level() {
     let levels = usize::from(inspect(&shelf.nodes[&root], &mut |_| {}).unwrap().level) + 1;
     assert!(most <= (levels + 2) * 2 * largest, "{most} bytes for {levels} levels of {largest}");
 }
+
+/// Walks the nodes of a tree level by level and checks each end against the rule, computed here from the page's words.
+fn assert_ends(root: NodeId, tree: Tree, shelf: &Shelf) -> usize {
+    let key = naming().derive("holdall 1 boundary", &[]);
+    let cuts = |level: u8, mark: &[u8]| {
+        let hash = blake3::keyed_hash(key.expose(), &[&[level, tree.code()], mark].concat());
+        let number = u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap());
+        u128::from(number) < (1u128 << 64) / 8
+    };
+    let mut level_nodes = vec![root];
+    let mut checked = 0;
+    while !level_nodes.is_empty() {
+        let mut below = Vec::new();
+        for (place, id) in level_nodes.iter().enumerate() {
+            let mut marks = Vec::new();
+            let level = inspect(&shelf.nodes[id], &mut |row| {
+                marks.push(match &row {
+                    NodeRow::Entry(row) => Some(row.key.as_bytes().to_vec()),
+                    NodeRow::Item(Item::Chunk { id, .. }) => Some(id.as_bytes().to_vec()),
+                    NodeRow::Child { last: Some(last), .. } => Some(last.as_bytes().to_vec()),
+                    NodeRow::Child { last: None, id, .. } => Some(id.as_bytes().to_vec()),
+                    NodeRow::Item(Item::Zeros { .. }) | NodeRow::Stat(_) => None,
+                });
+                if let NodeRow::Child { id, .. } = row {
+                    below.push(id);
+                }
+            })
+            .unwrap()
+            .level;
+            for (number, mark) in marks.iter().enumerate() {
+                let ends = mark.as_ref().is_some_and(|mark| cuts(level, mark)) || number + 1 == 32;
+                let last = number + 1 == marks.len();
+                let last_of_all = last && place + 1 == level_nodes.len();
+                assert!(ends == last || last_of_all, "level {level}, node {place}, row {number}");
+                checked += 1;
+            }
+        }
+        level_nodes = below;
+    }
+    checked
+}
+
+#[test]
+fn manifest_24_every_node_ends_where_the_number_of_its_last_row_says() {
+    let mut shelf = Shelf::default();
+    let root = build(&flat(3000), &mut shelf);
+    assert!(assert_ends(root, Tree::Manifest, &shelf) > 3000);
+}
+
+#[test]
+fn manifest_29_item_trees_end_nodes_by_ids_and_never_after_zeros() {
+    let mut shelf = Shelf::default();
+    let mut builder = ItemTreeBuilder::new(&boundary_key(), means());
+    for n in 0..3000 {
+        let item = if n % 3 == 0 { Item::Zeros { bytes: n + 1 } } else { chunk(n) };
+        builder.push(item, &mut shelf).unwrap();
+    }
+    let Some(ItemList::Tree(tree)) = builder.finish(&mut shelf).unwrap() else { panic!("3000 items are a tree") };
+    assert!(assert_ends(tree.root, Tree::Items, &shelf) > 3000);
+}
+
+#[test]
+fn manifest_29_an_inserted_chunk_moves_only_the_nodes_around_it() {
+    let tree_of = |items: &[Item], shelf: &mut Shelf| {
+        let mut builder = ItemTreeBuilder::new(&boundary_key(), means());
+        items.iter().for_each(|item| builder.push(*item, shelf).unwrap());
+        builder.finish(shelf).unwrap()
+    };
+    let mut items: Vec<_> = (0..3000).map(chunk).collect();
+    let mut shelf = Shelf::default();
+    tree_of(&items, &mut shelf);
+    let before = ids(&shelf);
+    items.insert(1500, chunk(9999));
+    tree_of(&items, &mut shelf);
+    let new = ids(&shelf).difference(&before).count();
+    assert!(new < 20, "{new} of {} nodes are new", before.len());
+}

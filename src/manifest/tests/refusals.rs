@@ -3,19 +3,19 @@
 use super::*;
 use crate::wire::{WireError, Write as _};
 
-fn put(shelf: &mut Shelf, tree: Tree, level: u8, rows: &[NodeRow]) -> NodeId {
+pub(super) fn put(shelf: &mut Shelf, tree: Tree, level: u8, rows: &[NodeRow]) -> NodeId {
     shelf.put(&write_node(tree, level, rows)).unwrap()
 }
 
-fn entry(path: &str) -> NodeRow {
+pub(super) fn entry(path: &str) -> NodeRow {
     NodeRow::Entry(Entry::new(key(path), Body::File(Content::Inline(b"12345".to_vec()))))
 }
 
-fn child(last: &str, id: NodeId, row_count: u64, byte_total: u64) -> NodeRow {
+pub(super) fn child(last: &str, id: NodeId, row_count: u64, byte_total: u64) -> NodeRow {
     NodeRow::Child { last: Some(key(last)), id, row_count, byte_total }
 }
 
-fn part(id: NodeId, row_count: u64, byte_total: u64) -> NodeRow {
+pub(super) fn part(id: NodeId, row_count: u64, byte_total: u64) -> NodeRow {
     NodeRow::Child { last: None, id, row_count, byte_total }
 }
 
@@ -46,7 +46,7 @@ fn refusal(node: &[u8]) -> String {
 }
 
 /// A leaf of one row whose fields follow the key `a` as they are given.
-fn one_row(tree: Tree, fields: &[u8]) -> Vec<u8> {
+pub(super) fn one_row(tree: Tree, fields: &[u8]) -> Vec<u8> {
     let mut node = write_node(tree, 0, &[]);
     node.truncate(1);
     node.extend_from_slice(&[1, 0, 1, b'a']);
@@ -55,7 +55,7 @@ fn one_row(tree: Tree, fields: &[u8]) -> Vec<u8> {
 }
 
 /// Stored, mode 0644, owner and group 0, 1970, no flags.
-fn entry_fields(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn entry_fields(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind, 0, 0xa4, 0x03, 0, 0, 0, 0, 0], body].concat()
 }
 

@@ -82,18 +82,22 @@ fn any_state() -> impl Strategy<Value = State> {
     prop_oneof![6 => Just(State::Stored), 1 => Just(State::Inconsistent), 1 => unreadable]
 }
 
+fn without_content(body: Body) -> Body {
+    match body {
+        Body::File(_) => Body::File(Content::empty()),
+        Body::Symlink(_) => Body::Symlink(Vec::new()),
+        Body::Fifo | Body::Unknown => Body::Unknown,
+        Body::Directory | Body::Ancestor | Body::Socket | Body::CharDevice(_) | Body::BlockDevice(_) => body,
+    }
+}
+
 pub(super) fn any_entry() -> impl Strategy<Value = Entry> {
     let owner = (0..=MODE_MAX, any::<u32>(), any::<u32>());
     let group = option::of(any::<[u8; 16]>().prop_map(LinkGroup));
     (any_key(), any_body(), any_state(), owner, any_time(), group, any_attributes()).prop_map(
         |(key, body, state, (mode, uid, gid), mtime, group, attributes)| {
             let unreadable = matches!(state, State::Unreadable { .. });
-            let body = match body.kind() {
-                Kind::File if unreadable => Body::File(Content::empty()),
-                Kind::Symlink if unreadable => Body::Symlink(Vec::new()),
-                Kind::Fifo if unreadable => Body::Unknown,
-                _ => body,
-            };
+            let body = if unreadable { without_content(body) } else { body };
             Entry { key, body, state, mode, uid, gid, mtime, group, attributes }
         },
     )
