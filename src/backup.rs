@@ -22,6 +22,7 @@ mod pipeline;
 mod problem;
 mod work;
 
+pub use assemble::Changes;
 pub use options::{BackupOptions, BackupReport, ParentChoice};
 pub use problem::{Problem, ProblemKind};
 

@@ -1,7 +1,78 @@
-//! A content-addressed, deduplicating, encrypted backup repository.
+//! A content-addressed, deduplicating, encrypted backup repository that needs no server, no lock and no trust in clocks.
+//!
+//! ```
+//! use holdall::{BackupOptions, CreateOptions, OpenOptions, Repository, RestoreOptions, Silent, Unlock};
+//! # use holdall::KdfCost;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let place = tempfile::tempdir()?;
+//! # let place = place.path();
+//! # std::fs::create_dir(place.join("letters"))?;
+//! # std::fs::write(place.join("letters/first"), "Dear Ada,")?;
+//! let password = Unlock::Password(b"correct horse battery staple");
+//! # let create = CreateOptions::default().kdf(KdfCost::CHEAP);
+//! # #[cfg(any())]
+//! let create = CreateOptions::default();
+//! Repository::create(&place.join("repository"), password, &create)?;
+//!
+//! let options = OpenOptions::new(place.join("cache"), place.join("state"));
+//! let repository = Repository::open(&place.join("repository"), password, options)?;
+//! let report = repository.backup(&BackupOptions::new([place.join("letters")]), &Silent)?;
+//! assert_eq!(report.changes.files_new, 1);
+//!
+//! let snapshot = repository.resolve(&"latest".parse()?, &Default::default())?;
+//! let letters = holdall::Key::from_path(&place.join("letters"))?;
+//! repository.restore(&snapshot, &RestoreOptions::new(place.join("restored")).path(letters), &Silent)?;
+//! assert_eq!(std::fs::read(place.join("restored/first"))?, b"Dear Ada,");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Words
+//! A *repository* is everything under one root; its objects live in a *store* and are immutable, each written once under
+//! a name of its own. Content is cut into *chunks* by what it holds; consecutive new chunks are compressed and sealed
+//! together as a *frame*; many frames make a *pack*. A *segment* lists what packs hold; the *index* is a view of all
+//! segments that can be thrown away. A *manifest* is the sorted tree of everything one component of a backup holds. A
+//! *session* is one writing run, and its *outcome* the single object that commits or aborts it. A *snapshot* is a
+//! committed session with manifests.
+//!
+//! # What excludes what
+//! Nothing: every operation may run beside every other one, in any number of processes on any number of machines.
+//!
+//! | beside | a backup | a restore, list or check |
+//! | --- | --- | --- |
+//! | **a backup** | both open sessions of their own; what both store at the same time is stored twice | reads what was committed when it began |
+//! | **a restore, list or check** | needs no lock and takes none | both only read |
+//!
+//! # The house
+//! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, seal; *2* the stored
+//! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc); *3* store, index,
+//! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* backup, restore, check, stats; *9*
+//! repository. What is on disk is written down byte by byte in the folder `format-spec`.
+
+pub mod error;
+pub mod id;
+pub mod progress;
+
+pub use backup::{BackupOptions, BackupReport, Changes, ParentChoice, Problem, ProblemKind};
+pub use check::{CheckDepth, CheckReport, Damage};
+pub use config::{Parameters, Role};
+pub use error::{Error, ErrorKind, Result};
+pub use frame::{Compression, CompressionLevel};
+pub use id::{RepositoryId, SnapshotId};
+pub use key::{KdfCost, Unlock, format_key_file, parse_key_file};
+pub use manifest::{Body, Entry, Key, Kind};
+pub use outcome::{ComponentKind, ComponentState, Counts};
+pub use progress::{Event, Progress, Silent};
+pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
+pub use restore::{Choice, RestoreOptions, RestoreProblem, RestoreProblemKind, RestoreReport};
+pub use seal::Secret;
+pub use session::{Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec};
+pub use stats::{ClassStats, FolderStats, RepositoryStats};
 
 #[doc(hidden)]
 pub mod access;
+#[doc(hidden)]
+pub mod backup;
 #[doc(hidden)]
 pub mod check;
 #[doc(hidden)]
@@ -22,7 +93,6 @@ pub mod fs;
 pub mod fuzzing;
 #[doc(hidden)]
 pub mod gc;
-pub mod id;
 #[doc(hidden)]
 pub mod index;
 #[doc(hidden)]
@@ -37,9 +107,12 @@ pub mod outcome;
 pub mod owner;
 #[doc(hidden)]
 pub mod pack;
-pub mod progress;
 #[doc(hidden)]
 pub mod record;
+#[doc(hidden)]
+pub mod repository;
+#[doc(hidden)]
+pub mod restore;
 #[doc(hidden)]
 pub mod scratch;
 #[doc(hidden)]
@@ -52,15 +125,9 @@ pub mod session;
 pub mod session_record;
 #[doc(hidden)]
 pub mod source;
+#[doc(hidden)]
 pub mod stats;
 #[doc(hidden)]
 pub mod store;
 #[doc(hidden)]
 pub mod wire;
-
-#[doc(hidden)]
-pub mod backup;
-pub mod error;
-pub mod repository;
-#[doc(hidden)]
-pub mod restore;

@@ -178,8 +178,9 @@ impl Repository {
     /// is in the report, not an error.
     pub fn backup(&self, options: &BackupOptions, progress: &dyn Progress) -> Result<BackupReport> {
         self.access.chain.allows(Purpose::Write)?;
-        let history = self.history()?;
+        // The state first: what another process of this client acknowledges in between is then no rollback.
         let mut state = session::load(&self.access.state_dir)?;
+        let history = self.history()?;
         if let Err(error) = session::check_rollback(&history, &state) {
             match self.options.accept_rollback {
                 AcceptRollback::Refuse => return Err(error),

@@ -50,7 +50,7 @@ impl Entries<'_> {
 /// Visits the entries of a snapshot at and below `path`, in key order.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] when nothing is there; [`ErrorKind::Damaged`]; or what `each` returns.
+/// [`crate::error::ErrorKind::NotFound`] when nothing is there; [`crate::error::ErrorKind::Damaged`]; or what `each` returns.
 pub fn list(
     access: &Access,
     snapshot: &Snapshot,
