@@ -8,6 +8,7 @@ pub mod envelope;
 pub mod frame;
 pub mod gc;
 pub mod key;
+pub mod manifest;
 pub mod outcome;
 pub mod pack;
 pub mod record;
@@ -30,6 +31,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("key", key::fuzz_key),
     ("key_file", key::fuzz_key_file),
     ("key_payload", key::fuzz_key_payload),
+    ("manifest_build", manifest::fuzz_manifest_build),
+    ("manifest_node", manifest::fuzz_manifest_node),
+    ("manifest_tree", manifest::fuzz_manifest_tree),
+    ("manifest_value", manifest::fuzz_manifest_value),
     ("outcome", outcome::fuzz_outcome),
     ("outcome_description", outcome::fuzz_outcome_description),
     ("pack", pack::fuzz_pack),

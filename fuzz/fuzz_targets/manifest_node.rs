@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| holdall::fuzzing::manifest::fuzz_manifest_node(data));
