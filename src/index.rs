@@ -20,11 +20,13 @@ mod own;
 #[cfg(feature = "rocksdb")]
 mod rocks;
 mod rows;
+mod scratch;
 mod standing;
 mod view;
 
 pub use memory::MemoryIndex;
 pub use rows::Extent;
+pub use scratch::{Scratch, open_scratch};
 pub use view::{Mode, MovedAside, View, ViewKind, open_view};
 
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};

@@ -260,6 +260,7 @@ fn table_options(table: Table, memory: &Memory, merge: &Arc<dyn Merge>) -> Optio
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_top_level_index_and_filter(true);
     blocks.set_format_version(6);
+    blocks.set_ribbon_filter(10.0);
     // Keys are hashes and places are dense: nothing to gain.
     options.set_compression_type(DBCompressionType::None);
     // Runs end and begin anew with every backup. Merging runs of like size leaves the large ones alone, where levels
@@ -282,7 +283,6 @@ fn table_options(table: Table, memory: &Memory, merge: &Arc<dyn Merge>) -> Optio
         blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
         blocks.set_partition_filters(true);
         blocks.set_metadata_block_size(4096);
-        blocks.set_ribbon_filter(10.0);
         blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
         blocks.set_data_block_hash_ratio(0.75);
         options.set_memtable_prefix_bloom_ratio(0.05);
