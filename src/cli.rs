@@ -1,0 +1,55 @@
+//! The command line: arguments, one file per command, rendering and exit codes.
+
+mod arguments;
+mod command;
+mod context;
+mod failure;
+mod pattern;
+mod prompt;
+mod render;
+mod secret;
+mod snapshot_argument;
+mod stop;
+mod surroundings;
+mod values;
+
+use arguments::{Arguments, GlobalArguments};
+use clap::Parser;
+use context::Context;
+use render::{Renderer, Style, Verbosity};
+use std::process::ExitCode;
+use surroundings::Surroundings;
+
+/// Runs the command that the process was started with.
+pub(crate) fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing is left to tell anybody when even this can't be printed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::exit::MISUSE));
+        }
+    };
+    let renderer = Renderer::new(style(&arguments.global), verbosity(&arguments.global));
+    let surroundings = Surroundings::of_this_process();
+    let context = Context { global: &arguments.global, surroundings, renderer: &renderer };
+    let code = command::run(&context, &arguments.command).unwrap_or_else(|failure| {
+        renderer.flush();
+        renderer.failure(&failure);
+        failure.exit_code()
+    });
+    ExitCode::from(renderer.finish(code))
+}
+
+const fn style(arguments: &GlobalArguments) -> Style {
+    if arguments.json { Style::Json } else { Style::Human }
+}
+
+const fn verbosity(arguments: &GlobalArguments) -> Verbosity {
+    match (arguments.quiet, arguments.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, 0) => Verbosity::Normal,
+        (false, 1) => Verbosity::Verbose,
+        (false, _) => Verbosity::Everything,
+    }
+}

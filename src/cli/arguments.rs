@@ -1,0 +1,259 @@
+//! The command line as its users see it.
+
+use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
+use super::values::{ByteSize, Moment, parse_compression};
+use clap::{Args, Parser, Subcommand};
+use holdall::Compression;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Backs up file trees into an encrypted, deduplicating repository, and brings them back.
+#[derive(Debug, Parser)]
+#[command(name = "holdall", version, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: GlobalArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed; 2 misused; 3 done except for items that were reported; 5 damage found; 10 no repository; \
+11 somebody else is at work; 12 wrong password or key file; 13 no space left; 130 interrupted";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct GlobalArguments {
+    /// The repository's folder [also: HOLDALL_REPOSITORY, or HOLDALL_REPOSITORY_FILE for a file that names it]
+    #[arg(short, long, global = true, value_name = "DIR")]
+    pub(crate) repo: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) unlock: UnlockArguments,
+    /// Print JSON, with the field names of restic
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print only what was asked for, and problems
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print more; twice: every file
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Memory to work within
+    #[arg(long, global = true, value_name = "SIZE", default_value = "128MiB")]
+    pub(crate) memory: ByteSize,
+    /// Where the view of the index lies [also: HOLDALL_CACHE_DIR; otherwise below ~/.cache]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+/// Where the secret that opens the repository comes from. Without any of these a terminal is asked.
+#[derive(Debug, Default, Args)]
+pub(crate) struct UnlockArguments {
+    /// A key file [also: HOLDALL_KEY_FILE]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["password_file", "password_command", "insecure_no_password"])]
+    pub(crate) key_file: Option<PathBuf>,
+    /// A file whose first line is the password [also: HOLDALL_PASSWORD_FILE; the password itself: HOLDALL_PASSWORD]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["password_command", "insecure_no_password"])]
+    pub(crate) password_file: Option<PathBuf>,
+    /// A shell command that prints the password [also: HOLDALL_PASSWORD_COMMAND]
+    #[arg(long, global = true, value_name = "COMMAND", conflicts_with = "insecure_no_password")]
+    pub(crate) password_command: Option<OsString>,
+    /// The repository has no password: whoever can read its folder can read its contents
+    #[arg(long, global = true)]
+    pub(crate) insecure_no_password: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a new repository
+    Init(InitArguments),
+    /// Back up files and folders
+    Backup(BackupArguments),
+    /// List snapshots
+    Snapshots(SnapshotsArguments),
+    /// List what a snapshot holds
+    Ls(LsArguments),
+    /// Bring a snapshot, or a part of it, back into a folder
+    Restore(RestoreArguments),
+    /// Show how much the repository and its snapshots hold
+    Stats(StatsArguments),
+    /// Look for damage
+    Check(CheckArguments),
+}
+
+/// `holdall init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Memory that trying one password costs; more is slower for you and for those who guess
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    pub(crate) kdf_memory: ByteSize,
+    /// How often that memory is passed over
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) kdf_passes: u32,
+}
+
+/// `holdall backup`
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// What to back up
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// A tag for the snapshot; may be repeated, or hold several with commas
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    pub(crate) tag: Vec<String>,
+    /// The host's name [otherwise: this machine's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// The snapshot's time [otherwise: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) time: Option<Moment>,
+    /// The snapshot to compare with [otherwise: the newest of the same host and paths]
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "force", value_parser = SnapshotArgumentParser)]
+    pub(crate) parent: Option<SnapshotArgument>,
+    /// Read every file again, whatever the parent says
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// How hard to compress: auto, off, or 1 to 19
+    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = parse_compression)]
+    pub(crate) compression: Compression,
+    /// Store nothing, only say what would be stored
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Go on, under a new client id, in a repository that lacks what this client once stored there
+    #[arg(long)]
+    pub(crate) accept_rollback: bool,
+}
+
+/// Which snapshots a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct FilterArguments {
+    /// Only snapshots of this host; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// Only snapshots with this tag (with commas: with all of them); may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Vec<String>,
+    /// Only snapshots of this path; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Vec<PathBuf>,
+}
+
+/// `holdall snapshots`
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotsArguments {
+    /// Only these: latest, latest~N, or the start of an id
+    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArguments,
+}
+
+/// `holdall ls`
+#[derive(Debug, Args)]
+pub(crate) struct LsArguments {
+    /// latest, latest~N, or the start of an id; with :/path only what lies there
+    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshot: SnapshotArgument,
+    #[command(flatten)]
+    pub(crate) filter: FilterArguments,
+    /// Show type, permissions, owner, size and time as well
+    #[arg(short, long)]
+    pub(crate) long: bool,
+    /// Below a PATH, list folders within folders too
+    #[arg(short = 'R', long)]
+    pub(crate) recursive: bool,
+}
+
+/// `holdall restore`
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// latest, latest~N, or the start of an id; with :/path only what lies there
+    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshot: SnapshotArgument,
+    #[command(flatten)]
+    pub(crate) filter: FilterArguments,
+    /// The folder to restore into: a whole snapshot with its absolute paths below it, a part directly
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) target: PathBuf,
+    /// Restore only what fits this pattern; may be repeated
+    #[arg(short, long, value_name = "PATTERN")]
+    pub(crate) include: Vec<OsString>,
+    /// Leave out what fits this pattern; may be repeated
+    #[arg(short, long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<OsString>,
+}
+
+/// `holdall stats`
+#[derive(Debug, Args)]
+pub(crate) struct StatsArguments {
+    /// Only these: latest, latest~N, or the start of an id
+    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArguments,
+}
+
+/// `holdall check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Also decode every frame and hash every chunk
+    #[arg(long)]
+    pub(crate) read_data: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_every_command_stand_before_or_after_it() {
+        for line in ["holdall -r /r --json snapshots", "holdall snapshots -r /r --json"] {
+            let global = parse(line).expect("the line is understood").global;
+            assert_eq!((global.repo, global.json), (Some(PathBuf::from("/r")), true));
+            assert_eq!(global.memory, ByteSize(128 << 20));
+        }
+    }
+
+    #[test]
+    fn a_backup_is_described_in_full() {
+        let line =
+            "holdall backup --tag a,b --tag c --host h --time 2026-11-21T00:00:00Z --compression 9 -n -f /etc /home";
+        let Ok(Arguments { command: Command::Backup(backup), .. }) = parse(line) else { panic!("not understood") };
+        assert_eq!(backup.tag, ["a", "b", "c"]);
+        assert_eq!(backup.paths, [PathBuf::from("/etc"), PathBuf::from("/home")]);
+        assert!(backup.dry_run && backup.force);
+        assert_eq!(backup.compression, parse_compression("9").expect("a level"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let lines = [
+            "holdall",
+            "holdall backup",
+            "holdall restore latest",
+            "holdall restore --target /t",
+            "holdall backup --force --parent latest /etc",
+            "holdall snapshots --quiet --verbose",
+            "holdall snapshots --key-file a --password-file b",
+            "holdall snapshots --password secret",
+            "holdall ls latest:etc",
+            "holdall backup --compression 20 /etc",
+        ];
+        for line in lines {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+}

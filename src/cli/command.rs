@@ -1,0 +1,26 @@
+//! The commands, one file each.
+
+mod backup;
+mod check;
+mod init;
+mod ls;
+mod restore;
+mod snapshots;
+mod stats;
+
+use super::arguments::Command;
+use super::context::Context;
+use super::failure::Failure;
+
+/// Runs a command and returns its exit code.
+pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failure> {
+    match command {
+        Command::Init(arguments) => init::run(context, arguments),
+        Command::Backup(arguments) => backup::run(context, arguments),
+        Command::Snapshots(arguments) => snapshots::run(context, arguments),
+        Command::Ls(arguments) => ls::run(context, arguments),
+        Command::Restore(arguments) => restore::run(context, arguments),
+        Command::Stats(arguments) => stats::run(context, arguments),
+        Command::Check(arguments) => check::run(context, arguments),
+    }
+}

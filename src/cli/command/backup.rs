@@ -1,0 +1,120 @@
+//! `holdall backup`
+
+use crate::cli::arguments::BackupArguments;
+use crate::cli::context::{Access, Context};
+use crate::cli::failure::{Failure, exit};
+use crate::cli::render::json::{BackupSummary, moment};
+use crate::cli::render::progress::Display;
+use crate::cli::render::text;
+use crate::cli::stop::Stop;
+use crate::cli::surroundings::host_name;
+use crate::cli::values::Moment;
+use holdall::{AcceptRollback, BackupOptions, BackupReport, ParentChoice, Repository, SnapshotFilter};
+use std::os::unix::ffi::OsStringExt;
+
+pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<u8, Failure> {
+    let accept = if arguments.accept_rollback { AcceptRollback::Accept } else { AcceptRollback::Refuse };
+    let repository = context.open(Access::Write(accept))?;
+    let options = options(context, arguments, &repository)?;
+    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+
+    let started = Moment::now();
+    let display = Display::new(context.renderer, stop.clone());
+    let report = repository.backup(&options, &display);
+    drop(display);
+    let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
+
+    context.renderer.say(&summary_text(&report));
+    context.renderer.json(&summary(&report, started, Moment::now()));
+    Ok(if report.problem_count == 0 { exit::DONE } else { exit::INCOMPLETE })
+}
+
+fn options(
+    context: &Context<'_>,
+    arguments: &BackupArguments,
+    repository: &Repository,
+) -> Result<BackupOptions, Failure> {
+    let parent = match &arguments.parent {
+        Some(argument) => {
+            let snapshot = repository.resolve(&argument.spec, &SnapshotFilter::default())?;
+            ParentChoice::Snapshot(snapshot.id)
+        }
+        None if arguments.force => ParentChoice::Nothing,
+        None => ParentChoice::Latest,
+    };
+    let options = BackupOptions::new(arguments.paths.iter().cloned())
+        .host(arguments.host.clone().unwrap_or_else(host_name))
+        .user(context.surroundings.user().into_vec())
+        .command(std::env::args_os().map(OsStringExt::into_vec).collect())
+        .tags(arguments.tag.iter().map(|tag| tag.clone().into_bytes()).collect())
+        .parent(parent)
+        .compression(arguments.compression);
+    Ok(match arguments.time {
+        Some(time) => options.time_ns(time.time_ns),
+        None => options,
+    })
+}
+
+fn data_added(report: &BackupReport) -> (u64, u64) {
+    let raw = report.content_raw_bytes.saturating_add(report.tree_raw_bytes);
+    (raw, report.content_stored_bytes.saturating_add(report.tree_stored_bytes))
+}
+
+fn summary(report: &BackupReport, started: Moment, ended: Moment) -> BackupSummary {
+    let (data_added, data_added_packed) = data_added(report);
+    let changes = &report.changes;
+    BackupSummary {
+        message_type: "summary",
+        dry_run: false,
+        files_new: changes.files_new,
+        files_changed: changes.files_changed,
+        files_unmodified: changes.files_unmodified,
+        dirs_new: changes.directories_new,
+        dirs_changed: changes.directories_changed,
+        dirs_unmodified: changes.directories_unmodified,
+        data_added,
+        data_added_packed,
+        total_files_processed: report.counts.files,
+        total_bytes_processed: report.counts.bytes,
+        errors: report.problem_count,
+        backup_start: moment(started.time_ns),
+        backup_end: moment(ended.time_ns),
+        total_duration: report.duration.as_secs_f64(),
+        parent: report.parent.map(|id| id.to_string()),
+        snapshot_id: Some(report.snapshot.to_string()),
+    }
+}
+
+fn summary_text(report: &BackupReport) -> String {
+    let changes = &report.changes;
+    let three = |new, changed, same| {
+        format!("{} new, {} changed, {} unchanged", text::count(new), text::count(changed), text::count(same))
+    };
+    let (added, stored) = data_added(report);
+    let compared = report.parent.map_or_else(String::new, |id| format!(", compared with {}", id.short()));
+    let mut lines = vec![
+        format!("snapshot {} saved{compared}", report.snapshot.short()),
+        format!("  files    {}", three(changes.files_new, changes.files_changed, changes.files_unmodified)),
+        format!(
+            "  folders  {}",
+            three(changes.directories_new, changes.directories_changed, changes.directories_unmodified)
+        ),
+        format!(
+            "  held     {} and {} in {} ({})",
+            text::counted(report.counts.files, "file", "files"),
+            text::bytes(report.counts.bytes),
+            text::duration(report.duration.as_secs()),
+            text::rate(report.counts.bytes, report.duration),
+        ),
+        format!("  added    {}, stored as {}", text::bytes(added), text::bytes(stored)),
+    ];
+    if report.recovered_pack_count > 0 {
+        let packs = u64::try_from(report.recovered_pack_count).unwrap_or(u64::MAX);
+        lines.push(format!("  kept     {} of an interrupted run", text::counted(packs, "pack", "packs")));
+    }
+    if report.problem_count > 0 {
+        let items = text::counted(report.problem_count, "item", "items");
+        lines.push(format!("  problems {items} not saved as they should be, listed above"));
+    }
+    format!("{}\n", lines.join("\n"))
+}

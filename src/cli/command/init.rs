@@ -1,0 +1,46 @@
+//! `holdall init`
+
+use crate::cli::arguments::InitArguments;
+use crate::cli::context::Context;
+use crate::cli::failure::{Failure, exit};
+use crate::cli::render::json::{Initialized, PathText};
+use crate::cli::render::text;
+use crate::cli::secret::{Purpose, SecretSource};
+use holdall::{CreateOptions, KdfCost, Repository};
+use std::os::unix::ffi::OsStrExt;
+
+pub(crate) fn run(context: &Context<'_>, arguments: &InitArguments) -> Result<u8, Failure> {
+    let path = context.repository_path()?;
+    let options = CreateOptions::default().kdf(kdf_cost(arguments)?);
+    let source = context.surroundings.secret_source(&context.global.unlock)?;
+    let id = source.unlock(Purpose::Choose, |unlock| Ok(Repository::create(&path, unlock, &options)?))?;
+
+    let shown = text::printable(path.as_os_str().as_bytes());
+    context.renderer.say(&format!("repository {id} made at {shown}\n{}\n", advice(&source)));
+    context.renderer.json(&Initialized {
+        message_type: "initialized",
+        id: id.to_string(),
+        repository: PathText::new(path.as_os_str().as_bytes()).path,
+    });
+    Ok(exit::DONE)
+}
+
+fn kdf_cost(arguments: &InitArguments) -> Result<KdfCost, Failure> {
+    let kibibytes = u32::try_from(arguments.kdf_memory.0 / 1024).unwrap_or(u32::MAX);
+    KdfCost::parse(kibibytes, arguments.kdf_passes, 1).map_err(|error| Failure::misuse(error.to_string()))
+}
+
+/// What the owner of a new repository should know.
+fn advice(source: &SecretSource) -> String {
+    match source {
+        SecretSource::KeyFile(path) => {
+            let path = text::printable(path.as_os_str().as_bytes());
+            format!("{path} is the only way in: keep a copy of it away from this machine")
+        }
+        SecretSource::NoPassword => "it has no password: whoever can read it can read the backups".to_owned(),
+        SecretSource::Password(_)
+        | SecretSource::PasswordFile(_)
+        | SecretSource::PasswordCommand(_)
+        | SecretSource::Terminal => "the password is the only way in: nobody can help if it is lost".to_owned(),
+    }
+}

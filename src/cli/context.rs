@@ -1,0 +1,79 @@
+//! What every command works with.
+
+use super::arguments::{FilterArguments, GlobalArguments};
+use super::failure::Failure;
+use super::render::Renderer;
+use super::secret::Purpose;
+use super::snapshot_argument::SnapshotArgument;
+use super::surroundings::{Surroundings, absolute};
+use holdall::{AcceptRollback, OpenOptions, Repository, Snapshot, SnapshotFilter};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// What a command is going to do with the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing but read it.
+    Read,
+    /// Add to it; one that was rolled back too, if the user says so.
+    Write(AcceptRollback),
+}
+
+/// Options, surroundings and printer of one run.
+pub(crate) struct Context<'a> {
+    pub(crate) global: &'a GlobalArguments,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) renderer: &'a Renderer,
+}
+
+impl Context<'_> {
+    /// Where the repository is, or should be made.
+    pub(crate) fn repository_path(&self) -> Result<PathBuf, Failure> {
+        self.surroundings.repository(self.global)
+    }
+
+    /// Opens the repository.
+    pub(crate) fn open(&self, access: Access) -> Result<Repository, Failure> {
+        let path = self.repository_path()?;
+        // Said before anybody types a password in vain.
+        if !path.is_dir() {
+            let message = format!("there is no repository at {}: no such folder", path.display());
+            return Err(Failure::no_repository(message));
+        }
+        let cache = self.surroundings.cache_folder(self.global)?;
+        let state = self.surroundings.state_folder()?;
+        let options = OpenOptions::new(cache, state).memory_bytes(self.global.memory.0);
+        let options = match access {
+            Access::Read => options.reading(),
+            Access::Write(accept) => options.accept_rollback(accept),
+        };
+        let source = self.surroundings.secret_source(&self.global.unlock)?;
+        let repository =
+            source.unlock(Purpose::Open, |unlock| Ok(Repository::open(&path, unlock, options.clone())?))?;
+        repository.notices().iter().for_each(|notice| self.renderer.notice(notice));
+        Ok(repository)
+    }
+}
+
+/// The library's filter for the filter options.
+pub(crate) fn filter(arguments: &FilterArguments) -> Result<SnapshotFilter, Failure> {
+    let tags = arguments.tag.iter().flat_map(|tags| tags.split(','));
+    let paths = arguments.path.iter().map(|path| Ok(absolute(path)?.into_os_string().into_vec()));
+    Ok(SnapshotFilter {
+        hosts: arguments.host.iter().map(|host| host.clone().into_bytes()).collect(),
+        tags: tags.map(|tag| tag.as_bytes().to_vec()).collect(),
+        paths: paths.collect::<Result<_, Failure>>()?,
+    })
+}
+
+/// The snapshots that a command names; all that pass the filter if it names none.
+pub(crate) fn named_snapshots(
+    repository: &Repository,
+    named: &[SnapshotArgument],
+    filter: &SnapshotFilter,
+) -> Result<Vec<Snapshot>, Failure> {
+    if named.is_empty() {
+        return Ok(repository.snapshots(filter)?);
+    }
+    named.iter().map(|argument| Ok(repository.resolve(&argument.spec, filter)?)).collect()
+}

@@ -1,0 +1,306 @@
+//! What programs read: the field names are restic's where restic has them.
+
+use super::text::precise_time;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A path: as text, and when that loses something also as base64 of its bytes.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub(crate) struct PathText {
+    pub(crate) path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) path_b64: Option<String>,
+}
+
+impl PathText {
+    pub(crate) fn new(path: &[u8]) -> Self {
+        match std::str::from_utf8(path) {
+            Ok(text) => Self { path: text.to_owned(), path_b64: None },
+            Err(_) => Self { path: String::from_utf8_lossy(path).into_owned(), path_b64: Some(base64(path)) },
+        }
+    }
+}
+
+/// Base64 with padding (RFC 4648, section 4).
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |value: u32| DIGITS.get(usize::try_from(value & 63).unwrap_or(0)).map_or('=', |d| char::from(*d));
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let value = group.iter().chain([&0; 2]).take(3).fold(0u32, |value, byte| value << 8 | u32::from(*byte));
+        let digits = [value >> 18, value >> 12, value >> 6, value].map(digit);
+        let present = group.len() + 1;
+        text.extend(digits.iter().take(present));
+        text.extend(std::iter::repeat_n('=', 4 - present));
+    }
+    text
+}
+
+/// How far a backup or restore has come.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    pub(crate) message_type: &'static str,
+    pub(crate) seconds_elapsed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) seconds_remaining: Option<u64>,
+    /// From 0 to 1.
+    pub(crate) percent_done: f64,
+    pub(crate) total_files: u64,
+    pub(crate) files_done: u64,
+    pub(crate) total_bytes: u64,
+    pub(crate) bytes_done: u64,
+    pub(crate) error_count: u64,
+    pub(crate) current_files: Vec<String>,
+}
+
+/// Something that went wrong with one item.
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem<'a> {
+    message_type: &'static str,
+    error: ProblemMessage<'a>,
+    during: &'a str,
+    item: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item_b64: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProblemMessage<'a> {
+    message: &'a str,
+}
+
+impl<'a> Problem<'a> {
+    pub(crate) fn new(path: &[u8], during: &'a str, message: &'a str) -> Self {
+        let PathText { path, path_b64 } = PathText::new(path);
+        Self { message_type: "error", error: ProblemMessage { message }, during, item: path, item_b64: path_b64 }
+    }
+}
+
+/// Something worth knowing.
+#[derive(Debug, Serialize)]
+pub(crate) struct Notice<'a> {
+    message_type: &'static str,
+    message: &'a str,
+}
+
+impl<'a> Notice<'a> {
+    pub(crate) const fn new(message: &'a str) -> Self {
+        Self { message_type: "notice", message }
+    }
+}
+
+/// Why the command ends.
+#[derive(Debug, Serialize)]
+pub(crate) struct ExitError<'a> {
+    message_type: &'static str,
+    code: u8,
+    message: &'a str,
+}
+
+impl<'a> ExitError<'a> {
+    pub(crate) const fn new(code: u8, message: &'a str) -> Self {
+        Self { message_type: "exit_error", code, message }
+    }
+}
+
+/// A new repository.
+#[derive(Debug, Serialize)]
+pub(crate) struct Initialized {
+    pub(crate) message_type: &'static str,
+    pub(crate) id: String,
+    pub(crate) repository: String,
+}
+
+/// What a backup did.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct BackupSummary {
+    pub(crate) message_type: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) dry_run: bool,
+    pub(crate) files_new: u64,
+    pub(crate) files_changed: u64,
+    pub(crate) files_unmodified: u64,
+    pub(crate) dirs_new: u64,
+    pub(crate) dirs_changed: u64,
+    pub(crate) dirs_unmodified: u64,
+    pub(crate) data_added: u64,
+    pub(crate) data_added_packed: u64,
+    pub(crate) total_files_processed: u64,
+    pub(crate) total_bytes_processed: u64,
+    pub(crate) errors: u64,
+    pub(crate) backup_start: String,
+    pub(crate) backup_end: String,
+    /// Seconds.
+    pub(crate) total_duration: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot_id: Option<String>,
+}
+
+/// One snapshot.
+#[derive(Debug, Serialize)]
+pub(crate) struct Snapshot {
+    pub(crate) time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<String>,
+    pub(crate) paths: Vec<String>,
+    /// The bytes of the paths, when one of them is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) paths_b64: Option<Vec<String>>,
+    pub(crate) hostname: String,
+    pub(crate) username: String,
+    pub(crate) tags: Vec<String>,
+    pub(crate) program_version: String,
+    pub(crate) summary: SnapshotSummary,
+    /// `complete`, or `partial` when the walk did not finish.
+    pub(crate) state: &'static str,
+    pub(crate) id: String,
+    pub(crate) short_id: String,
+}
+
+/// The snapshot that a list of nodes is about.
+#[derive(Debug, Serialize)]
+pub(crate) struct ListedSnapshot {
+    message_type: &'static str,
+    struct_type: &'static str,
+    #[serde(flatten)]
+    snapshot: Snapshot,
+}
+
+impl ListedSnapshot {
+    pub(crate) const fn new(snapshot: Snapshot) -> Self {
+        Self { message_type: "snapshot", struct_type: "snapshot", snapshot }
+    }
+}
+
+/// What a snapshot holds.
+#[derive(Debug, Serialize)]
+pub(crate) struct SnapshotSummary {
+    pub(crate) total_files_processed: u64,
+    pub(crate) total_bytes_processed: u64,
+    pub(crate) errors: u64,
+}
+
+/// An item of a snapshot.
+#[derive(Debug, Serialize)]
+pub(crate) struct Node {
+    pub(crate) message_type: &'static str,
+    pub(crate) struct_type: &'static str,
+    pub(crate) name: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    #[serde(flatten)]
+    pub(crate) path: PathText,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<u64>,
+    pub(crate) mode: u32,
+    pub(crate) permissions: String,
+    pub(crate) mtime: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) linktarget: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) linktarget_b64: Option<String>,
+}
+
+/// What a restore did.
+#[derive(Debug, Serialize)]
+pub(crate) struct RestoreSummary {
+    pub(crate) message_type: &'static str,
+    pub(crate) seconds_elapsed: u64,
+    pub(crate) total_files: u64,
+    pub(crate) files_restored: u64,
+    pub(crate) total_bytes: u64,
+    pub(crate) bytes_restored: u64,
+    pub(crate) errors: u64,
+    /// Seconds.
+    pub(crate) total_duration: f64,
+    pub(crate) snapshot_id: String,
+}
+
+/// What a check found.
+#[derive(Debug, Serialize)]
+pub(crate) struct CheckSummary {
+    pub(crate) message_type: &'static str,
+    pub(crate) num_errors: u64,
+    pub(crate) snapshots: u64,
+    pub(crate) packs: u64,
+    pub(crate) unlisted_packs: u64,
+    pub(crate) nodes: u64,
+    pub(crate) chunk_references: u64,
+    pub(crate) bytes_read: u64,
+    /// Seconds.
+    pub(crate) total_duration: f64,
+}
+
+/// One damaged object.
+#[derive(Debug, Serialize)]
+pub(crate) struct DamageReport {
+    pub(crate) message_type: &'static str,
+    pub(crate) object: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<String>,
+    pub(crate) message: String,
+    pub(crate) snapshots: Vec<String>,
+    pub(crate) files: Vec<PathText>,
+    /// More than `files` lists when there are very many.
+    pub(crate) file_count: u64,
+    pub(crate) remedy: &'static str,
+}
+
+/// How much a repository holds.
+#[derive(Debug, Serialize)]
+pub(crate) struct RepositoryTotals {
+    pub(crate) snapshots_count: u64,
+    /// Bytes of content of all snapshots, as if each stood alone.
+    pub(crate) total_restore_size: u64,
+    /// Bytes of all objects.
+    pub(crate) total_size: u64,
+    pub(crate) total_blob_count: u64,
+    /// Bytes by folder of the store.
+    pub(crate) folders: BTreeMap<String, u64>,
+    /// Bytes of packs by what they hold.
+    pub(crate) classes: BTreeMap<String, u64>,
+}
+
+/// How much some snapshots hold.
+#[derive(Debug, Serialize)]
+pub(crate) struct SnapshotTotals {
+    pub(crate) snapshots_count: u64,
+    pub(crate) total_size: u64,
+    pub(crate) total_file_count: u64,
+    pub(crate) total_directory_count: u64,
+    pub(crate) total_other_count: u64,
+    pub(crate) hard_links: u64,
+    pub(crate) unreadable: u64,
+    pub(crate) inconsistent: u64,
+}
+
+/// A moment as JSON carries it.
+pub(crate) fn moment(time_ns: i64) -> String {
+    precise_time(time_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_agrees_with_the_standards_examples() {
+        let cases =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")];
+        for (bytes, text) in cases {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
+    }
+
+    #[test]
+    fn a_path_that_is_no_text_stands_there_twice() {
+        let node = |path: &[u8]| serde_json::to_string(&PathText::new(path)).expect("plain fields");
+        assert_eq!(node("/é".as_bytes()), "{\"path\":\"/é\"}");
+        assert_eq!(node(b"/\xff"), "{\"path\":\"/\u{fffd}\",\"path_b64\":\"L/8=\"}");
+    }
+}

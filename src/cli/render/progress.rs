@@ -1,0 +1,316 @@
+//! Progress: a bar on a terminal, a status line now and then as JSON, nothing into a pipe.
+
+use super::json::Status;
+use super::text;
+use super::{Renderer, Style, Verbosity};
+use crate::cli::stop::Stop;
+use holdall::progress::{Event, Progress};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the bar is drawn anew.
+const BAR_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a JSON status line is printed.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Shows the events of one operation, and passes the wish to stop on to it.
+pub(crate) struct Display<'a> {
+    renderer: &'a Renderer,
+    stop: Stop,
+    meter: Mutex<Meter>,
+    view: View,
+    problems: Problems,
+}
+
+/// What becomes of problems as they happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Problems {
+    /// Each is printed.
+    Print,
+    /// They are counted; the report at the end lists them.
+    Count,
+}
+
+enum View {
+    Bar(ProgressBar),
+    Status,
+    Nothing,
+}
+
+/// What the events have told so far.
+#[derive(Debug, Clone)]
+struct Meter {
+    started: Instant,
+    shown: Instant,
+    phase: &'static str,
+    current: Vec<u8>,
+    files: u64,
+    files_estimated: u64,
+    bytes: u64,
+    bytes_estimated: u64,
+    problems: u64,
+}
+
+impl<'a> Display<'a> {
+    /// Begins to show an operation.
+    pub(crate) fn new(renderer: &'a Renderer, stop: Stop) -> Self {
+        Self::with(renderer, stop, Problems::Print)
+    }
+
+    /// Begins to show a check, whose report lists what was found in full.
+    pub(crate) fn of_a_check(renderer: &'a Renderer, stop: Stop) -> Self {
+        Self::with(renderer, stop, Problems::Count)
+    }
+
+    fn with(renderer: &'a Renderer, stop: Stop, problems: Problems) -> Self {
+        let view = match renderer.style() {
+            Style::Json if renderer.verbosity() >= Verbosity::Normal => View::Status,
+            Style::Human if renderer.verbosity() >= Verbosity::Normal && renderer.err_is_terminal => {
+                View::Bar(new_bar())
+            }
+            Style::Json | Style::Human => View::Nothing,
+        };
+        if let View::Bar(bar) = &view {
+            renderer.set_bar(Some(bar.clone()));
+        }
+        Self { renderer, stop, meter: Mutex::new(Meter::new(Instant::now())), view, problems }
+    }
+
+    fn meter(&self) -> MutexGuard<'_, Meter> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, meter: &Meter, now: Instant) {
+        match &self.view {
+            View::Bar(bar) => bar.set_message(meter.bar_lines(now)),
+            View::Status => {
+                self.renderer.json(&meter.status(now));
+                self.renderer.flush();
+            }
+            View::Nothing => {}
+        }
+    }
+
+    fn due_after(&self) -> Option<Duration> {
+        match &self.view {
+            View::Bar(_) => Some(BAR_INTERVAL),
+            View::Status => Some(STATUS_INTERVAL),
+            View::Nothing => None,
+        }
+    }
+}
+
+fn new_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(BAR_INTERVAL);
+    bar
+}
+
+impl Drop for Display<'_> {
+    fn drop(&mut self) {
+        if let View::Bar(bar) = &self.view {
+            self.renderer.set_bar(None);
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Display<'_> {
+    fn event(&self, event: &Event<'_>) {
+        let verbosity = self.renderer.verbosity();
+        if let Event::Problem { path, operation, message } = event
+            && self.problems == Problems::Print
+        {
+            self.renderer.problem(path, operation, message);
+        } else if let Event::Entered { path } = event
+            && verbosity >= Verbosity::Everything
+        {
+            self.renderer.say(&format!("{}\n", text::printable(path.as_os_str().as_bytes())));
+        } else if let Event::Phase(name) = event
+            && verbosity >= Verbosity::Verbose
+        {
+            self.renderer.say(&format!("{name}\n"));
+        }
+        let mut meter = self.meter();
+        meter.take(event);
+        let now = Instant::now();
+        if self.due_after().is_some_and(|interval| now.duration_since(meter.shown) >= interval) {
+            meter.shown = now;
+            let copy = meter.clone();
+            drop(meter);
+            self.show(&copy, now);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.is_asked()
+    }
+}
+
+impl Meter {
+    const fn new(now: Instant) -> Self {
+        Self {
+            started: now,
+            shown: now,
+            phase: "",
+            current: Vec::new(),
+            files: 0,
+            files_estimated: 0,
+            bytes: 0,
+            bytes_estimated: 0,
+            problems: 0,
+        }
+    }
+
+    fn take(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Phase(name) => self.phase = name,
+            Event::Estimated { files, bytes } => {
+                self.files_estimated = *files;
+                self.bytes_estimated = *bytes;
+            }
+            Event::Entered { path } => {
+                self.current.clear();
+                self.current.extend_from_slice(path.as_os_str().as_bytes());
+            }
+            Event::Processed { files, bytes } => {
+                self.files = self.files.saturating_add(*files);
+                self.bytes = self.bytes.saturating_add(*bytes);
+            }
+            Event::Problem { .. } => self.problems = self.problems.saturating_add(1),
+            // What was stored is told at the end; what is added to the events later concerns other receivers.
+            Event::Stored { .. } | _ => {}
+        }
+    }
+
+    /// Parts in a thousand; `None` without an estimate.
+    fn permille(&self) -> Option<u64> {
+        let (done, estimated) = match self.bytes_estimated {
+            0 => (self.files, self.files_estimated),
+            bytes => (self.bytes, bytes),
+        };
+        let permille = u128::from(done) * 1000 / u128::from(Some(estimated).filter(|estimated| *estimated > 0)?);
+        // An estimate from an earlier snapshot may be too low; the end is the end only when it is reached.
+        Some(u64::try_from(permille).unwrap_or(u64::MAX).min(999))
+    }
+
+    fn seconds_remaining(&self, now: Instant) -> Option<u64> {
+        let permille = self.permille().filter(|permille| *permille > 0)?;
+        let elapsed = now.duration_since(self.started).as_secs();
+        elapsed.checked_mul(1000 - permille)?.checked_div(permille)
+    }
+
+    fn status(&self, now: Instant) -> Status {
+        let permille = u32::try_from(self.permille().unwrap_or(0)).unwrap_or(0);
+        let current =
+            if self.current.is_empty() { None } else { Some(String::from_utf8_lossy(&self.current).into_owned()) };
+        Status {
+            message_type: "status",
+            seconds_elapsed: now.duration_since(self.started).as_secs(),
+            seconds_remaining: self.seconds_remaining(now),
+            percent_done: f64::from(permille) / 1000.0,
+            total_files: self.files_estimated.max(self.files),
+            files_done: self.files,
+            total_bytes: self.bytes_estimated.max(self.bytes),
+            bytes_done: self.bytes,
+            error_count: self.problems,
+            current_files: current.into_iter().collect(),
+        }
+    }
+
+    fn bar_lines(&self, now: Instant) -> String {
+        let elapsed = now.duration_since(self.started);
+        let mut parts = vec![text::duration(elapsed.as_secs())];
+        if let Some(permille) = self.permille() {
+            parts.push(format!("{}.{} %", permille / 10, permille % 10));
+        }
+        parts.push(text::counted(self.files, "file", "files"));
+        parts.push(text::bytes(self.bytes));
+        parts.push(text::rate(self.bytes, elapsed));
+        if let Some(seconds) = self.seconds_remaining(now) {
+            parts.push(format!("{} left", text::duration(seconds)));
+        }
+        if self.problems > 0 {
+            parts.push(text::counted(self.problems, "problem", "problems"));
+        }
+        let second = if self.current.is_empty() { self.phase.to_owned() } else { text::printable(&self.current) };
+        format!("{}\n  {second}", parts.join("  "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::renderer;
+    use super::*;
+    use std::path::Path;
+
+    fn metered(events: &[Event<'_>]) -> Meter {
+        let mut meter = Meter::new(Instant::now());
+        events.iter().for_each(|event| meter.take(event));
+        meter
+    }
+
+    #[test]
+    fn an_estimate_gives_a_share_and_a_remaining_time() {
+        let meter = metered(&[
+            Event::Estimated { files: 10, bytes: 1000 },
+            Event::Processed { files: 2, bytes: 100 },
+            Event::Processed { files: 1, bytes: 150 },
+            Event::Entered { path: Path::new("/etc/x") },
+        ]);
+        let status = meter.status(meter.started + Duration::from_secs(10));
+        assert!((status.percent_done - 0.25).abs() < 1e-9);
+        assert_eq!((status.files_done, status.total_files), (3, 10));
+        assert_eq!((status.bytes_done, status.total_bytes), (250, 1000));
+        assert_eq!((status.seconds_elapsed, status.seconds_remaining), (10, Some(30)));
+        assert_eq!(status.current_files, ["/etc/x"]);
+    }
+
+    #[test]
+    fn without_an_estimate_nothing_is_promised_and_a_low_one_never_ends_early() {
+        let none = metered(&[Event::Processed { files: 2, bytes: 100 }]);
+        assert_eq!((none.permille(), none.seconds_remaining(none.started + Duration::from_secs(5))), (None, None));
+        let low = metered(&[Event::Estimated { files: 1, bytes: 10 }, Event::Processed { files: 2, bytes: 100 }]);
+        assert_eq!(low.permille(), Some(999));
+        assert_eq!(low.status(low.started).total_bytes, 100);
+    }
+
+    #[test]
+    fn the_bar_shows_what_is_known() {
+        let meter = metered(&[
+            Event::Estimated { files: 10, bytes: 1 << 30 },
+            Event::Processed { files: 1, bytes: 512 << 20 },
+            Event::Problem { path: Path::new("/x"), operation: "read", message: "gone" },
+            Event::Entered { path: Path::new("/a\nb") },
+        ]);
+        let lines = meter.bar_lines(meter.started + Duration::from_secs(64));
+        assert_eq!(lines, "1:04  50.0 %  1 file  512.0 MiB  8.0 MiB/s  1:04 left  1 problem\n  /a\\nb");
+    }
+
+    #[test]
+    fn a_pipe_gets_problems_and_no_progress() {
+        let (renderer, out, err) = renderer(Style::Human, Verbosity::Normal);
+        let display = Display::new(&renderer, Stop::default());
+        display.event(&Event::Processed { files: 1, bytes: 1 });
+        display.event(&Event::Problem { path: Path::new("/x"), operation: "read", message: "gone" });
+        drop(display);
+        assert_eq!((out.text().as_str(), err.text().as_str()), ("", "holdall: can't read /x: gone\n"));
+    }
+
+    #[test]
+    fn programs_get_a_status_when_a_second_has_passed() {
+        let (renderer, out, _) = renderer(Style::Json, Verbosity::Normal);
+        let display = Display::new(&renderer, Stop::default());
+        display.event(&Event::Processed { files: 1, bytes: 1 });
+        assert_eq!(out.text(), "");
+        let earlier = display.meter().shown.checked_sub(STATUS_INTERVAL);
+        display.meter().shown = earlier.expect("the machine has run for a second");
+        display.event(&Event::Processed { files: 1, bytes: 1 });
+        assert!(out.text().starts_with("{\"message_type\":\"status\""), "{}", out.text());
+    }
+}

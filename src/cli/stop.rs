@@ -1,0 +1,62 @@
+//! Ctrl-C and its kin: the first asks the work to stop, the second ends the process.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Whether somebody asked this process to stop.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stop {
+    asked: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Stop {
+    /// Begins to listen for SIGINT, SIGTERM and SIGHUP.
+    ///
+    /// # Errors
+    /// When the operating system refuses a handler.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let stop = Self::default();
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // Order matters: the first signal finds the flag unset, the second one ends the process.
+            flag::register_conditional_shutdown(signal, exit_code_of(signal), Arc::clone(&stop.asked))?;
+            flag::register(signal, Arc::clone(&stop.asked))?;
+            flag::register_usize(signal, Arc::clone(&stop.signal), signal.unsigned_abs().try_into().unwrap_or(0))?;
+        }
+        Ok(stop)
+    }
+
+    /// Whether the work should stop.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The exit code of a process that stopped because it was asked: 130 unless another signal than SIGINT asked.
+    pub(crate) fn exit_code(&self) -> u8 {
+        let signal = self.signal.load(Ordering::Relaxed);
+        let signal = i32::try_from(signal).ok().filter(|signal| *signal > 0).unwrap_or(SIGINT);
+        exit_code_of(signal).try_into().unwrap_or(130)
+    }
+}
+
+/// What shells call the end of a process by a signal.
+const fn exit_code_of(signal: i32) -> i32 {
+    128 + signal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signal_gives_the_exit_code() {
+        let stop = Stop::default();
+        assert!(!stop.is_asked());
+        assert_eq!(stop.exit_code(), 130);
+        stop.signal.store(15, Ordering::Relaxed);
+        assert_eq!(stop.exit_code(), 143);
+    }
+}

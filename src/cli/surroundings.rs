@@ -1,0 +1,166 @@
+//! What the process's surroundings say: environment variables, the machine's name, the user's folders.
+
+use super::arguments::{GlobalArguments, UnlockArguments};
+use super::failure::Failure;
+use super::secret::SecretSource;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// Looks up environment variables; the empty ones count as unset.
+pub(crate) struct Surroundings {
+    variable: fn(&str) -> Option<OsString>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub(crate) fn of_this_process() -> Self {
+        Self { variable: |name| std::env::var_os(name) }
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        (self.variable)(name).filter(|value| !value.is_empty())
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.variable(name).map(PathBuf::from)
+    }
+
+    /// Where the repository is.
+    pub(crate) fn repository(&self, arguments: &GlobalArguments) -> Result<PathBuf, Failure> {
+        if let Some(path) = arguments.repo.clone().or_else(|| self.path("HOLDALL_REPOSITORY")) {
+            return Ok(path);
+        }
+        let file = self.path("HOLDALL_REPOSITORY_FILE").ok_or_else(|| {
+            Failure::misuse("no repository was named: use --repo, HOLDALL_REPOSITORY or HOLDALL_REPOSITORY_FILE")
+        })?;
+        let text = std::fs::read(&file).map_err(|error| Failure::io(&file, "read", &error))?;
+        let line = super::secret::first_line(&text);
+        if line.is_empty() {
+            return Err(Failure::misuse(format!("{} names no repository", file.display())));
+        }
+        Ok(PathBuf::from(OsString::from_vec(line.to_vec())))
+    }
+
+    /// Where the secret that opens the repository comes from: the command line decides before the environment, and
+    /// the environment may name one source only.
+    pub(crate) fn secret_source(&self, arguments: &UnlockArguments) -> Result<SecretSource, Failure> {
+        if let Some(path) = &arguments.key_file {
+            return Ok(SecretSource::KeyFile(path.clone()));
+        }
+        if let Some(path) = &arguments.password_file {
+            return Ok(SecretSource::PasswordFile(path.clone()));
+        }
+        if let Some(command) = &arguments.password_command {
+            return Ok(SecretSource::PasswordCommand(command.clone()));
+        }
+        if arguments.insecure_no_password {
+            return Ok(SecretSource::NoPassword);
+        }
+        let named = [
+            self.path("HOLDALL_KEY_FILE").map(SecretSource::KeyFile),
+            self.path("HOLDALL_PASSWORD_FILE").map(SecretSource::PasswordFile),
+            self.variable("HOLDALL_PASSWORD_COMMAND").map(SecretSource::PasswordCommand),
+            self.variable("HOLDALL_PASSWORD").map(SecretSource::password),
+        ];
+        let mut named = named.into_iter().flatten();
+        match (named.next(), named.next()) {
+            (None, _) => Ok(SecretSource::Terminal),
+            (Some(source), None) => Ok(source),
+            (Some(_), Some(_)) => Err(Failure::misuse(
+                "set only one of HOLDALL_PASSWORD, HOLDALL_PASSWORD_FILE, HOLDALL_PASSWORD_COMMAND and HOLDALL_KEY_FILE",
+            )),
+        }
+    }
+
+    /// Where views of indexes lie.
+    pub(crate) fn cache_folder(&self, arguments: &GlobalArguments) -> Result<PathBuf, Failure> {
+        let named = arguments.cache_dir.clone().or_else(|| self.path("HOLDALL_CACHE_DIR"));
+        let usual = || self.user_folder("XDG_CACHE_HOME", ".cache");
+        named.or_else(usual).ok_or_else(|| Failure::misuse("no folder for the cache: set HOLDALL_CACHE_DIR or HOME"))
+    }
+
+    /// Where this user's clients keep what must outlive the cache.
+    pub(crate) fn state_folder(&self) -> Result<PathBuf, Failure> {
+        let folder = self.user_folder("XDG_STATE_HOME", ".local/state");
+        folder.ok_or_else(|| Failure::misuse("no folder for this client's state: set XDG_STATE_HOME or HOME"))
+    }
+
+    fn user_folder(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        let named = self.path(variable).filter(|path| path.is_absolute());
+        let base = named.or_else(|| Some(self.path("HOME")?.join(below_home)))?;
+        Some(base.join("holdall"))
+    }
+
+    /// The user's name, as a snapshot tells it.
+    pub(crate) fn user(&self) -> OsString {
+        let name = self.variable("USER").or_else(|| self.variable("LOGNAME"));
+        let id = nix::unistd::geteuid();
+        name.or_else(|| Some(nix::unistd::User::from_uid(id).ok()??.name.into()))
+            .unwrap_or_else(|| id.to_string().into())
+    }
+}
+
+/// The machine's name.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// An absolute form of a path, without looking at what is there.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::io(path, "resolve", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::arguments::Arguments;
+    use clap::Parser;
+
+    fn global(line: &str) -> GlobalArguments {
+        Arguments::try_parse_from(line.split_whitespace()).expect("the line is understood").global
+    }
+
+    fn with(variable: fn(&str) -> Option<OsString>) -> Surroundings {
+        Surroundings { variable }
+    }
+
+    #[test]
+    fn the_command_line_decides_before_the_environment() {
+        let surroundings = with(|name| Some(format!("/env/{name}").into()));
+        let given = global("holdall -r /r --cache-dir /c --key-file k snapshots");
+        assert_eq!(surroundings.repository(&given).ok(), Some(PathBuf::from("/r")));
+        assert_eq!(surroundings.cache_folder(&given).ok(), Some(PathBuf::from("/c")));
+        let source = surroundings.secret_source(&given.unlock).ok();
+        assert_eq!(source, Some(SecretSource::KeyFile(PathBuf::from("k"))));
+        let none = global("holdall snapshots");
+        assert_eq!(surroundings.repository(&none).ok(), Some(PathBuf::from("/env/HOLDALL_REPOSITORY")));
+        assert_eq!(surroundings.cache_folder(&none).ok(), Some(PathBuf::from("/env/HOLDALL_CACHE_DIR")));
+    }
+
+    #[test]
+    fn two_secrets_in_the_environment_are_refused_and_empty_ones_are_none() {
+        let none = UnlockArguments::default();
+        assert!(with(|_| Some("x".into())).secret_source(&none).is_err());
+        assert_eq!(with(|_| Some("".into())).secret_source(&none).ok(), Some(SecretSource::Terminal));
+        let one = with(|name| (name == "HOLDALL_PASSWORD").then(|| "x".into()));
+        assert_eq!(one.secret_source(&none).ok(), Some(SecretSource::password("x".into())));
+    }
+
+    #[test]
+    fn folders_follow_the_base_directory_specification() {
+        let none = global("holdall snapshots");
+        let home = with(|name| (name == "HOME").then(|| "/home/u".into()));
+        assert_eq!(home.cache_folder(&none).ok(), Some(PathBuf::from("/home/u/.cache/holdall")));
+        assert_eq!(home.state_folder().ok(), Some(PathBuf::from("/home/u/.local/state/holdall")));
+        let based = with(|name| (name != "HOLDALL_CACHE_DIR").then(|| "/base".into()));
+        assert_eq!(based.cache_folder(&none).ok(), Some(PathBuf::from("/base/holdall")));
+        assert!(with(|_| None).state_folder().is_err());
+    }
+
+    #[test]
+    fn a_run_without_a_repository_is_misuse() {
+        let failure = with(|_| None).repository(&global("holdall snapshots")).expect_err("no repository");
+        assert_eq!(failure.exit_code(), 2);
+    }
+}

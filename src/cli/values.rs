@@ -1,0 +1,158 @@
+//! Values as people write them on a command line: sizes, times, compression.
+
+use holdall::{Compression, CompressionLevel};
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
+/// Why a value was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ValueError(String);
+
+impl ValueError {
+    /// Says what is wrong with a value.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// A number of bytes: `4096`, `64K`, `128MiB`, `2G`; `KB`, `MB`, `GB` and `TB` count by thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ByteSize(pub(crate) u64);
+
+impl std::str::FromStr for ByteSize {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (digits, unit) = text.split_at(split);
+        let factor = unit_bytes(unit.trim_start());
+        let size = digits.parse::<u64>().ok().zip(factor).and_then(|(count, factor)| count.checked_mul(factor));
+        size.map(Self).ok_or_else(|| ValueError::new("expected a size such as 64K, 128MiB or 2G"))
+    }
+}
+
+fn unit_bytes(unit: &str) -> Option<u64> {
+    let (letter, rest) = unit.split_at(unit.char_indices().nth(1).map_or(unit.len(), |(at, _)| at));
+    let power = match letter.to_ascii_uppercase().as_str() {
+        "" | "B" => return rest.is_empty().then_some(1),
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return None,
+    };
+    match rest {
+        "" | "iB" => Some(1024u64.pow(power)),
+        "B" => Some(1000u64.pow(power)),
+        _ => None,
+    }
+}
+
+/// Reads how new content is compressed: `auto`, `off`, or a level of zstd.
+pub(crate) fn parse_compression(text: &str) -> Result<Compression, ValueError> {
+    let compression = match text {
+        "auto" => Some(Compression::AUTO),
+        "off" => Some(Compression::Off),
+        _ => text.parse().ok().and_then(CompressionLevel::parse).map(Compression::Level),
+    };
+    compression.ok_or_else(|| ValueError::new("expected auto, off, or a level from 1 to 19"))
+}
+
+/// A moment, in nanoseconds since 1970: `2026-11-21`, `2026-11-21 04:10:00` (local time),
+/// `2026-11-21T04:10:00+01:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// Nanoseconds since 1970.
+    pub(crate) time_ns: i64,
+}
+
+impl Moment {
+    /// The present.
+    pub(crate) fn now() -> Self {
+        Self::from_timestamp(Timestamp::now()).unwrap_or(Self { time_ns: 0 })
+    }
+
+    fn from_timestamp(timestamp: Timestamp) -> Option<Self> {
+        Some(Self { time_ns: timestamp.as_nanosecond().try_into().ok()? })
+    }
+
+    fn parse_in(text: &str, zone: &TimeZone) -> Option<Self> {
+        if let Ok(timestamp) = text.parse::<Timestamp>() {
+            return Self::from_timestamp(timestamp);
+        }
+        if let Ok(zoned) = text.parse::<Zoned>() {
+            return Self::from_timestamp(zoned.timestamp());
+        }
+        let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(|date| date.at(0, 0, 0, 0))).ok()?;
+        Self::from_timestamp(zone.to_timestamp(civil).ok()?)
+    }
+}
+
+impl std::str::FromStr for Moment {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        Self::parse_in(text, &TimeZone::system())
+            .ok_or_else(|| ValueError::new("expected a time such as 2026-11-21 04:10:00 or 2026-11-21T04:10:00Z"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        let cases = [
+            ("0", Some(0)),
+            ("4096", Some(4096)),
+            ("12B", Some(12)),
+            ("64K", Some(65536)),
+            ("64k", Some(65536)),
+            ("128MiB", Some(134_217_728)),
+            ("128 MiB", Some(134_217_728)),
+            ("2G", Some(2_147_483_648)),
+            ("2GB", Some(2_000_000_000)),
+            ("16777215T", Some(16_777_215 << 40)),
+            ("16777216T", None),
+            ("", None),
+            ("K", None),
+            ("1.5G", None),
+            ("-1", None),
+            ("1Kib", None),
+            ("1Q", None),
+            ("1é", None),
+            ("1BB", None),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(text.parse::<ByteSize>().ok(), bytes.map(ByteSize), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn compression_is_auto_off_or_a_level_in_range() {
+        assert_eq!(parse_compression("auto"), Ok(Compression::AUTO));
+        assert_eq!(parse_compression("off"), Ok(Compression::Off));
+        assert_eq!(parse_compression("19").ok(), CompressionLevel::parse(19).map(Compression::Level));
+        for text in ["0", "20", "-1", "max", ""] {
+            assert!(parse_compression(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_and_without_a_zone() {
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        let noon = 1_795_258_800_000_000_000;
+        for text in ["2026-11-21T11:00:00Z", "2026-11-21T12:00:00+01:00", "2026-11-21 12:00:00", "2026-11-21T12:00"] {
+            assert_eq!(Moment::parse_in(text, &zone), Some(Moment { time_ns: noon }), "{text}");
+        }
+        let midnight = Some(Moment { time_ns: noon - 12 * 3_600_000_000_000 });
+        assert_eq!(Moment::parse_in("2026-11-21", &zone), midnight);
+        assert_eq!(Moment::parse_in("1969-12-31T23:59:59.5Z", &zone), Some(Moment { time_ns: -500_000_000 }));
+        for text in ["", "yesterday", "2026-13-01", "2026-11-21 25:00:00"] {
+            assert_eq!(Moment::parse_in(text, &zone), None, "{text:?}");
+        }
+    }
+}

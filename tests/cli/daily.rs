@@ -1,0 +1,128 @@
+//! What people do every day, and what they see.
+
+use crate::run::{World, contents};
+
+fn world_with_a_snapshot() -> World {
+    let world = World::with_repository();
+    world.file("tree/a.txt", b"alpha");
+    world.file("tree/sub/b.txt", &[7; 100_000]);
+    world.run(["backup", "tree"]).succeeded();
+    world
+}
+
+#[test]
+fn what_goes_in_comes_back() {
+    let world = world_with_a_snapshot();
+    let tree = world.path("tree");
+    let source = format!("latest:{}", tree.display());
+    world.run(["restore", &source, "--target", "part"]).succeeded();
+    assert_eq!(contents(&world.path("part")), contents(&tree));
+
+    world.run(["restore", "latest", "--target", "whole"]).succeeded();
+    let below = tree.strip_prefix("/").expect("an absolute path");
+    assert_eq!(contents(&world.path("whole").join(below)), contents(&tree));
+}
+
+#[test]
+fn a_second_backup_says_that_nothing_changed() {
+    let world = world_with_a_snapshot();
+    // What was changed within the clock's grain is read again: give it time to settle.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    world.run(["backup", "tree"]).succeeded();
+    let again = world.run(["backup", "tree"]).succeeded();
+    assert!(again.out.contains("0 new, 0 changed, 2 unchanged"), "{}", again.out);
+    assert!(again.out.contains("compared with"), "{}", again.out);
+}
+
+#[test]
+fn snapshots_are_listed_with_host_tags_and_paths() {
+    let world = world_with_a_snapshot();
+    world.run(["backup", "tree", "--host", "other", "--tag", "x,y", "--time", "2026-01-02 03:04:05"]).succeeded();
+    let all = world.run(["snapshots"]).succeeded();
+    assert!(all.out.contains("2 snapshots"), "{}", all.out);
+    let other = world.run(["snapshots", "--host", "other", "--tag", "x,y"]).succeeded();
+    for part in ["2026-01-02 03:04:05", "other", "x, y", "/tree", "1 snapshot\n"] {
+        assert!(other.out.contains(part), "{part}: {}", other.out);
+    }
+    assert!(world.run(["snapshots", "--tag", "z"]).succeeded().out.contains("0 snapshots"));
+}
+
+#[test]
+fn snapshots_are_named_by_age_and_by_prefix() {
+    let world = world_with_a_snapshot();
+    world.file("tree/c.txt", b"gamma");
+    world.run(["backup", "tree"]).succeeded();
+    let listed = |name: &str| world.run(["ls", name]).succeeded().out.contains("c.txt");
+    assert!(listed("latest"));
+    assert!(!listed("latest~1"));
+    let json = world.run(["--json", "snapshots"]).succeeded().json();
+    let id = json[0][1]["id"].as_str().expect("an id").to_owned();
+    assert!(listed(&id) && listed(&id[..8]));
+    let missing = world.run(["ls", "latest~2"]).ended(1);
+    assert!(missing.err.contains("latest~2"), "{}", missing.err);
+}
+
+#[test]
+fn a_folder_is_listed_as_deep_as_asked() {
+    let world = world_with_a_snapshot();
+    let tree = world.path("tree");
+    let place = format!("latest:{}", tree.display());
+    let shallow = world.run(["ls", &place]).succeeded().out;
+    assert!(shallow.contains("a.txt") && shallow.contains("sub\n") && !shallow.contains("b.txt"), "{shallow}");
+    assert!(world.run(["ls", "-R", &place]).succeeded().out.contains("sub/b.txt\n"));
+    let long = world.run(["ls", "-l", &place]).succeeded().out;
+    assert!(
+        long.lines().any(|line| line.starts_with("-rw") && line.contains(" 5 ") && line.ends_with("a.txt")),
+        "{long}"
+    );
+}
+
+#[test]
+fn patterns_choose_what_is_restored() {
+    let world = world_with_a_snapshot();
+    let place = format!("latest:{}", world.path("tree").display());
+    world.run(["restore", &place, "--target", "only", "--include", "*.txt", "--exclude", "sub"]).succeeded();
+    let names: Vec<_> = contents(&world.path("only")).into_iter().map(|(path, _)| path).collect();
+    assert_eq!(names, ["a.txt"].map(std::path::PathBuf::from));
+}
+
+#[test]
+fn quiet_runs_print_nothing() {
+    let world = world_with_a_snapshot();
+    for line in [["-q", "backup", "tree"], ["-q", "check", "--read-data"]] {
+        assert_eq!(world.run(line).succeeded().out, "", "{line:?}");
+    }
+}
+
+#[test]
+fn a_sound_repository_checks_out() {
+    let world = world_with_a_snapshot();
+    world.run(["check"]).succeeded();
+    world.run(["check", "--read-data"]).succeeded();
+    assert!(!world.run(["stats"]).succeeded().out.is_empty());
+}
+
+#[test]
+fn what_could_not_be_saved_is_said_and_counted() {
+    let world = World::with_repository();
+    world.file("tree/a.txt", b"alpha");
+    let incomplete = world.run(["backup", "tree", "nowhere"]).ended(3);
+    assert!(incomplete.err.contains("nowhere"), "{}", incomplete.err);
+    assert!(incomplete.out.contains("1 item not saved"), "{}", incomplete.out);
+    assert!(world.run(["ls", "latest"]).succeeded().out.contains("a.txt"));
+}
+
+#[test]
+fn a_key_file_opens_what_it_made() {
+    let world = World::new();
+    world.file("tree/a.txt", b"alpha");
+    let run = |line: &[&str]| {
+        let mut command = world.command();
+        command.env_remove("HOLDALL_PASSWORD").env("HOLDALL_KEY_FILE", world.path("key")).args(line);
+        crate::run::Finished::of(&command.output().expect("the program starts"))
+    };
+    run(&["init"]).succeeded();
+    run(&["backup", "tree"]).succeeded();
+    assert!(std::fs::read_to_string(world.path("key")).expect("a key file").starts_with("holdall-key-1 "));
+    world.run(["snapshots"]).ended(12);
+}

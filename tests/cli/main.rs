@@ -1,0 +1,8 @@
+//! The program as its users run it: what it prints, and its exit codes.
+#![cfg(feature = "cli")]
+
+mod daily;
+mod machine;
+mod misuse;
+mod run;
+mod terminal;

@@ -1,0 +1,95 @@
+//! What goes wrong before anything begins: a clear message, the agreed exit code, nothing harmed.
+
+use crate::run::{Finished, World, contents};
+
+#[test]
+fn a_place_without_a_repository_is_said_to_be_one() {
+    let world = World::new();
+    for line in [&["snapshots"][..], &["backup", "/etc/hostname"], &["restore", "latest", "--target", "t"], &["check"]]
+    {
+        let finished = world.run(line).ended(10);
+        assert!(finished.err.contains("no repository") && finished.err.contains("holdall init"), "{}", finished.err);
+    }
+}
+
+#[test]
+fn a_folder_that_is_something_else_is_left_alone() {
+    let world = World::new();
+    world.file("repository/letter.txt", b"dear");
+    let before = contents(&world.path("repository"));
+    world.run(["snapshots"]).ended(10);
+    let occupied = world.run(["init"]).ended(1);
+    assert!(occupied.err.contains("repository"), "{}", occupied.err);
+    assert_eq!(contents(&world.path("repository")), before);
+}
+
+#[test]
+fn a_repository_is_made_only_once() {
+    let world = World::with_repository();
+    let before = contents(&world.path("repository"));
+    world.run(["init"]).ended(1);
+    assert_eq!(contents(&world.path("repository")), before);
+}
+
+#[test]
+fn a_wrong_password_opens_nothing() {
+    let world = World::with_repository();
+    let mut command = world.command();
+    let output = command.env("HOLDALL_PASSWORD", "wrong").arg("snapshots").output().expect("the program starts");
+    let finished = Finished::of(&output).ended(12);
+    assert!(finished.err.contains("password"), "{}", finished.err);
+    assert!(!finished.err.contains("wrong\n"), "the password is not repeated");
+}
+
+#[test]
+fn without_password_and_terminal_the_ways_to_give_one_are_named() {
+    let world = World::with_repository();
+    let mut command = world.command();
+    // A session of its own has no terminal to ask.
+    let mut without_terminal = std::process::Command::new("setsid");
+    without_terminal.arg(command.get_program()).arg("snapshots");
+    without_terminal
+        .env_clear()
+        .envs(command.env_remove("HOLDALL_PASSWORD").get_envs().filter_map(|(k, v)| Some((k, v?))));
+    let finished = Finished::of(&without_terminal.output().expect("the program starts")).ended(12);
+    assert!(finished.err.contains("HOLDALL_PASSWORD_FILE"), "{}", finished.err);
+}
+
+#[test]
+fn an_unknown_option_is_misuse() {
+    World::new().run(["backup", "--no-such-option"]).ended(2);
+    World::new().run(["backup", "--password", "secret"]).ended(2);
+}
+
+#[test]
+fn snapshots_that_are_not_there_are_named() {
+    let world = World::with_repository();
+    world.file("tree/a.txt", b"alpha");
+    world.run(["backup", "tree"]).succeeded();
+    let missing = world.run(["ls", "00000000000000000000"]).ended(1);
+    assert!(missing.err.contains("00000000000000000000"), "{}", missing.err);
+    let nothing = world.run(["ls", "latest:/no/such/place"]).ended(1);
+    assert!(nothing.err.contains("/no/such/place"), "{}", nothing.err);
+    world.run(["restore", "latest:/no/such/place", "--target", "t"]).ended(1);
+}
+
+#[test]
+fn damage_found_by_a_check_has_its_exit_code() {
+    let world = World::with_repository();
+    let noise: Vec<u8> = (0..20_000u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    world.file("tree/a.bin", &noise);
+    world.run(["backup", "tree"]).succeeded();
+    let packs = world.path("repository/packs");
+    let pack = contents(&packs).into_iter().find(|(_, bytes)| bytes.len() > 1000).expect("a pack").0;
+    let mut bytes = std::fs::read(packs.join(&pack)).expect("a pack");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let path = packs.join(&pack);
+    let mut permissions = std::fs::metadata(&path).expect("a pack").permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+    std::fs::set_permissions(&path, permissions).expect("permissions");
+    std::fs::write(&path, bytes).expect("a damaged pack");
+    let name = pack.file_name().expect("a name").to_string_lossy().into_owned();
+    let damaged = world.run(["check", "--read-data"]).ended(5);
+    assert!(damaged.out.contains(&name) || damaged.err.contains(&name), "{} {}", damaged.out, damaged.err);
+}
