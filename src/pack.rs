@@ -31,7 +31,7 @@ pub use header::{KeyField, PackHeader};
 pub use opener::{PackKeys, PackOpener};
 pub use padding::padded_bytes;
 pub use scan::{Damage, Found, Scan};
-pub use sealer::{Closing, PackIdentity, PackSealer, WriteKey};
+pub use sealer::{Closing, PackIdentity, PackSealer, Padding, WriteKey};
 pub use source::{PackSource, ReadError, read_frame, read_header, read_opener};
 pub use trailer::Trailer;
 

@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, SessionId};
 use crate::layout::FrameTable;
-use crate::pack::{PackHasher, PackOpener, PackSealer};
+use crate::pack::{PackHasher, PackOpener, PackSealer, Padding};
 use crate::segment::{PackFacts, PackRow};
 use crate::store::{Created, ObjectName, Spool};
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ impl ClosedPack {
     pub fn finish(self, access: &Access) -> Result<PackRow> {
         let mut writing = self.pack.lock();
         let plan = writing.plan.take().ok_or_else(given_up)?;
-        let end = self.pack.sealer.seal_end(&plan.table);
+        let end = self.pack.sealer.seal_end(&plan.table, Padding::WhereCheap);
         writing.append(&end)?;
         let pack = writing.hasher.id();
         let spool = writing.spool.take().ok_or_else(given_up)?;

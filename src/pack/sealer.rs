@@ -47,6 +47,15 @@ pub struct Closing {
     pub padded_bytes: u64,
 }
 
+/// When a pack is padded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Padding {
+    /// In any case.
+    Always,
+    /// Where it takes less than 0.2 % of the pack.
+    WhereCheap,
+}
+
 impl Closing {
     /// Whether padding would cost less than 0.2 % (1/512).
     pub const fn is_tight(&self) -> bool {
@@ -132,20 +141,24 @@ impl PackSealer {
     }
 
     /// Seals everything behind the last frame: footer, padding and trailer. The pack is complete with these bytes.
+    /// Without padding where `padding` spares what is not tight.
     ///
     /// The footer is opened and compared again before it is returned.
     ///
     /// # Panics
     /// When the table is empty or not of this pack: defects in the caller.
-    pub fn seal_end(&self, table: &FrameTable) -> Vec<u8> {
+    pub fn seal_end(&self, table: &FrameTable, padding: Padding) -> Vec<u8> {
         let end = self.closing(table);
+        let is_padded = padding == Padding::Always || end.is_tight();
         let mut out = self.seal_footer(table);
         let footer_bytes = u32::try_from(out.len()).expect("a table is below 4 MiB");
         let trailer = Trailer { footer_offset: table.end_offset(), footer_bytes, frame_count: table.frame_count() };
         let reread = self.opener().open_footer(&trailer, &mut out.clone());
         assert_eq!(reread.as_ref(), Ok(table), "a footer reads back");
-        let padding = usize::try_from(end.padded_bytes.saturating_sub(end.unpadded_bytes)).expect("below a pack");
-        out.resize(out.len().saturating_add(padding), 0);
+        if is_padded {
+            let padding = usize::try_from(end.padded_bytes.saturating_sub(end.unpadded_bytes)).expect("below a pack");
+            out.resize(out.len().saturating_add(padding), 0);
+        }
         out.extend_from_slice(&trailer.encode());
         out
     }

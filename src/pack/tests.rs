@@ -80,7 +80,7 @@ fn pack(sealer: &PackSealer, plaintexts: &[&[u8]]) -> (Vec<u8>, FrameTable) {
         assert_eq!(usize::try_from(place.offset).unwrap(), bytes.len());
         bytes.extend_from_slice(&frame(sealer, number, plaintext));
     }
-    bytes.extend_from_slice(&sealer.seal_end(&table));
+    bytes.extend_from_slice(&sealer.seal_end(&table, Padding::Always));
     (bytes, table)
 }
 
@@ -594,4 +594,21 @@ fn sealer_and_opener_are_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<PackSealer>();
     shared::<PackOpener>();
+}
+
+#[test]
+fn pack_17_a_pack_is_left_unpadded_only_where_padding_would_take_more_than_a_512th() {
+    let mut seen = [false; 2];
+    for length in (1000..60_000).step_by(1777) {
+        let sealer = sealer();
+        let mut table = sealer.table();
+        table.push(PackSealer::sealed_bytes(length), &[1]).unwrap();
+        let closing = sealer.closing(&table);
+        let ending = sealer.seal_end(&table, Padding::WhereCheap).len();
+        let bytes = u64::from(table.end_offset()) + u64::try_from(ending).unwrap();
+        let expected = if closing.is_tight() { closing.padded_bytes } else { closing.unpadded_bytes };
+        assert_eq!(bytes, expected, "{length}");
+        seen[usize::from(closing.is_tight())] = true;
+    }
+    assert_eq!(seen, [true, true], "both cases were met");
 }

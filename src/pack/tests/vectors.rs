@@ -19,7 +19,7 @@ fn whole(sealer: &PackSealer) -> (Vec<u8>, FrameTable) {
         let place = table.push(PackSealer::sealed_bytes(plaintext.len()), lengths).unwrap();
         bytes.extend_from_slice(&frame(sealer, place.number, plaintext));
     }
-    bytes.extend_from_slice(&sealer.seal_end(&table));
+    bytes.extend_from_slice(&sealer.seal_end(&table, Padding::Always));
     (bytes, table)
 }
 
