@@ -2,10 +2,9 @@
 
 use crate::chunk::{ChunkIdKey, CutParameters, Cutter, Gear};
 use crate::config::{Config, ConfigChain};
-use crate::index::{Index, IndexError};
+use crate::index::{Index, Scratch, open_scratch};
 use crate::key::KeyRing;
 use crate::manifest::{BoundaryKey, HardLinkKey, ItemTreeBuilder, Means, NodeIdKey};
-use crate::scratch::Scratch;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +24,8 @@ pub struct Access {
     pub naming: Arc<Naming>,
     /// Where the user's state for this repository lies: client id, last number, journals.
     pub state_dir: PathBuf,
+    /// Where the user's cache for this repository lies: the view of the index, temporary tables.
+    pub cache_dir: PathBuf,
     /// How many bytes an operation may use besides the index's own cache.
     pub memory_bytes: u64,
     /// How many threads compress, or decode.
@@ -66,12 +67,9 @@ impl Naming {
 }
 
 impl Access {
-    /// A temporary table on disk.
-    ///
-    /// # Errors
-    /// When none can be made.
-    pub fn scratch(&self) -> Result<Scratch, IndexError> {
-        Ok(Scratch::default())
+    /// A temporary table, in files once it outgrows a sixteenth of the memory at hand.
+    pub fn scratch(&self) -> Box<dyn Scratch> {
+        open_scratch(&self.cache_dir, usize::try_from(self.memory_bytes / 16).unwrap_or(usize::MAX))
     }
 
     /// The configuration in force.

@@ -114,8 +114,6 @@ pub mod repository;
 #[doc(hidden)]
 pub mod restore;
 #[doc(hidden)]
-pub mod scratch;
-#[doc(hidden)]
 pub mod seal;
 #[doc(hidden)]
 pub mod segment;

@@ -165,6 +165,7 @@ impl Repository {
             chain: Arc::new(chain),
             naming: Arc::new(naming),
             state_dir: options.state_dir.join(&repository),
+            cache_dir: options.cache_dir.join(&repository),
             memory_bytes: options.memory_bytes,
             threads: options.threads,
         };

@@ -63,7 +63,7 @@ fn restore_component(
 ) -> Result<bool> {
     let Some(root) = component.manifest else { return Ok(false) };
     let Some(mut entries) = tree::entries_at(reader, root, &options.path)? else { return Ok(false) };
-    let mut planner = Planner::new(reader, destination, component, options, outcome)?;
+    let mut planner = Planner::new(reader, destination, component, options, outcome);
     while let Some(entry) = entries.next_entry(outcome)? {
         if outcome.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));

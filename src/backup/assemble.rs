@@ -11,10 +11,10 @@ use crate::backup::work::{Change, Finished, FinishedRow, Shared};
 use crate::content::NodeWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::NodeId;
+use crate::index::Scratch;
 use crate::manifest::Kind;
 use crate::manifest::{BuildError, Carry, Entry, Key, Row as _, StatEntry, State, TreeBuilder};
 use crate::outcome::Counts;
-use crate::scratch::Scratch;
 use crate::wire::{Reader, Write as _};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -78,7 +78,7 @@ pub(super) struct Assembler<'a> {
     /// Unchanged rows of the old leaf at hand that are not in the manifest yet.
     waiting: Vec<StatEntry>,
     /// Inodes with several names, each with its group and its entry.
-    links: Scratch,
+    links: Box<dyn Scratch>,
     counts: Counts,
     changes: Changes,
     owners: Owners,
@@ -86,23 +86,20 @@ pub(super) struct Assembler<'a> {
 
 impl<'a> Assembler<'a> {
     /// Starts both trees empty. `old` is the parent's manifest.
-    ///
-    /// # Errors
-    /// When there is no room for the table of links.
-    pub(super) fn new(shared: &'a Shared<'a>, stat_nodes: NodeWriter, old: Option<OldLeaves<'a>>) -> Result<Self> {
+    pub(super) fn new(shared: &'a Shared<'a>, stat_nodes: NodeWriter, old: Option<OldLeaves<'a>>) -> Self {
         let (access, naming) = (shared.access, &shared.access.naming);
-        Ok(Self {
+        Self {
             shared,
             stat_nodes,
             manifest: TreeBuilder::new(&naming.boundary, naming.manifest_means),
             stat: TreeBuilder::new(&naming.boundary, naming.stat_means),
             old,
             waiting: Vec::new(),
-            links: access.scratch()?,
+            links: access.scratch(),
             counts: Counts::default(),
             changes: Changes::default(),
             owners: Owners::default(),
-        })
+        }
     }
 
     /// Takes the next rows.

@@ -6,9 +6,9 @@ use crate::backup::problem::{ProblemKind, Problems};
 use crate::backup::work::{BATCH_BYTES_TARGET, BATCH_ROWS_MAX, Change, Row, SMALL_FILE_BYTES_MAX};
 use crate::content::ContentReader;
 use crate::error::Result;
+use crate::index::Scratch;
 use crate::manifest::Kind;
 use crate::manifest::{Cursor, Key, StatEntry};
-use crate::scratch::Scratch;
 use crate::source::{SourceError, Walked};
 
 /// The parent's stat tree, read along.
@@ -44,7 +44,7 @@ impl<'a> ParentStats<'a> {
 pub(super) struct Join<'a> {
     parent: Option<ParentStats<'a>>,
     /// The inodes with several names that were met already.
-    links: Scratch,
+    links: Box<dyn Scratch>,
     problems: &'a Problems<'a>,
     batch: Vec<Row>,
     batch_bytes: u64,
@@ -52,8 +52,8 @@ pub(super) struct Join<'a> {
 
 impl<'a> Join<'a> {
     /// Starts with an empty batch.
-    pub(super) fn new(access: &Access, parent: Option<ParentStats<'a>>, problems: &'a Problems<'a>) -> Result<Self> {
-        Ok(Self { parent, links: access.scratch()?, problems, batch: Vec::new(), batch_bytes: 0 })
+    pub(super) fn new(access: &Access, parent: Option<ParentStats<'a>>, problems: &'a Problems<'a>) -> Self {
+        Self { parent, links: access.scratch(), problems, batch: Vec::new(), batch_bytes: 0 }
     }
 
     /// Takes what the walk found next; gives a batch when one is full.

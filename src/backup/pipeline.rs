@@ -144,7 +144,12 @@ impl Run<'_> {
             idle: Arc::default(),
         };
         let reader = ContentReader::new(self.access.clone());
-        let assembled = self.pass_through(&shared, &streams, &reader, tree_writer(&streams.stat))?;
+        let assembled = self.pass_through(&shared, &streams, &reader, tree_writer(&streams.stat));
+        if assembled.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+            // What was stored until now is committed, so that the next run finds it.
+            streams.content.end()?;
+        }
+        let assembled = assembled?;
         for stream in [&streams.content, &streams.manifest, &streams.stat] {
             stream.end()?;
         }
@@ -204,7 +209,7 @@ impl Run<'_> {
                 Some(ParentStats::new(cursor, parent.walk_started_ns)?)
             }
         };
-        let mut join = Join::new(self.access, parent, self.problems)?;
+        let mut join = Join::new(self.access, parent, self.problems);
         for walked in self.source.walk() {
             if self.progress.stopped() {
                 return Err(super::interrupted());
@@ -231,7 +236,7 @@ impl Run<'_> {
             None => None,
             Some(parent) => Some(OldLeaves::new(LeafCursor::new(reader, parent.manifest))?),
         };
-        let mut assembler = Assembler::new(shared, stat_nodes, old)?;
+        let mut assembler = Assembler::new(shared, stat_nodes, old);
         for batch in ordered {
             let rows = batch.recv().map_err(|_| gone("a worker"))?;
             self.tell(&rows);

@@ -5,10 +5,10 @@ use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
 use crate::index::Extent;
+use crate::index::Scratch;
 use crate::manifest::{
     AttributeValue, Content, Cursor, Entry, Item, ItemList, ItemReader, NodeVisit, ReadError, Row, StatEntry, Visit,
 };
-use crate::scratch::Scratch;
 use crate::session::Snapshot;
 
 /// How many chunks are looked for at once.
@@ -25,7 +25,7 @@ struct Walker<'a> {
     reader: &'a ContentReader,
     findings: &'a Findings<'a>,
     /// Nodes that were entered already, on disk.
-    seen: Scratch,
+    seen: Box<dyn Scratch>,
     walked: Walked,
     ids: Vec<ChunkId>,
     found: Vec<Option<Extent>>,
@@ -33,7 +33,7 @@ struct Walker<'a> {
 
 /// Walks the trees of all snapshots.
 pub(super) fn check(reader: &ContentReader, snapshots: &[Snapshot], findings: &Findings<'_>) -> Result<Walked> {
-    let seen = reader.access().scratch()?;
+    let seen = reader.access().scratch();
     let mut walker = Walker { reader, findings, seen, walked: Walked::default(), ids: Vec::new(), found: Vec::new() };
     for component in snapshots.iter().flat_map(|snapshot| &snapshot.components) {
         if findings.progress.stopped() {

@@ -3,6 +3,7 @@
 use crate::content::ContentReader;
 use crate::destination::{Destination, DestinationError, Existing, Metadata, Owner};
 use crate::error::{Error, ErrorKind, Result};
+use crate::index::Scratch;
 use crate::manifest::{
     Attribute, AttributeValue, Body, Device, Entry, Hole, ItemReader, Key, decode_holes, decode_xattrs,
 };
@@ -11,7 +12,6 @@ use crate::owner::OwnerMap;
 use crate::restore::options::{Choice, RestoreOptions};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
 use crate::restore::window::{FileWork, Window};
-use crate::scratch::Scratch;
 use crate::session::SnapshotComponent;
 
 /// A directory on the way to the entry at hand.
@@ -37,7 +37,7 @@ pub(super) struct Planner<'a> {
     left: Vec<(Key, Key, Metadata)>,
     window: Window<'a>,
     /// For each hard-link group the key of the name that was restored first.
-    groups: Scratch,
+    groups: Box<dyn Scratch>,
     /// Nothing at or below this key is restored.
     skipped: Option<Key>,
 }
@@ -49,8 +49,8 @@ impl<'a> Planner<'a> {
         component: &SnapshotComponent,
         options: &'a RestoreOptions,
         outcome: &'a Outcome<'a>,
-    ) -> Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             reader,
             destination,
             options,
@@ -59,9 +59,9 @@ impl<'a> Planner<'a> {
             way: Vec::new(),
             left: Vec::new(),
             window: Window::new(reader, destination, outcome),
-            groups: reader.access().scratch()?,
+            groups: reader.access().scratch(),
             skipped: None,
-        })
+        }
     }
 
     /// Takes the next entry in key order.

@@ -28,7 +28,6 @@ const RANKS: &[(&str, u8)] = &[
     ("destination", 3),
     ("owner", 3),
     ("error", 4),
-    ("scratch", 4),
     ("access", 5),
     ("content", 6),
     ("session", 7),
