@@ -1,5 +1,7 @@
 //! The facade: one open repository and what can be done with it.
 
+mod rehearsal;
+
 use crate::access::{Access, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
 use crate::check::{self, CheckDepth, CheckReport};

@@ -9,10 +9,12 @@ pub(crate) mod conformance;
 mod local;
 mod memory;
 mod name;
+mod rehearsal;
 
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{Folder, NameError, ObjectName};
+pub use rehearsal::RehearsalStore;
 
 use crate::id::SessionId;
 

@@ -16,11 +16,11 @@ fn what_goes_in_comes_back() {
     let tree = world.path("tree");
     let source = format!("latest:{}", tree.display());
     world.run(["restore", &source, "--target", "part"]).succeeded();
-    assert_eq!(contents(&world.path("part")), contents(&tree));
+    assert!(contents(&world.path("part")) == contents(&tree));
 
     world.run(["restore", "latest", "--target", "whole"]).succeeded();
     let below = tree.strip_prefix("/").expect("an absolute path");
-    assert_eq!(contents(&world.path("whole").join(below)), contents(&tree));
+    assert!(contents(&world.path("whole").join(below)) == contents(&tree));
 }
 
 #[test]
@@ -32,6 +32,26 @@ fn a_second_backup_says_that_nothing_changed() {
     let again = world.run(["backup", "tree"]).succeeded();
     assert!(again.out.contains("0 new, 0 changed, 2 unchanged"), "{}", again.out);
     assert!(again.out.contains("compared with"), "{}", again.out);
+}
+
+#[test]
+fn a_rehearsal_says_what_a_backup_would_do_and_leaves_no_trace() {
+    let world = world_with_a_snapshot();
+    world.file("tree/c.bin", &(0..50_000u32).flat_map(|number| (number / 3).to_le_bytes()).collect::<Vec<u8>>());
+    let everything = || ["repository", "home/.local"].map(|folder| contents(&world.path(folder)));
+    let before = everything();
+    let rehearsed = world.run(["backup", "-n", "--json", "tree"]).succeeded().only("summary");
+    assert!(everything() == before, "neither the repository nor the client's state is touched");
+    let cache = world.path("home/.cache/holdall");
+    let left = contents(&cache).into_iter().any(|(path, _)| path.to_string_lossy().contains("rehearsal"));
+    assert!(!left, "{}", cache.display());
+    assert_eq!(rehearsed["dry_run"], true);
+    assert!(rehearsed["snapshot_id"].is_null(), "{rehearsed}");
+    let real = world.run(["backup", "--json", "tree"]).succeeded().only("summary");
+    for field in ["files_new", "files_changed", "files_unmodified", "data_added", "data_added_packed"] {
+        assert_eq!(rehearsed[field], real[field], "{field}");
+    }
+    assert!(world.run(["backup", "-n", "tree"]).succeeded().out.starts_with("nothing was saved"));
 }
 
 #[test]

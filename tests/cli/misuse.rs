@@ -20,7 +20,7 @@ fn a_folder_that_is_something_else_is_left_alone() {
     world.run(["snapshots"]).ended(10);
     let occupied = world.run(["init"]).ended(1);
     assert!(occupied.err.contains("repository"), "{}", occupied.err);
-    assert_eq!(contents(&world.path("repository")), before);
+    assert!(contents(&world.path("repository")) == before);
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_repository_is_made_only_once() {
     let world = World::with_repository();
     let before = contents(&world.path("repository"));
     world.run(["init"]).ended(1);
-    assert_eq!(contents(&world.path("repository")), before);
+    assert!(contents(&world.path("repository")) == before);
 }
 
 #[test]

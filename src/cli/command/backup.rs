@@ -14,18 +14,22 @@ use std::os::unix::ffi::OsStringExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<u8, Failure> {
     let accept = if arguments.accept_rollback { AcceptRollback::Accept } else { AcceptRollback::Refuse };
-    let repository = context.open(Access::Write(accept))?;
+    let access = if arguments.dry_run { Access::Read } else { Access::Write(accept) };
+    let repository = context.open(access)?;
     let options = options(context, arguments, &repository)?;
     let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
 
     let started = Moment::now();
     let display = Display::new(context.renderer, stop.clone());
-    let report = repository.backup(&options, &display);
+    let report = match access {
+        Access::Read => repository.rehearse_backup(&options, &display),
+        Access::Write(_) => repository.backup(&options, &display),
+    };
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
-    context.renderer.say(&summary_text(&report));
-    context.renderer.json(&summary(&report, started, Moment::now()));
+    context.renderer.say(&summary_text(&report, access));
+    context.renderer.json(&summary(&report, access, started, Moment::now()));
     Ok(if report.problem_count == 0 { exit::DONE } else { exit::INCOMPLETE })
 }
 
@@ -60,12 +64,12 @@ fn data_added(report: &BackupReport) -> (u64, u64) {
     (raw, report.content_stored_bytes.saturating_add(report.tree_stored_bytes))
 }
 
-fn summary(report: &BackupReport, started: Moment, ended: Moment) -> BackupSummary {
+fn summary(report: &BackupReport, access: Access, started: Moment, ended: Moment) -> BackupSummary {
     let (data_added, data_added_packed) = data_added(report);
     let changes = &report.changes;
     BackupSummary {
         message_type: "summary",
-        dry_run: false,
+        dry_run: access == Access::Read,
         files_new: changes.files_new,
         files_changed: changes.files_changed,
         files_unmodified: changes.files_unmodified,
@@ -81,19 +85,23 @@ fn summary(report: &BackupReport, started: Moment, ended: Moment) -> BackupSumma
         backup_end: moment(ended.time_ns),
         total_duration: report.duration.as_secs_f64(),
         parent: report.parent.map(|id| id.to_string()),
-        snapshot_id: Some(report.snapshot.to_string()),
+        snapshot_id: (access != Access::Read).then(|| report.snapshot.to_string()),
     }
 }
 
-fn summary_text(report: &BackupReport) -> String {
+fn summary_text(report: &BackupReport, access: Access) -> String {
     let changes = &report.changes;
     let three = |new, changed, same| {
         format!("{} new, {} changed, {} unchanged", text::count(new), text::count(changed), text::count(same))
     };
     let (added, stored) = data_added(report);
     let compared = report.parent.map_or_else(String::new, |id| format!(", compared with {}", id.short()));
+    let done = match access {
+        Access::Read => format!("nothing was saved; a backup would do this{compared}"),
+        Access::Write(_) => format!("snapshot {} saved{compared}", report.snapshot.short()),
+    };
     let mut lines = vec![
-        format!("snapshot {} saved{compared}", report.snapshot.short()),
+        done,
         format!("  files    {}", three(changes.files_new, changes.files_changed, changes.files_unmodified)),
         format!(
             "  folders  {}",
