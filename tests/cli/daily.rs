@@ -48,9 +48,11 @@ fn a_rehearsal_says_what_a_backup_would_do_and_leaves_no_trace() {
     assert_eq!(rehearsed["dry_run"], true);
     assert!(rehearsed["snapshot_id"].is_null(), "{rehearsed}");
     let real = world.run(["backup", "--json", "tree"]).succeeded().only("summary");
-    for field in ["files_new", "files_changed", "files_unmodified", "data_added", "data_added_packed"] {
-        assert_eq!(rehearsed[field], real[field], "{field}");
+    // How well it compresses depends on which thread gathers which chunks.
+    for field in ["files_new", "files_changed", "files_unmodified", "data_added"] {
+        assert_eq!(rehearsed[field], real[field], "{field}: {rehearsed} {real}");
     }
+    assert!(rehearsed["data_added_packed"].as_u64().is_some_and(|bytes| bytes > 1000), "{rehearsed}");
     assert!(world.run(["backup", "-n", "tree"]).succeeded().out.starts_with("nothing was saved"));
 }
 
