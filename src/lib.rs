@@ -129,3 +129,6 @@ pub mod stats;
 pub mod store;
 #[doc(hidden)]
 pub mod wire;
+
+#[cfg(test)]
+mod vectors;

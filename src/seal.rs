@@ -245,6 +245,9 @@ fn zero_nonce() -> Nonce {
 }
 
 #[cfg(test)]
+mod vectors;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

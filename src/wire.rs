@@ -356,6 +356,9 @@ fn present_length<C, D: Decoder<Context = C>>(decoder: &mut D) -> Result<usize, 
 }
 
 #[cfg(test)]
+mod vectors;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

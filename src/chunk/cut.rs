@@ -120,6 +120,11 @@ impl Gear {
         }
         gear
     }
+
+    #[cfg(test)]
+    pub(super) fn word(&self, byte: u8) -> u64 {
+        self.table[usize::from(byte)]
+    }
 }
 
 impl std::fmt::Debug for Gear {

@@ -77,6 +77,12 @@ impl<'a> Chunker<'a> {
         self.buffer.clear();
     }
 
+    /// How many bytes were pushed and not handed on.
+    #[cfg(test)]
+    pub(super) const fn waiting(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Moves bytes behind those that wait until all of the latter are handed on, and returns the bytes left over.
     fn push_behind_buffer<'b>(&mut self, bytes: &'b [u8], sink: &mut impl FnMut(Piece<'_>)) -> &'b [u8] {
         let waiting = self.buffer.len();

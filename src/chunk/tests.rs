@@ -1,3 +1,5 @@
+mod vectors;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -125,12 +127,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn the_parts_are_those_of_the_page(content in content()) {
+    fn chunk_4_the_parts_are_those_of_the_page(content in content()) {
         prop_assert_eq!(whole(&small(), &gear(), &content), rules_of_small().parts(&content));
     }
 
     #[test]
-    fn read_sizes_never_move_a_cut(content in content(), reads in prop::collection::vec(1usize..40_000, 1..8)) {
+    fn chunk_5_read_sizes_never_move_a_cut(content in content(), reads in prop::collection::vec(1usize..40_000, 1..8)) {
         let gear = gear();
         let mut chunker = Chunker::new(Cutter::new(&small(), &gear));
         let mut parts = Vec::new();
@@ -149,7 +151,7 @@ proptest! {
 }
 
 #[test]
-fn parameters_outside_the_rules_are_refused() {
+fn chunk_1_parameters_outside_the_rules_are_refused() {
     let order = |min_bytes, avg_bytes, max_bytes| Err(ChunkError::Order { min_bytes, avg_bytes, max_bytes });
     let cases = [
         ((4094, 8192, 16384, 1), order(4094, 8192, 16384)),
@@ -167,7 +169,7 @@ fn parameters_outside_the_rules_are_refused() {
 }
 
 #[test]
-fn the_masks_are_those_of_fastcdc() {
+fn chunk_3_the_masks_are_those_of_fastcdc() {
     for bits in 13..=21 {
         for level in 0..=3u8 {
             let parameters = CutParameters::parse(4096, 1 << bits, 4 << 20, level).unwrap();
@@ -191,8 +193,88 @@ fn a_file_no_longer_than_the_minimum_is_one_chunk_in_place() {
     assert_eq!(seen, 1);
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn chunk_6_holes_are_zeros(content in content(), reads in prop::collection::vec(1usize..40_000, 1..8)) {
+        let gear = gear();
+        let mut chunker = Chunker::new(Cutter::new(&small(), &gear));
+        let mut parts = Vec::new();
+        let mut rest = content.as_slice();
+        for read in reads.iter().cycle() {
+            // The longest stretch of zeros that starts here is a hole, however short and wherever it lies.
+            let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+            chunker.zeros(u64::try_from(zeros).unwrap(), keep(&mut parts));
+            let data = &rest[zeros..];
+            let (head, tail) = data.split_at(data.len().min(*read));
+            chunker.push(head, keep(&mut parts));
+            rest = tail;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        chunker.finish(keep(&mut parts));
+        prop_assert_eq!(parts, whole(&small(), &gear, &content));
+    }
+}
+
 #[test]
-fn holes_are_zeros() {
+fn chunk_6_a_hole_of_terabytes_costs_nothing() {
+    let gear = gear();
+    let mut chunker = Chunker::new(Cutter::new(&CutParameters::DEFAULT, &gear));
+    let mut parts = Vec::new();
+    chunker.push(b"head", keep(&mut parts));
+    chunker.zeros(16 << 40, keep(&mut parts));
+    chunker.push(b"tail", keep(&mut parts));
+    chunker.finish(keep(&mut parts));
+    let head = [b"head", &[0; 4092][..]].concat();
+    let tail = [&[0; 4][..], b"tail"].concat();
+    assert_eq!(parts, [Part::Data(head), Part::Zeros((16 << 40) - 4096), Part::Data(tail)]);
+}
+
+#[test]
+fn a_chunker_starts_anew_after_the_end_of_a_file() {
+    let gear = gear();
+    let mut chunker = Chunker::new(Cutter::new(&small(), &gear));
+    for content in [vec![0; 70_000], noise(4, 100_001), vec![0; 65_535], Vec::new(), noise(5, 1)] {
+        let mut parts = Vec::new();
+        chunker.push(&content, keep(&mut parts));
+        chunker.finish(keep(&mut parts));
+        assert_eq!(parts, whole(&small(), &gear, &content));
+    }
+}
+
+#[test]
+fn reads_of_single_bytes_hold_no_more_than_a_chunk_and_a_zero_run() {
+    let gear = gear();
+    let mut chunker = Chunker::new(Cutter::new(&small(), &gear));
+    let mut total = 0;
+    for byte in [noise(6, 60_000), vec![0; 61_440], noise(7, 60_000)].concat() {
+        chunker.push(&[byte], |piece| {
+            if let Piece::Data(chunk) = piece {
+                total += chunk.len();
+            }
+        });
+        assert!(chunker.waiting() < 16384 + ZERO_RUN_BYTES_MIN + BLOCK_BYTES, "{} bytes wait", chunker.waiting());
+    }
+    chunker.finish(|piece| {
+        if let Piece::Data(chunk) = piece {
+            total += chunk.len();
+        }
+    });
+    assert_eq!(total, 181_440);
+}
+
+#[test]
+fn chunk_7_an_id_is_the_keyed_hash() {
+    let id = ChunkIdKey::from_bytes([0x22; 32]).id(b"holdall");
+    assert_eq!(id.as_bytes(), blake3::keyed_hash(&[0x22; 32], b"holdall").as_bytes());
+    assert_ne!(id, ChunkIdKey::from_bytes([0x23; 32]).id(b"holdall"));
+}
+
+#[test]
+fn chunk_6_holes_are_zeros_of_any_length_at_any_place() {
     let gear = gear();
     for (before, hole, after) in [(0, 65536, 0), (5000, 100_000, 77), (4096, 4096, 1), (1, 70_000, 70_000)] {
         let (head, tail) = (noise(2, before), noise(3, after));

@@ -42,6 +42,11 @@ impl SigningKey {
         signature.copy_from_slice(self.pair.sign(&message(bytes)).as_ref());
         signature
     }
+
+    #[cfg(test)]
+    pub(super) fn pair_sign(&self, bytes: &[u8]) -> Vec<u8> {
+        self.pair.sign(bytes).as_ref().to_vec()
+    }
 }
 
 /// Checks the signature of an object's bytes.
