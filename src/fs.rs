@@ -5,6 +5,8 @@
 
 mod handles;
 mod names;
+#[cfg(test)]
+mod ordinary_user;
 mod table;
 mod xattrs;
 
@@ -12,6 +14,9 @@ pub use handles::Handles;
 pub use names::{Names, Stopped};
 pub use table::OpenTable;
 pub use xattrs::{Attribute, Labelled, path_of};
+
+#[cfg(test)]
+pub(crate) use ordinary_user::{alone, as_ordinary_user};
 
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Statx, StatxFlags, statx};

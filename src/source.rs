@@ -22,6 +22,7 @@ mod crew;
 mod error;
 mod file;
 mod stat;
+mod tasks;
 mod walk;
 
 pub use error::{Operation, SourceError};
@@ -39,6 +40,7 @@ use rustix::io::Errno;
 use crate::fs::{Handles, Labelled, look_at, look_through, path_of, split};
 use crate::manifest::{Key, Xattr};
 use arguments::Arguments;
+use crew::Lead;
 
 /// Whether an entry is left out, with all that is below it.
 pub type Exclude = dyn Fn(&Key, &Stat) -> bool + Send + Sync;
@@ -61,11 +63,12 @@ pub struct WalkOptions {
     borders: Borders,
     thread_count: usize,
     open_count_max: usize,
+    lead: Lead,
 }
 
 impl Default for WalkOptions {
     fn default() -> Self {
-        Self { exclude: None, borders: Borders::Cross, thread_count: 3, open_count_max: 256 }
+        Self { exclude: None, borders: Borders::Cross, thread_count: 3, open_count_max: 256, lead: Lead::default() }
     }
 }
 

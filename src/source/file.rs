@@ -11,6 +11,9 @@ use crate::manifest::{Key, Kind, Xattr};
 /// Holes are told in units of this many bytes.
 const HOLE_BYTES: u64 = 4096;
 
+/// Shorter files are read in one go; the kernel's usual reading ahead does for them.
+const READ_AHEAD_BYTES_MIN: u64 = 128 << 10;
+
 /// How files and directories are opened: a pipe does not block, a link is not followed.
 pub(super) const QUIET: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
@@ -69,8 +72,10 @@ impl SourceFile {
         if opened.kind != Kind::File {
             return Err(SourceError::NotAFile { key: key.clone(), found: opened.kind });
         }
-        // Only a hint: where it is not understood, reading works all the same.
-        let _ = fadvise(&file, 0, None, Advice::Sequential);
+        if opened.size > READ_AHEAD_BYTES_MIN {
+            // Only a hint: where it is not understood, reading works all the same.
+            let _ = fadvise(&file, 0, None, Advice::Sequential);
+        }
         Ok(Self { key: key.clone(), file, opened })
     }
 

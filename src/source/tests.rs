@@ -1,5 +1,9 @@
 //! Trees made for the purpose, walked and read.
 
+mod limits;
+mod moving;
+mod reading;
+
 use std::os::unix::fs::symlink;
 use std::path::Path;
 

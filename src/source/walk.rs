@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use rustix::io::Errno;
 
 use super::arguments::Belongs;
-use super::crew::{BATCH_COUNT, Crew, Found, Listed, Part, Seen, TaskName, Tools};
+use super::crew::Crew;
+use super::tasks::{BATCH_COUNT, Found, Listed, Part, Seen, TaskName, Tools};
 use super::{Operation, Source, SourceError, Stat};
 use crate::fs::Names;
 use crate::manifest::Key;

@@ -1,0 +1,46 @@
+//! Runs a test as an ordinary user and in a process of its own, even when the tests run as root.
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Nobody in particular.
+const USER: u32 = 65_534;
+const DIRECTORY: &str = "HOLDALL_TEST_DIRECTORY";
+
+/// Calls `body` with a fresh directory, in a process that runs this test alone as an ordinary user. `test` is the full
+/// name of the calling test, without the crate.
+pub(crate) fn as_ordinary_user(test: &str, body: impl FnOnce(&Path)) {
+    run(test, body, |command| {
+        if rustix::process::geteuid().is_root() {
+            command.uid(USER).gid(USER);
+        }
+    });
+}
+
+/// Calls `body` with a fresh directory, in a process that runs this test alone.
+pub(crate) fn alone(test: &str, body: impl FnOnce(&Path)) {
+    run(test, body, |_| {});
+}
+
+fn run(test: &str, body: impl FnOnce(&Path), prepare: impl FnOnce(&mut Command)) {
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        return body(&PathBuf::from(directory));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        chown(directory.path(), Some(USER), Some(USER)).unwrap();
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(DIRECTORY, directory.path());
+    prepare(&mut command);
+    let output = match command.output() {
+        // The tests were built where other users may not look.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return eprintln!("not tested: {error}"),
+        output => output.unwrap(),
+    };
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}

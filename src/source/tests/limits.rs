@@ -1,0 +1,133 @@
+//! Trees that are deep, wide, or end at borders, and a process that may open few files.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::*;
+use crate::fs::alone;
+
+/// Makes a chain of directories below `top`, each with a file that sorts before and one that sorts after the next one.
+fn chain(top: &Path, names: impl Iterator<Item = String>) {
+    let mut at = rustix::fd::OwnedFd::from(fs::File::open(top).unwrap());
+    for name in names {
+        for file in ["!", "~"] {
+            let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+            openat(&at, file, flags, Mode::RUSR | Mode::WUSR).unwrap();
+        }
+        mkdirat(&at, name.as_str(), Mode::RWXU).unwrap();
+        at = openat(&at, name.as_str(), OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    }
+}
+
+#[test]
+fn deep_and_wide_trees_need_few_open_files() {
+    alone("source::tests::limits::deep_and_wide_trees_need_few_open_files", |top| {
+        chain(top, (0..400).map(|level| format!("{level:03}{}", "x".repeat(60))));
+        for directory in 0..300 {
+            fs::create_dir(top.join(directory.to_string())).unwrap();
+            fs::write(top.join(format!("{directory}/file")), "").unwrap();
+        }
+        // Enough for the test itself, the threads' own and what stays open; not for the tree.
+        setrlimit(Resource::Nofile, Rlimit { current: Some(40), maximum: Some(40) }).unwrap();
+        let options = WalkOptions::default().thread_count(4).open_count_max(8);
+        let source = Arc::new(Source::open(&[top.to_path_buf()], options).unwrap());
+        let walked: Vec<Walked> = source.walk().map(|walked| walked.unwrap()).collect();
+        assert!(walked.iter().all(|walked| walked.problem.is_none()));
+        let members = walked.iter().filter(|walked| walked.role == Role::Member).count();
+        assert_eq!(members, 1 + 400 * 3 + 300 * 2);
+        // From the innermost outwards, so that every directory has to be reached again.
+        for walked in walked.iter().rev().filter(|walked| walked.stat.kind == crate::manifest::Kind::File) {
+            assert_eq!(source.open_file(&walked.key).unwrap().stat(), &walked.stat);
+        }
+    });
+}
+
+#[test]
+fn a_path_too_long_for_a_key_is_reported_once_and_not_entered() {
+    let top = tempfile::tempdir().unwrap();
+    chain(top.path(), (0..270).map(|_| "y".repeat(250)));
+    let walked = walk(&[top.path()], WalkOptions::default());
+    let problems: Vec<_> = walked.iter().filter_map(|walked| walked.as_ref().err()).collect();
+    assert!(problems.iter().all(|problem| matches!(problem, SourceError::Unstorable { .. })), "{problems:?}");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let longest = walked.iter().filter_map(|walked| Some(walked.as_ref().ok()?.key.as_bytes().len())).max();
+    assert!(longest > Some(65_000) && longest <= Some(65_536), "{longest:?}");
+    remove_chain(top.path());
+}
+
+/// `remove_dir_all` opens every level; this is as deep as a tree gets.
+fn remove_chain(top: &Path) {
+    assert!(Command::new("rm").arg("-rf").arg(top.join("y".repeat(250))).status().unwrap().success());
+}
+
+#[test]
+fn the_walk_is_the_same_however_far_the_threads_may_be_ahead() {
+    let top = tempfile::tempdir().unwrap();
+    for directory in 0..20 {
+        fs::create_dir_all(top.path().join(format!("{directory}/inner"))).unwrap();
+        for file in 0..directory * 5 {
+            fs::write(top.path().join(format!("{directory}/inner/{file}")), "").unwrap();
+        }
+    }
+    let expected = members(top.path(), &walk(&[top.path()], WalkOptions::default().thread_count(0)));
+    assert_eq!(expected.len(), 1 + 40 + 950);
+    for (names_max, bytes_max) in [(10, 1 << 20), (usize::MAX, 1), (1, 1), (50, 10_000)] {
+        let mut options = WalkOptions::default().thread_count(3);
+        options.lead = Lead { names_max, bytes_max };
+        assert_eq!(members(top.path(), &walk(&[top.path()], options)), expected, "{names_max} {bytes_max}");
+    }
+}
+
+#[test]
+fn a_walk_that_is_dropped_early_ends() {
+    let top = tempfile::tempdir().unwrap();
+    for directory in 0..50 {
+        fs::create_dir_all(top.path().join(format!("{directory}/inner"))).unwrap();
+    }
+    let source = Arc::new(Source::open(&[top.path().to_path_buf()], WalkOptions::default()).unwrap());
+    for count in 0..40 {
+        assert_eq!(source.walk().take(count).count(), count);
+    }
+}
+
+#[test]
+fn what_is_excluded_is_not_entered_and_not_returned() {
+    let top = tempfile::tempdir().unwrap();
+    for name in ["keep/a", "leave/b", "keep/leave/c"] {
+        fs::create_dir_all(top.path().join(name)).unwrap();
+    }
+    let asked = Arc::new(std::sync::Mutex::new(BTreeSet::new()));
+    let asked_by_walk = Arc::clone(&asked);
+    let options = WalkOptions::default().exclude(Arc::new(move |key: &Key, _: &Stat| {
+        asked_by_walk.lock().unwrap().insert(String::from_utf8_lossy(key.name()).into_owned());
+        key.name() == b"leave"
+    }));
+    assert_eq!(members(top.path(), &walk(&[top.path()], options)), ["", "/keep", "/keep/a"]);
+    let top_name = top.path().file_name().unwrap().to_str().unwrap().to_owned();
+    let asked: Vec<String> = asked.lock().unwrap().iter().cloned().collect();
+    assert_eq!(
+        asked,
+        [top_name, "a".into(), "keep".into(), "leave".into()],
+        "ancestors and what is below are not asked about"
+    );
+}
+
+#[test]
+fn other_file_systems_are_entered_only_if_asked_for() {
+    // /proc is one; nothing but it and its directory `sys` is looked at.
+    let names = |borders| {
+        let options = WalkOptions::default().borders(borders).exclude(Arc::new(|key: &Key, _: &Stat| {
+            !matches!(key.as_bytes(), b"" | b"proc" | b"proc\0sys" | b"proc\0version")
+        }));
+        let walked = walk(&[Path::new("/")], options);
+        walked.into_iter().map(|walked| walked.unwrap().key.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(Borders::Cross), ["/", "/proc", "/proc/sys", "/proc/version"]);
+    assert_eq!(names(Borders::Stay), ["/", "/proc"]);
+}
