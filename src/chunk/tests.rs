@@ -234,10 +234,24 @@ fn chunk_6_a_hole_of_terabytes_costs_nothing() {
 }
 
 #[test]
+fn chunk_6_a_hole_in_the_block_after_a_zero_run_stays_where_it_is() {
+    let gear = gear();
+    let mut chunker = Chunker::new(Cutter::new(&small(), &gear));
+    let mut parts = Vec::new();
+    chunker.zeros(65_536, keep(&mut parts));
+    chunker.push(b"x", keep(&mut parts));
+    chunker.zeros(100_000, keep(&mut parts));
+    chunker.finish(keep(&mut parts));
+    let content = [&[0; 65_536][..], b"x", &[0; 100_000]].concat();
+    assert_eq!(parts, whole(&small(), &gear, &content));
+}
+
+#[test]
 fn a_chunker_starts_anew_after_the_end_of_a_file() {
     let gear = gear();
     let mut chunker = Chunker::new(Cutter::new(&small(), &gear));
-    for content in [vec![0; 70_000], noise(4, 100_001), vec![0; 65_535], Vec::new(), noise(5, 1)] {
+    let contents = [vec![0; 70_000], noise(4, 100_001), vec![0; 70_000], noise(4, 8192), vec![0; 65_535], Vec::new()];
+    for content in contents {
         let mut parts = Vec::new();
         chunker.push(&content, keep(&mut parts));
         chunker.finish(keep(&mut parts));

@@ -114,6 +114,20 @@ fn frame_7_a_frame_that_zstd_does_not_shrink_is_raw() {
     }
 }
 
+#[test]
+fn frame_7_a_zstd_frame_is_shorter_than_the_raw_one() {
+    let mut encoder = FrameEncoder::new();
+    let mut encodings = Vec::new();
+    for zeros in 0..64 {
+        let content = [noise(6, 200), vec![0; zeros]].concat();
+        let mut out = Vec::new();
+        let encoding = encoder.encode(&buffer(&[&content]), Compression::AUTO, &mut out);
+        assert!(encoding == Encoding::Raw || out.len() < with_head(0, &[200], &content).len(), "{zeros} zeros");
+        encodings.push(encoding);
+    }
+    assert!(encodings.contains(&Encoding::Raw) && encodings.contains(&Encoding::Zstd));
+}
+
 /// A frame that did not fit left the zstd context in the middle of it, and the next change of level panicked.
 #[test]
 fn an_encoder_goes_on_after_a_frame_that_did_not_shrink() {

@@ -36,9 +36,13 @@ struct Sealed {
 
 impl Sealed {
     fn new(key: &ObjectKey, plaintext: &[u8]) -> Self {
-        let (commitment, sealed) = (key.commitment(), key.seal(&binding(), plaintext));
+        Self::at(binding(), key, plaintext)
+    }
+
+    fn at(binding: Binding, key: &ObjectKey, plaintext: &[u8]) -> Self {
+        let (commitment, sealed) = (key.commitment(), key.seal(&binding, plaintext));
         let plaintext = plaintext.to_vec();
-        Self { kind: "seal", field: None, part: None, binding: binding(), commitment, plaintext, sealed }
+        Self { kind: "seal", field: None, part: None, binding, commitment, plaintext, sealed }
     }
 
     fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
@@ -132,6 +136,7 @@ fn derivations() -> Vec<Vector> {
 }
 
 fn seals() -> Vec<Vector> {
+    let elsewhere = Binding { magic: *b"HOLDELSE", version: 0x0203, class: 0x41, salt: SALT, number: 1 << 40 | 5 };
     let key = root().object_key(&SALT);
     let seal = Sealed::new(&key, PLAINTEXT);
     let footer = Sealed::new(&root().part_object_key("footer", &SALT), PLAINTEXT).with(|it| it.part = Some("footer"));
@@ -142,6 +147,11 @@ fn seals() -> Vec<Vector> {
     vec![
         text("seal", seal.text(), "a part of an object"),
         text("seal-empty", Sealed::new(&key, b"").text(), "no plaintext"),
+        text(
+            "seal-elsewhere",
+            Sealed::at(elsewhere, &key, PLAINTEXT).text(),
+            "another place: every field of it counts",
+        ),
         text("seal-footer", footer.text(), "a part with an object key of its own"),
         text("seal-hash", bytes_of(flipped(&sealed, 0)), "a flipped bit in the hash"),
         text("seal-ciphertext", bytes_of(flipped(&sealed, HASH_BYTES)), "a flipped bit in the ciphertext"),
