@@ -4,6 +4,8 @@
 //! The protocol is in format-spec/10-sessions-and-prune.md.
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use crate::config::ConfigChain;
