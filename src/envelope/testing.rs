@@ -141,9 +141,36 @@ fn folder(room: &str) -> PathBuf {
 /// The stored bytes of a vector that can't be made twice.
 pub(crate) fn kept(room: &str, name: &str) -> Vec<u8> {
     let text = fs::read_to_string(folder(room).join(format!("{name}.hex"))).unwrap();
-    let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
-    let pairs = digits.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    from_hex(&text.lines().filter(|line| !line.starts_with('#')).collect::<String>())
+}
+
+/// The first fenced block with this label on a page of the format.
+fn fenced(page: &str, label: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("format-spec").join(page);
+    let text = fs::read_to_string(path).unwrap();
+    let (_, block) = text.split_once(&format!("```{label}\n")).unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+fn from_hex(digits: &str) -> Vec<u8> {
+    let digits: Vec<u8> = digits.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+/// Compares the lines of a page's example, each an offset and bytes, with a vector.
+pub(crate) fn check_example(page: &str, bytes: &[u8]) {
+    let example = fenced(page, "hex");
+    for line in example.lines() {
+        let (offset, digits) = line.split_once(' ').unwrap();
+        let there = from_hex(digits);
+        assert_eq!(bytes[offset.parse().unwrap()..][..there.len()], there, "{page}, at {offset}");
+    }
+    assert!(example.lines().count() > 3);
+}
+
+/// Compares a page's example of a body with a body.
+pub(crate) fn check_example_body(page: &str, body: &[u8]) {
+    assert_eq!(from_hex(&fenced(page, "hex-body")), body, "{page}");
 }
 
 fn hex_file(vector: &Vector) -> String {

@@ -1,7 +1,7 @@
 //! Vectors of configurations.
 
 use super::*;
-use crate::envelope::testing::{Vector, check_vectors};
+use crate::envelope::testing::{Vector, check_example, check_vectors};
 
 const HEAD: &str = "\
 # Configurations. zero.hex is the trusted configuration 0. Files named one* are to be read as configuration 1 after it,
@@ -93,4 +93,9 @@ fn vectors_are_current_and_refused_as_their_index_says() {
         judged.push(Vector { name, comment, bytes, refusal });
     }
     check_vectors("config", HEAD, &judged);
+}
+
+#[test]
+fn the_example_of_the_page_is_the_vector() {
+    check_example("02-config.md", &keys().configs[0].1);
 }

@@ -1,7 +1,7 @@
 //! Vectors of condemned and deleted sets.
 
 use super::*;
-use crate::envelope::testing::{Vector, check_vectors, hash_of, seal_fixed};
+use crate::envelope::testing::{Vector, check_example_body, check_vectors, hash_of, seal_fixed};
 
 const HEAD: &str = "\
 # Sets of a prune, all of generation 9. Files named deleted* are deleted sets and must also follow from condemned.hex, all
@@ -66,4 +66,12 @@ fn vectors_are_current_and_refused_as_their_index_says() {
         judged.push(Vector { name, comment, bytes, refusal: refusal.map(|error| error.to_string()) });
     }
     check_vectors("gc", HEAD, &judged);
+}
+
+#[test]
+fn the_example_of_the_page_is_the_vector() {
+    let keys = keys();
+    let first = wire::encode(&condemned());
+    let first = seal_fixed(Kind::Condemned, keys.of(Role::Prune), &keys.chain, &first, None, 0x0d).unwrap();
+    check_example_body("10-sessions-and-prune.md", &wire::encode(&deleted(hash_of(&first))));
 }

@@ -1,7 +1,7 @@
 //! Vectors of records.
 
 use super::*;
-use crate::envelope::testing::{Vector, check_vectors, seal_fixed};
+use crate::envelope::testing::{Vector, check_example, check_example_body, check_vectors, seal_fixed};
 
 const HEAD: &str = "\
 # Records, all of them record 4 of the client c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1. Configurations and secrets are those of
@@ -63,4 +63,14 @@ fn vectors_are_current_and_refused_as_their_index_says() {
         Vector { name, comment, bytes, refusal: refused.map(|error| error.to_string()) }
     });
     check_vectors("record", HEAD, &judged.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_example_of_the_page_is_the_vector() {
+    let keys = keys();
+    let body = wire::encode(&sample(RecordKind::Forget));
+    let bytes = seal_fixed(Kind::Record, keys.of(Role::Prune), &keys.chain, &body, None, 0x0c).unwrap();
+    assert_eq!((bytes.len(), body.len()), (384, 132));
+    check_example("08-snapshot-and-outcome.md", &bytes);
+    check_example_body("08-snapshot-and-outcome.md", &body);
 }
