@@ -98,6 +98,7 @@ enum Stage {
     Published,
     Waiting,
     Decided,
+    Looked,
     Deleting,
     Done,
 }
@@ -158,7 +159,7 @@ impl State {
         let mut collectors = self.collectors;
         collectors.sort_unstable();
         for collector in &collectors {
-            put(collector.stage as u8, 3);
+            put(collector.stage as u8, 4);
             put(collector.candidates, 4);
             put(collector.sessions, 6);
             put(collector.live, 4);
@@ -412,10 +413,13 @@ impl Model<'_> {
                 sink.extend(aborted);
             }
             Stage::Decided => {
-                let deleted = own.candidates & !self.rescued(state, g);
-                let forgets = Collector { sessions: 0, live: 0, generation: 0, condemned: None, ..own };
-                let stage = Stage::Deleting;
-                sink.push(put(Collector { stage, candidates: deleted, deleted: Some(deleted), ..forgets }));
+                let candidates = own.candidates & !self.rescued(state, g);
+                sink.push(put(Collector { stage: Stage::Looked, candidates, sessions: 0, ..own }));
+            }
+            Stage::Looked => {
+                let forgets = Collector { live: 0, generation: 0, condemned: None, ..own };
+                let deleted = Some(own.candidates);
+                sink.push(put(Collector { stage: Stage::Deleting, deleted, ..forgets }));
             }
             Stage::Deleting if own.candidates == 0 => sink.push(put(Collector { stage: Stage::Done, ..own })),
             Stage::Deleting => {
