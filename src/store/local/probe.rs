@@ -74,7 +74,8 @@ fn content(root: &Root, path: &str) -> Result<Vec<u8>, StoreError> {
 
 /// Makes the next listing of a directory a fresh one, where that is not the file system's own business.
 pub(super) fn force_listing(root: &Arc<Root>, directory: &str) -> Result<(), StoreError> {
-    if root.file_system(directory).is_none_or(|magic| LOCAL_FILE_SYSTEMS.contains(&magic)) {
+    let local = root.file_system(directory).is_none_or(|magic| LOCAL_FILE_SYSTEMS.contains(&magic));
+    if local && !root.steps().is_remote() {
         return Ok(());
     }
     match check_listing(root, directory) {

@@ -25,6 +25,11 @@ impl Steps {
     pub(super) const fn step(&self, _step: Step) -> Result<(), Errno> {
         Ok(())
     }
+
+    /// Whether a test wants the directory taken for one on a network.
+    pub(super) const fn is_remote(&self) -> bool {
+        false
+    }
 }
 
 /// Lets tests see each call and have it fail.
@@ -33,6 +38,7 @@ impl Steps {
 pub(super) struct Steps {
     made: std::sync::Mutex<Vec<Step>>,
     plan: std::sync::Mutex<Option<(usize, Errno, Afterwards)>>,
+    remote: std::sync::atomic::AtomicBool,
 }
 
 /// What follows a planned failure.
@@ -55,6 +61,14 @@ impl Steps {
             Some((at, errno, Afterwards::Dead)) if made.len() > at => Err(errno),
             _ => Ok(()),
         }
+    }
+
+    pub(super) fn is_remote(&self) -> bool {
+        self.remote.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    pub(super) fn pretend_remote(&self) {
+        self.remote.store(true, std::sync::atomic::Ordering::Release);
     }
 
     /// Has the call of this number, counted from here and from 1, fail.

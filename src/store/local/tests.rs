@@ -3,7 +3,7 @@ use super::super::{Fact, StoreError};
 use super::steps::{Afterwards, Step};
 use super::*;
 use crate::id::{ClientId, PackId};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 
 fn session(number: u64) -> SessionId {
     SessionId { client: ClientId::from_bytes([1; 16]), number }
@@ -260,27 +260,53 @@ fn store_8_after_a_failed_sync_of_a_directory_nothing_more_is_written() {
     assert!(conformance::everything(&store).is_empty());
 }
 
-/// Runs as an ordinary user would; root is refused nothing.
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+#[test]
+fn store_5_what_can_not_be_written_reads_and_proves_nothing() {
+    for errno in [Errno::ROFS, Errno::ACCESS] {
+        let (place, store) = fresh_in_memory();
+        assert_eq!(publish_a_pack(&store).unwrap(), Created::New);
+        let store = LocalStore::open(&place.path().join("repository")).unwrap();
+        store.root.steps().plan(1, errno, Afterwards::Dead);
+        assert_eq!(store.read(&a_pack(), 10).unwrap(), b"whole");
+        assert_eq!(conformance::everything(&store).len(), 1);
+        let facts = store.facts().unwrap();
+        assert!(matches!(&facts.creates_exclusively, Fact::Unproven(reason) if reason.contains("can't be tried")));
+        assert!(!facts.lists_acknowledged.is_proven());
+        assert!(store.create(&ObjectName::Config(1), b"x").is_err_and(|error| error.is_read_only()));
+    }
 }
 
 #[test]
-fn a_directory_that_can_not_be_written_reads_and_proves_nothing() {
-    if is_root() {
-        return;
+fn store_5_a_proof_hindered_by_a_full_disk_is_tried_again() {
+    let (_place, store) = fresh_in_memory();
+    store.root.steps().plan(1, Errno::NOSPC, Afterwards::Recovers);
+    assert!(store.facts().is_err_and(|error| error.is_no_space()));
+    assert!(store.facts().unwrap().creates_exclusively.is_proven());
+}
+
+mod remote {
+    fn fresh() -> super::conformance::Fresh {
+        let (place, store) = super::fresh_in_memory();
+        store.root.steps().pretend_remote();
+        (Box::new(store), Some(place))
     }
-    let (place, store) = fresh();
-    let root = place.path().join("repository");
-    let _ = store.create(&ObjectName::Config(0), b"x").unwrap();
-    drop(store);
-    for folder in Folder::ALL {
-        std::fs::set_permissions(root.join(folder.as_str()), PermissionsExt::from_mode(0o500)).unwrap();
-    }
-    let store = LocalStore::open(&root).unwrap();
-    assert_eq!(store.read(&ObjectName::Config(0), 10).unwrap(), b"x");
-    assert!(matches!(store.facts().unwrap().creates_exclusively, Fact::Unproven(_)));
-    assert!(store.create(&ObjectName::Config(1), b"x").is_err_and(|error| error.is_read_only()));
+
+    super::conformance::conforms!(fresh);
+}
+
+#[test]
+fn store_4_a_listing_that_is_not_local_business_is_forced_directory_by_directory() {
+    let (_place, store) = fresh_in_memory();
+    assert_eq!(publish_a_pack(&store).unwrap(), Created::New);
+    store.root.steps().made();
+    assert_eq!(conformance::everything(&store).len(), 1);
+    assert_eq!(store.root.steps().made(), [], "a local listing needs no help");
+    store.root.steps().pretend_remote();
+    assert_eq!(conformance::everything(&store).len(), 1);
+    let one = [Step::Create, Step::Unlink];
+    assert_eq!(store.root.steps().made(), one.repeat(Folder::ALL.len() + 1));
+    store.root.steps().plan(1, Errno::ROFS, Afterwards::Dead);
+    assert_eq!(conformance::everything(&store).len(), 1, "who can't write can still look");
 }
 
 #[test]
