@@ -403,3 +403,23 @@ fn manifest_29_an_inserted_chunk_moves_only_the_nodes_around_it() {
     let new = ids(&shelf).difference(&before).count();
     assert!(new < 20, "{new} of {} nodes are new", before.len());
 }
+
+#[test]
+fn manifest_29_no_key_makes_a_node_end_after_zeros() {
+    for byte in 0..60 {
+        let naming = Secret::from_bytes([byte; 32]);
+        let mut shelf = Shelf::default();
+        let mut builder = ItemTreeBuilder::new(&BoundaryKey::derive(&naming), means());
+        for n in 0..120 {
+            let item = if n % 2 == 0 { Item::Zeros { bytes: 65_536 } } else { chunk(n) };
+            builder.push(item, &mut shelf).unwrap();
+        }
+        builder.finish(&mut shelf).unwrap();
+        for node in shelf.nodes.values() {
+            let mut last = None;
+            let inspected = inspect(node, &mut |row| last = Some(row)).unwrap();
+            let zeros = matches!(last, Some(NodeRow::Item(Item::Zeros { .. })));
+            assert!(!zeros || inspected.node_rows == 32, "key {byte}");
+        }
+    }
+}

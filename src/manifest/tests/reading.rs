@@ -302,3 +302,38 @@ fn item_lists_of_an_entry_are_its_content_and_its_values() {
     assert_eq!(row.item_lists().collect::<Vec<_>>(), [&list(1), &list(7)]);
     assert_eq!(Content::of_items(None), Content::empty());
 }
+
+#[test]
+fn a_search_that_found_nothing_does_not_hold_up_the_next() {
+    let mut shelf = Shelf::default();
+    let rows = flat(100);
+    let root = build(&rows, &mut shelf);
+    let mut cursor = Cursor::<Entry, _>::new(&shelf, root);
+    for number in [50usize, 20, 90, 21, 22, 3] {
+        assert_eq!(cursor.find(&key(&format!("/f{number:06}x"))).unwrap(), None);
+        // The row after the gap, one further on, one before it, and the end of everything.
+        let after = number + 2;
+        assert_eq!(cursor.find(&rows[after].key).unwrap().as_ref(), Some(&rows[after]));
+        assert_eq!(cursor.find(&key(&format!("/f{number:06}x"))).unwrap(), None);
+        assert_eq!(cursor.find(&rows[after + 1].key).unwrap().as_ref(), Some(&rows[after + 1]));
+        assert_eq!(cursor.find(&key(&format!("/f{number:06}x"))).unwrap(), None);
+        assert_eq!(cursor.find(&rows[number].key).unwrap().as_ref(), Some(&rows[number]));
+        assert_eq!(cursor.find(&key(&format!("/f{number:06}x"))).unwrap(), None);
+        cursor.skip_subtree(&Key::root());
+        assert_eq!(cursor.next_row().unwrap(), None);
+    }
+}
+
+#[test]
+fn seeking_in_a_content_fetches_only_the_way_to_the_item() {
+    let mut shelf = Shelf::default();
+    let mut builder = ItemTreeBuilder::new(&boundary_key(), means());
+    (0..3000).for_each(|n| builder.push(chunk(n), &mut shelf).unwrap());
+    let list = builder.finish(&mut shelf).unwrap().unwrap();
+    let ItemList::Tree(tree) = &list else { panic!("{list:?}") };
+    let mut reader = ItemReader::new(&shelf, list.clone());
+    reader.seek(list.bytes() / 2);
+    let found = reader.next_item().unwrap().unwrap();
+    assert!((found.offset..found.offset + found.item.bytes()).contains(&(list.bytes() / 2)));
+    assert_eq!(shelf.asked.borrow().len(), usize::from(tree.level) + 1);
+}
