@@ -15,6 +15,21 @@ use std::path::PathBuf;
 /// 2025-01-01, midnight.
 pub(crate) const NOW_NS: i64 = 1_735_689_600_000_000_000;
 
+/// Parameters that don't move when the defaults do: vectors are made with them.
+const PARAMETERS: Parameters = Parameters {
+    chunk_bytes_min: 16 << 10,
+    chunk_bytes_avg: 64 << 10,
+    chunk_bytes_max: 256 << 10,
+    normalization: 1,
+    frame_bytes_target: 2 << 20,
+    pack_bytes_target: 16 << 20,
+    manifest_leaf_mean: 16,
+    stat_leaf_mean: 16,
+    inner_mean: 16,
+    item_mean: 128,
+    inline_bytes_max: 128,
+};
+
 /// Every role's keys, and a chain that lists them all from configuration 1 on.
 pub(crate) struct Keys {
     pub(crate) chain: ConfigChain,
@@ -39,7 +54,7 @@ impl Keys {
 
 pub(crate) fn keys() -> Keys {
     let repository = RepositoryId::from_bytes([0x5e; 16]);
-    let (all, zero) = KeyRing::create_fixed(repository, Parameters::default(), NOW_NS, 0x10);
+    let (all, zero) = KeyRing::create_fixed(repository, PARAMETERS, NOW_NS, 0x10);
     let [put, read, prune] = [(Role::Put, 0x21), (Role::Read, 0x22), (Role::Prune, 0x23)]
         .map(|(role, seed)| all.restricted_fixed(role, seed));
     let mut configs = vec![(0, zero)];
