@@ -6,6 +6,7 @@ use super::{Renderer, Style, Verbosity};
 use crate::cli::stop::Stop;
 use holdall::progress::{Event, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +16,11 @@ const BAR_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a JSON status line is printed.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How many problems with the same message are printed one by one; the others are counted.
+const ALIKE_PRINTED_MAX: u64 = 10;
+/// How many different messages are told apart.
+const MESSAGES_MAX: usize = 1000;
+
 /// Shows the events of one operation, and passes the wish to stop on to it.
 pub(crate) struct Display<'a> {
     renderer: &'a Renderer,
@@ -22,12 +28,14 @@ pub(crate) struct Display<'a> {
     meter: Mutex<Meter>,
     view: View,
     problems: Problems,
+    /// How often each message came up.
+    messages: Mutex<BTreeMap<String, u64>>,
 }
 
 /// What becomes of problems as they happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Problems {
-    /// Each is printed.
+    /// Each is printed, of many alike the first few.
     Print,
     /// They are counted; the report at the end lists them.
     Count,
@@ -75,11 +83,42 @@ impl<'a> Display<'a> {
         if let View::Bar(bar) = &view {
             renderer.set_bar(Some(bar.clone()));
         }
-        Self { renderer, stop, meter: Mutex::new(Meter::new(Instant::now())), view, problems }
+        Self {
+            renderer,
+            stop,
+            meter: Mutex::new(Meter::new(Instant::now())),
+            view,
+            problems,
+            messages: Mutex::default(),
+        }
     }
 
     fn meter(&self) -> MutexGuard<'_, Meter> {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a problem gets a line of its own: programs and who wants to know everything get all of them.
+    fn is_worth_a_line(&self, message: &str) -> bool {
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        if !messages.contains_key(message) && messages.len() >= MESSAGES_MAX {
+            return true;
+        }
+        let count = messages.entry(message.to_owned()).or_default();
+        *count = count.saturating_add(1);
+        let all = self.renderer.style() == Style::Json || self.renderer.verbosity() >= Verbosity::Verbose;
+        all || *count <= ALIKE_PRINTED_MAX
+    }
+
+    /// Tells how many problems got no line.
+    fn tell_the_rest(&self) {
+        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.renderer.style() == Style::Json || self.renderer.verbosity() >= Verbosity::Verbose {
+            return;
+        }
+        for (message, count) in messages.iter().filter(|(_, count)| **count > ALIKE_PRINTED_MAX) {
+            let more = text::counted(count - ALIKE_PRINTED_MAX, "more problem", "more problems");
+            self.renderer.notice(&format!("{more} like these: {message}"));
+        }
     }
 
     fn show(&self, meter: &Meter, now: Instant) {
@@ -117,6 +156,7 @@ impl Drop for Display<'_> {
             self.renderer.set_bar(None);
             bar.finish_and_clear();
         }
+        self.tell_the_rest();
     }
 }
 
@@ -126,7 +166,9 @@ impl Progress for Display<'_> {
         if let Event::Problem { path, operation, message } = event
             && self.problems == Problems::Print
         {
-            self.renderer.problem(path, operation, message);
+            if self.is_worth_a_line(message) {
+                self.renderer.problem(path, operation, message);
+            }
         } else if let Event::Entered { path } = event
             && verbosity >= Verbosity::Everything
         {
@@ -300,6 +342,22 @@ mod tests {
         display.event(&Event::Problem { path: Path::new("/x"), operation: "read", message: "gone" });
         drop(display);
         assert_eq!((out.text().as_str(), err.text().as_str()), ("", "holdall: can't read /x: gone\n"));
+    }
+
+    #[test]
+    fn of_many_problems_alike_the_first_few_are_shown_and_the_rest_counted() {
+        for (verbosity, lines) in [(Verbosity::Normal, 11), (Verbosity::Verbose, 25)] {
+            let (renderer, _, err) = renderer(Style::Human, verbosity);
+            let display = Display::new(&renderer, Stop::default());
+            for number in 0..25 {
+                let path = std::path::PathBuf::from(format!("/{number}"));
+                display.event(&Event::Problem { path: &path, operation: "restore", message: "owner not set" });
+            }
+            drop(display);
+            assert_eq!(err.text().lines().count(), lines, "{}", err.text());
+            let told = err.text().contains("15 more problems like these: owner not set");
+            assert_eq!(told, verbosity == Verbosity::Normal);
+        }
     }
 
     #[test]
