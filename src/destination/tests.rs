@@ -1,6 +1,8 @@
 //! Trees written into temporary directories, with things already lying there.
 
 mod copy;
+mod hostile;
+mod present;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
