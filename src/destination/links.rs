@@ -1,10 +1,12 @@
 //! What has no content of its own: symbolic links, further names, pipes, sockets, devices.
 
-use rustix::fs::{AtFlags, FileType, Statx, linkat, makedev, mknodat, readlinkat, symlinkat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, linkat, makedev, mknodat, openat, readlinkat, symlinkat};
 use rustix::io::Errno;
 
+use super::metadata::set_mode;
 use super::{ATTEMPT_COUNT, Destination, DestinationError, Made, Operation, PRIVATE_FILE, Place};
-use crate::fs::look_at;
+use crate::fs::{look_at, look_through};
 use crate::manifest::{Device, Key, Kind};
 
 impl Destination {
@@ -45,10 +47,28 @@ impl Destination {
 
     /// Gives what lies at `existing`, of any kind but a directory, the further name `key`.
     ///
+    /// Directories on the way to `existing` may have got their final modes already: one that lets nobody pass is opened
+    /// up for the moment.
+    ///
     /// # Errors
     /// [`DestinationError::InTheWay`], [`DestinationError::Refused`] (with `EMLINK`, `EPERM` or `EOPNOTSUPP` where the
     /// file system takes no more or no such names: then a copy has to do), [`DestinationError::Restless`].
     pub fn make_link(&self, existing: &Key, key: &Key) -> Result<Made, DestinationError> {
+        match self.link(existing, key) {
+            Err(error) if error.errno() == Errno::ACCESS.raw_os_error() => {
+                let closed = self.open_way(existing.as_bytes());
+                let linked = self.link(existing, key);
+                for (directory, mode) in closed.into_iter().rev() {
+                    set_mode(&directory, mode)
+                        .map_err(|errno| DestinationError::refused(key, Operation::SetMode, errno))?;
+                }
+                linked
+            }
+            answer => answer,
+        }
+    }
+
+    fn link(&self, existing: &Key, key: &Key) -> Result<Made, DestinationError> {
         let refused = |errno| DestinationError::refused(key, Operation::MakeLink, errno);
         let first = self.place(existing.as_bytes()).map_err(refused)?;
         let wanted = look_at(&first.directory, first.name).map_err(refused)?;
@@ -59,6 +79,24 @@ impl Destination {
         self.make(key, Operation::MakeLink, there, |place| {
             linkat(&first.directory, first.name, &place.directory, place.name, AtFlags::empty())
         })
+    }
+
+    /// Lets their owner pass through the directories on the way to `key`; returns those that did not, outermost first,
+    /// with their modes. Goes as far as it can: what fails then fails again for whoever needs it.
+    fn open_way(&self, key: &[u8]) -> Vec<(OwnedFd, u16)> {
+        let mut closed = Vec::new();
+        let ends = key.iter().enumerate().filter(|(_, byte)| **byte == 0).map(|(end, _)| end);
+        for directory in ends.filter_map(|end| key.get(..end)) {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let opened =
+                self.place(directory).and_then(|place| openat(&place.directory, place.name, flags, Mode::empty()));
+            let Ok(handle) = opened else { break };
+            let Ok(mode) = look_through(&handle).map(|found| found.stx_mode & 0o7777) else { break };
+            if mode & 0o100 == 0 && set_mode(&handle, mode | 0o700).is_ok() {
+                closed.push((handle, mode));
+            }
+        }
+        closed
     }
 
     /// Makes something, taking out of the way what is not as wanted.

@@ -10,7 +10,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{Destination, DestinationError, Operation, TargetFile, kind_of};
+use super::{Destination, DestinationError, Operation, Place, TargetFile, kind_of};
 use crate::fs::{Labelled, look_through, path_of};
 use crate::manifest::{Key, Kind, Timestamp, Xattr};
 
@@ -101,11 +101,7 @@ impl Destination {
         let refused = |errno| DestinationError::refused(key, Operation::Look, errno);
         let pin = match self.lock_files().remove(key.as_bytes()) {
             Some(file) => Pin::File(file),
-            None => {
-                let place = self.place(key.as_bytes()).map_err(refused)?;
-                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                Pin::Place(openat(&place.directory, place.name, flags, Mode::empty()).map_err(refused)?)
-            }
+            None => Pin::open(&self.place(key.as_bytes()).map_err(refused)?, metadata.kind).map_err(refused)?,
         };
         let found = look_through(pin.handle()).map_err(refused)?;
         let kind = kind_of(found.stx_mode);
@@ -126,23 +122,42 @@ pub(super) fn set_mode(handle: &OwnedFd, mode: u16) -> Result<(), Errno> {
 
 /// A handle of an entry, so that nothing put under its name meanwhile is touched.
 enum Pin {
-    /// A regular file that is open.
+    /// A regular file that is open since it was written.
     File(Arc<TargetFile>),
-    /// Anything, opened as a place only: a link is the link, a pipe does not block, no device notices.
+    /// A regular file or a directory that may be read.
+    Open(OwnedFd),
+    /// Anything, opened as a place only: a link is the link, a pipe does not block, no device notices. What is set goes
+    /// through `/proc`.
     Place(OwnedFd),
 }
 
 impl Pin {
+    fn open(place: &Place<'_>, kind: Kind) -> Result<Self, Errno> {
+        let quiet = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let readable = match kind {
+            Kind::Directory => Some(quiet | OFlags::DIRECTORY),
+            Kind::File => Some(quiet),
+            Kind::Symlink | Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice | Kind::Unknown => None,
+        };
+        if let Some(flags) = readable
+            && let Ok(open) = openat(&place.directory, place.name, flags, Mode::empty())
+        {
+            return Ok(Self::Open(open));
+        }
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(&place.directory, place.name, flags, Mode::empty()).map(Self::Place)
+    }
+
     fn handle(&self) -> &OwnedFd {
         match self {
             Self::File(file) => &file.file,
-            Self::Place(place) => place,
+            Self::Open(handle) | Self::Place(handle) => handle,
         }
     }
 
     fn labelled(&self) -> Labelled<'_> {
         match self {
-            Self::File(file) => Labelled::Open(file.file.as_fd()),
+            Self::File(_) | Self::Open(_) => Labelled::Open(self.handle().as_fd()),
             Self::Place(place) => Labelled::held(place),
         }
     }
@@ -153,7 +168,7 @@ impl Pin {
 
     fn chmod(&self, mode: u16) -> Result<(), Errno> {
         match self {
-            Self::File(file) => fchmod(&file.file, Mode::from_bits_retain(mode.into())),
+            Self::File(_) | Self::Open(_) => fchmod(self.handle(), Mode::from_bits_retain(mode.into())),
             Self::Place(place) => set_mode(place, mode),
         }
     }
@@ -164,7 +179,7 @@ impl Pin {
             last_modification: Timespec { tv_sec: mtime.seconds(), tv_nsec: mtime.nanoseconds().into() },
         };
         match self {
-            Self::File(file) => futimens(&file.file, &times),
+            Self::File(_) | Self::Open(_) => futimens(self.handle(), &times),
             Self::Place(place) => utimensat(CWD, path_of(place), &times, AtFlags::empty()),
         }
     }

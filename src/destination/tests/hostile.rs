@@ -16,6 +16,15 @@ fn destinations(top: &Path) -> [Destination; 2] {
     [modern, plain]
 }
 
+/// Ends the other side's thread also when the test fails.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -92,6 +101,7 @@ fn directories_swapped_for_links_while_restoring_let_nothing_out() {
                     fs::rename(&aside, &directory).unwrap();
                 }
             });
+            let stop_at_end = StopAtEnd(&stop);
             let mut successes = 0;
             for round in 0..2000 {
                 // A fresh one each time, so that no handle is kept from before.
@@ -105,7 +115,7 @@ fn directories_swapped_for_links_while_restoring_let_nothing_out() {
                 let _ = destination.set_metadata(&file, &metadata(Kind::File, 0o777));
                 let _ = destination.remove_tree(&file);
             }
-            stop.store(true, Ordering::Relaxed);
+            drop(stop_at_end);
             assert!(successes > 0, "some must get through");
         });
         assert_eq!(names(outside.path()), ["e"]);
@@ -132,6 +142,7 @@ fn names_swapped_for_links_while_restoring_let_nothing_out() {
                 let _ = fs::write(&name, "here");
             }
         });
+        let _stop_at_end = StopAtEnd(&stop);
         let destination = Destination::open(top.path()).unwrap();
         let f = key("f");
         for _ in 0..2000 {
@@ -143,7 +154,6 @@ fn names_swapped_for_links_while_restoring_let_nothing_out() {
             let _ = destination.set_metadata(&f, &metadata(Kind::File, 0o777));
             let _ = destination.file(&f).map(|file| file.write_at(0, b"new"));
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let after = fs::metadata(&victim).unwrap();
     assert_eq!(fs::read(&victim).unwrap(), b"untouched");

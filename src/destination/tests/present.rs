@@ -170,6 +170,28 @@ fn forbidding_directories_do_not_stop_an_ordinary_user() {
 }
 
 #[test]
+fn links_lead_into_directories_that_are_closed_again_already() {
+    as_ordinary_user("destination::tests::present::links_lead_into_directories_that_are_closed_again_already", |top| {
+        let destination = Destination::open(top).unwrap();
+        for path in ["a", "a/b", "c"] {
+            destination.make_directory(&key(path)).unwrap();
+        }
+        destination.create_file(&key("a/b/f"), 0, Existing::Reuse).unwrap();
+        for path in ["a/b", "a"] {
+            destination.set_metadata(&key(path), &metadata(Kind::Directory, 0o000)).unwrap();
+        }
+        for made in [Made::New, Made::Reused] {
+            assert_eq!(destination.make_link(&key("a/b/f"), &key("c/f")).unwrap(), made);
+        }
+        assert_eq!(fs::metadata(top.join("c/f")).unwrap().nlink(), 2);
+        assert_eq!(mode_of(&top.join("a")), 0);
+        set_mode(&top.join("a"), 0o700);
+        assert_eq!(mode_of(&top.join("a/b")), 0);
+        set_mode(&top.join("a/b"), 0o700);
+    });
+}
+
+#[test]
 fn what_an_ordinary_user_may_not_set_is_returned_and_lends_nothing() {
     as_ordinary_user(
         "destination::tests::present::what_an_ordinary_user_may_not_set_is_returned_and_lends_nothing",
