@@ -41,7 +41,7 @@ pub(super) fn is_same(row: &StatEntry, stat: &Stat) -> bool {
 /// Whether equal times mean equal content: both lay far enough before the walk that recorded them began, so that a
 /// change after it would have moved them.
 pub(super) fn is_settled(row: &StatEntry, walk_started_ns: i64) -> bool {
-    row.mtime.max(row.ctime).to_ns() < walk_started_ns.saturating_sub(SETTLE_NS)
+    row.settled && row.mtime.max(row.ctime).to_ns() < walk_started_ns.saturating_sub(SETTLE_NS)
 }
 
 /// An entry with everything that stat tells, stored, without content and attributes.
@@ -58,4 +58,28 @@ pub(super) fn entry(key: &Key, stat: &Stat, role: Role) -> Entry {
         Kind::Unknown => Body::Unknown,
     };
     Entry { mode: stat.mode, uid: stat.uid, gid: stat.gid, mtime: stat.mtime, ..Entry::new(key.clone(), body) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Timestamp;
+
+    fn row(mtime_ns: i64, ctime_ns: i64) -> StatEntry {
+        let (mtime, ctime) = (Timestamp::from_ns(mtime_ns), Timestamp::from_ns(ctime_ns));
+        let key = Key::from_path("/a".as_ref()).expect("a key");
+        StatEntry { key, kind: Kind::File, size: 1, mtime, ctime, inode: 1, device: 1, links: 1, settled: true }
+    }
+
+    #[test]
+    fn outcome_12_times_near_the_start_of_the_walk_are_not_relied_upon() {
+        let started_ns = 1_000 * SETTLE_NS;
+        let before_ns = started_ns - SETTLE_NS;
+        assert!(is_settled(&row(before_ns - 1, before_ns - 1), started_ns));
+        assert!(!is_settled(&row(before_ns, 0), started_ns), "mtime in the last two seconds");
+        assert!(!is_settled(&row(0, before_ns), started_ns), "ctime in the last two seconds");
+        assert!(!is_settled(&row(started_ns + 1, 0), started_ns), "mtime after the start");
+        assert!(!is_settled(&row(i64::MIN, i64::MIN), i64::MIN), "the start is not known");
+        assert!(!is_settled(&StatEntry { settled: false, ..row(0, 0) }, started_ns));
+    }
 }

@@ -26,8 +26,8 @@ pub struct StatEntry {
     pub device: u64,
     /// How many names it had.
     pub links: u64,
-    /// Whether both times lay far enough in the past when the entry was looked at, so that equal times mean equal
-    /// content; an entry that is not settled is read again by the next backup.
+    /// Whether the row may be relied upon once its times lie well before the walk that recorded it; an entry that is
+    /// not settled is read again by the next backup whatever its times are.
     pub settled: bool,
 }
 
