@@ -6,6 +6,7 @@ use crate::gc;
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId, SnapshotId};
 use crate::outcome::{self, Outcome, OutcomeKind, SeenEntry};
 use crate::record::{self, Record, RecordKind};
+use crate::session_record;
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -63,10 +64,7 @@ impl History {
         history.read_outcomes(access)?;
         history.read_records(access)?;
         history.read_generations(access)?;
-        let decided: Vec<SessionId> = history.outcomes.keys().copied().collect();
-        decided.iter().for_each(|id| {
-            history.open.remove(id);
-        });
+        history.settle(access)?;
         Ok(history)
     }
 
@@ -86,6 +84,44 @@ impl History {
             }
         }
         Ok(())
+    }
+
+    /// Tells decided sessions from open ones. Where the object that opened a session is still there, its outcome must
+    /// fit it; one that does not decides nothing.
+    fn settle(&mut self, access: &Access) -> Result<()> {
+        let both: Vec<SessionId> = self.open.iter().filter(|id| self.outcomes.contains_key(id)).copied().collect();
+        for id in both {
+            match self.check_end(access, id) {
+                Ok(()) => {
+                    self.open.remove(&id);
+                }
+                Err(error) if error.kind() == ErrorKind::Damaged => {
+                    self.outcomes.remove(&id);
+                    self.trouble(ObjectName::Outcome(id), error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_end(&mut self, access: &Access, id: SessionId) -> Result<()> {
+        let bytes = match access.store.read(&ObjectName::Session(id), CONTROL_BYTES_MAX) {
+            Ok(bytes) => bytes,
+            // Tidied away since it was listed.
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let session = match session_record::open(id, &access.ring, &access.chain, &bytes) {
+            Ok(session) => session,
+            // What the outcome committed must not be hidden by damage to an object that has served its turn.
+            Err(error) => {
+                self.trouble(ObjectName::Session(id), error.into());
+                return Ok(());
+            }
+        };
+        let Some(outcome) = self.outcomes.get(&id) else { return Ok(()) };
+        Ok(outcome.check_ends(&session)?)
     }
 
     fn read_records(&mut self, access: &Access) -> Result<()> {

@@ -3,3 +3,4 @@
 
 mod house;
 mod round_trip;
+mod sessions;
