@@ -41,9 +41,9 @@ look() { # NAME COMMAND...
 
 compare_with_rsync() {
     # The itemised list of what would have to be done to make the copy like the source.
-    python3 "$here/compare_trees.py" --long "$1" $path_bytes_max > "$work/long"
+    python3 "$here/compare_trees.py" --hidden "$1" $path_bytes_max > "$work/hidden"
     rsync -aHAXni --numeric-ids --checksum --delete --modify-window=-1 --max-size=$file_size_max --no-inc-recursive \
-        --from0 --exclude-from="$work/long" "$1/" "$2/"
+        --from0 --exclude-from="$work/hidden" "$1/" "$2/"
 }
 
 # What a tool prints about all short paths, in the order of the paths.
@@ -68,7 +68,7 @@ compare_stat() {
 }
 
 sizes() {
-    (cd "$1" && find . ! -type d -printf '%s %p\0' | sort -z | tr '\0' '\n')
+    (cd "$1" && find . ! -type d -printf '%s %p\0' 2>&1 | sort -z | tr '\0' '\n')
 }
 
 compare() { # SOURCE COPY
@@ -121,6 +121,12 @@ setfattr -x security.capability 'xattrs/capable 0'
 CHANGES
 }
 
+# An ordinary user has to open what is closed first.
+remove() {
+    [ "$(id -u)" = 0 ] || chmod -R u+rwx "$1"
+    rm -rf "$1"
+}
+
 self_test() {
     local change source missed=0 count=0
     source=$work/source.tree
@@ -132,7 +138,7 @@ self_test() {
     fi
     while IFS= read -r change; do
         count=$((count + 1))
-        rm -rf "$work/copy.tree"
+        remove "$work/copy.tree"
         "$here/make_tree.py" "$work/copy.tree" 2>/dev/null || return 2
         (cd "$work/copy.tree" && SOURCE=$source bash -c "set -e; $change") || { echo "can't make the change: $change"; return 2; }
         if compare "$source" "$work/copy.tree" > "$work/report"; then
@@ -152,7 +158,7 @@ self_test() {
 }
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'remove "$work"' EXIT
 case $# in
     1) [ "$1" = --self-test ] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
        self_test ;;

@@ -3,11 +3,13 @@
 
     compare_trees.py SOURCE COPY          compares; prints each difference, at most 100; exit code 1 if there are any
     compare_trees.py --short TREE BYTES   prints the paths below TREE up to that length, zero bytes behind each
-    compare_trees.py --long TREE BYTES    prints the directories below which all paths are longer, as rsync excludes them
+    compare_trees.py --hidden TREE BYTES  prints what rsync has to be told to pass over: longer paths, and what this user
+                                          may not read
 
 Kind, mode, owner, size, time to the nanosecond, device numbers, link targets, extended attributes, content, which names
 share an inode, and which 4 KiB blocks of files are holes. Directories are reached step by step, so paths may be longer
-than the kernel takes; names may be any bytes. Memory does not grow with the number of entries.
+than the kernel takes; names may be any bytes. What this user may not read is compared as far as they may see it. Memory
+does not grow with the number of entries, but for those that share an inode.
 """
 
 import errno
@@ -36,15 +38,24 @@ class Side:
         return {tuple(sorted(paths)) for paths in self.names_of_inode.values() if len(paths) > 1}
 
 
+def if_allowed(action, *arguments, **named):
+    """What an action gives; None if this user may not do it."""
+    try:
+        return action(*arguments, **named)
+    except PermissionError:
+        return None
+
+
 def xattrs(handle, name):
     place = os.fsencode(f"/proc/self/fd/{handle}/") + name
+    found = {}
     try:
-        return {label: os.getxattr(place, label, follow_symlinks=False)
-                for label in os.listxattr(place, follow_symlinks=False)}
+        for label in os.listxattr(place, follow_symlinks=False):
+            found[label] = if_allowed(os.getxattr, place, label, follow_symlinks=False)
     except OSError as error:
-        if error.errno == errno.ENOTSUP:
-            return {}
-        raise
+        if error.errno not in (errno.ENOTSUP, errno.EACCES):
+            raise
+    return found
 
 
 def data_runs(file, size):
@@ -79,7 +90,12 @@ def same_content(left, right, runs):
 
 
 def compare_files(names, handles, size):
-    left, right = (os.open(name, FILE, dir_fd=handle) for name, handle in zip(names, handles))
+    left, right = (if_allowed(os.open, name, FILE, dir_fd=handle) for name, handle in zip(names, handles))
+    if left is None and right is None:
+        return
+    if left is None or right is None:
+        yield "only one of them may be read"
+        return
     try:
         maps = [data_runs(file, size) for file in (left, right)]
         if maps[0] != maps[1]:
@@ -125,7 +141,10 @@ def compare_trees(sides):
     while stack:
         handles, path, names = stack.pop()
         if names is None:
-            listed = [set(map(os.fsencode, os.listdir(handle))) for handle in handles]
+            listed = [if_allowed(os.listdir, handle) for handle in handles]
+            if (listed[0] is None) != (listed[1] is None):
+                yield path, "only one of them may be listed"
+            listed = [set(map(os.fsencode, names or [])) for names in listed]
             for name in sorted(listed[0] - listed[1]):
                 yield path + name, "missing in the copy"
             for name in sorted(listed[1] - listed[0]):
@@ -137,13 +156,21 @@ def compare_trees(sides):
             continue
         name = names.pop()
         stack.append((handles, path, names))
-        found = [os.stat(name, dir_fd=handle, follow_symlinks=False) for handle in handles]
+        found = [if_allowed(os.stat, name, dir_fd=handle, follow_symlinks=False) for handle in handles]
+        if None in found:
+            if found != [None, None]:
+                yield path + name, "only one of them may be looked at"
+            continue
         for side, what in zip(sides, found):
             side.note(path + name, what)
         for what in compare_entry(name, handles):
             yield path + name, what
         if all(stat.S_ISDIR(what.st_mode) for what in found):
-            stack.append(([os.open(name, DIRECTORY, dir_fd=handle) for handle in handles], path + name + b"/", None))
+            inner = [if_allowed(os.open, name, DIRECTORY, dir_fd=handle) for handle in handles]
+            if None not in inner:
+                stack.append((inner, path + name + b"/", None))
+            elif inner != [None, None]:
+                yield path + name, "only one of them may be opened"
     groups = [side.groups() for side in sides]
     for group in sorted(groups[0] ^ groups[1]):
         where = "not in the copy" if group in groups[0] else "only in the copy"
@@ -151,25 +178,38 @@ def compare_trees(sides):
 
 
 def paths_below(top, length_max):
-    """Pairs of a path and whether it is at most that long; nothing below one that is longer."""
-    stack = [(os.open(top, DIRECTORY & ~os.O_NOFOLLOW), b"./")]
+    """Paths, whether they are short enough, and whether rsync can't compare them; nothing below such ones."""
+    top = os.open(top, DIRECTORY & ~os.O_NOFOLLOW)
+    stack = [(top, b"./", os.listdir(top))]
     while stack:
-        handle, path = stack.pop()
-        for name in map(os.fsencode, os.listdir(handle)):
-            short = len(path + name) <= length_max
-            yield path + name, short
-            if short and stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
-                stack.append((os.open(name, DIRECTORY, dir_fd=handle), path + name + b"/"))
-        os.close(handle)
+        handle, path, names = stack[-1]
+        if not names:
+            os.close(handle)
+            stack.pop()
+            continue
+        name = os.fsencode(names.pop())
+        found = if_allowed(os.stat, name, dir_fd=handle, follow_symlinks=False)
+        is_directory = found is not None and stat.S_ISDIR(found.st_mode)
+        is_file = found is not None and stat.S_ISREG(found.st_mode)
+        opened = if_allowed(os.open, name, FILE, dir_fd=handle) if is_directory or is_file else None
+        hidden = found is None or ((is_directory or is_file) and opened is None)
+        # A directory has to be listed and passed through.
+        hidden = hidden or (is_directory and not os.access(name, os.R_OK | os.X_OK, dir_fd=handle))
+        short = len(path + name) <= length_max
+        yield path + name, found is not None and short, hidden or not short
+        if is_directory and short and not hidden:
+            stack.append((opened, path + name + b"/", os.listdir(opened)))
+        elif opened is not None:
+            os.close(opened)
 
 
 def main():
     arguments = sys.argv[1:]
-    if len(arguments) == 3 and arguments[0] in ("--short", "--long"):
-        for path, short in paths_below(arguments[1], int(arguments[2])):
+    if len(arguments) == 3 and arguments[0] in ("--short", "--hidden"):
+        for path, short, hidden in paths_below(arguments[1], int(arguments[2])):
             if short and arguments[0] == "--short":
                 sys.stdout.buffer.write(path + b"\0")
-            if not short and arguments[0] == "--long":
+            if hidden and arguments[0] == "--hidden":
                 escaped = b"".join(b"\\" + bytes([byte]) if byte in b"\\*?[" else bytes([byte]) for byte in path[1:])
                 sys.stdout.buffer.write(escaped + b"\0")
         return 0
