@@ -71,7 +71,10 @@ impl LocalStore {
 
 impl Store for LocalStore {
     fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
-        let mut temporary = Temporary::create(&self.root, name.folder(), name.session())?;
+        // A session begins with its object. Until that is there two processes may reach for one number, and the first
+        // to be done with it must not sweep the other's file.
+        let session = name.session().filter(|_| name.folder() != Folder::Sessions);
+        let mut temporary = Temporary::create(&self.root, name.folder(), session)?;
         temporary.write(bytes)?;
         temporary.publish(name)
     }

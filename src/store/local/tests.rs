@@ -318,3 +318,18 @@ fn a_full_device_is_reported_as_such() {
     let read_only = std::io::Error::from(rustix::io::Errno::ROFS);
     assert!(StoreError::from_io("writing", "there", read_only).is_read_only());
 }
+
+/// Two processes of one client reach for the same number. The first is stopped while it writes its session's object;
+/// the second takes the number, is done with it and sweeps. The first then found its file gone and failed.
+#[test]
+fn a_session_that_is_not_opened_yet_loses_nothing_to_another_of_its_number() {
+    let (place, store) = fresh_in_memory();
+    let sessions = place.path().join("repository/sessions");
+    store.root.steps().plan(3, Errno::IO, Afterwards::Dead);
+    store.create(&ObjectName::Session(session(1)), b"x").unwrap_err();
+    let other = LocalStore::open(&place.path().join("repository")).unwrap();
+    other.sweep_temporaries(&|owner| owner == Some(session(1))).unwrap();
+    assert_eq!(names_in(&sessions).len(), 1);
+    other.sweep_temporaries(&|owner| owner.is_none()).unwrap();
+    assert!(names_in(&sessions).is_empty());
+}
