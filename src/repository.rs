@@ -9,7 +9,7 @@ use crate::chunk::{ChunkIdKey, CutParameters, Gear};
 use crate::config::{ConfigChain, Parameters, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
-use crate::index::{self, Mode, MovedAside};
+use crate::index::{self, Index, IndexError, MemoryIndex, Mode, MovedAside};
 use crate::key::{KdfCost, KeyError, KeyRing, Slot, Unlock};
 use crate::manifest::{Entry, Key, Means};
 use crate::progress::Progress;
@@ -159,10 +159,11 @@ impl Repository {
         let naming = naming(&ring, &chain)?;
         let mode = options.view;
         let view_bytes = usize::try_from(options.memory_bytes / 4).unwrap_or(usize::MAX);
-        let view = index::open_view(&options.cache_dir.join(&repository), chain.repository(), mode, view_bytes)?;
+        let (index, view_notice) =
+            open_index(&options.cache_dir.join(&repository), chain.repository(), mode, view_bytes)?;
         let access = Access {
             store,
-            index: Arc::from(view.index),
+            index: Arc::from(index),
             ring: Arc::new(ring),
             chain: Arc::new(chain),
             naming: Arc::new(naming),
@@ -171,7 +172,7 @@ impl Repository {
             memory_bytes: options.memory_bytes,
             threads: options.threads,
         };
-        Ok(Self { access, options, notices: view.moved_aside.iter().map(notice).collect() })
+        Ok(Self { access, options, notices: view_notice.into_iter().collect() })
     }
 
     /// Makes a snapshot.
@@ -266,6 +267,24 @@ impl Repository {
 
     fn history(&self) -> Result<History> {
         History::load(&self.access)
+    }
+}
+
+/// Opens the view in the cache directory. Where that can't be used the index is in memory: a cache that is missing
+/// costs time and memory, never an answer.
+fn open_index(
+    directory: &Path,
+    repository: RepositoryId,
+    mode: Mode,
+    memory_bytes: usize,
+) -> Result<(Box<dyn Index>, Option<String>)> {
+    match index::open_view(directory, repository, mode, memory_bytes) {
+        Ok(view) => Ok((view.index, view.moved_aside.as_ref().map(notice))),
+        Err(error @ IndexError::Io { .. }) => {
+            let notice = format!("the cache directory can't be used, so the index is kept in memory: {error}");
+            Ok((Box::new(MemoryIndex::new()), Some(notice)))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

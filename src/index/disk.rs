@@ -57,7 +57,7 @@ impl DiskIndex {
     pub(super) fn open(
         path: &Path,
         repository: RepositoryId,
-        role: Role<'_>,
+        role: Role,
         memory_bytes: usize,
         kept: Kept,
     ) -> Result<Self, IndexError> {
@@ -66,7 +66,7 @@ impl DiskIndex {
         let database = Database::open(path, role, memory_bytes, &merge)?;
         let writing = match role {
             Role::Primary => Writable::Yes,
-            Role::Secondary { .. } => Writable::No,
+            Role::Reader => Writable::No,
         };
         require_form(&database, repository, writing)?;
         let standing = restore(&database)?;

@@ -46,15 +46,14 @@ pub(super) trait Merge: Send + Sync + 'static {
 }
 
 /// Who opens.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Role<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
     /// The one process that writes. It holds a lock of its own, so that RocksDB's is never waited for.
     Primary,
-    /// Reads what the primary has flushed; logs go to a directory of its own.
-    Secondary {
-        /// That directory.
-        own: &'a Path,
-    },
+    /// Reads what the primary had flushed when it was opened, and writes nothing. Opening fails where a file is
+    /// missing or has another length than it should: RocksDB's secondary would go back, table by table, to an older
+    /// state without a word, and a segment would count as applied whose chunks are not found.
+    Reader,
 }
 
 /// Writes that take effect together.
@@ -106,7 +105,7 @@ impl Database {
     /// long as it is open, however large it grows.
     pub(super) fn open(
         path: &Path,
-        role: Role<'_>,
+        role: Role,
         memory_bytes: usize,
         merge: &Arc<dyn Merge>,
     ) -> Result<Self, IndexError> {
@@ -118,10 +117,13 @@ impl Database {
             Table::ALL.map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(table, &memory, merge)));
         let opened = match role {
             Role::Primary => DB::open_cf_descriptors(&options, path, families),
-            Role::Secondary { own } => {
+            Role::Reader => {
                 // Files that the primary deletes stay readable only while they are open.
                 options.set_max_open_files(-1);
-                DB::open_cf_descriptors_as_secondary(&options, path, own, families)
+                options.create_if_missing(false);
+                options.create_missing_column_families(false);
+                // The primary's log is never written; that it is there says nothing.
+                DB::open_cf_descriptors_read_only(&options, path, families, false)
             }
         };
         let db = opened.map_err(|error| classify("opening", path, &error))?;

@@ -163,7 +163,7 @@ mod on_disk {
                     break;
                 }
                 // Files may come and go while they are opened; and a damaged view is the next writer's to replace.
-                if let Ok(base) = self.open_secondary() {
+                if let Ok(base) = self.open_base() {
                     return Ok(self.overlay(base));
                 }
             }
@@ -172,11 +172,8 @@ mod on_disk {
             Ok(View { index: Box::new(index), kind: ViewKind::Private, moved_aside: None })
         }
 
-        fn open_secondary(&self) -> Result<DiskIndex, IndexError> {
-            let own = OwnDirectory::create(&self.directory)?;
-            let logs = own.path().to_owned();
-            let role = Role::Secondary { own: &logs };
-            DiskIndex::open(&self.view(), self.repository, role, self.memory_bytes / 2, Box::new(own))
+        fn open_base(&self) -> Result<DiskIndex, IndexError> {
+            DiskIndex::open(&self.view(), self.repository, Role::Reader, self.memory_bytes / 2, Box::new(()))
         }
 
         fn overlay(&self, base: DiskIndex) -> View {
