@@ -102,12 +102,13 @@ impl From<holdall::Error> for Failure {
             ErrorKind::Ambiguous => (exit::FAILED, "`holdall snapshots` lists them"),
             ErrorKind::Invalid => (exit::MISUSE, ""),
             ErrorKind::Interrupted => (exit::INTERRUPTED, ""),
-            ErrorKind::Occupied
-            | ErrorKind::ReadOnly
-            | ErrorKind::Denied
-            | ErrorKind::NotFound
-            | ErrorKind::Aborted
-            | ErrorKind::Io => (exit::FAILED, ""),
+            ErrorKind::ReadOnly => (
+                exit::FAILED,
+                "nothing was changed; snapshots, ls, restore, stats and check need no right to write there",
+            ),
+            ErrorKind::Occupied | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Aborted | ErrorKind::Io => {
+                (exit::FAILED, "")
+            }
             _ => (exit::FAILED, ""),
         };
         let message = if advice.is_empty() { error.to_string() } else { format!("{error}\n{advice}") };
