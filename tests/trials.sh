@@ -1,0 +1,73 @@
+#!/bin/sh
+# The long forms of the trials: 200 kills, a folder with a million entries, a file of 20 GB; `/usr`, `/etc` and
+# `/var/lib` backed up, restored and compared. Needs root, some hours and 80 GB below $TMPDIR (default /var/tmp).
+#
+# An interrupted run is resumed by running it again: what is done is listed in target/trials/<commit>-<seed>.log. The
+# result is written to target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills|extents|trees` runs one part.
+set -eu
+cd "$(dirname "$0")/.."
+part=${1:-all}
+seed=${HOLDALL_SEED:-20261121}
+commit=$(git rev-parse --short HEAD)
+[ -z "$(git status --porcelain)" ] || commit="$commit-changed"
+results=${CARGO_TARGET_DIR:-target}/trials
+mkdir -p "$results"
+results=$(cd "$results" && pwd)
+log=$results/$commit-$seed.log
+result=$results/$(date -u +%Y-%m-%d)-$commit-$seed.txt
+export TMPDIR="${TMPDIR:-/var/tmp}" HOLDALL_SEED="$seed" HOLDALL_TRIALS="${HOLDALL_TRIALS:-200}" HOLDALL_LONG=1
+export HOLDALL_TRIALS_LOG="$log"
+
+say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*" | tee -a "$result"; }
+done_before() { [ -e "$log" ] && grep -qx "$1" "$log"; }
+wanted() { { [ "$part" = all ] || [ "$part" = "$1" ]; } && ! done_before "$2"; }
+trial() { cargo test --release --locked --test trials -- --nocapture --test-threads 1 "$@" 2>&1 | tee -a "$result"; }
+passed() { tail -n 5 "$result" | grep -q '^test result: ok'; }
+
+say "commit $commit, seed $seed, $(uname -srm), $(nproc) cores"
+
+if wanted kills kills; then
+    say "$HOLDALL_TRIALS kills"
+    trial kill::
+    passed && echo kills >>"$log"
+fi
+if wanted extents extents; then
+    say "a million entries, a sparse tebibyte, 20 GB"
+    trial extent::
+    passed && echo extents >>"$log"
+fi
+
+# The trees of this machine. What changes meanwhile is named by the backup itself, and left out of the comparison.
+tree() {
+    holdall=${CARGO_TARGET_DIR:-target}/release/holdall
+    work=$(mktemp -d "$TMPDIR/holdall-trees.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    export HOLDALL_REPOSITORY="$work/repository" HOLDALL_PASSWORD=trial HOLDALL_CACHE_DIR="$work/cache" \
+        XDG_STATE_HOME="$work/state"
+    "$holdall" init -q --kdf-memory 64K --kdf-passes 1
+    say "backing up $1"
+    "$holdall" backup --json "$1" >>"$result" 2>&1 || say "backup ended with $?"
+    "$holdall" -q restore "latest:$1" --target "$work/copy" 2>&1 | tee -a "$result"
+    if tests/compare.sh "$1" "$work/copy" >>"$result" 2>&1; then
+        say "$1 came back identical"
+        echo "tree $1" >>"$log"
+    else
+        say "$1 differs, see $result"
+        failed=1
+    fi
+    "$holdall" -q check --read-data 2>&1 | tee -a "$result"
+    rm -rf "$work"
+    trap - EXIT
+}
+failed=0
+for one in /etc /usr /var/lib; do
+    if wanted trees "tree $one"; then
+        cargo build --release --locked --quiet
+        tree "$one"
+    fi
+done
+say "result: $result"
+for one in kills extents "tree /etc" "tree /usr" "tree /var/lib"; do
+    done_before "$one" || [ "$part" != all ] || failed=1
+done
+exit "$failed"

@@ -1,0 +1,21 @@
+//! The program under bad circumstances: killed, crowded, robbed of its cache, short of space, without rights, and with
+//! trees that move while they are read. `tests/trials.sh` runs the long forms of these.
+#![cfg(feature = "cli")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a trial that meets something else has failed, and one that was skipped or measured says so"
+)]
+
+mod extent;
+mod kill;
+mod moving;
+mod ordinary;
+mod place;
+#[path = "../cli/run.rs"]
+mod run;
+mod together;
+mod traps;
+mod tree;
+#[cfg(feature = "rocksdb")]
+mod view;
