@@ -257,6 +257,8 @@ impl Index for DiskIndex {
     }
 
     fn exclude(&self, packs: &[PackId]) -> Result<(), IndexError> {
+        // Not while a segment is half applied: its packs have numbers that no row gives yet.
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         for pack in packs {
             let numbers = self.all_numbers(pack)?;
             self.standing_mut().exclude(*pack, numbers);
