@@ -8,6 +8,7 @@
 )]
 
 mod extent;
+mod future;
 mod kill;
 mod moving;
 mod ordinary;
