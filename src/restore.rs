@@ -61,7 +61,13 @@ fn restore_component(
     options: &RestoreOptions,
     outcome: &Outcome<'_>,
 ) -> Result<bool> {
-    let Some(root) = component.manifest else { return Ok(false) };
+    let Some(root) = component.manifest else {
+        if options.path.is_root() {
+            let message = format!("the snapshot lacks its component \"{}\"", component.name.escape_ascii());
+            outcome.problem(options.path.to_path(), RestoreProblemKind::NotStored, message);
+        }
+        return Ok(false);
+    };
     let Some(mut entries) = tree::entries_at(reader, root, &options.path)? else { return Ok(false) };
     let mut planner = Planner::new(reader, destination, component, options, outcome);
     while let Some(entry) = entries.next_entry(outcome)? {

@@ -148,7 +148,7 @@ impl<'a> Assembler<'a> {
         if self.old.as_ref().is_some_and(|old| old.is_past(&stat.key)) {
             self.read_waiting()?;
         }
-        let several_names = stat.kind == Kind::File && stat.links > 1;
+        let several_names = has_several_names(&stat);
         let Some(old) = &mut self.old else { return Err(disagreement(&stat)) };
         old.advance(&stat.key)?;
         self.waiting.push(stat);
@@ -186,7 +186,7 @@ impl<'a> Assembler<'a> {
         self.count_change(entry.kind(), Some(change));
         self.count_entry(&entry);
         if let Some(stat) = &stat {
-            if stat.kind == Kind::File && stat.links > 1 {
+            if has_several_names(stat) {
                 self.join_group(&mut entry, stat.device, stat.inode)?;
             }
             self.stat.push(stat, &mut self.stat_nodes)?;
@@ -291,6 +291,11 @@ fn disagreement(stat: &StatEntry) -> Error {
 }
 
 /// How the table of links keeps the first name's entry.
+/// Whether what was looked at may have another name: files, but also symbolic links, pipes, sockets and devices.
+fn has_several_names(stat: &StatEntry) -> bool {
+    stat.kind != Kind::Directory && stat.links > 1
+}
+
 fn encode(entry: &Entry) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.put_blob(entry.key.as_bytes());

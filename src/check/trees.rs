@@ -116,7 +116,7 @@ impl Walker<'_> {
     }
 
     fn look_up(&mut self) -> Result<()> {
-        self.reader.access().index.lookup(&self.ids, &mut self.found)?;
+        self.reader.find(&self.ids, &mut self.found)?;
         for (id, found) in self.ids.iter().zip(&self.found) {
             if found.is_none() {
                 let damage = Damage {

@@ -39,8 +39,35 @@ impl ContentReader {
     /// [`ErrorKind::Damaged`] when no committed pack holds it.
     pub fn locate(&self, id: ChunkId) -> Result<Extent> {
         let mut found = Vec::with_capacity(1);
-        self.access.index.lookup(&[id], &mut found)?;
+        self.find(&[id], &mut found)?;
         found.pop().flatten().ok_or_else(|| missing(&id))
+    }
+
+    /// Finds a copy of each chunk: one that a backup might count on, else any in a committed pack. Condemned packs, and
+    /// those that only a foreign put key vouches for, are no hits for a backup; what lies in them must come back all
+    /// the same.
+    ///
+    /// # Errors
+    /// When the index or a pack can't be read.
+    pub fn find(&self, ids: &[ChunkId], found: &mut Vec<Option<Extent>>) -> Result<()> {
+        self.access.index.lookup(ids, found)?;
+        for (id, extent) in ids.iter().zip(found.iter_mut()).filter(|(_, extent)| extent.is_none()) {
+            *extent = self.any_copy(*id)?;
+        }
+        Ok(())
+    }
+
+    /// The first copy whose pack is there, else the first.
+    fn any_copy(&self, id: ChunkId) -> Result<Option<Extent>> {
+        let copies = self.access.index.copies(id)?;
+        for extent in &copies {
+            match self.shelf.take(extent.pack) {
+                Ok(_) => return Ok(Some(*extent)),
+                Err(error) if error.kind() == ErrorKind::Damaged => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(copies.first().copied())
     }
 
     /// Reads, opens and decodes one frame, without the cache.

@@ -157,6 +157,9 @@ impl<'a> Planner<'a> {
     }
 
     fn make(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
+        if let Some(first) = self.first_name(entry)? {
+            return self.link(entry, &first, &target);
+        }
         let made = match &entry.body {
             Body::File(_) => return self.file(entry, target, metadata),
             Body::Symlink(link) => self.destination.make_symlink(&target, link).map(drop),
@@ -167,10 +170,33 @@ impl<'a> Planner<'a> {
         match made {
             Ok(()) => {
                 self.outcome.other_done();
+                self.remember_first(entry, &target)?;
                 self.window.finish_entry(&entry.key, &target, &metadata)
             }
             Err(error) => self.outcome.refused(entry.key.to_path(), error),
         }
+    }
+
+    /// The name under which another member of the entry's hard-link group was restored.
+    fn first_name(&mut self, entry: &Entry) -> Result<Option<Key>> {
+        let Some(group) = &entry.group else { return Ok(None) };
+        let Some(first) = self.groups.get(group.as_bytes())? else { return Ok(None) };
+        let changed = |cause| Error::new(ErrorKind::Io, "the table of hard links was changed").because(cause);
+        Key::parse(first).map(Some).map_err(changed)
+    }
+
+    fn remember_first(&mut self, entry: &Entry, target: &Key) -> Result<()> {
+        let Some(group) = &entry.group else { return Ok(()) };
+        Ok(self.groups.put(group.as_bytes(), target.as_bytes())?)
+    }
+
+    fn link(&self, entry: &Entry, first: &Key, target: &Key) -> Result<()> {
+        match self.destination.make_link(first, target) {
+            Ok(_) if entry.kind() == Kind::File => self.outcome.file_done(0),
+            Ok(_) => self.outcome.other_done(),
+            Err(error) => return self.outcome.refused(entry.key.to_path(), error),
+        }
+        Ok(())
     }
 
     fn special(&self, kind: Kind, target: &Key, device: Device) -> Result<(), DestinationError> {
@@ -178,22 +204,9 @@ impl<'a> Planner<'a> {
     }
 
     fn file(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
-        let mut existing = Existing::Reuse;
-        if let Some(group) = &entry.group {
-            if let Some(first) = self.groups.get(group.as_bytes())? {
-                let first = Key::parse(first)
-                    .map_err(|cause| Error::new(ErrorKind::Io, "the table of hard links was changed").because(cause))?;
-                return match self.destination.make_link(&first, &target) {
-                    Ok(_) => {
-                        self.outcome.file_done(0);
-                        Ok(())
-                    }
-                    Err(error) => self.outcome.refused(entry.key.to_path(), error),
-                };
-            }
-            self.groups.put(group.as_bytes(), target.as_bytes())?;
-            existing = Existing::Replace;
-        }
+        // Other names of an old file must not see what is written.
+        let existing = if entry.group.is_some() { Existing::Replace } else { Existing::Reuse };
+        self.remember_first(entry, &target)?;
         let holes = self.holes(entry)?;
         let Some(content) = entry.content() else { return Ok(()) };
         let work = FileWork::new(entry.key.clone(), target, metadata, content.bytes(), holes);

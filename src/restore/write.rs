@@ -45,7 +45,7 @@ fn locate(window: &Window<'_>, wants: Vec<Want>) -> Result<Vec<(Extent, Want)>> 
         let batch: Vec<Want> = wants.by_ref().take(LOOKUP_IDS).collect();
         ids.clear();
         ids.extend(batch.iter().map(|want| want.id));
-        window.reader().access().index.lookup(&ids, &mut found)?;
+        window.reader().find(&ids, &mut found)?;
         for (want, extent) in batch.into_iter().zip(&found) {
             match extent {
                 Some(extent) => located.push((*extent, want)),

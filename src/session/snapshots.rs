@@ -215,8 +215,9 @@ fn describe(history: &History, session: SessionId, held: &Outcome, forgotten: &H
         let staged = history
             .committed()
             .find(|(_, other)| other.body.kind == OutcomeKind::Staged && other.hash.as_bytes() == member.as_bytes());
-        if let Some((_, staged)) = staged {
-            add_components(staged, &mut components);
+        match staged {
+            Some((_, staged)) => add_components(staged, &mut components),
+            None => components.push(lost_member()),
         }
     }
     Snapshot {
@@ -239,6 +240,13 @@ fn add_components(held: &Outcome, components: &mut Vec<SnapshotComponent>) {
         let started_ns = started.get(place).copied().unwrap_or(i64::MIN);
         components.push(describe_component(component, description.unwrap_or(&nothing), started_ns));
     }
+}
+
+/// Stands for all components of a member of a group that is not there: what is known of them is that they are missing.
+fn lost_member() -> SnapshotComponent {
+    let (kind, state) = (ComponentKind::Tree, ComponentState::Missing);
+    let lost = Component { kind, required: true, state, manifest: None, stat: None, counts: Counts::default() };
+    describe_component(&lost, &ComponentDescription::default(), i64::MIN)
 }
 
 fn describe_component(
