@@ -1,6 +1,8 @@
 //! The library and the program as a user meets them.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on has failed")]
 
+mod golden;
 mod house;
+mod python_reader;
 mod round_trip;
 mod sessions;
