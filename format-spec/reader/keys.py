@@ -72,7 +72,7 @@ class Config:
         require(4096 <= minimum < average < maximum <= 4 << 20 and minimum % 2 == maximum % 2 == 0 and
                 average & (average - 1) == 0 and level <= 3, f"{self.name}: chunk lengths out of range")
         require(64 << 10 <= frame <= 16 << 20 and 1 << 20 <= pack <= 1 << 30 and
-                all(2 <= mean <= 65536 for mean in means) and inline <= 4096, f"{self.name}: sizes out of range")
+                all(4 <= mean <= 16384 for mean in means) and inline <= 4096, f"{self.name}: sizes out of range")
         require(self.number < OPEN and (self.number == 0) == (self.previous == bytes(32)),
                 f"{self.name}: the configuration before")
         require(1 <= len(self.epochs) <= EPOCHS_MAX and rising([epoch[0] for epoch in self.epochs]),

@@ -27,14 +27,17 @@ struct Walker<'a> {
     /// Nodes that were entered already, on disk.
     seen: Box<dyn Scratch>,
     walked: Walked,
+    /// Chunks to look for, and how long the items are that name them.
     ids: Vec<ChunkId>,
+    lengths: Vec<u64>,
     found: Vec<Option<Extent>>,
 }
 
 /// Walks the trees of all snapshots.
 pub(super) fn check(reader: &ContentReader, snapshots: &[Snapshot], findings: &Findings<'_>) -> Result<Walked> {
     let seen = reader.access().scratch();
-    let mut walker = Walker { reader, findings, seen, walked: Walked::default(), ids: Vec::new(), found: Vec::new() };
+    let (walked, ids, lengths, found) = <(Walked, Vec<_>, Vec<_>, Vec<_>)>::default();
+    let mut walker = Walker { reader, findings, seen, walked, ids, lengths, found };
     for component in snapshots.iter().flat_map(|snapshot| &snapshot.components) {
         if findings.progress.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
@@ -100,8 +103,8 @@ impl Walker<'_> {
             match next {
                 Ok(None) => return Ok(()),
                 Ok(Some(placed)) => {
-                    if let Item::Chunk { id, .. } = placed.item {
-                        self.chunk(id)?;
+                    if let Item::Chunk { id, bytes } = placed.item {
+                        self.chunk(id, bytes)?;
                     }
                 }
                 Err(error) => self.broken(error)?,
@@ -109,19 +112,25 @@ impl Walker<'_> {
         }
     }
 
-    fn chunk(&mut self, id: ChunkId) -> Result<()> {
+    fn chunk(&mut self, id: ChunkId, bytes: u64) -> Result<()> {
         self.walked.chunk_reference_count = self.walked.chunk_reference_count.saturating_add(1);
         self.ids.push(id);
+        self.lengths.push(bytes);
         if self.ids.len() >= LOOKUP_IDS { self.look_up() } else { Ok(()) }
     }
 
     fn look_up(&mut self) -> Result<()> {
         self.reader.find(&self.ids, &mut self.found)?;
-        for (id, found) in self.ids.iter().zip(&self.found) {
-            if found.is_none() {
+        for ((id, bytes), found) in self.ids.iter().zip(&self.lengths).zip(&self.found) {
+            let wrong = match found {
+                None => Some("a snapshot names it, and no committed pack holds it"),
+                Some(extent) if u64::from(extent.chunk_bytes) != *bytes => Some("a snapshot gives it another length"),
+                Some(_) => None,
+            };
+            if let Some(wrong) = wrong {
                 let damage = Damage {
                     object: format!("chunk {id}"),
-                    wrong: "a snapshot names it, and no committed pack holds it".to_owned(),
+                    wrong: wrong.to_owned(),
                     remedy: "back up the files again that are named here",
                     ..Damage::default()
                 };
@@ -129,6 +138,7 @@ impl Walker<'_> {
             }
         }
         self.ids.clear();
+        self.lengths.clear();
         Ok(())
     }
 

@@ -101,7 +101,7 @@ impl Parameters {
     pub(super) fn out_of_range(&self) -> Option<&'static str> {
         let (min, avg, max) = (self.chunk_bytes_min, self.chunk_bytes_avg, self.chunk_bytes_max);
         let chunks_hold = 4096 <= min && min < avg && avg < max && max <= 4 << 20;
-        let means_hold = |mean: u32| (2..=65_536).contains(&mean);
+        let means_hold = |mean: u32| (4..=16_384).contains(&mean);
         let rules = [
             (chunks_hold && min % 2 == 0 && avg.is_power_of_two() && max % 2 == 0, "a chunk length"),
             (self.normalization <= 3, "the normalisation level"),

@@ -122,7 +122,14 @@ impl ContentReader {
     /// As [`Self::chunk`].
     pub fn append_item(&self, item: &Item, out: &mut Vec<u8>) -> Result<()> {
         match item {
-            Item::Chunk { id, .. } => out.extend_from_slice(&self.chunk(*id)?),
+            Item::Chunk { id, bytes } => {
+                let chunk = self.chunk(*id)?;
+                if u64::try_from(chunk.len()) != Ok(*bytes) {
+                    let message = format!("chunk {id} has {} bytes, and the list that names it {bytes}", chunk.len());
+                    return Err(Error::new(ErrorKind::Damaged, message));
+                }
+                out.extend_from_slice(&chunk);
+            }
             Item::Zeros { bytes } => {
                 let length = usize::try_from(*bytes).unwrap_or(usize::MAX);
                 out.resize(out.len().saturating_add(length), 0);

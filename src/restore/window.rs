@@ -34,6 +34,8 @@ pub(super) struct FileWork {
 pub(super) struct Want {
     pub(super) id: ChunkId,
     pub(super) offset: u64,
+    /// How long the item is that names the chunk.
+    pub(super) bytes: u64,
     pub(super) file: Arc<FileWork>,
 }
 
@@ -59,10 +61,12 @@ impl FileWork {
             let at = offset.saturating_add(length(done));
             let (hole, run) = self.run_at(at, length(rest.len()));
             let run = usize::try_from(run).unwrap_or(rest.len()).min(rest.len());
-            if hole {
+            let part = rest.get(..run).unwrap_or_default();
+            // A hole only says what was not allocated: bytes that are there all the same must not be lost.
+            if hole && part.iter().all(|byte| *byte == 0) {
                 file.make_hole(at, length(run))?;
             } else {
-                file.write_at(at, rest.get(..run).unwrap_or_default())?;
+                file.write_at(at, part)?;
             }
             done = done.saturating_add(run);
         }
@@ -158,9 +162,9 @@ impl<'a> Window<'a> {
     fn add_item(&mut self, work: &Arc<FileWork>, placed: &Placed) -> Result<()> {
         match placed.item {
             Item::Zeros { bytes } => self.put(work, |work, file| work.write_zeros(file, placed.offset, bytes)),
-            Item::Chunk { id, .. } => {
+            Item::Chunk { id, bytes } => {
                 work.remaining.fetch_add(1, Ordering::Relaxed);
-                self.wants.push(Want { id, offset: placed.offset, file: Arc::clone(work) });
+                self.wants.push(Want { id, offset: placed.offset, bytes, file: Arc::clone(work) });
                 if self.wants.len() >= WANTS_MAX { self.write() } else { Ok(()) }
             }
         }

@@ -101,6 +101,10 @@ fn chunk<'f>(
     proved: &mut Option<ChunkId>,
 ) -> Result<&'f [u8]> {
     let bytes = frame.slice(extent).ok_or_else(|| missing(want.id))?;
+    if u64::try_from(bytes.len()) != Ok(want.bytes) {
+        let message = format!("chunk {} has {} bytes, and the file's list {}", want.id, bytes.len(), want.bytes);
+        return Err(Error::new(ErrorKind::Damaged, message));
+    }
     if *proved != Some(want.id) {
         if window.reader().access().naming.chunk_ids.id(bytes) != want.id {
             return Err(missing(want.id));

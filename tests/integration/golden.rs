@@ -4,6 +4,7 @@
 //! The writer is kept, so that a new version of the format gets a golden repository of its own:
 //! `tests/golden/README.md` says how. What was written is never written again.
 
+mod contradictions;
 mod forge;
 mod story;
 mod things;
@@ -190,7 +191,7 @@ fn both_readers_restore_what_the_writer_writes_today() {
 }
 
 #[test]
-fn the_library_lists_what_is_not_forgotten_and_finds_the_latest() {
+fn record_5_the_library_lists_what_is_not_forgotten_and_finds_the_latest() {
     let golden = Golden::kept("v1");
     let own = tempfile::tempdir().unwrap();
     let repository = golden.open(own.path(), Unlock::Password(story::PASSWORD));

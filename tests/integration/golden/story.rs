@@ -65,6 +65,42 @@ pub(crate) fn write(folder: &Path) {
     std::fs::write(folder.join("snapshots.txt"), told.snapshots).unwrap();
 }
 
+/// How what a snapshot needs was published.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Published {
+    Rightly,
+    /// By a session that was aborted then.
+    InVain,
+    /// And then condemned by a prune that was cut short.
+    AndCondemned,
+}
+
+/// Writes a repository with one snapshot into an empty directory.
+pub(crate) fn write_one(folder: &Path, things: Vec<Thing>, published: Published) -> SnapshotId {
+    let (mut forge, rings) = found(&folder.join("repository"));
+    slots(&forge, &rings, folder);
+    let planted = plant(&forge, things);
+    let open = forge.open(&rings.all, session(ADMIN, 1), SessionKind::Backup);
+    let content = publish(&forge, &open, &planted);
+    let packs = content.packs.clone();
+    let (content, open) = if published == Published::InVain {
+        let body = forge.body(&open, OutcomeKind::Abort, Content::default());
+        forge.end(&rings.all, &body, None);
+        (Content::default(), forge.open(&rings.all, session(ADMIN, 2), SessionKind::Backup))
+    } else {
+        (content, open)
+    };
+    let mut body = forge.body(&open, OutcomeKind::Snapshot, content);
+    body.components = List(vec![component(&planted, ComponentState::Complete)]);
+    let id = forge.end(&rings.all, &body, Some(&description("one", vec![named("", "")])));
+    if published == Published::AndCondemned {
+        let mut packs = packs;
+        packs.sort();
+        condemn(&forge, &rings.prune, 1, session(COLLECTOR, 1), packs);
+    }
+    id
+}
+
 fn found(root: &Path) -> (Forge, Rings) {
     let parameters = Parameters {
         chunk_bytes_min: 4096,
@@ -165,15 +201,15 @@ fn pack_id(row: &PackRow) -> PackId {
 
 /// Publishes what a component needs and no other session has: packs of every class, and a segment.
 fn publish(forge: &Forge, open: &Open<'_>, planted: &Planted) -> Content {
-    let rows = [
+    let classes = [
         (Class::Content, &planted.chunks, 5),
         (Class::Manifest, &planted.nodes, 20),
         (Class::Stat, &planted.stat_nodes, 50),
-    ]
-    .map(|(class, waiting, per_frame)| forge.pack(open, class, waiting, per_frame));
-    let rows = rows.iter().collect::<Vec<_>>();
-    let segment = forge.segment(open.ring, &rows, &[]);
-    Content { packs: rows.into_iter().map(pack_id).collect(), segments: vec![segment] }
+    ];
+    let needed = classes.into_iter().filter(|(_, waiting, _)| !waiting.0.is_empty());
+    let rows: Vec<_> = needed.map(|(class, waiting, per_frame)| forge.pack(open, class, waiting, per_frame)).collect();
+    let segment = forge.segment(open.ring, &rows.iter().collect::<Vec<_>>(), &[]);
+    Content { packs: rows.iter().map(pack_id).collect(), segments: vec![segment] }
 }
 
 fn component(planted: &Planted, state: ComponentState) -> Component {

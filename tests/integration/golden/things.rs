@@ -14,6 +14,8 @@ use std::fmt::Write as _;
 #[derive(Clone)]
 pub(crate) enum Part {
     Chunk(Vec<u8>),
+    /// A chunk of which the item says another length.
+    Claimed(Vec<u8>, u64),
     Zeros(u64),
 }
 
@@ -224,6 +226,11 @@ fn item(forge: &Forge, part: &Part, chunks: &mut Waiting) -> Item {
             chunks.put(id, bytes);
             Item::Chunk { id, bytes: bytes.len().try_into().unwrap() }
         }
+        Part::Claimed(bytes, claimed) => {
+            let id: ChunkId = forge.chunk_ids.id(bytes);
+            chunks.put(id, bytes);
+            Item::Chunk { id, bytes: *claimed }
+        }
     }
 }
 
@@ -241,7 +248,7 @@ fn sha256(parts: &[Part]) -> (Vec<u8>, u64) {
     let mut size = 0;
     for part in parts {
         match part {
-            Part::Chunk(bytes) => {
+            Part::Chunk(bytes) | Part::Claimed(bytes, _) => {
                 context.update(bytes);
                 size += u64::try_from(bytes.len()).unwrap();
             }

@@ -125,7 +125,7 @@ fn what_a_wound_does_not_touch_comes_back() {
 }
 
 #[test]
-fn a_lost_restate_lets_the_forget_count_again() {
+fn record_5_a_lost_restate_lets_the_forget_count_again() {
     let golden = Golden::kept("v1");
     let wounded = Wounded::new(|wounded| wounded.remove(&format!("outcomes/{COLLECTOR}-0000000000000001")));
     let target = wounded.directory.path().join("target");
@@ -139,7 +139,7 @@ fn a_lost_restate_lets_the_forget_count_again() {
 }
 
 #[test]
-fn a_member_of_a_group_that_is_gone_makes_the_snapshot_partial() {
+fn outcome_12_a_member_of_a_group_that_is_gone_makes_the_snapshot_partial() {
     let wounded = Wounded::new(|wounded| wounded.remove(&format!("outcomes/{HOST_ONE}")));
     let own = tempfile::tempdir().unwrap();
     let options = OpenOptions::new(own.path().join("cache"), own.path().join("state"));

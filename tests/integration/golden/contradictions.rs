@@ -1,0 +1,101 @@
+//! Repositories that no honest writer makes: neither reader believes more than is there, nor loses what is.
+
+use super::story::{Published, write_one};
+use super::things::{Is, Part, Thing, noise};
+use super::{Golden, password, story};
+use crate::python_reader::{REFUSED, RESTORED, python_restore};
+use holdall::check::CheckDepth;
+use holdall::key::Unlock;
+use holdall::progress::Silent;
+use holdall::restore::RestoreOptions;
+use std::path::PathBuf;
+
+/// What both readers make of a repository with one snapshot.
+struct Read {
+    directory: tempfile::TempDir,
+    python: (i32, String),
+    /// How many things the library said did not come back, if it did not refuse altogether.
+    library: Option<u64>,
+    /// How many damages `check` found.
+    damages: u64,
+}
+
+impl Read {
+    fn new(things: Vec<Thing>, published: Published) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let golden = Golden { folder: directory.path().join("made") };
+        std::fs::create_dir_all(&golden.folder).unwrap();
+        std::fs::create_dir(directory.path().join("outside")).unwrap();
+        let id = write_one(&golden.folder, things, published).to_string();
+        let target = |reader: &str| directory.path().join(reader);
+        let python = python_restore(&golden.repository(), &id, &target("python"), &password());
+        let repository = golden.open(directory.path(), Unlock::Password(story::PASSWORD));
+        let restored =
+            repository.restore(&super::resolve(&repository, &id), &RestoreOptions::new(target("library")), &Silent);
+        let library = restored.ok().map(|report| report.problem_count);
+        let damages = repository.check(CheckDepth::Structure, &Silent).unwrap().damage_count;
+        Self { directory, python, library, damages }
+    }
+
+    fn restored(&self, name: &str) -> [PathBuf; 2] {
+        ["python", "library"].map(|reader| self.directory.path().join(reader).join(name))
+    }
+}
+
+fn tree(things: impl IntoIterator<Item = Thing>) -> Vec<Thing> {
+    [Thing::new("", Is::Directory)].into_iter().chain(things).collect()
+}
+
+fn file(name: &str, parts: Vec<Part>) -> Thing {
+    Thing::new(name, Is::Parts(parts))
+}
+
+#[test]
+fn segment_13_what_an_aborted_session_published_is_not_read() {
+    let things = || tree([file("file", vec![Part::Chunk(noise(1, 500))])]);
+    let read = Read::new(things(), Published::InVain);
+    assert!(read.python.0 == REFUSED && read.python.1.contains("no committed segment"), "{:?}", read.python);
+    assert_ne!(read.library, Some(0));
+    assert_ne!(read.damages, 0);
+    let read = Read::new(things(), Published::Rightly);
+    assert_eq!((read.python.0, read.library, read.damages), (RESTORED, Some(0), 0), "{}", read.python.1);
+}
+
+#[test]
+fn segment_14_what_a_prune_condemned_and_did_not_delete_is_read() {
+    let read = Read::new(tree([file("file", vec![Part::Chunk(noise(1, 500))])]), Published::AndCondemned);
+    assert_eq!((read.python.0, read.library, read.damages), (RESTORED, Some(0), 0), "{}", read.python.1);
+    read.restored("file").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
+}
+
+#[test]
+fn manifest_35_a_chunk_of_another_length_than_its_item_is_refused() {
+    for claimed in [499, 501] {
+        let parts = vec![Part::Claimed(noise(1, 500), claimed), Part::Chunk(noise(2, 500))];
+        let read =
+            Read::new(tree([file("file", parts), file("whole", vec![Part::Chunk(noise(2, 500))])]), Published::Rightly);
+        assert!(read.python.0 == REFUSED && read.python.1.contains("has another length"), "{:?}", read.python);
+        assert_eq!((read.library, read.damages), (Some(1), 1));
+        read.restored("whole").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(2, 500)));
+    }
+}
+
+#[test]
+fn manifest_36_bytes_in_a_hole_are_restored() {
+    let content = [noise(1, 4096), vec![0; 4096], noise(2, 4096)].concat();
+    let file = file("file", vec![Part::Chunk(content.clone())]).hole(4096, 8192);
+    let read = Read::new(tree([file]), Published::Rightly);
+    assert_eq!((read.python.0, read.library), (RESTORED, Some(0)), "{}", read.python.1);
+    read.restored("file").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), content));
+}
+
+#[test]
+fn an_entry_below_a_link_is_not_written_through_it() {
+    let link = Thing::new("link", Is::Symlink(b"../outside".to_vec()));
+    let below = Thing::new("link/below", Is::Inline(b"should not be here".to_vec()));
+    let read = Read::new(tree([link, below]), Published::Rightly);
+    assert_eq!(read.python.0, REFUSED, "{}", read.python.1);
+    assert!(read.python.1.contains("does not lie in a directory of the tree"), "{}", read.python.1);
+    assert_eq!(std::fs::read_dir(read.directory.path().join("outside")).unwrap().count(), 0);
+    assert_ne!(read.library, Some(0), "the library restored a file below a link as if nothing were wrong");
+}
