@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn outcome_12_times_near_the_start_of_the_walk_are_not_relied_upon() {
+    fn outcome_13_times_near_the_start_of_the_walk_are_not_relied_upon() {
         let started_ns = 1_000 * SETTLE_NS;
         let before_ns = started_ns - SETTLE_NS;
         assert!(is_settled(&row(before_ns - 1, before_ns - 1), started_ns));
