@@ -27,7 +27,8 @@ pub fn chunk_slice(cutter: &Cutter<'_>, content: &[u8], mut sink: impl FnMut(Pie
 }
 
 /// Cuts files that arrive piecemeal. Holds at most a maximal chunk and a little more for what straddles two reads; a
-/// chunk that lies wholly in the caller's bytes is mostly handed on from there.
+/// chunk that lies wholly in the caller's bytes is mostly handed on from there. With the default sizes, reads of 128 KiB
+/// cost a quarter of the speed of cutting, reads of 1 MiB a tenth, and of 4 MiB next to nothing.
 #[derive(Debug)]
 pub struct Chunker<'a> {
     cutter: Cutter<'a>,
