@@ -46,7 +46,7 @@
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc); *3* store, index,
-//! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* backup, restore, check, stats; *9*
+//! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* backup, restore, check, scrub, stats; *9*
 //! repository. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
@@ -65,6 +65,7 @@ pub use outcome::{ComponentKind, ComponentState, Counts};
 pub use progress::{Event, Progress, Silent};
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restore::{Choice, RestoreOptions, RestoreProblem, RestoreProblemKind, RestoreReport};
+pub use scrub::{ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec};
 pub use stats::{ClassStats, FolderStats, RepositoryStats};
@@ -113,6 +114,8 @@ pub mod record;
 pub mod repository;
 #[doc(hidden)]
 pub mod restore;
+#[doc(hidden)]
+pub mod scrub;
 #[doc(hidden)]
 pub mod seal;
 #[doc(hidden)]

@@ -14,6 +14,7 @@ use crate::key::{KdfCost, KeyError, KeyRing, Slot, Unlock};
 use crate::manifest::{Entry, Key, Means};
 use crate::progress::Progress;
 use crate::restore::{self, RestoreOptions, RestoreReport};
+use crate::scrub::{self, ScrubOptions, ScrubReport};
 use crate::session::{self, History, Snapshot, SnapshotFilter, SnapshotSpec};
 use crate::stats::{self, RepositoryStats};
 use crate::store::{Created, Folder, Listed, LocalStore, ObjectName, Store};
@@ -243,6 +244,15 @@ impl Repository {
     pub fn check(&self, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
         self.access.chain.allows(Purpose::Check)?;
         check::run(&self.access, &self.history()?, depth, progress)
+    }
+
+    /// Proves every object of the repository in a local directory against its own name or checksum, without any key.
+    /// Damage is data in the report, not an error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoRepository`], when the store can't be listed, or the caller stops.
+    pub fn scrub(path: &Path, options: &ScrubOptions, progress: &dyn Progress) -> Result<ScrubReport> {
+        scrub::run(&LocalStore::open(path)?, options, progress)
     }
 
     /// How much the repository holds, and in what.

@@ -150,6 +150,10 @@ pub trait Object: Send + Sync {
     /// # Errors
     /// [`StoreError::OutOfRange`] when the object ends before the buffer is full.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError>;
+
+    /// Asks whoever keeps parts of it in memory to forget them, so that they are read from the medium next. Nothing is
+    /// promised.
+    fn forget_cached(&self) {}
 }
 
 /// An object being written. Dropped unpublished, it leaves nothing behind.

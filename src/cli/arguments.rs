@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Stats(StatsArguments),
     /// Look for damage
     Check(CheckArguments),
+    /// Look for rotten bytes, without any key
+    Scrub(ScrubArguments),
 }
 
 /// `holdall init`
@@ -201,6 +203,14 @@ pub(crate) struct CheckArguments {
     /// Also decode every frame and hash every chunk
     #[arg(long)]
     pub(crate) read_data: bool,
+}
+
+/// `holdall scrub`
+#[derive(Debug, Args)]
+pub(crate) struct ScrubArguments {
+    /// The repository's folder [otherwise: as for every command]
+    #[arg(value_name = "STORE", conflicts_with = "repo")]
+    pub(crate) store: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod check;
 mod init;
 mod ls;
 mod restore;
+mod scrub;
 mod snapshots;
 mod stats;
 
@@ -22,5 +23,6 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Restore(arguments) => restore::run(context, arguments),
         Command::Stats(arguments) => stats::run(context, arguments),
         Command::Check(arguments) => check::run(context, arguments),
+        Command::Scrub(arguments) => scrub::run(context, arguments),
     }
 }

@@ -8,7 +8,7 @@ use super::snapshot_argument::SnapshotArgument;
 use super::surroundings::{Surroundings, absolute};
 use holdall::{AcceptRollback, OpenOptions, Repository, Snapshot, SnapshotFilter};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a command is going to do with the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +36,7 @@ impl Context<'_> {
     pub(crate) fn open(&self, access: Access) -> Result<Repository, Failure> {
         let path = self.repository_path()?;
         // Said before anybody types a password in vain.
-        if !path.is_dir() {
-            let message = format!("there is no repository at {}: no such folder", path.display());
-            return Err(Failure::no_repository(message));
-        }
+        require_folder(&path)?;
         let cache = self.surroundings.cache_folder(self.global)?;
         let state = self.surroundings.state_folder()?;
         let options = OpenOptions::new(cache, state).memory_bytes(self.global.memory.0);
@@ -53,6 +50,14 @@ impl Context<'_> {
         repository.notices().iter().for_each(|notice| self.renderer.notice(notice));
         Ok(repository)
     }
+}
+
+/// Fails when no repository can be at a path.
+pub(crate) fn require_folder(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::no_repository(format!("there is no repository at {}: no such folder", path.display())))
 }
 
 /// The library's filter for the filter options.

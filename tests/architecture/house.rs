@@ -34,6 +34,7 @@ const RANKS: &[(&str, u8)] = &[
     ("backup", 8),
     ("restore", 8),
     ("check", 8),
+    ("scrub", 8),
     ("stats", 8),
     ("repository", 9),
     ("fuzzing", 9),

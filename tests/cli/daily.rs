@@ -121,7 +121,18 @@ fn a_sound_repository_checks_out() {
     let world = world_with_a_snapshot();
     world.run(["check"]).succeeded();
     world.run(["check", "--read-data"]).succeeded();
+    world.run(["scrub"]).succeeded();
     assert!(!world.run(["stats"]).succeeded().out.is_empty());
+}
+
+#[test]
+fn a_machine_that_only_keeps_the_bytes_scrubs_them_without_a_password() {
+    let world = world_with_a_snapshot();
+    let mut command = world.command();
+    command.env_remove("HOLDALL_PASSWORD").env_remove("HOLDALL_REPOSITORY").args(["scrub", "repository"]);
+    let finished = crate::run::Finished::of(&command.output().expect("the program starts")).succeeded();
+    assert!(finished.out.contains("no damage found"), "{}", finished.out);
+    world.run(["scrub", "repository", "--repo", "repository"]).ended(2);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn a_backup_ends_with_exactly_one_summary() {
 }
 
 #[test]
-fn restore_and_check_end_with_exactly_one_summary() {
+fn restore_check_and_scrub_end_with_exactly_one_summary() {
     let world = World::with_repository();
     world.file("tree/a.txt", b"alpha");
     world.run(["backup", "-q", "tree"]).succeeded();
@@ -36,6 +36,12 @@ fn restore_and_check_end_with_exactly_one_summary() {
     assert_eq!((&restored["files_restored"], &restored["bytes_restored"]), (&1.into(), &5.into()));
     let checked = world.run(["check", "--json"]).succeeded().only("summary");
     assert_eq!(checked["num_errors"], 0);
+    world.file("repository/packs/letter", b"dear");
+    let scrubbed = world.run(["scrub", "--json"]).succeeded();
+    assert_eq!(scrubbed.only("unknown")["object"], "packs/letter");
+    let summary = scrubbed.only("summary");
+    assert_eq!((&summary["num_errors"], &summary["unknown"]), (&0.into(), &1.into()));
+    assert!(summary["packs"].as_u64().is_some_and(|packs| packs > 0), "{summary}");
 }
 
 #[test]

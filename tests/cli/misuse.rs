@@ -5,8 +5,14 @@ use crate::run::{Finished, World, contents};
 #[test]
 fn a_place_without_a_repository_is_said_to_be_one() {
     let world = World::new();
-    for line in [&["snapshots"][..], &["backup", "/etc/hostname"], &["restore", "latest", "--target", "t"], &["check"]]
-    {
+    let lines = [
+        &["snapshots"][..],
+        &["backup", "/etc/hostname"],
+        &["restore", "latest", "--target", "t"],
+        &["check"],
+        &["scrub"],
+    ];
+    for line in lines {
         let finished = world.run(line).ended(10);
         assert!(finished.err.contains("no repository") && finished.err.contains("holdall init"), "{}", finished.err);
     }
@@ -74,7 +80,7 @@ fn snapshots_that_are_not_there_are_named() {
 }
 
 #[test]
-fn damage_found_by_a_check_has_its_exit_code() {
+fn damage_that_was_found_has_its_exit_code() {
     let world = World::with_repository();
     let noise: Vec<u8> = (0..20_000u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     world.file("tree/a.bin", &noise);
@@ -90,6 +96,8 @@ fn damage_found_by_a_check_has_its_exit_code() {
     std::fs::set_permissions(&path, permissions).expect("permissions");
     std::fs::write(&path, bytes).expect("a damaged pack");
     let name = pack.file_name().expect("a name").to_string_lossy().into_owned();
-    let damaged = world.run(["check", "--read-data"]).ended(5);
-    assert!(damaged.out.contains(&name) || damaged.err.contains(&name), "{} {}", damaged.out, damaged.err);
+    for line in [&["check", "--read-data"][..], &["scrub"]] {
+        let damaged = world.run(line).ended(5);
+        assert!(damaged.out.contains(&name) || damaged.err.contains(&name), "{} {}", damaged.out, damaged.err);
+    }
 }

@@ -17,6 +17,7 @@ use holdall::key::{Unlock, parse_key_file};
 use holdall::progress::Silent;
 use holdall::repository::{OpenOptions, Repository};
 use holdall::restore::RestoreOptions;
+use holdall::scrub::ScrubOptions;
 use holdall::session::{Snapshot, SnapshotFilter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -178,6 +179,16 @@ fn the_library_restores_every_snapshot_of_the_kept_repositories() {
 #[test]
 fn the_python_reader_restores_every_snapshot_of_the_kept_repositories() {
     Golden::every_kept().for_each(|golden| assert_python_restores_all(&golden));
+}
+
+#[test]
+fn store_10_every_object_of_the_kept_repositories_proves_itself_without_a_key() {
+    for golden in Golden::every_kept() {
+        let report = Repository::scrub(&golden.repository(), &ScrubOptions::default(), &Silent).unwrap();
+        assert_eq!((&report.damage[..], &report.unknown[..]), (&[][..], &[][..]));
+        let proven = usize::try_from(report.pack_count + report.small_object_count);
+        assert_eq!(proven, Ok(files(&golden.repository()).len()));
+    }
 }
 
 #[test]

@@ -250,6 +250,31 @@ pub(crate) struct DamageReport {
     pub(crate) remedy: &'static str,
 }
 
+/// What a scrub found.
+#[derive(Debug, Serialize)]
+pub(crate) struct ScrubSummary {
+    pub(crate) message_type: &'static str,
+    /// Damaged objects and those that could not be read.
+    pub(crate) num_errors: u64,
+    pub(crate) damaged: u64,
+    pub(crate) unread: u64,
+    pub(crate) packs: u64,
+    pub(crate) small_objects: u64,
+    pub(crate) unknown: u64,
+    pub(crate) temporary_files: u64,
+    /// Bytes of objects that are what they say.
+    pub(crate) bytes_proven: u64,
+    /// Seconds.
+    pub(crate) total_duration: f64,
+}
+
+/// Something in a store that is no object known to this version.
+#[derive(Debug, Serialize)]
+pub(crate) struct UnknownObject<'a> {
+    pub(crate) message_type: &'static str,
+    pub(crate) object: &'a str,
+}
+
 /// How much a repository holds.
 #[derive(Debug, Serialize)]
 pub(crate) struct RepositoryTotals {

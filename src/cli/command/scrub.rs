@@ -1,0 +1,137 @@
+//! `holdall scrub`
+
+use crate::cli::arguments::ScrubArguments;
+use crate::cli::context::{Context, require_folder};
+use crate::cli::failure::{Failure, exit};
+use crate::cli::render::json::{DamageReport, ScrubSummary, UnknownObject};
+use crate::cli::render::progress::Display;
+use crate::cli::render::text;
+use crate::cli::stop::Stop;
+use holdall::{Repository, ScrubDamage, ScrubOptions, ScrubReport};
+
+const REMEDY: &str = "put it back from a second copy of the store; `holdall check` says what it touches";
+const REMEDY_UNREAD: &str = "scrub as a user who may read it";
+
+/// How many unknown names people are shown; programs get all that were kept.
+const SHOWN_COUNT_MAX: usize = 20;
+
+pub(crate) fn run(context: &Context<'_>, arguments: &ScrubArguments) -> Result<u8, Failure> {
+    let path = match &arguments.store {
+        Some(path) => path.clone(),
+        None => context.repository_path()?,
+    };
+    require_folder(&path)?;
+    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let display = Display::of_a_check(context.renderer, stop.clone());
+    let report = Repository::scrub(&path, &ScrubOptions::default(), &display);
+    drop(display);
+    let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
+
+    report.notices.iter().for_each(|notice| context.renderer.notice(notice));
+    for (label, found, remedy) in [("damaged", &report.damage, REMEDY), ("not read", &report.unread, REMEDY_UNREAD)] {
+        for damage in found {
+            context.renderer.print(&damage_text(label, damage, remedy));
+            context.renderer.json(&damage_report(damage, remedy));
+        }
+    }
+    context.renderer.say(&unknown_text(&report));
+    for object in &report.unknown {
+        context.renderer.json(&UnknownObject { message_type: "unknown", object });
+    }
+    context.renderer.say(&summary_text(&report));
+    context.renderer.json(&summary(&report));
+    Ok(match (report.damage_count, report.unread_count) {
+        (0, 0) => exit::DONE,
+        (0, _) => exit::INCOMPLETE,
+        _ => exit::DAMAGED,
+    })
+}
+
+fn damage_text(label: &str, damage: &ScrubDamage, remedy: &str) -> String {
+    text::printable_lines(&format!("{label}: {}\n  what   {}\n  remedy {remedy}", damage.object, damage.wrong)) + "\n"
+}
+
+fn damage_report(damage: &ScrubDamage, remedy: &'static str) -> DamageReport {
+    DamageReport {
+        message_type: "damage",
+        object: damage.object.clone(),
+        place: None,
+        message: damage.wrong.clone(),
+        snapshots: Vec::new(),
+        files: Vec::new(),
+        file_count: 0,
+        remedy,
+    }
+}
+
+fn unknown_text(report: &ScrubReport) -> String {
+    let shown = report.unknown.iter().take(SHOWN_COUNT_MAX);
+    let mut lines: Vec<String> = shown.map(|path| format!("unknown: {}\n", text::printable(path.as_bytes()))).collect();
+    let more = report.unknown_count.saturating_sub(u64::try_from(lines.len()).unwrap_or(u64::MAX));
+    if more > 0 {
+        lines.push(format!("unknown: and {} more\n", text::count(more)));
+    }
+    lines.concat()
+}
+
+fn summary_text(report: &ScrubReport) -> String {
+    let mut text = format!(
+        "proved {} and {}, {}, in {} ({})\n",
+        text::counted(report.pack_count, "pack", "packs"),
+        text::counted(report.small_object_count, "small object", "small objects"),
+        text::bytes(report.proven_bytes),
+        text::duration(report.duration.as_secs()),
+        text::rate(report.proven_bytes, report.duration),
+    );
+    if report.temporary_count > 0 {
+        let files = text::counted(report.temporary_count, "temporary file", "temporary files");
+        text.push_str(&format!("{files} of backups that are running or were interrupted\n"));
+    }
+    if report.unread_count > 0 {
+        let objects = text::counted(report.unread_count, "object", "objects");
+        text.push_str(&format!("{objects} could not be read, listed above\n"));
+    }
+    text.push_str(&match report.damage_count {
+        0 => "no damage found; what is missing altogether, only `holdall check` can tell\n".to_owned(),
+        count => format!("{} found, listed above\n", text::counted(count, "damaged object", "damaged objects")),
+    });
+    text
+}
+
+fn summary(report: &ScrubReport) -> ScrubSummary {
+    ScrubSummary {
+        message_type: "summary",
+        num_errors: report.damage_count.saturating_add(report.unread_count),
+        damaged: report.damage_count,
+        unread: report.unread_count,
+        packs: report.pack_count,
+        small_objects: report.small_object_count,
+        unknown: report.unknown_count,
+        temporary_files: report.temporary_count,
+        bytes_proven: report.proven_bytes,
+        total_duration: report.duration.as_secs_f64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_unknown_names_the_first_are_shown() {
+        let unknown: Vec<String> = (0..30).map(|number| format!("packs/x\n{number:02}")).collect();
+        let report = ScrubReport { unknown, unknown_count: 40, ..ScrubReport::default() };
+        let text = unknown_text(&report);
+        assert!(text.starts_with("unknown: packs/x\\n00\n") && text.ends_with("19\nunknown: and 20 more\n"), "{text}");
+        assert_eq!(unknown_text(&ScrubReport::default()), "");
+    }
+
+    #[test]
+    fn the_summary_promises_no_more_than_was_proved() {
+        let sound = ScrubReport { pack_count: 1, ..ScrubReport::default() };
+        assert!(summary_text(&sound).contains("only `holdall check` can tell"));
+        let unread = ScrubReport { unread_count: 2, temporary_count: 1, ..ScrubReport::default() };
+        let text = summary_text(&unread);
+        assert!(text.contains("2 objects could not be read") && text.contains("1 temporary file of"), "{text}");
+    }
+}

@@ -1,0 +1,130 @@
+//! What a scrub found.
+
+use crate::progress::{Event, Progress};
+use crate::store::ObjectName;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How many findings of a kind are kept; all are counted.
+const KEPT_MAX: usize = 10_000;
+
+/// An object that is not what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScrubDamage {
+    /// Its name in the store.
+    pub object: String,
+    /// Its length; 0 where it is not known.
+    pub bytes: u64,
+    /// What is wrong.
+    pub wrong: String,
+}
+
+/// What a scrub found.
+#[derive(Debug, Clone, Default)]
+pub struct ScrubReport {
+    /// The first ten thousand objects whose bytes are not those that their name or checksum stands for.
+    pub damage: Vec<ScrubDamage>,
+    /// How many there are.
+    pub damage_count: u64,
+    /// The first ten thousand objects that this user may not read: nothing is known of them.
+    pub unread: Vec<ScrubDamage>,
+    /// How many there are.
+    pub unread_count: u64,
+    /// The first ten thousand things that are no objects of this version of the format: strangers, and objects of kinds
+    /// that it knows by name only. They are no damage.
+    pub unknown: Vec<String>,
+    /// How many there are.
+    pub unknown_count: u64,
+    /// Files that a writer has begun, or left behind when it was interrupted.
+    pub temporary_count: u64,
+    /// Things worth knowing that are no damage.
+    pub notices: Vec<String>,
+    /// Packs that are what their names say.
+    pub pack_count: u64,
+    /// Other objects that are what their names or checksums say.
+    pub small_object_count: u64,
+    /// Their bytes, and those of the packs.
+    pub proven_bytes: u64,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// What was found so far, told by several threads.
+pub(super) struct Findings<'a> {
+    pub(super) progress: &'a dyn Progress,
+    report: Mutex<ScrubReport>,
+}
+
+impl<'a> Findings<'a> {
+    pub(super) fn new(progress: &'a dyn Progress) -> Self {
+        Self { progress, report: Mutex::default() }
+    }
+
+    pub(super) fn sound(&self, name: &ObjectName, bytes: u64) {
+        let mut report = self.lock();
+        let count =
+            if let ObjectName::Pack(_) = name { &mut report.pack_count } else { &mut report.small_object_count };
+        *count = count.saturating_add(1);
+        report.proven_bytes = report.proven_bytes.saturating_add(bytes);
+        drop(report);
+        self.progress.event(&Event::Processed { files: 1, bytes: 0 });
+    }
+
+    pub(super) fn damage(&self, object: String, bytes: u64, wrong: String) {
+        self.problem(&object, &wrong);
+        let report = &mut *self.lock();
+        keep(&mut report.damage, &mut report.damage_count, ScrubDamage { object, bytes, wrong });
+    }
+
+    pub(super) fn denied(&self, name: &ObjectName, wrong: String) {
+        let object = name.to_string();
+        self.problem(&object, &wrong);
+        let report = &mut *self.lock();
+        keep(&mut report.unread, &mut report.unread_count, ScrubDamage { object, bytes: 0, wrong });
+    }
+
+    /// A bad reading that a second one did not confirm: the medium or the memory is worth a look.
+    pub(super) fn only_twice(&self, name: &ObjectName, wrong: &str) {
+        let mut report = self.lock();
+        if report.notices.len() < KEPT_MAX {
+            report.notices.push(format!("{name} was read right only the second time; the first time {wrong}"));
+        }
+    }
+
+    pub(super) fn stranger(&self, path: String) {
+        let report = &mut *self.lock();
+        keep(&mut report.unknown, &mut report.unknown_count, path);
+    }
+
+    pub(super) fn unknown_kind(&self, name: &ObjectName, bytes: u64) {
+        self.stranger(name.to_string());
+        self.progress.event(&Event::Processed { files: 1, bytes });
+    }
+
+    pub(super) fn temporaries(&self, count: u64) {
+        self.lock().temporary_count = count;
+    }
+
+    pub(super) fn into_report(self) -> ScrubReport {
+        let mut report = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.damage.sort_by(|one, other| one.object.cmp(&other.object));
+        report.unread.sort_by(|one, other| one.object.cmp(&other.object));
+        report
+    }
+
+    fn problem(&self, object: &str, message: &str) {
+        self.progress.event(&Event::Problem { path: Path::new(object), operation: "scrub", message });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ScrubReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep<T>(kept: &mut Vec<T>, count: &mut u64, item: T) {
+    *count = count.saturating_add(1);
+    if kept.len() < KEPT_MAX {
+        kept.push(item);
+    }
+}

@@ -1,0 +1,294 @@
+//! What a scrub must find, and what it must not call damage.
+
+use super::{ScrubOptions, ScrubReport, run};
+use crate::error::ErrorKind;
+use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId};
+use crate::progress::{Event, Progress, Silent};
+use crate::store::{
+    Created, Folder, Listed, LocalStore, MemoryStore, Object, ObjectName, Spool, Store, StoreError, StoreFacts,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes that differ from one object to the next.
+fn noise(seed: u32, count: usize) -> Vec<u8> {
+    let mut words = (seed..).map(|number| number.wrapping_mul(2_654_435_761));
+    std::iter::from_fn(|| words.next()).flat_map(u32::to_le_bytes).take(count).collect()
+}
+
+fn checksummed(seed: u32, count: usize) -> Vec<u8> {
+    let mut bytes = noise(seed, count);
+    let checksum = blake3::hash(&bytes);
+    bytes.extend_from_slice(checksum.as_bytes());
+    bytes
+}
+
+fn hash(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
+/// Sound objects of every kind: packs of less than a piece, exactly two, and a little more than one.
+fn objects() -> Vec<(ObjectName, Vec<u8>)> {
+    let session = SessionId { client: ClientId::from_bytes([7; 16]), number: 3 };
+    let mut objects: Vec<(ObjectName, Vec<u8>)> = [1000, 2 << 20, (1 << 20) + 17]
+        .into_iter()
+        .map(|count| noise(1, count))
+        .map(|bytes| (ObjectName::Pack(PackId::from_bytes(hash(&bytes))), bytes))
+        .collect();
+    let key = noise(2, 300);
+    objects.push((ObjectName::Key(ObjectHash::from_bytes(hash(&key))), key));
+    let segment = noise(3, 5000);
+    objects.push((ObjectName::Segment(SegmentId::from_bytes(hash(&segment))), segment));
+    let by_their_end = [
+        ObjectName::Config(0),
+        ObjectName::Session(session),
+        ObjectName::Heartbeat(session, 2),
+        ObjectName::Outcome(session),
+        ObjectName::Record(session.client, 1),
+        ObjectName::Condemned { generation: 4 },
+        ObjectName::Deleted { generation: 4 },
+    ];
+    objects.extend(by_their_end.into_iter().zip(10..).map(|(name, seed)| (name, checksummed(seed, 400))));
+    objects
+}
+
+fn store(objects: &[(ObjectName, Vec<u8>)]) -> MemoryStore {
+    let store = MemoryStore::new();
+    objects.iter().for_each(|(name, bytes)| store.overwrite(*name, bytes));
+    store
+}
+
+fn scrub(store: &dyn Store) -> ScrubReport {
+    run(store, &ScrubOptions::default().threads(3), &Silent).unwrap()
+}
+
+fn names(report: &ScrubReport) -> Vec<String> {
+    report.damage.iter().map(|damage| damage.object.clone()).collect()
+}
+
+#[test]
+fn every_kind_of_object_is_proved_without_a_key() {
+    let objects = objects();
+    let report = scrub(&store(&objects));
+    assert_eq!((report.damage_count, report.unread_count, report.unknown_count), (0, 0, 0), "{report:?}");
+    assert_eq!((report.pack_count, report.small_object_count), (3, 9));
+    let bytes: usize = objects.iter().map(|(_, bytes)| bytes.len()).sum();
+    assert_eq!(usize::try_from(report.proven_bytes), Ok(bytes));
+}
+
+/// What is done to an object, by name.
+type Wound = (&'static str, fn(&mut Vec<u8>));
+
+#[test]
+fn store_10_whatever_is_done_to_an_objects_bytes_it_is_named_and_no_other() {
+    let objects = objects();
+    let wounds: [Wound; 7] = [
+        ("the first bit", |bytes| bytes[0] ^= 1),
+        ("a bit in the middle", |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x10;
+        }),
+        ("the last bit", |bytes| *bytes.last_mut().unwrap() ^= 0x80),
+        ("cut short", |bytes| bytes.truncate(bytes.len() - 1)),
+        ("cut to nothing", Vec::clear),
+        ("longer", |bytes| bytes.push(0)),
+        ("zeros", |bytes| bytes.fill(0)),
+    ];
+    for (name, bytes) in &objects {
+        for (wound, inflict) in wounds {
+            let store = store(&objects);
+            let mut bytes = bytes.clone();
+            inflict(&mut bytes);
+            store.overwrite(*name, &bytes);
+            let report = scrub(&store);
+            assert_eq!(names(&report), [name.to_string()], "{wound}");
+            assert_eq!(report.pack_count + report.small_object_count, 11, "{wound}");
+        }
+    }
+}
+
+#[test]
+fn store_10_bytes_that_are_sound_under_another_name_are_damage_where_the_name_is_the_hash() {
+    let objects = objects();
+    let store = store(&objects);
+    store.overwrite(objects[0].0, &objects[1].1);
+    let report = scrub(&store);
+    assert_eq!(names(&report), [objects[0].0.to_string()]);
+    let said = format!("its 2097152 bytes hash to {} and not to its name", blake3::hash(&objects[1].1));
+    assert_eq!(report.damage[0].wrong, said);
+}
+
+#[test]
+fn what_no_repository_can_be_opened_without_is_missed() {
+    let objects = objects();
+    let store = store(&objects);
+    store.remove(&ObjectName::Config(0)).unwrap();
+    store.overwrite(ObjectName::Config(2), &checksummed(9, 400));
+    store.remove(&objects[3].0).unwrap();
+    let report = scrub(&store);
+    assert_eq!(names(&report), ["config", "keys"]);
+    assert!(report.damage[0].wrong.contains("2 of 3 configurations"), "{report:?}");
+}
+
+#[test]
+fn an_object_of_a_kind_that_only_its_name_is_known_of_is_no_damage() {
+    let store = store(&objects());
+    let parity = ObjectName::Parity(PackId::from_bytes([9; 32]));
+    store.overwrite(parity, b"whatever stands here");
+    let report = scrub(&store);
+    assert_eq!((report.damage_count, report.unknown), (0, vec![parity.to_string()]));
+}
+
+/// A store that does not give one object as it is.
+#[derive(Clone)]
+struct Moody {
+    inner: MemoryStore,
+    mood: Mood,
+    name: ObjectName,
+    reads: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    /// The first reading gives a wrong byte.
+    WrongOnce,
+    /// The first reading fails.
+    FailsOnce,
+    /// Every reading fails.
+    Fails,
+    /// It was removed after it was listed.
+    Gone,
+    /// It may not be read.
+    Denied,
+}
+
+struct MoodyObject {
+    inner: Box<dyn Object>,
+    store: Moody,
+}
+
+fn failed(errno: rustix::io::Errno) -> StoreError {
+    StoreError::from_io("reading", "it", errno.into())
+}
+
+impl Object for MoodyObject {
+    fn bytes(&self) -> u64 {
+        self.inner.bytes()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+        let first = self.store.reads.fetch_add(1, Ordering::SeqCst) == 0;
+        self.inner.read_at(offset, buffer)?;
+        match self.store.mood {
+            Mood::WrongOnce if first => buffer[0] ^= 1,
+            Mood::FailsOnce if first => return Err(failed(rustix::io::Errno::IO)),
+            Mood::Fails => return Err(failed(rustix::io::Errno::IO)),
+            Mood::WrongOnce | Mood::FailsOnce | Mood::Gone | Mood::Denied => {}
+        }
+        Ok(())
+    }
+}
+
+impl Store for Moody {
+    fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
+        self.inner.create(name, bytes)
+    }
+
+    fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
+        self.inner.spool(session)
+    }
+
+    fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
+        self.inner.read(name, limit_bytes)
+    }
+
+    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
+        let inner = self.inner.open(name)?;
+        if *name != self.name {
+            return Ok(inner);
+        }
+        match self.mood {
+            Mood::Gone => Err(StoreError::NotFound { name: *name }),
+            Mood::Denied => Err(failed(rustix::io::Errno::ACCESS)),
+            Mood::WrongOnce | Mood::FailsOnce | Mood::Fails => Ok(Box::new(MoodyObject { inner, store: self.clone() })),
+        }
+    }
+
+    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
+        self.inner.list(folder, each)
+    }
+
+    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+        self.inner.remove_all(names)
+    }
+
+    fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
+        self.inner.sweep_temporaries(may_go)
+    }
+
+    fn facts(&self) -> Result<StoreFacts, StoreError> {
+        self.inner.facts()
+    }
+
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+}
+
+#[test]
+fn an_object_is_read_twice_before_it_is_called_damaged() {
+    let objects = objects();
+    for place in 0..objects.len() {
+        let name = objects[place].0;
+        let report = |mood| scrub(&Moody { inner: store(&objects), mood, name, reads: Arc::default() });
+        for mood in [Mood::WrongOnce, Mood::FailsOnce] {
+            let report = report(mood);
+            assert_eq!((report.damage_count, report.notices.len()), (0, 1), "{report:?}");
+            assert!(report.notices[0].starts_with(&format!("{name} was read right only the second time")));
+        }
+        assert_eq!(names(&report(Mood::Fails)), [name.to_string()]);
+        let gone = report(Mood::Gone);
+        assert_eq!((gone.damage_count, gone.pack_count + gone.small_object_count), (0, 11), "{gone:?}");
+        let denied = report(Mood::Denied);
+        assert_eq!((denied.damage_count, denied.unread_count), (0, 1), "{denied:?}");
+    }
+}
+
+#[test]
+fn in_a_directory_strangers_are_named_and_temporary_files_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("store");
+    let local = LocalStore::create(&place).unwrap();
+    for (name, bytes) in objects() {
+        assert_eq!(local.create(&name, &bytes).unwrap(), Created::New);
+    }
+    std::fs::write(place.join("packs/letter"), b"dear").unwrap();
+    std::fs::write(place.join("outcomes/.tmp-0123456789abcdef"), b"").unwrap();
+    std::fs::write(place.join("packs/.tmp-07070707070707070707070707070707-0000000000000003-0123456789abcdef"), b"x")
+        .unwrap();
+    let report = scrub(&local);
+    assert_eq!((report.damage_count, report.temporary_count), (0, 2), "{report:?}");
+    assert_eq!(report.unknown, ["packs/letter"]);
+    assert_eq!((report.pack_count, report.small_object_count), (3, 9));
+}
+
+/// Asks to stop once so much was read.
+struct Impatient(AtomicUsize);
+
+impl Progress for Impatient {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Processed { .. } = event {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 2
+    }
+}
+
+#[test]
+fn a_scrub_that_is_asked_to_stop_says_that_it_did_not_finish() {
+    let stopped = run(&store(&objects()), &ScrubOptions::default().threads(2), &Impatient(AtomicUsize::new(0)));
+    assert_eq!(stopped.map(drop).map_err(|error| error.kind()), Err(ErrorKind::Interrupted));
+}
