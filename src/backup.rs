@@ -10,6 +10,7 @@
 //! Every arrow is a bounded queue; memory does not depend on how many files there are or how long they are.
 
 mod assemble;
+mod contents;
 mod entry;
 mod file;
 mod join;

@@ -13,7 +13,7 @@ mod reader;
 pub use claim::{Claim, Claims};
 pub use closed_pack::ClosedPack;
 pub use frame_cache::{DecodedFrame, OpenPack, open_pack};
-pub use framer::{FrameWriter, Framer, RawFrame, StoredTotals};
+pub use framer::{FrameWriter, Framer, Handover, RawFrame, StoredTotals};
 pub use keys::RingKeys;
 pub use node_writer::NodeWriter;
 pub use pack_stream::{PackStream, Place, SessionSource, Turn};

@@ -87,7 +87,7 @@ impl Worker<'_> {
         for attempt in 1..=ATTEMPTS {
             let file = self.shared.source.open_file(&walked.key)?;
             let stat = file.stat().clone();
-            let (pieces_before, contents_before) = (self.pieces.len(), self.contents.len());
+            let (pieces_before, contents_before) = (self.pieces.len(), self.contents.end());
             let xattrs = file::read_xattrs(&file, &path, self.shared.problems);
             let mut holes = Vec::new();
             let content = if stat.size <= SMALL_FILE_BYTES_MAX {
@@ -112,19 +112,9 @@ impl Worker<'_> {
 
     /// Reads the file behind the contents that the batch has already, and cuts it there.
     fn read_small(&mut self, file: &SourceFile, holes: &mut Vec<Hole>) -> Result<FileContent, Stopped> {
-        let start = self.contents.len();
-        let contents = &mut self.contents;
-        file::read_through::<Stopped>(file, &mut self.window, holes, |part| {
-            match part {
-                Part::Data(bytes) => contents.extend_from_slice(bytes),
-                Part::Hole(bytes) => {
-                    let length = usize::try_from(bytes).unwrap_or(usize::MAX);
-                    contents.resize(contents.len().saturating_add(length), 0);
-                }
-            }
-            Ok(())
-        })?;
-        let content = self.contents.get(start..).unwrap_or_default();
+        let start = self.contents.end();
+        file::read_whole(file, &mut self.contents, holes)?;
+        let content = self.contents.since(start);
         let inline_bytes_max = usize::try_from(self.shared.access.config().parameters.inline_bytes_max).unwrap_or(0);
         if content.len() <= inline_bytes_max {
             let inline = content.to_vec();

@@ -1,5 +1,6 @@
 //! Reads one regular file: holes, content, attributes, and whether it held still meanwhile.
 
+use crate::backup::contents::Contents;
 use crate::backup::problem::{ProblemKind, Problems};
 use crate::manifest::Hole;
 use crate::manifest::Xattr;
@@ -37,9 +38,8 @@ pub(super) fn read_through<E: From<SourceError>>(
     while let Some(run) = file.run_at(offset)? {
         match run {
             Run::Hole { start, end } => {
-                let bytes = end.saturating_sub(start);
-                holes.push(Hole { offset: start, bytes: bytes.next_multiple_of(crate::manifest::HOLE_GRAIN_BYTES) });
-                take(Part::Hole(bytes))?;
+                holes.push(hole(start, end));
+                take(Part::Hole(end.saturating_sub(start)))?;
                 offset = end;
             }
             Run::Data { start, end } => {
@@ -51,6 +51,39 @@ pub(super) fn read_through<E: From<SourceError>>(
         }
     }
     Ok(())
+}
+
+/// Reads the whole of a file that is short enough to be held behind what `contents` holds already, without a copy on the
+/// way. Stops early where the file ends earlier than it did when it was opened.
+///
+/// # Errors
+/// What the source could not read.
+pub(super) fn read_whole(file: &SourceFile, contents: &mut Contents, holes: &mut Vec<Hole>) -> Result<(), SourceError> {
+    let mut offset = 0;
+    while let Some(run) = file.run_at(offset)? {
+        let (Run::Hole { start, end } | Run::Data { start, end }) = run;
+        let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+        let room = contents.room(length);
+        let taken = match run {
+            Run::Hole { .. } => {
+                holes.push(hole(start, end));
+                room.fill(0);
+                length
+            }
+            Run::Data { .. } => file.read_at(start, room)?,
+        };
+        contents.advance(taken);
+        if taken < length {
+            break;
+        }
+        offset = end;
+    }
+    Ok(())
+}
+
+fn hole(start: u64, end: u64) -> Hole {
+    let bytes = end.saturating_sub(start);
+    Hole { offset: start, bytes: bytes.next_multiple_of(crate::manifest::HOLE_GRAIN_BYTES) }
 }
 
 /// False when the file ended before the run did.

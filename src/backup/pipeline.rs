@@ -8,7 +8,7 @@ use crate::backup::parent::Parent;
 use crate::backup::problem::Problems;
 use crate::backup::work::{Finished, FinishedRow, Row, Shared, Worker};
 use crate::content::{
-    Claims, ClosedPack, ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame, StoredTotals,
+    Claims, ClosedPack, ContentReader, FrameWriter, Framer, Handover, NodeWriter, PackStream, RawFrame, StoredTotals,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Compression;
@@ -141,7 +141,7 @@ impl Run<'_> {
             problems: self.problems,
             progress: self.progress,
             member_count: AtomicU64::new(0),
-            idle: Arc::default(),
+            handover: Arc::default(),
         };
         let reader = ContentReader::new(self.access.clone());
         let assembled = self.pass_through(&shared, &streams, &reader, tree_writer(&streams.stat));
@@ -175,7 +175,7 @@ impl Run<'_> {
                     Arc::clone(&streams.content_totals),
                     self.compression,
                 );
-                let framer = Framer::new(self.access, writer, surplus_sender.clone(), Arc::clone(&shared.idle));
+                let framer = Framer::new(self.access, writer, surplus_sender.clone(), Arc::clone(&shared.handover));
                 let worker = Worker::new(shared, framer);
                 let (tasks, surplus, busy) = (tasks.clone(), surplus.clone(), &busy);
                 workers.push(scope.spawn(move || work(worker, &tasks, &surplus, busy)));
@@ -282,18 +282,18 @@ fn work(
     surplus: &Receiver<RawFrame>,
     busy: &AtomicUsize,
 ) -> Result<()> {
-    let idle = worker.idle();
+    let handover = worker.handover();
     let own = Busy(busy);
     loop {
         while let Ok(frame) = surplus.try_recv() {
             worker.help(frame)?;
         }
-        idle.fetch_add(1, Ordering::Relaxed);
+        handover.idle_count.fetch_add(1, Ordering::Relaxed);
         let next = select! {
             recv(surplus) -> frame => frame.map(Next::Frame),
             recv(tasks) -> task => task.map(Next::Batch),
         };
-        idle.fetch_sub(1, Ordering::Relaxed);
+        handover.idle_count.fetch_sub(1, Ordering::Relaxed);
         match next {
             Ok(Next::Frame(frame)) => worker.help(frame)?,
             Ok(Next::Batch((batch, finished))) => {
@@ -306,7 +306,7 @@ fn work(
     }
     worker.flush()?;
     drop(own);
-    help_to_the_end(&mut worker, &idle, surplus, busy)
+    help_to_the_end(&mut worker, &handover, surplus, busy)
 }
 
 /// A worker that may still hand frames to others.
@@ -326,11 +326,11 @@ enum Next {
 /// No batch will come any more: stays for the frames of workers that still have one.
 fn help_to_the_end(
     worker: &mut Worker<'_>,
-    idle: &AtomicUsize,
+    handover: &Handover,
     surplus: &Receiver<RawFrame>,
     busy: &AtomicUsize,
 ) -> Result<()> {
-    idle.fetch_add(1, Ordering::Relaxed);
+    handover.idle_count.fetch_add(1, Ordering::Relaxed);
     loop {
         match surplus.recv_timeout(Duration::from_millis(2)) {
             Ok(frame) => worker.help(frame)?,

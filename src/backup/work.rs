@@ -4,8 +4,9 @@
 //! look-up, so that a small file costs no lock, no allocation and no index read of its own.
 
 use crate::access::Access;
+use crate::backup::contents::Contents;
 use crate::backup::problem::Problems;
-use crate::content::{Claim, Claims, Framer, NodeWriter};
+use crate::content::{Claim, Claims, Framer, Handover, NodeWriter};
 use crate::error::Result;
 use crate::id::ChunkId;
 use crate::index::Extent;
@@ -14,7 +15,7 @@ use crate::manifest::{Body, Content, Entry, Item, StatEntry};
 use crate::progress::Progress;
 use crate::source::{Source, Walked};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Files up to this length are read whole into the batch's buffer.
@@ -74,8 +75,8 @@ pub(super) struct Shared<'a> {
     pub progress: &'a dyn Progress,
     /// How many entries are more than the way to what was named.
     pub member_count: AtomicU64,
-    /// How many workers have nothing to do.
-    pub idle: Arc<AtomicUsize>,
+    /// How workers hand frames to each other.
+    pub handover: Arc<Handover>,
 }
 
 impl Shared<'_> {
@@ -90,7 +91,7 @@ pub(super) struct Worker<'a> {
     pub(super) shared: &'a Shared<'a>,
     pub(super) framer: Framer,
     /// The contents of the batch's small files, one after the other.
-    pub(super) contents: Vec<u8>,
+    pub(super) contents: Contents,
     /// What those contents were cut into.
     pub(super) pieces: Vec<SmallPiece>,
     /// Where a large file passes through.
@@ -127,7 +128,7 @@ impl Draft {
 impl<'a> Worker<'a> {
     /// Starts with empty buffers.
     pub(super) fn new(shared: &'a Shared<'a>, framer: Framer) -> Self {
-        let (contents, pieces, window) = (Vec::new(), Vec::new(), Vec::new());
+        let (contents, pieces, window) = (Contents::default(), Vec::new(), Vec::new());
         Self { shared, framer, contents, pieces, window, claims: ClaimBuffers::default() }
     }
 
@@ -156,9 +157,9 @@ impl<'a> Worker<'a> {
         drafts.into_iter().map(|draft| self.finish(draft)).collect()
     }
 
-    /// The count of workers that have nothing to do.
-    pub(super) fn idle(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.shared.idle)
+    /// How workers hand frames to each other.
+    pub(super) fn handover(&self) -> Arc<Handover> {
+        Arc::clone(&self.shared.handover)
     }
 
     /// Stores what another worker gathered.
@@ -192,7 +193,7 @@ impl<'a> Worker<'a> {
         });
         for ((range, id), claim) in data.zip(&claims.claimed) {
             if *claim == Claim::New {
-                self.framer.add(*id, self.contents.get(range.clone()).unwrap_or_default())?;
+                self.framer.add(*id, self.contents.get(range.clone()))?;
             }
         }
         Ok(())

@@ -49,11 +49,15 @@ impl GrowingPack {
     }
 
     /// Takes one frame; true when the pack has all of them now.
-    pub(super) fn fill(&self, number: u32, stored: Vec<u8>) -> Result<bool> {
+    pub(super) fn fill(&self, number: u32, stored: &[u8]) -> Result<bool> {
         let mut writing = self.lock();
-        writing.early.insert(number, stored);
-        while let Some(next) = writing.take_next() {
-            writing.append(&next)?;
+        if number != writing.next_number {
+            writing.early.insert(number, stored.to_vec());
+            return Ok(false);
+        }
+        writing.append_next(stored)?;
+        while let Some(next) = writing.take_early() {
+            writing.append_next(&next)?;
         }
         Ok(writing.is_complete())
     }
@@ -71,10 +75,14 @@ impl GrowingPack {
 }
 
 impl Writing {
-    fn take_next(&mut self) -> Option<Vec<u8>> {
-        let next = self.early.remove(&self.next_number)?;
+    fn take_early(&mut self) -> Option<Vec<u8>> {
+        self.early.remove(&self.next_number)
+    }
+
+    fn append_next(&mut self, stored: &[u8]) -> Result<()> {
+        self.append(stored)?;
         self.next_number = self.next_number.saturating_add(1);
-        Some(next)
+        Ok(())
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {

@@ -109,9 +109,9 @@ impl PackStream {
     ///
     /// # Errors
     /// When the store can't take it.
-    pub fn fill(&self, place: Place, stored: Vec<u8>) -> Result<()> {
+    pub fn fill(&self, place: &Place, stored: &[u8]) -> Result<()> {
         let complete = place.pack.fill(place.place.number, stored)?;
-        self.hand_on(complete.then(|| ClosedPack::new(place.pack)))
+        self.hand_on(complete.then(|| ClosedPack::new(Arc::clone(&place.pack))))
     }
 
     /// Closes the open pack; the next ones are begun under the session that the source names then.

@@ -118,6 +118,8 @@ pub struct FrameEncoder {
     /// The level that the context is set to.
     level: Option<CompressionLevel>,
     probe: Probe,
+    /// What zstd made of the frame at hand.
+    packed: Vec<u8>,
 }
 
 impl FrameEncoder {
@@ -157,12 +159,15 @@ impl FrameEncoder {
             self.zstd.set_compression_level(level.get()).expect("levels 1 to 19 exist");
             self.level = Some(level);
         }
-        let start = out.len();
-        // Room for one byte less than raw: what does not fit is not worth keeping, and zstd gives up early.
-        out.resize(start.saturating_add(raw.len().saturating_sub(1)), 0);
-        let room = out.get_mut(start..).expect("just made");
-        let written = self.zstd.compress_to_buffer(raw, room).ok();
-        out.truncate(start.saturating_add(written.unwrap_or(0)));
+        // Into memory of its own, which is never cleared: clearing room in `out` for each frame would cost as much as
+        // copying what was compressed.
+        self.packed.clear();
+        self.packed.reserve(raw.len());
+        let written = self.zstd.compress_to_buffer(raw, &mut self.packed).ok();
+        let written = written.filter(|written| *written < raw.len());
+        if written.is_some() {
+            out.put(&self.packed);
+        }
         if written.is_none() {
             // A context that ran out of room waits for more and takes no new level until it is told to give up.
             self.zstd.context_mut().reset(ResetDirective::SessionOnly).expect("a session can always be given up");
