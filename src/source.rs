@@ -169,6 +169,16 @@ impl Source {
         SourceFile::open(self, key)
     }
 
+    /// Opens what the walk saw as a regular file and takes its word for it: the file is not looked at. Whoever reads
+    /// must compare what it is [afterwards](SourceFile::stat_again) with all that the walk saw, the inode as well, and
+    /// may find that it has read a directory, a pipe or a device, which never blocks.
+    ///
+    /// # Errors
+    /// As [`Self::open_file`].
+    pub fn open_walked(&self, key: &Key, walked: &Stat) -> Result<SourceFile, SourceError> {
+        SourceFile::open_walked(self, key, walked)
+    }
+
     /// Reads the target of a symbolic link.
     ///
     /// # Errors

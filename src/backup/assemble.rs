@@ -1,7 +1,7 @@
 //! The last stage: finished rows in key order become the manifest and the stat tree.
 //!
-//! A leaf of the parent's manifest whose rows were all found unchanged is carried over without being read; the
-//! others are read, and only they.
+//! A leaf of one of the parent's trees whose rows were all found unchanged is carried over as it is, that of the
+//! manifest without being read.
 
 use crate::backup::join::link_key;
 use crate::backup::metadata;
@@ -17,6 +17,7 @@ use crate::manifest::{BuildError, Carry, Entry, Key, Row as _, StatEntry, State,
 use crate::outcome::Counts;
 use crate::wire::{Reader, Write as _};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 /// The two roots of a component, and what it holds.
@@ -68,15 +69,25 @@ pub(super) struct Owners {
     pub groups: BTreeSet<u32>,
 }
 
+/// The parent's trees.
+pub(super) struct OldTrees<'a> {
+    /// What is backed up.
+    pub manifest: OldLeaves<'a, Entry>,
+    /// What the walk was compared with.
+    pub stat: OldLeaves<'a, StatEntry>,
+}
+
 /// Builds both trees.
 pub(super) struct Assembler<'a> {
     shared: &'a Shared<'a>,
     stat_nodes: NodeWriter,
     manifest: TreeBuilder<Entry>,
     stat: TreeBuilder<StatEntry>,
-    old: Option<OldLeaves<'a>>,
-    /// Unchanged rows of the old leaf at hand that are not in the manifest yet.
-    waiting: Vec<StatEntry>,
+    old: Option<OldTrees<'a>>,
+    /// Unchanged rows of the old manifest leaf at hand that are not in the manifest yet.
+    waiting: Vec<Rc<StatEntry>>,
+    /// Unchanged rows of the old stat leaf at hand that are not in the stat tree yet.
+    stat_waiting: Vec<Rc<StatEntry>>,
     /// Inodes with several names, each with its group and its entry.
     links: Box<dyn Scratch>,
     counts: Counts,
@@ -85,8 +96,8 @@ pub(super) struct Assembler<'a> {
 }
 
 impl<'a> Assembler<'a> {
-    /// Starts both trees empty. `old` is the parent's manifest.
-    pub(super) fn new(shared: &'a Shared<'a>, stat_nodes: NodeWriter, old: Option<OldLeaves<'a>>) -> Self {
+    /// Starts both trees empty.
+    pub(super) fn new(shared: &'a Shared<'a>, stat_nodes: NodeWriter, old: Option<OldTrees<'a>>) -> Self {
         let (access, naming) = (shared.access, &shared.access.naming);
         Self {
             shared,
@@ -95,6 +106,7 @@ impl<'a> Assembler<'a> {
             stat: TreeBuilder::new(&naming.boundary, naming.stat_means),
             old,
             waiting: Vec::new(),
+            stat_waiting: Vec::new(),
             links: access.scratch(),
             counts: Counts::default(),
             changes: Changes::default(),
@@ -122,7 +134,7 @@ impl<'a> Assembler<'a> {
     /// # Errors
     /// When nodes can't be stored.
     pub(super) fn finish(mut self) -> Result<Assembled> {
-        self.read_waiting()?;
+        self.settle_waiting()?;
         let manifest = {
             let mut nodes = self.shared.nodes();
             let root = self.manifest.finish(&mut *nodes)?;
@@ -144,23 +156,39 @@ impl<'a> Assembler<'a> {
     fn unchanged(&mut self, stat: StatEntry) -> Result<()> {
         self.count_change(stat.kind, None);
         self.count(stat.kind, stat.size);
-        self.stat.push(&stat, &mut self.stat_nodes)?;
-        if self.old.as_ref().is_some_and(|old| old.is_past(&stat.key)) {
+        let row = Rc::new(stat);
+        self.unchanged_stat(Rc::clone(&row))?;
+        self.unchanged_entry(row)
+    }
+
+    fn unchanged_stat(&mut self, row: Rc<StatEntry>) -> Result<()> {
+        if self.old.as_ref().is_some_and(|old| old.stat.is_past(&row.key)) {
+            self.push_waiting_stats()?;
+        }
+        let Some(old) = &mut self.old else { return Err(disagreement(&row)) };
+        old.stat.advance(&row.key)?;
+        self.stat_waiting.push(row);
+        if let Some(leaf) = old.stat.whole(&self.stat_waiting)
+            && self.stat.carry(leaf, &mut self.stat_nodes)? == Carry::Carried
+        {
+            self.stat_waiting.clear();
+        }
+        Ok(())
+    }
+
+    fn unchanged_entry(&mut self, row: Rc<StatEntry>) -> Result<()> {
+        if self.old.as_ref().is_some_and(|old| old.manifest.is_past(&row.key)) {
             self.read_waiting()?;
         }
-        let several_names = has_several_names(&stat);
-        let Some(old) = &mut self.old else { return Err(disagreement(&stat)) };
-        old.advance(&stat.key)?;
-        self.waiting.push(stat);
+        let several_names = has_several_names(&row);
+        let Some(old) = &mut self.old else { return Err(disagreement(&row)) };
+        old.manifest.advance(&row.key)?;
+        self.waiting.push(row);
         if several_names {
             // Its group and content may be wanted for another name, so its entry must be read.
             return self.read_waiting();
         }
-        let whole = old.leaf().filter(|leaf| {
-            let last = self.waiting.last().is_some_and(|row| row.key == *leaf.last());
-            last && u64::try_from(self.waiting.len()) == Ok(leaf.row_count())
-        });
-        if let Some(leaf) = whole
+        if let Some(leaf) = old.manifest.whole(&self.waiting)
             && self.manifest.carry(leaf, &mut *self.shared.nodes())? == Carry::Carried
         {
             self.waiting.clear();
@@ -168,13 +196,26 @@ impl<'a> Assembler<'a> {
         Ok(())
     }
 
+    /// Puts everything unchanged that waits for the end of its old leaf into the trees.
+    fn settle_waiting(&mut self) -> Result<()> {
+        self.push_waiting_stats()?;
+        self.read_waiting()
+    }
+
+    fn push_waiting_stats(&mut self) -> Result<()> {
+        for row in self.stat_waiting.drain(..) {
+            self.stat.push(&row, &mut self.stat_nodes)?;
+        }
+        Ok(())
+    }
+
     /// Takes the waiting rows' entries from the old leaf at hand.
     fn read_waiting(&mut self) -> Result<()> {
-        for stat in std::mem::take(&mut self.waiting) {
-            let Some(old) = &mut self.old else { return Err(disagreement(&stat)) };
-            let Some(mut entry) = old.entry(&stat.key)? else { return Err(disagreement(&stat)) };
+        for row in std::mem::take(&mut self.waiting) {
+            let Some(old) = &mut self.old else { return Err(disagreement(&row)) };
+            let Some(mut entry) = old.manifest.row(&row.key)? else { return Err(disagreement(&row)) };
             if entry.group.is_some() {
-                self.join_group(&mut entry, stat.device, stat.inode)?;
+                self.join_group(&mut entry, row.device, row.inode)?;
             }
             self.push(&entry)?;
         }
@@ -182,7 +223,7 @@ impl<'a> Assembler<'a> {
     }
 
     fn fresh(&mut self, mut entry: Entry, stat: Option<StatEntry>, change: Change) -> Result<()> {
-        self.read_waiting()?;
+        self.settle_waiting()?;
         self.count_change(entry.kind(), Some(change));
         self.count_entry(&entry);
         if let Some(stat) = &stat {
@@ -196,7 +237,7 @@ impl<'a> Assembler<'a> {
 
     /// Another name of a file: content, state and holes are the first name's.
     fn link(&mut self, mut entry: Entry, stat: StatEntry, change: Change) -> Result<()> {
-        self.read_waiting()?;
+        self.settle_waiting()?;
         self.join_group(&mut entry, stat.device, stat.inode)?;
         self.count_change(entry.kind(), Some(change));
         self.count_entry(&entry);

@@ -7,17 +7,13 @@ use crate::backup::work::{Change, Draft, FinishedRow, SMALL_FILE_BYTES_MAX, Smal
 use crate::chunk::{Chunker, Piece, chunk_slice};
 use crate::content::Claim;
 use crate::error::{Error, Result};
-use crate::manifest::Kind;
-use crate::manifest::Xattr;
 use crate::manifest::{
     ATTRIBUTE_INLINE_BYTES_MAX, Attribute, AttributeValue, Body, Content, Entry, Hole, Item, ItemList, ItemTreeBuilder,
     Necessity, State, encode_holes, encode_xattrs,
 };
+use crate::manifest::{Key, Kind, Xattr};
 use crate::source::Stat;
 use crate::source::{Role, SourceError, SourceFile, Walked};
-
-/// How often a file that moves is read.
-const ATTEMPTS: u32 = 2;
 
 /// What reading one file gave.
 struct FileRead {
@@ -82,32 +78,39 @@ impl Worker<'_> {
         Ok(Some(Draft { row: FinishedRow::Fresh(Box::new(entry), stat, change), pieces }))
     }
 
+    /// What the walk saw serves as the look before the first reading: a file that held still since then is what the walk
+    /// says, at one system call less. Whatever is in the way, the file is opened and looked at anew once.
     fn read_file(&mut self, walked: &Walked) -> Result<FileRead, Stopped> {
-        let path = || metadata::path_of(&walked.key);
-        for attempt in 1..=ATTEMPTS {
-            let file = self.shared.source.open_file(&walked.key)?;
-            let stat = file.stat().clone();
-            let (pieces_before, contents_before) = (self.pieces.len(), self.contents.end());
-            let xattrs = file::read_xattrs(&file, &path, self.shared.problems);
-            let mut holes = Vec::new();
-            let content = if stat.size <= SMALL_FILE_BYTES_MAX {
-                self.read_small(&file, &mut holes)?
-            } else {
-                self.read_large(&file, &mut holes)?
-            };
-            let still = file::held_still(&stat, &file.stat_again()?);
-            if still {
-                return Ok(FileRead { stat, state: State::Stored, holes, xattrs, content });
-            }
-            if attempt == ATTEMPTS {
-                let message = "it changed while it was read, twice; the snapshot holds a mixture".to_owned();
-                self.shared.problems.add(path(), ProblemKind::Inconsistent, message);
-                return Ok(FileRead { stat, state: State::Inconsistent, holes, xattrs, content });
-            }
-            self.pieces.truncate(pieces_before);
-            self.contents.truncate(contents_before);
+        let (pieces_before, contents_before) = (self.pieces.len(), self.contents.end());
+        let source = self.shared.source;
+        let first = source.open_walked(&walked.key, &walked.stat).map_err(Stopped::from);
+        match first.and_then(|file| self.read_opened(&walked.key, &file)) {
+            Ok(read) if read.state == State::Stored => return Ok(read),
+            Err(Stopped::Run(error)) => return Err(error.into()),
+            Ok(_) | Err(Stopped::Source(_)) => {}
         }
-        unreachable!("the last attempt returns")
+        self.pieces.truncate(pieces_before);
+        self.contents.truncate(contents_before);
+        let read = self.read_opened(&walked.key, &source.open_file(&walked.key)?)?;
+        if read.state == State::Inconsistent {
+            let message = "it changed while it was read, twice; the snapshot holds a mixture".to_owned();
+            self.shared.problems.add(metadata::path_of(&walked.key), ProblemKind::Inconsistent, message);
+        }
+        Ok(read)
+    }
+
+    /// Inconsistent if the file is not what it was when it was opened.
+    fn read_opened(&mut self, key: &Key, file: &SourceFile) -> Result<FileRead, Stopped> {
+        let stat = file.stat().clone();
+        let xattrs = file::read_xattrs(file, &|| metadata::path_of(key), self.shared.problems);
+        let mut holes = Vec::new();
+        let content = if stat.size <= SMALL_FILE_BYTES_MAX {
+            self.read_small(file, &mut holes)?
+        } else {
+            self.read_large(file, &mut holes)?
+        };
+        let state = if file.stat_again()? == stat { State::Stored } else { State::Inconsistent };
+        Ok(FileRead { stat, state, holes, xattrs, content })
     }
 
     /// Reads the file behind the contents that the batch has already, and cuts it there.

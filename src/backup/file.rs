@@ -4,7 +4,7 @@ use crate::backup::contents::Contents;
 use crate::backup::problem::{ProblemKind, Problems};
 use crate::manifest::Hole;
 use crate::manifest::Xattr;
-use crate::source::{Run, SourceError, SourceFile, Stat};
+use crate::source::{Run, SourceError, SourceFile};
 
 /// How much of a large file is read at once.
 pub(super) const READ_BYTES: usize = 1 << 20;
@@ -15,11 +15,6 @@ pub(super) enum Part<'b> {
     Data(&'b [u8]),
     /// A hole of so many bytes.
     Hole(u64),
-}
-
-/// Whether a file still is what it was: same length and times.
-pub(super) fn held_still(before: &Stat, after: &Stat) -> bool {
-    before.size == after.size && before.mtime == after.mtime && before.ctime == after.ctime
 }
 
 /// Reads the whole content in order, through `buffer`, handing every part to `take`. Stops early where the file ends

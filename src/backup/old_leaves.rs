@@ -1,30 +1,35 @@
-//! The leaves of the parent's manifest, read only when they must be.
+//! The leaves of one of the parent's trees, read only when they must be.
 
 use crate::content::ContentReader;
 use crate::error::{Error, Result};
-use crate::manifest::{Entry, Key, LeafCursor, LeafRef, LeafRows};
+use crate::manifest::{Key, LeafCursor, LeafRef, LeafRows, Row, StatEntry};
+use std::rc::Rc;
 
-/// Follows the new walk through the parent's manifest.
-pub(super) struct OldLeaves<'a> {
-    leaves: LeafCursor<Entry, &'a ContentReader>,
-    leaf: Option<LeafRef<Entry>>,
-    /// The entries of `leaf` that were not asked for yet, once it was read.
-    entries: Option<LeafRows<Entry, Error>>,
+/// Follows the new walk through the parent's tree.
+pub(super) struct OldLeaves<'a, R: Row> {
+    leaves: LeafCursor<R, &'a ContentReader>,
+    leaf: Option<LeafRef<R>>,
+    /// The rows of `leaf` that were not asked for yet, once it was read.
+    rows: Option<LeafRows<R, Error>>,
 }
 
-impl<'a> OldLeaves<'a> {
+impl<'a, R: Row> OldLeaves<'a, R> {
     /// Stands at the first leaf.
     ///
     /// # Errors
     /// When an inner node can't be read.
-    pub(super) fn new(mut leaves: LeafCursor<Entry, &'a ContentReader>) -> Result<Self> {
+    pub(super) fn new(mut leaves: LeafCursor<R, &'a ContentReader>) -> Result<Self> {
         let leaf = leaves.next_leaf()?;
-        Ok(Self { leaves, leaf, entries: None })
+        Ok(Self { leaves, leaf, rows: None })
     }
 
-    /// The leaf at hand.
-    pub(super) const fn leaf(&self) -> Option<&LeafRef<Entry>> {
-        self.leaf.as_ref()
+    /// The leaf at hand, if `unchanged` is all that it holds: rows that were found as the parent has them, in order and
+    /// without another one between them, since the leaf was advanced to.
+    pub(super) fn whole(&self, unchanged: &[Rc<StatEntry>]) -> Option<&LeafRef<R>> {
+        self.leaf.as_ref().filter(|leaf| {
+            let last = unchanged.last().is_some_and(|row| row.key == *leaf.last());
+            last && u64::try_from(unchanged.len()) == Ok(leaf.row_count())
+        })
     }
 
     /// Whether `key` lies behind the leaf at hand.
@@ -39,24 +44,24 @@ impl<'a> OldLeaves<'a> {
     pub(super) fn advance(&mut self, key: &Key) -> Result<()> {
         while self.is_past(key) {
             self.leaf = self.leaves.next_leaf()?;
-            self.entries = None;
+            self.rows = None;
         }
         Ok(())
     }
 
-    /// The entry of `key` in the leaf at hand, which is read when it was not yet. Keys must be asked for in order.
+    /// The row of `key` in the leaf at hand, which is read when it was not yet. Keys must be asked for in order.
     ///
     /// # Errors
     /// When the leaf can't be read.
-    pub(super) fn entry(&mut self, key: &Key) -> Result<Option<Entry>> {
+    pub(super) fn row(&mut self, key: &Key) -> Result<Option<R>> {
         let Some(leaf) = &self.leaf else { return Ok(None) };
-        if self.entries.is_none() {
-            self.entries = Some(self.leaves.read(leaf)?);
+        if self.rows.is_none() {
+            self.rows = Some(self.leaves.read(leaf)?);
         }
-        let Some(entries) = &mut self.entries else { return Ok(None) };
-        while let Some(entry) = entries.next_row()? {
-            if entry.key >= *key {
-                return Ok(Some(entry).filter(|entry| entry.key == *key));
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        while let Some(row) = rows.next_row()? {
+            if row.key() >= key {
+                return Ok(Some(row).filter(|row| row.key() == key));
             }
         }
         Ok(None)

@@ -1,7 +1,7 @@
 //! The threads of a backup and the bounded queues between them.
 
 use crate::access::Access;
-use crate::backup::assemble::{Assembled, Assembler};
+use crate::backup::assemble::{Assembled, Assembler, OldTrees};
 use crate::backup::join::{Join, ParentStats};
 use crate::backup::old_leaves::OldLeaves;
 use crate::backup::parent::Parent;
@@ -234,7 +234,10 @@ impl Run<'_> {
     ) -> Result<Assembled> {
         let old = match self.parent {
             None => None,
-            Some(parent) => Some(OldLeaves::new(LeafCursor::new(reader, parent.manifest))?),
+            Some(parent) => Some(OldTrees {
+                manifest: OldLeaves::new(LeafCursor::new(reader, parent.manifest))?,
+                stat: OldLeaves::new(LeafCursor::new(reader, parent.stat))?,
+            }),
         };
         let mut assembler = Assembler::new(shared, stat_nodes, old);
         for batch in ordered {

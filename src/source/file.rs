@@ -26,6 +26,19 @@ pub(super) fn open_quietly(at: &OwnedFd, name: &[u8], flags: OFlags) -> Result<O
     }
 }
 
+fn open_by_key(source: &Source, key: &Key) -> Result<OwnedFd, SourceError> {
+    let refused = |errno| SourceError::refused(key, Operation::Open, errno);
+    let (directory, name) = source.place(key.as_bytes()).map_err(refused)?;
+    match open_quietly(&directory, name, QUIET) {
+        // A link, or a socket or device without anything behind it: say so if it can be seen.
+        Err(errno @ (Errno::LOOP | Errno::NXIO | Errno::NODEV)) => Err(match source.stat(key) {
+            Ok(stat) if stat.kind != Kind::File => SourceError::NotAFile { key: key.clone(), found: stat.kind },
+            _ => refused(errno),
+        }),
+        answer => answer.map_err(refused),
+    }
+}
+
 /// A stretch of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Run {
@@ -55,31 +68,28 @@ pub struct SourceFile {
 
 impl SourceFile {
     pub(super) fn open(source: &Source, key: &Key) -> Result<Self, SourceError> {
-        let refused = |errno| SourceError::refused(key, Operation::Open, errno);
-        let (directory, name) = source.place(key.as_bytes()).map_err(refused)?;
-        let file = match open_quietly(&directory, name, QUIET) {
-            Ok(file) => file,
-            // A link, or a socket or device without anything behind it: say so if it can be seen.
-            Err(errno @ (Errno::LOOP | Errno::NXIO | Errno::NODEV)) => {
-                return Err(match source.stat(key) {
-                    Ok(stat) if stat.kind != Kind::File => SourceError::NotAFile { key: key.clone(), found: stat.kind },
-                    _ => refused(errno),
-                });
-            }
-            Err(errno) => return Err(refused(errno)),
-        };
-        let opened = Stat::from(look_through(&file).map_err(refused)?);
+        let file = open_by_key(source, key)?;
+        let opened = look_through(&file).map_err(|errno| SourceError::refused(key, Operation::Open, errno))?;
+        let opened = Stat::from(opened);
         if opened.kind != Kind::File {
             return Err(SourceError::NotAFile { key: key.clone(), found: opened.kind });
         }
+        Ok(Self::ready(key, file, opened))
+    }
+
+    pub(super) fn open_walked(source: &Source, key: &Key, walked: &Stat) -> Result<Self, SourceError> {
+        Ok(Self::ready(key, open_by_key(source, key)?, walked.clone()))
+    }
+
+    fn ready(key: &Key, file: OwnedFd, opened: Stat) -> Self {
         if opened.size > READ_AHEAD_BYTES_MIN {
             // Only a hint: where it is not understood, reading works all the same.
             let _ = fadvise(&file, 0, None, Advice::Sequential);
         }
-        Ok(Self { key: key.clone(), file, opened })
+        Self { key: key.clone(), file, opened }
     }
 
-    /// What the file was when it was opened.
+    /// What the file was when it was opened, or when the walk saw it.
     pub fn stat(&self) -> &Stat {
         &self.opened
     }
