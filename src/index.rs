@@ -116,6 +116,18 @@ pub trait Index: Send + Sync {
     /// When the view can't be read.
     fn copies(&self, id: ChunkId) -> Result<Vec<Extent>, IndexError>;
 
+    /// Gives each of these ids, which must be in order, with every copy of it as [`Self::copies`] finds them. Best with
+    /// some hundred ids at a time. The visitor must not call back into the index.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn copies_of_sorted(&self, ids: &[ChunkId], each: &mut dyn FnMut(ChunkId, &[Extent])) -> Result<(), IndexError> {
+        for id in ids {
+            each(*id, &self.copies(*id)?);
+        }
+        Ok(())
+    }
+
     /// What is known of a pack.
     ///
     /// # Errors

@@ -46,8 +46,8 @@
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc); *3* store, index,
-//! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* backup, restore, check, scrub, stats; *9*
-//! repository. What is on disk is written down byte by byte in the folder `format-spec`.
+//! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, check,
+//! scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
 pub mod id;
@@ -102,6 +102,8 @@ pub mod key;
 pub mod layout;
 #[doc(hidden)]
 pub mod manifest;
+#[doc(hidden)]
+pub mod needed;
 #[doc(hidden)]
 pub mod outcome;
 #[doc(hidden)]

@@ -265,6 +265,12 @@ impl Repository {
         stats::run(&self.access, &history)
     }
 
+    /// The parts, for tests of what works on them.
+    #[cfg(test)]
+    pub(crate) const fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// The repository's id.
     pub fn id(&self) -> RepositoryId {
         self.access.chain.repository()

@@ -116,6 +116,19 @@ impl ContentReader {
         Ok(bytes.to_vec())
     }
 
+    /// The bytes of a node that lies at a place, proved against its id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when it is missing or wrong.
+    pub fn node_at(&self, extent: &Extent, id: NodeId) -> Result<Arc<[u8]>> {
+        let frame = self.frame(extent)?;
+        let bytes = frame.slice(extent).ok_or_else(|| missing(&id))?;
+        if self.access.naming.node_ids.id(bytes) != id {
+            return Err(wrong(&id));
+        }
+        Ok(Arc::from(bytes))
+    }
+
     /// Appends what an item stands for: the bytes of its chunk, or its zeros.
     ///
     /// # Errors
@@ -151,13 +164,7 @@ impl NodeSource for ContentReader {
     type Error = Error;
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
-        let extent = self.locate(id.as_chunk())?;
-        let frame = self.frame(&extent)?;
-        let bytes = frame.slice(&extent).ok_or_else(|| missing(&id))?;
-        if self.access.naming.node_ids.id(bytes) != id {
-            return Err(wrong(&id));
-        }
-        Ok(Arc::from(bytes))
+        self.node_at(&self.locate(id.as_chunk())?, id)
     }
 }
 

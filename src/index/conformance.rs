@@ -93,6 +93,12 @@ pub(crate) fn answers(index: &dyn Index, chunk_count: u16) -> Answers {
         assert_eq!(named.len(), all.len(), "no copy is given twice");
         copies.insert(number, named);
     }
+    let mut sorted = ids;
+    sorted.sort_unstable();
+    let mut given = Vec::new();
+    index.copies_of_sorted(&sorted, &mut |id, copies| given.push((id, copies.to_vec()))).unwrap();
+    let one_by_one = sorted.iter().map(|id| (*id, index.copies(*id).unwrap()));
+    assert_eq!(given, one_by_one.collect::<Vec<_>>(), "in order, as one by one");
     Answers { applied, packs, copies, hits, totals: index.totals().unwrap() }
 }
 

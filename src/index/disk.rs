@@ -170,6 +170,30 @@ impl Index for DiskIndex {
         read.map_err(|error| self.malformed(&error)).map(|()| copies)
     }
 
+    fn copies_of_sorted(&self, ids: &[ChunkId], each: &mut dyn FnMut(ChunkId, &[Extent])) -> Result<(), IndexError> {
+        let keys: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
+        let standing = self.standing();
+        let mut ids = ids.iter().zip(0..).peekable();
+        let mut copies = Vec::new();
+        self.database.get_sorted(Table::Chunks, &keys, &mut |position, value| {
+            while let Some((id, _)) = ids.next_if(|(_, at)| *at < position) {
+                each(*id, &[]);
+            }
+            copies.clear();
+            let read = for_each_extent(value, &mut |extent| {
+                copies.extend(Some(extent).filter(|extent| standing.counts(extent.pack)));
+                true
+            });
+            read.map_err(|error| self.malformed(&error))?;
+            if let Some((id, _)) = ids.next() {
+                each(*id, &copies);
+            }
+            Ok(())
+        })?;
+        ids.for_each(|(id, _)| each(*id, &[]));
+        Ok(())
+    }
+
     fn pack(&self, ordinal: PackOrdinal) -> Result<PackEntry, IndexError> {
         let segment = self.standing().segment_of(ordinal.0).ok_or(IndexError::UnknownPack { ordinal })?;
         let row = self.database.get(Table::Packs, &entry_key(ordinal.0))?;

@@ -1,0 +1,55 @@
+//! What is needed: every chunk and node that live snapshots can't be without.
+//!
+//! A *mark* reads every node that the roots reach, once, and gathers the ids of all nodes and chunks in sorted runs;
+//! the runs are joined and every id is looked up in the index, in order. So memory depends neither on the number of
+//! snapshots nor on that of chunks. Where several copies of a chunk are stored, each counts as needed: which of them
+//! stays is for the collector to choose.
+//!
+//! Whatever can't be found or read stops the mark, with the name of a snapshot that needs it: what a collector does not
+//! see it must not call garbage.
+
+mod ids;
+mod mark;
+mod references;
+mod roots;
+mod seen;
+mod spill;
+mod tally;
+mod walk;
+
+pub use mark::{Mark, mark};
+pub use roots::Roots;
+
+use crate::error::Result;
+use crate::id::ChunkId;
+use crate::index::PackOrdinal;
+
+/// How much of a pack is needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PackUse {
+    /// Needed chunks or nodes that lie in it.
+    pub chunk_count: u64,
+    /// Their bytes, before compression.
+    pub raw_bytes: u64,
+    /// How many of them have a copy in another place as well. Where it is 0, the pack is used by exactly so much,
+    /// whatever a collector chooses elsewhere.
+    pub copied_count: u64,
+}
+
+/// Tells what the snapshots behind some roots need. Too much may be called needed, which is slack; too little never.
+pub trait Needed: Send + Sync {
+    /// Answers for each id whether it is needed; `needed` is cleared first. Best with some hundred ids at a time.
+    ///
+    /// # Errors
+    /// When the answer can't be read.
+    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()>;
+
+    /// How much of a pack is needed; nothing for one that holds no needed chunk.
+    ///
+    /// # Errors
+    /// When the answer can't be read.
+    fn pack_use(&self, pack: PackOrdinal) -> Result<PackUse>;
+}
+
+#[cfg(test)]
+mod tests;

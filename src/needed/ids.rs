@@ -1,0 +1,258 @@
+//! Sets of ids that may be too many for memory: sorted runs, joined once at the end.
+
+use crate::error::Result;
+use crate::id::ChunkId;
+use crate::needed::spill::SpillFile;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::{Path, PathBuf};
+
+/// How many ids are read at once from a run, and how many share a fence.
+const BLOCK_IDS: usize = 128;
+/// How many blocks are read at once when ids are read in order.
+const PIECE_BLOCKS: usize = 8;
+
+/// Takes ids in any order, repeated ones included.
+pub(super) struct IdSorter {
+    buffer: Vec<ChunkId>,
+    buffer_ids_max: usize,
+    directory: PathBuf,
+    runs: Option<Runs>,
+}
+
+/// Sorted runs, one after the other.
+struct Runs {
+    file: SpillFile,
+    /// Where each run ends, counted in ids.
+    ends: Vec<u64>,
+}
+
+impl IdSorter {
+    /// Holds up to about `memory_bytes` in memory, and what is more in a file in `directory`.
+    pub(super) fn new(directory: &Path, memory_bytes: usize) -> Self {
+        let buffer_ids_max = (memory_bytes / size_of::<ChunkId>()).max(BLOCK_IDS);
+        Self { buffer: Vec::new(), buffer_ids_max, directory: directory.to_owned(), runs: None }
+    }
+
+    /// Adds ids.
+    pub(super) fn add(&mut self, ids: &[ChunkId]) -> Result<()> {
+        for piece in ids.chunks(self.buffer_ids_max) {
+            if self.buffer.len().saturating_add(piece.len()) > self.buffer_ids_max {
+                self.make_room()?;
+            }
+            self.buffer.extend_from_slice(piece);
+        }
+        Ok(())
+    }
+
+    /// Drops what is repeated; if that is less than half, what is left becomes a run.
+    fn make_room(&mut self) -> Result<()> {
+        self.buffer.sort_unstable();
+        self.buffer.dedup();
+        if self.buffer.len() > self.buffer_ids_max / 2 { self.write_run() } else { Ok(()) }
+    }
+
+    fn write_run(&mut self) -> Result<()> {
+        let runs = match &mut self.runs {
+            Some(runs) => runs,
+            None => self.runs.insert(Runs { file: SpillFile::create(&self.directory)?, ends: Vec::new() }),
+        };
+        self.buffer.iter().try_for_each(|id| runs.file.push(id))?;
+        runs.ends.push(runs.file.count());
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Joins everything.
+    pub(super) fn finish(mut self) -> Result<SortedIds> {
+        self.buffer.sort_unstable();
+        self.buffer.dedup();
+        if self.runs.is_none() {
+            self.buffer.shrink_to_fit();
+            return Ok(SortedIds::Memory(self.buffer));
+        }
+        if !self.buffer.is_empty() {
+            self.write_run()?;
+        }
+        // The buffers of the runs take its place.
+        self.buffer = Vec::new();
+        let Some(mut runs) = self.runs.take() else { return Ok(SortedIds::Memory(Vec::new())) };
+        runs.file.flush()?;
+        join(&runs, &self.directory).map(SortedIds::File)
+    }
+}
+
+/// Reads one run in order.
+struct Run {
+    next: u64,
+    end: u64,
+    /// Read and not yet given out, the next one last.
+    block: Vec<ChunkId>,
+}
+
+impl Run {
+    fn next(&mut self, file: &SpillFile) -> Result<Option<ChunkId>> {
+        if self.block.is_empty() && self.next < self.end {
+            let count = usize::try_from(self.end.saturating_sub(self.next)).unwrap_or(usize::MAX).min(BLOCK_IDS);
+            file.read(self.next, count, &mut self.block)?;
+            self.block.reverse();
+            self.next = self.next.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        Ok(self.block.pop())
+    }
+}
+
+fn join(runs: &Runs, directory: &Path) -> Result<IdFile> {
+    let starts = std::iter::once(0).chain(runs.ends.iter().copied());
+    let mut open: Vec<Run> =
+        starts.zip(&runs.ends).map(|(next, end)| Run { next, end: *end, block: Vec::new() }).collect();
+    let mut heads = BinaryHeap::with_capacity(open.len());
+    for (number, run) in open.iter_mut().enumerate() {
+        heads.extend(run.next(&runs.file)?.map(|id| Reverse((id, number))));
+    }
+    let mut joined = IdFile { file: SpillFile::create(directory)?, fences: Vec::new() };
+    let mut last = None;
+    while let Some(Reverse((id, number))) = heads.pop() {
+        if last != Some(id) {
+            joined.push(&id)?;
+            last = Some(id);
+        }
+        let next = open.get_mut(number).map(|run| run.next(&runs.file)).transpose()?.flatten();
+        heads.extend(next.map(|id| Reverse((id, number))));
+    }
+    joined.file.flush()?;
+    Ok(joined)
+}
+
+/// Distinct ids in order.
+pub(super) enum SortedIds {
+    Memory(Vec<ChunkId>),
+    File(IdFile),
+}
+
+/// Distinct ids in order, in a file.
+pub(super) struct IdFile {
+    file: SpillFile,
+    /// What each block of [`BLOCK_IDS`] begins with.
+    fences: Vec<u64>,
+}
+
+impl SortedIds {
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Self::Memory(ids) => u64::try_from(ids.len()).unwrap_or(u64::MAX),
+            Self::File(ids) => ids.file.count(),
+        }
+    }
+
+    /// Gives all ids out in order, in pieces.
+    pub(super) fn for_each_piece(&self, each: &mut dyn FnMut(&[ChunkId]) -> Result<()>) -> Result<()> {
+        let piece_ids = BLOCK_IDS.saturating_mul(PIECE_BLOCKS);
+        match self {
+            Self::Memory(ids) => ids.chunks(piece_ids).try_for_each(each),
+            Self::File(ids) => ids.for_each_piece(piece_ids, each),
+        }
+    }
+
+    /// Answers for each id whether it is one of them; `found` is cleared first.
+    pub(super) fn contains(&self, ids: &[ChunkId], found: &mut Vec<bool>) -> Result<()> {
+        found.clear();
+        match self {
+            Self::Memory(known) => found.extend(ids.iter().map(|id| known.binary_search(id).is_ok())),
+            Self::File(known) => {
+                let mut block = Vec::with_capacity(BLOCK_IDS);
+                for id in ids {
+                    found.push(known.contains(id, &mut block)?);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl IdFile {
+    fn push(&mut self, id: &ChunkId) -> Result<()> {
+        if self.file.count().is_multiple_of(u64::try_from(BLOCK_IDS).unwrap_or(u64::MAX)) {
+            self.fences.push(fence(id));
+        }
+        self.file.push(id)
+    }
+
+    fn for_each_piece(&self, piece_ids: usize, each: &mut dyn FnMut(&[ChunkId]) -> Result<()>) -> Result<()> {
+        let (mut start, mut piece) = (0, Vec::new());
+        while start < self.file.count() {
+            self.read(start, piece_ids, &mut piece)?;
+            each(&piece)?;
+            start = start.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+
+    fn contains(&self, id: &ChunkId, block: &mut Vec<ChunkId>) -> Result<bool> {
+        let wanted = fence(id);
+        // The last block that begins before the fence, and those that begin with it.
+        let first = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
+        let end = self.fences.partition_point(|fence| *fence <= wanted);
+        for number in first..end {
+            let start = u64::try_from(number.saturating_mul(BLOCK_IDS)).unwrap_or(u64::MAX);
+            self.read(start, BLOCK_IDS, block)?;
+            if block.binary_search(id).is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn read(&self, start: u64, count_max: usize, ids: &mut Vec<ChunkId>) -> Result<()> {
+        let left = usize::try_from(self.file.count().saturating_sub(start)).unwrap_or(usize::MAX);
+        self.file.read(start, left.min(count_max), ids)
+    }
+}
+
+/// The first eight bytes of an id, as a number of the same order.
+fn fence(id: &ChunkId) -> u64 {
+    id.as_bytes().first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    /// Ids with few different beginnings, so that blocks begin alike.
+    fn id(number: u16) -> ChunkId {
+        let mut bytes = [0; 32];
+        bytes[7] = u8::try_from(number % 3).unwrap();
+        bytes[8..10].copy_from_slice(&number.to_be_bytes());
+        ChunkId::from_bytes(bytes)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn ids_are_joined_and_found_whatever_memory_there_is(
+            numbers in prop::collection::vec(0u16..3000, 0..2500),
+            memory_bytes in prop::sample::select(vec![0usize, 8 << 10, 1 << 20]),
+        ) {
+            let place = tempfile::tempdir().unwrap();
+            let mut sorter = IdSorter::new(&place.path().join("cache"), memory_bytes);
+            let ids: Vec<ChunkId> = numbers.iter().map(|number| id(*number)).collect();
+            ids.chunks(300).for_each(|piece| sorter.add(piece).unwrap());
+            let sorted = sorter.finish().unwrap();
+            let expected: BTreeSet<ChunkId> = ids.iter().copied().collect();
+            let mut all = Vec::new();
+            sorted.for_each_piece(&mut |piece| { all.extend_from_slice(piece); Ok(()) }).unwrap();
+            prop_assert_eq!(&all, &expected.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(sorted.count(), u64::try_from(all.len()).unwrap());
+            let asked: Vec<ChunkId> = (0..3100).map(id).collect();
+            let mut found = Vec::new();
+            sorted.contains(&asked, &mut found).unwrap();
+            let right: Vec<bool> = asked.iter().map(|id| expected.contains(id)).collect();
+            prop_assert_eq!(found, right);
+            let left = std::fs::read_dir(place.path().join("cache")).map_or(0, Iterator::count);
+            prop_assert_eq!(left, 0, "no file has a name");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a node names.
+
+use crate::id::{ChunkId, NodeId};
+use crate::manifest::{AttributeValue, Content, Entry, Item, ItemList, NodeError, NodeRow, Tree, inspect};
+
+/// What one or several nodes name, in no order; a thing that is named twice stands twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct References {
+    /// Nodes that may name others.
+    pub(super) nodes: Vec<NodeId>,
+    /// Chunks, and nodes that name nothing: leaves of stat trees.
+    pub(super) ends: Vec<ChunkId>,
+}
+
+impl References {
+    /// Adds what a node names.
+    pub(super) fn add(&mut self, node: &[u8]) -> Result<(), NodeError> {
+        let mut children = Vec::new();
+        let inspected = inspect(node, &mut |row| match row {
+            NodeRow::Entry(entry) => self.entry(&entry),
+            NodeRow::Item(item) => self.item(&item),
+            NodeRow::Child { id, .. } => children.push(id),
+            NodeRow::Stat(_) => {}
+        })?;
+        if inspected.tree == Tree::Stat && inspected.level == 1 {
+            self.ends.extend(children.iter().map(|child| child.as_chunk()));
+        } else {
+            self.nodes.append(&mut children);
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        if let Some(Content::Items(list)) = entry.content() {
+            self.list(list);
+        }
+        for attribute in entry.attributes.iter() {
+            if let AttributeValue::OutOfLine(list) = &attribute.value {
+                self.list(list);
+            }
+        }
+    }
+
+    fn list(&mut self, list: &ItemList) {
+        match list {
+            ItemList::Few(items) => items.iter().for_each(|item| self.item(item)),
+            ItemList::Tree(tree) => self.nodes.push(tree.root),
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        if let Item::Chunk { id, .. } = item {
+            self.ends.push(*id);
+        }
+    }
+}
