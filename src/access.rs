@@ -2,6 +2,7 @@
 
 use crate::chunk::{ChunkIdKey, CutParameters, Cutter, Gear};
 use crate::config::{Config, ConfigChain};
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, Scratch, open_scratch};
 use crate::key::KeyRing;
 use crate::manifest::{BoundaryKey, HardLinkKey, ItemTreeBuilder, Means, NodeIdKey};
@@ -55,6 +56,34 @@ pub struct Naming {
 }
 
 impl Naming {
+    /// Derives everything from the secrets of a role and the parameters in force.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] when the parameters are ones that this program can't work with.
+    pub fn derive(ring: &KeyRing, chain: &ConfigChain) -> Result<Self> {
+        let parameters = chain.latest().parameters;
+        let cuts = CutParameters::parse(
+            parameters.chunk_bytes_min,
+            parameters.chunk_bytes_avg,
+            parameters.chunk_bytes_max,
+            parameters.normalization,
+        )
+        .map_err(|cause| {
+            Error::new(ErrorKind::Unsupported, "the repository's chunk sizes can't be used").because(cause)
+        })?;
+        Ok(Self {
+            chunk_ids: ChunkIdKey::from_bytes(*ring.chunk_id_key().expose()),
+            node_ids: NodeIdKey::derive(ring.naming()),
+            boundary: BoundaryKey::derive(ring.naming()),
+            hard_links: HardLinkKey::derive(ring.naming()),
+            gear: Gear::derive(ring.gear_key().expose()),
+            cuts,
+            manifest_means: means(parameters.manifest_leaf_mean, parameters.inner_mean)?,
+            stat_means: means(parameters.stat_leaf_mean, parameters.inner_mean)?,
+            item_means: means(parameters.item_mean, parameters.inner_mean)?,
+        })
+    }
+
     /// Cuts content.
     pub fn cutter(&self) -> Cutter<'_> {
         Cutter::new(&self.cuts, &self.gear)
@@ -77,3 +106,11 @@ impl Access {
         self.chain.latest()
     }
 }
+
+fn means(leaf: u32, inner: u32) -> Result<Means> {
+    let unusable = || Error::new(ErrorKind::Unsupported, "the repository's node sizes can't be used");
+    Means::parse(leaf, inner).ok_or_else(unusable)
+}
+
+#[cfg(test)]
+pub(crate) mod testing;

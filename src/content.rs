@@ -15,6 +15,7 @@ pub use closed_pack::ClosedPack;
 pub use frame_cache::{DecodedFrame, OpenPack, open_pack};
 pub use framer::{FrameWriter, Framer, Handover, RawFrame, StoredTotals};
 pub use keys::RingKeys;
+pub(crate) use node_writer::NODE_FRAME_BYTES_TARGET;
 pub use node_writer::NodeWriter;
 pub use pack_stream::{PackStream, Place, SessionSource, Turn};
 pub use reader::ContentReader;

@@ -38,16 +38,17 @@
 //! # What excludes what
 //! Nothing: every operation may run beside every other one, in any number of processes on any number of machines.
 //!
-//! | beside | a backup | a restore, list or check |
-//! | --- | --- | --- |
-//! | **a backup** | both open sessions of their own; what both store at the same time is stored twice | reads what was committed when it began |
-//! | **a restore, list or check** | needs no lock and takes none | both only read |
+//! | beside | a backup | a restore, list or check | a prune |
+//! | --- | --- | --- | --- |
+//! | **a backup** | both open sessions of their own; what both store at the same time is stored twice | reads what was committed when it began | counts on no pack that is condemned; the prune leaves its packs condemned until the backup has ended |
+//! | **a restore, list or check** | needs no lock and takes none | both only read | finds a chunk that moved in its new pack |
+//! | **a prune** | as above | as above | each numbers its generation above all that it knew, and finishes those of the others |
 //!
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc); *3* store, index,
 //! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, check,
-//! scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
+//! prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
 pub mod id;
@@ -63,11 +64,12 @@ pub use key::{KdfCost, Unlock, format_key_file, parse_key_file};
 pub use manifest::{Body, Entry, Key, Kind};
 pub use outcome::{ComponentKind, ComponentState, Counts};
 pub use progress::{Event, Progress, Silent};
+pub use prune::{Amount, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restore::{Choice, RestoreOptions, RestoreProblem, RestoreProblemKind, RestoreReport};
 pub use scrub::{ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
-pub use session::{Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec};
+pub use session::{OpenSession, Origin, Sign, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec};
 pub use stats::{ClassStats, FolderStats, RepositoryStats};
 
 #[doc(hidden)]
@@ -110,6 +112,8 @@ pub mod outcome;
 pub mod owner;
 #[doc(hidden)]
 pub mod pack;
+#[doc(hidden)]
+pub mod prune;
 #[doc(hidden)]
 pub mod record;
 #[doc(hidden)]

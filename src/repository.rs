@@ -5,14 +5,14 @@ mod rehearsal;
 use crate::access::{Access, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
 use crate::check::{self, CheckDepth, CheckReport};
-use crate::chunk::{ChunkIdKey, CutParameters, Gear};
 use crate::config::{ConfigChain, Parameters, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
 use crate::index::{self, Index, IndexError, MemoryIndex, Mode, MovedAside};
 use crate::key::{KdfCost, KeyError, KeyRing, Slot, Unlock};
-use crate::manifest::{Entry, Key, Means};
+use crate::manifest::{Entry, Key};
 use crate::progress::Progress;
+use crate::prune::{self, PruneOptions, PrunePlan, PruneReport};
 use crate::restore::{self, RestoreOptions, RestoreReport};
 use crate::scrub::{self, ScrubOptions, ScrubReport};
 use crate::session::{self, History, Snapshot, SnapshotFilter, SnapshotSpec};
@@ -157,7 +157,7 @@ impl Repository {
         ring.confirm(&chain)?;
         chain.allows(Purpose::Read)?;
         let repository = chain.repository().to_string();
-        let naming = naming(&ring, &chain)?;
+        let naming = Naming::derive(&ring, &chain)?;
         let mode = options.view;
         let view_bytes = usize::try_from(options.memory_bytes / 4).unwrap_or(usize::MAX);
         let (index, view_notice) =
@@ -253,6 +253,24 @@ impl Repository {
     /// [`ErrorKind::NoRepository`], when the store can't be listed, or the caller stops.
     pub fn scrub(path: &Path, options: &ScrubOptions, progress: &dyn Progress) -> Result<ScrubReport> {
         scrub::run(&LocalStore::open(path)?, options, progress)
+    }
+
+    /// Says what a prune would do now, and changes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when what must be known to collect can't be believed or is missing; [`ErrorKind::Denied`]
+    /// when the key's role may not prune.
+    pub fn plan_prune(&self, options: &PruneOptions, progress: &dyn Progress) -> Result<PrunePlan> {
+        prune::plan(&self.access, options, progress)
+    }
+
+    /// Prunes as planned. Never waits for a writer: what can't be finished now is in the report, and the next prune
+    /// finishes it.
+    ///
+    /// # Errors
+    /// As [`Self::plan_prune`], and when the store fails or the caller stops.
+    pub fn prune(&self, plan: PrunePlan, options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport> {
+        prune::run(&self.access, plan, options, progress)
     }
 
     /// How much the repository holds, and in what.
@@ -366,31 +384,4 @@ fn read_configs(store: &dyn Store) -> Result<Vec<(u32, Vec<u8>)>> {
     })?;
     let read = |number| Ok((number, store.read(&ObjectName::Config(number), SMALL_OBJECT_BYTES_MAX)?));
     numbers.into_iter().map(read).collect()
-}
-
-fn naming(ring: &KeyRing, chain: &ConfigChain) -> Result<Naming> {
-    let parameters = chain.latest().parameters;
-    let cuts = CutParameters::parse(
-        parameters.chunk_bytes_min,
-        parameters.chunk_bytes_avg,
-        parameters.chunk_bytes_max,
-        parameters.normalization,
-    )
-    .map_err(|cause| Error::new(ErrorKind::Unsupported, "the repository's chunk sizes can't be used").because(cause))?;
-    Ok(Naming {
-        chunk_ids: ChunkIdKey::from_bytes(*ring.chunk_id_key().expose()),
-        node_ids: crate::manifest::NodeIdKey::derive(ring.naming()),
-        boundary: crate::manifest::BoundaryKey::derive(ring.naming()),
-        hard_links: crate::manifest::HardLinkKey::derive(ring.naming()),
-        gear: Gear::derive(ring.gear_key().expose()),
-        cuts,
-        manifest_means: means(parameters.manifest_leaf_mean, parameters.inner_mean)?,
-        stat_means: means(parameters.stat_leaf_mean, parameters.inner_mean)?,
-        item_means: means(parameters.item_mean, parameters.inner_mean)?,
-    })
-}
-
-fn means(leaf: u32, inner: u32) -> Result<Means> {
-    let unusable = || Error::new(ErrorKind::Unsupported, "the repository's node sizes can't be used");
-    Means::parse(leaf, inner).ok_or_else(unusable)
 }

@@ -110,9 +110,32 @@ impl std::fmt::Debug for Secret {
 pub fn random<const N: usize>() -> [u8; N] {
     const { assert!(N <= 256) };
     let mut bytes = [0; N];
+    #[cfg(test)]
+    if testing::fill(&mut bytes) {
+        return bytes;
+    }
     let drawn = rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty());
     assert_eq!(drawn, Ok(N), "the operating system gives random bytes");
     bytes
+}
+
+/// Lets a test draw the same bytes each time that it runs.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static SOURCE: RefCell<Option<blake3::OutputReader>> = const { RefCell::new(None) };
+    }
+
+    /// From now on this thread draws what follows from `seed`.
+    pub(crate) fn draw_from(seed: u64) {
+        SOURCE.set(Some(blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof()));
+    }
+
+    pub(super) fn fill(bytes: &mut [u8]) -> bool {
+        SOURCE.with_borrow_mut(|source| source.as_mut().map(|source| source.fill(bytes)).is_some())
+    }
 }
 
 /// What a seal is bound to, so that no part opens anywhere else: it is the associated data.

@@ -40,7 +40,7 @@ const _: () = {
 };
 
 /// A segment that another one replaces, with its counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, bincode::Encode, bincode::Decode)]
 pub struct Replaced {
     /// The replaced segment.
     pub segment: SegmentId,

@@ -1,5 +1,6 @@
 //! Sessions as a writer runs them and as everybody reads them: opening, checkpoints, committing; history and snapshots.
 
+mod beating;
 mod checkpoint;
 mod heartbeat;
 mod history;
@@ -9,21 +10,28 @@ mod liveness;
 mod recover;
 mod running;
 mod seen;
+mod silence;
 mod snapshots;
 mod state;
 mod view;
 
+pub use beating::Beating;
 pub use checkpoint::{CheckpointSessions, Checkpointer};
-pub use history::{Generation, History, Trouble, check_rollback};
+pub(crate) use history::CONTROL_BYTES_MAX;
+pub use history::{Generation, History, Stage, Trouble, check_rollback};
 pub use ledger::{Ledger, PublishedSegments};
+#[cfg(test)]
+pub(crate) use liveness::testing::move_to_machine;
 pub use recover::{Recovered, finish_interrupted};
 pub use running::{RunningSession, Writer, open};
 pub use seen::seen_since;
+pub use silence::{BootClock, OpenSession, Sign, observe};
 pub use snapshots::{
     Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, resolve, walk_starts_attribute,
 };
 pub use state::{ClientState, advance, load, replace};
-pub use view::{bring_up_to_date, read_segment};
+pub(crate) use state::{read_kept, write_kept};
+pub use view::{bring_up_to_date, present_segments, read_segment, replaced_by};
 
 /// The clock, in nanoseconds since the epoch. Nothing's safety rests on it.
 pub fn now_ns() -> i64 {

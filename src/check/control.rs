@@ -55,25 +55,18 @@ fn strangers(access: &Access, findings: &Findings<'_>) -> Result<()> {
 
 /// A number that a client skipped hides an outcome that was lost: nothing may be collected until it is found.
 fn gaps(history: &History, findings: &Findings<'_>) {
-    let mut numbers: BTreeMap<ClientId, BTreeSet<u64>> = BTreeMap::new();
-    for id in history.outcomes.keys().chain(&history.open) {
-        numbers.entry(id.client).or_default().insert(id.number);
+    let mut by_client: BTreeMap<ClientId, (u64, Vec<u64>)> = BTreeMap::new();
+    for (client, numbers) in history.gaps() {
+        let (count, first) = by_client.entry(client).or_default();
+        *count = count.saturating_add(numbers.end().saturating_sub(*numbers.start()).saturating_add(1));
+        first.extend(numbers.take(10));
     }
-    for (client, numbers) in numbers {
-        let highest = numbers.last().copied().unwrap_or(0);
-        let count = u64::try_from(numbers.len()).unwrap_or(u64::MAX);
-        if highest == count {
-            continue;
-        }
-        let missing: Vec<String> = (1..=highest)
-            .filter(|number| !numbers.contains(number))
-            .take(10)
-            .map(|number| number.to_string())
-            .collect();
+    for (client, (count, first)) in by_client {
+        let missing: Vec<String> = first.iter().take(10).map(u64::to_string).collect();
         let damage = Damage {
             object: format!("outcomes/{client}"),
             place: format!("numbers {}", missing.join(", ")),
-            wrong: format!("{} outcomes of this client are gone", highest.saturating_sub(count)),
+            wrong: format!("{count} outcomes of this client are gone"),
             remedy: "put them back from a second copy of the store",
             ..Damage::default()
         };

@@ -23,7 +23,7 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
             (0..access.threads).map(|_| scope.spawn(|| prove_all(access, &queue, findings))).collect();
         let mut known = HashSet::new();
         let mut fed = Ok(());
-        'segments: for segment in history.segments() {
+        'segments: for segment in history.segments().into_keys() {
             // What is wrong with a segment was told before.
             let Ok(body) = read_segment(access, segment) else { continue };
             let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };

@@ -89,7 +89,7 @@ fn compare(access: &Access, findings: &Findings<'_>, id: PackId, bytes: u64) -> 
 
 /// The chunks of a pack, from the segment that lists it.
 pub(super) fn lost(access: &Access, history: &History, id: PackId) -> Result<Vec<crate::id::ChunkId>> {
-    for segment in history.segments() {
+    for segment in history.segments().into_keys() {
         let Ok(body) = crate::session::read_segment(access, segment) else { continue };
         let Ok(reader) = crate::segment::SegmentReader::parse(segment, &body) else { continue };
         if let Some(row) = reader.packs().find(|row| row.facts().pack == id) {

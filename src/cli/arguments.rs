@@ -1,9 +1,9 @@
 //! The command line as its users see it.
 
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
-use super::values::{ByteSize, Moment, parse_compression};
+use super::values::{ByteSize, Moment, Span, parse_compression, parse_max_unused};
 use clap::{Args, Parser, Subcommand};
-use holdall::Compression;
+use holdall::{Compression, MaxUnused};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Look for rotten bytes, without any key
     Scrub(ScrubArguments),
+    /// Delete what no snapshot needs any more
+    Prune(PruneArguments),
 }
 
 /// `holdall init`
@@ -211,6 +213,23 @@ pub(crate) struct ScrubArguments {
     /// The repository's folder [otherwise: as for every command]
     #[arg(value_name = "STORE", conflicts_with = "repo")]
     pub(crate) store: Option<PathBuf>,
+}
+
+/// `holdall prune`
+#[derive(Debug, Args)]
+pub(crate) struct PruneArguments {
+    /// How much of the packs may stay unused: a share such as 5%, a size, or unlimited
+    #[arg(long, value_name = "LIMIT", default_value = "5%", value_parser = parse_max_unused)]
+    pub(crate) max_unused: MaxUnused,
+    /// Repack at most so much
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_repack_size: Option<ByteSize>,
+    /// End sessions of other machines that gave no sign of life for so long
+    #[arg(long, value_name = "DURATION", default_value = "6h")]
+    pub(crate) silent_after: Span,
+    /// Change nothing, only say what would be done
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
 }
 
 #[cfg(test)]

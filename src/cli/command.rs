@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod init;
 mod ls;
+mod prune;
 mod restore;
 mod scrub;
 mod snapshots;
@@ -24,5 +25,6 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Stats(arguments) => stats::run(context, arguments),
         Command::Check(arguments) => check::run(context, arguments),
         Command::Scrub(arguments) => scrub::run(context, arguments),
+        Command::Prune(arguments) => prune::run(context, arguments),
     }
 }

@@ -1,6 +1,6 @@
 //! Values as people write them on a command line: sizes, times, compression.
 
-use holdall::{Compression, CompressionLevel};
+use holdall::{Compression, CompressionLevel, MaxUnused};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -58,6 +58,39 @@ pub(crate) fn parse_compression(text: &str) -> Result<Compression, ValueError> {
         _ => text.parse().ok().and_then(CompressionLevel::parse).map(Compression::Level),
     };
     compression.ok_or_else(|| ValueError::new("expected auto, off, or a level from 1 to 19"))
+}
+
+/// Reads how much may stay unused: `5%`, `unlimited`, or a size.
+pub(crate) fn parse_max_unused(text: &str) -> Result<MaxUnused, ValueError> {
+    let expected = || ValueError::new("expected a share such as 5%, a size such as 2GiB, or unlimited");
+    match text.parse::<MaxUnused>() {
+        Ok(limit) => Ok(limit),
+        Err(_) if text.ends_with('%') => Err(expected()),
+        Err(_) => text.parse::<ByteSize>().map(|size| MaxUnused::Bytes(size.0)).map_err(|_| expected()),
+    }
+}
+
+/// A length of time: `90s`, `30m`, `6h`, `2d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) std::time::Duration);
+
+impl std::str::FromStr for Span {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (digits, unit) = text.split_at(split);
+        let seconds = match unit {
+            "s" => Some(1),
+            "m" => Some(60),
+            "h" => Some(3600),
+            "d" => Some(86_400),
+            _ => None,
+        };
+        let span = digits.parse::<u64>().ok().zip(seconds).and_then(|(count, seconds)| count.checked_mul(seconds));
+        let span = span.map(std::time::Duration::from_secs).map(Self);
+        span.ok_or_else(|| ValueError::new("expected a length of time such as 90s, 30m, 6h or 2d"))
+    }
 }
 
 /// A moment, in nanoseconds since 1970: `2026-11-21`, `2026-11-21 04:10:00` (local time),
@@ -129,6 +162,19 @@ mod tests {
         for (text, bytes) in cases {
             assert_eq!(text.parse::<ByteSize>().ok(), bytes.map(ByteSize), "{text:?}");
         }
+    }
+
+    #[test]
+    fn lengths_of_time_are_read_with_their_unit_and_limits_as_shares_or_sizes() {
+        let cases = [("90s", Some(90)), ("30m", Some(1800)), ("6h", Some(21_600)), ("2d", Some(172_800))];
+        let refused = ["", "6", "h", "6H", "-1h", "1.5h", "18446744073709551615d"].map(|text| (text, None));
+        for (text, seconds) in cases.into_iter().chain(refused) {
+            let span = seconds.map(|seconds| Span(std::time::Duration::from_secs(seconds)));
+            assert_eq!(text.parse::<Span>().ok(), span, "{text:?}");
+        }
+        assert_eq!(parse_max_unused("2GiB").ok(), Some(MaxUnused::Bytes(2 << 30)));
+        assert_eq!(parse_max_unused("5%").ok(), Some(MaxUnused::Share(500)));
+        assert!(parse_max_unused("5 %").is_err() && parse_max_unused("much").is_err());
     }
 
     #[test]

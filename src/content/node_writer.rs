@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// How many bytes of nodes share a frame. Small, because a later reader wants single nodes; chosen with
 /// format-spec/14-rationale.md.
-const NODE_FRAME_BYTES_TARGET: usize = 256 << 10;
+pub(crate) const NODE_FRAME_BYTES_TARGET: usize = 256 << 10;
 
 /// Stores the nodes of one class. What the repository has is not stored again.
 pub struct NodeWriter {

@@ -4,14 +4,15 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gc;
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId, SnapshotId};
-use crate::outcome::{self, Outcome, OutcomeKind, SeenEntry};
+use crate::outcome::{self, Outcome, OutcomeKind, SeenEntry, SegmentRef};
 use crate::record::{self, Record, RecordKind};
 use crate::session_record;
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::RangeInclusive;
 
 /// The largest outcome, record or gc object that is read.
-pub(super) const CONTROL_BYTES_MAX: u64 = 80 << 20;
+pub(crate) const CONTROL_BYTES_MAX: u64 = 80 << 20;
 
 /// A control object that is there and can't be believed, or is missing although others imply it.
 #[derive(Debug)]
@@ -22,15 +23,30 @@ pub struct Trouble {
     pub error: Error,
 }
 
+/// How far a prune generation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Its condemned set is published: its packs may yet be spared.
+    Condemned,
+    /// Its deleted set is published: its packs go, or are gone.
+    Deleted,
+    /// Its condemned set is removed already, its deleted set not yet.
+    Retiring,
+}
+
 /// One prune generation that was found in the store.
 #[derive(Debug, Clone)]
 pub struct Generation {
     /// Its number.
     pub number: u64,
-    /// The packs that must not be used: the deleted set once published, else the condemned set.
+    /// How far it has come.
+    pub stage: Stage,
+    /// The packs that must not be used: the deleted set once published, else the condemned set. Sorted.
     pub packs: Vec<PackId>,
-    /// The snapshots that the condemned set counted as live.
+    /// The snapshots that the condemned set counted as live. Sorted.
     pub live: Vec<SnapshotId>,
+    /// The hash of the condemned set, while that is there.
+    pub condemned: Option<ObjectHash>,
 }
 
 /// Everything that the store's control objects say. Memory: a few hundred bytes for each session ever decided.
@@ -46,6 +62,8 @@ pub struct History {
     pub generations: Vec<Generation>,
     /// What can't be believed.
     pub troubles: Vec<Trouble>,
+    /// Outcomes that an earlier reading verified.
+    known: BTreeMap<SessionId, Outcome>,
 }
 
 impl History {
@@ -55,7 +73,16 @@ impl History {
     /// # Errors
     /// When the store can't be listed. Single objects that can't be believed are troubles, not errors.
     pub fn load(access: &Access) -> Result<Self> {
-        let mut history = Self::default();
+        Self::default().reload(access)
+    }
+
+    /// Reads everything again, but for the outcomes that are known already: their bytes never change. Costs what came
+    /// since, and the listings.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn reload(self, access: &Access) -> Result<Self> {
+        let mut history = Self { known: self.outcomes, ..Self::default() };
         access.store.list(Folder::Sessions, &mut |listed| {
             if let Listed::Object { name: ObjectName::Session(id), .. } = listed {
                 history.open.insert(id);
@@ -75,8 +102,9 @@ impl History {
                 names.push(id);
             }
         })?;
+        let mut known = std::mem::take(&mut self.known);
         for id in names {
-            match read_outcome(access, id) {
+            match known.remove(&id).map_or_else(|| read_outcome(access, id), Ok) {
                 Ok(held) => {
                     self.outcomes.insert(id, held);
                 }
@@ -162,7 +190,7 @@ impl History {
         })?;
         for number in numbers {
             match read_generation(access, number, deleted.contains(&number)) {
-                Ok(generation) => self.generations.push(generation),
+                Ok(generation) => self.generations.extend(generation),
                 Err(error) => self.trouble(ObjectName::Condemned { generation: number }, error),
             }
         }
@@ -178,9 +206,10 @@ impl History {
         self.outcomes.iter().filter(|(_, held)| held.body.kind != OutcomeKind::Abort)
     }
 
-    /// The segments that committed sessions name.
-    pub fn segments(&self) -> BTreeSet<SegmentId> {
-        self.committed().flat_map(|(_, held)| held.body.segments.0.iter().map(|segment| segment.id)).collect()
+    /// The segments that committed sessions name, with their counts.
+    pub fn segments(&self) -> BTreeMap<SegmentId, SegmentRef> {
+        let named = self.committed().flat_map(|(_, held)| held.body.segments.0.iter());
+        named.map(|segment| (segment.id, *segment)).collect()
     }
 
     /// The packs that no hit may come from.
@@ -188,10 +217,30 @@ impl History {
         self.generations.iter().flat_map(|generation| generation.packs.iter().copied()).collect()
     }
 
-    /// Whether what a snapshot holds may be inherited without being read: every condemned set that was found counted
-    /// it as live, so none of them condemns what it needs.
+    /// Whether what a snapshot holds may be inherited without being read: every condemned set without a deleted set
+    /// counted it as live, so none of them condemns what it needs.
     pub fn may_inherit(&self, snapshot: SnapshotId) -> bool {
-        self.generations.iter().all(|generation| generation.live.contains(&snapshot))
+        let mut undecided = self.generations.iter().filter(|generation| generation.stage == Stage::Condemned);
+        undecided.all(|generation| generation.live.binary_search(&snapshot).is_ok())
+    }
+
+    /// Numbers below a client's highest that left neither a session nor an outcome.
+    pub fn gaps(&self) -> Vec<(ClientId, RangeInclusive<u64>)> {
+        let mut numbers: BTreeMap<ClientId, BTreeSet<u64>> = BTreeMap::new();
+        for id in self.outcomes.keys().chain(&self.open) {
+            numbers.entry(id.client).or_default().insert(id.number);
+        }
+        let mut gaps = Vec::new();
+        for (client, numbers) in numbers {
+            let mut expected = 1u64;
+            for number in numbers {
+                if number > expected {
+                    gaps.push((client, expected..=number.saturating_sub(1)));
+                }
+                expected = number.saturating_add(1);
+            }
+        }
+        gaps
     }
 
     /// The snapshots that one uncancelled record forgets.
@@ -246,18 +295,35 @@ fn read_outcome(access: &Access, id: SessionId) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn read_generation(access: &Access, number: u64, deleted: bool) -> Result<Generation> {
-    let bytes = access.store.read(&ObjectName::Condemned { generation: number }, CONTROL_BYTES_MAX)?;
-    let condemned = gc::open_condemned(number, &access.ring, &access.chain, &bytes)?;
-    let packs = if deleted {
-        let bytes = access.store.read(&ObjectName::Deleted { generation: number }, CONTROL_BYTES_MAX)?;
-        let deleted = gc::open_deleted(number, &access.ring, &access.chain, &bytes)?;
-        deleted.check_follows(&condemned)?;
-        deleted.body.packs.0
-    } else {
-        condemned.body.packs.0
+/// Reads what there is of a generation; none when it was retired since it was listed.
+fn read_generation(access: &Access, number: u64, is_deleted: bool) -> Result<Option<Generation>> {
+    let condemned = read_if_there(access, &ObjectName::Condemned { generation: number })?
+        .map(|bytes| gc::open_condemned(number, &access.ring, &access.chain, &bytes))
+        .transpose()?;
+    let deleted = if is_deleted { read_if_there(access, &ObjectName::Deleted { generation: number })? } else { None };
+    let deleted = deleted.map(|bytes| gc::open_deleted(number, &access.ring, &access.chain, &bytes)).transpose()?;
+    if let (Some(deleted), Some(condemned)) = (&deleted, &condemned) {
+        deleted.check_follows(condemned)?;
+    }
+    let stage = match (&condemned, &deleted) {
+        (None, None) => return Ok(None),
+        (Some(_), None) => Stage::Condemned,
+        (Some(_), Some(_)) => Stage::Deleted,
+        // Retiring removes the condemned set first, so that no spared pack ever looks condemned again.
+        (None, Some(_)) => Stage::Retiring,
     };
-    Ok(Generation { number, packs, live: condemned.body.live.0 })
+    let hash = condemned.as_ref().map(|condemned| condemned.hash);
+    let (condemned, live) = condemned.map(|set| (set.body.packs.0, set.body.live.0)).unwrap_or_default();
+    let packs = deleted.map_or(condemned, |deleted| deleted.body.packs.0);
+    Ok(Some(Generation { number, stage, packs, live, condemned: hash }))
+}
+
+fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
+    match access.store.read(name, CONTROL_BYTES_MAX) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The error for a store that lacks what a client's own state remembers.

@@ -4,6 +4,10 @@ use crate::session_record::Liveness;
 
 /// What this process says about itself. Fields that the system does not tell are zero, and zero never matches.
 pub(super) fn own() -> Liveness {
+    #[cfg(test)]
+    if let Some(elsewhere) = testing::PRETENDED.get() {
+        return elsewhere;
+    }
     let pid = std::process::id();
     Liveness {
         boot_id: boot_id(),
@@ -13,15 +17,34 @@ pub(super) fn own() -> Liveness {
     }
 }
 
-/// Whether a process is known to be gone: it ran under this boot, in this pid namespace, and its pid is free or was
-/// given to a process that started at another time. A process elsewhere is never known to be gone.
-pub(super) fn is_gone(process: &Liveness) -> bool {
+/// What can be told of a process from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whereabouts {
+    /// It runs on this boot, in this pid namespace.
+    Here,
+    /// It ran here, and its pid is free or was given to a process that started at another time.
+    Gone,
+    /// It runs or ran elsewhere: nothing can be told.
+    Elsewhere,
+}
+
+/// Looks for a process.
+pub(super) fn whereabouts(process: &Liveness) -> Whereabouts {
     let here = own();
     let comparable = process.boot_id == here.boot_id
         && process.boot_id != [0; 16]
         && process.pid_namespace == here.pid_namespace
         && process.pid_namespace != 0;
-    comparable && start_ticks(process.pid) != Some(process.process_start_ticks)
+    match (comparable, start_ticks(process.pid) == Some(process.process_start_ticks)) {
+        (false, _) => Whereabouts::Elsewhere,
+        (true, true) => Whereabouts::Here,
+        (true, false) => Whereabouts::Gone,
+    }
+}
+
+/// Whether a process is known to be gone. One elsewhere never is.
+pub(super) fn is_gone(process: &Liveness) -> bool {
+    whereabouts(process) == Whereabouts::Gone
 }
 
 fn boot_id() -> [u8; 16] {
@@ -39,6 +62,22 @@ fn start_ticks(pid: u32) -> Option<u64> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     let text = String::from_utf8_lossy(&stat);
     text.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+/// Lets the threads of a test pass for processes on machines of their own.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::Liveness;
+    use std::cell::Cell;
+
+    thread_local! {
+        pub(super) static PRETENDED: Cell<Option<Liveness>> = const { Cell::new(None) };
+    }
+
+    /// From now on this thread runs on machine `number`.
+    pub(crate) fn move_to_machine(number: u8) {
+        PRETENDED.set(Some(Liveness { boot_id: [number; 16], pid_namespace: 1, pid: 1, process_start_ticks: 1 }));
+    }
 }
 
 #[cfg(test)]

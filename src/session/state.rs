@@ -98,33 +98,46 @@ impl Guard {
     }
 
     fn read(&self) -> Option<ClientState> {
-        let path = self.directory.join(FILE);
-        if std::fs::metadata(&path).ok()?.len() > FILE_BYTES_MAX {
-            return None;
-        }
-        let bytes = std::fs::read(path).ok()?;
-        let (body, checksum) = bytes.split_last_chunk::<32>()?;
-        let sound = blake3::hash(body) == blake3::Hash::from_bytes(*checksum);
-        sound.then(|| wire::decode(body).ok()).flatten()
+        read_kept(&self.directory, FILE, FILE_BYTES_MAX)
     }
 
     fn write(&self, state: &ClientState) -> Result<()> {
-        let path = self.directory.join(FILE);
-        let temporary = self.directory.join("client.new");
-        let write = || -> std::io::Result<()> {
-            let mut body = wire::encode(state);
-            let checksum = blake3::hash(&body);
-            body.extend_from_slice(checksum.as_bytes());
-            let mut file = std::fs::File::create(&temporary)?;
-            file.write_all(&body)?;
-            file.sync_data()?;
-            std::fs::rename(&temporary, &path)?;
-            std::fs::File::open(&self.directory)?.sync_all()
-        };
-        write().map_err(|cause| {
-            Error::new(ErrorKind::Io, format!("the client's state {} can't be written", path.display())).because(cause)
-        })
+        write_kept(&self.directory, FILE, state)
     }
+}
+
+/// Reads a value that this client keeps in a file of its state directory; none when there is none that can be believed.
+pub(crate) fn read_kept<T: bincode::Decode<()>>(directory: &Path, file: &str, bytes_max: u64) -> Option<T> {
+    let path = directory.join(file);
+    if std::fs::metadata(&path).ok()?.len() > bytes_max {
+        return None;
+    }
+    let bytes = std::fs::read(path).ok()?;
+    let (body, checksum) = bytes.split_last_chunk::<32>()?;
+    let sound = blake3::hash(body) == blake3::Hash::from_bytes(*checksum);
+    sound.then(|| wire::decode(body).ok()).flatten()
+}
+
+/// Keeps a value in a file of the state directory, in the place of what was there, durably.
+///
+/// # Errors
+/// When the state directory can't be written to.
+pub(crate) fn write_kept<T: bincode::Encode>(directory: &Path, file: &str, value: &T) -> Result<()> {
+    let path = directory.join(file);
+    let temporary = directory.join(format!("{file}.new"));
+    let write = || -> std::io::Result<()> {
+        let mut body = wire::encode(value);
+        let checksum = blake3::hash(&body);
+        body.extend_from_slice(checksum.as_bytes());
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(&body)?;
+        file.sync_data()?;
+        std::fs::rename(&temporary, &path)?;
+        std::fs::File::open(directory)?.sync_all()
+    };
+    write().map_err(|cause| {
+        Error::new(ErrorKind::Io, format!("the client's state {} can't be written", path.display())).because(cause)
+    })
 }
 
 #[cfg(test)]

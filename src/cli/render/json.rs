@@ -303,6 +303,45 @@ pub(crate) struct SnapshotTotals {
     pub(crate) inconsistent: u64,
 }
 
+/// What a prune would do, or did.
+#[derive(Debug, Serialize)]
+pub(crate) struct PruneSummary {
+    pub(crate) message_type: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) dry_run: bool,
+    pub(crate) packs_deleted: u64,
+    pub(crate) bytes_deleted: u64,
+    pub(crate) packs_repacked: u64,
+    pub(crate) bytes_repacked: u64,
+    pub(crate) packs_written: u64,
+    pub(crate) bytes_written: u64,
+    pub(crate) bytes_unused: u64,
+    pub(crate) waiting: Vec<PruneWait>,
+    pub(crate) aborted_sessions: Vec<String>,
+    pub(crate) segments_replaced: u64,
+    /// Seconds.
+    pub(crate) total_duration: f64,
+}
+
+/// What will be deleted once some sessions have ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct PruneWait {
+    pub(crate) generation: u64,
+    pub(crate) packs: u64,
+    pub(crate) bytes: u64,
+    pub(crate) sessions: Vec<PruneWaitSession>,
+}
+
+/// A session that a prune waits for.
+#[derive(Debug, Serialize)]
+pub(crate) struct PruneWaitSession {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) hostname: String,
+    pub(crate) pid: u32,
+    pub(crate) since: String,
+}
+
 /// A moment as JSON carries it.
 pub(crate) fn moment(time_ns: i64) -> String {
     precise_time(time_ns)

@@ -1,0 +1,174 @@
+//! Pruning: condemn what nothing needs, wait for what is open, look again, publish, delete. No lock, and no clock in any
+//! decision about safety.
+//!
+//! A prune is a *generation*: `gc/<g>/condemned` says which packs are to go, `gc/<g>/deleted` which of them really go.
+//! Between the two every session must be decided that was open when the first was published, and what is needed is
+//! looked at again. A prune never waits for a writer: what can't be finished now is finished by the next prune, on
+//! whichever machine. Byte-exact, with the reasons, in format-spec/10-sessions-and-prune.md.
+
+mod choose;
+mod compact;
+mod generation;
+mod keep;
+mod measure;
+mod needed;
+mod options;
+mod repack;
+mod roots;
+mod run;
+mod survey;
+mod waits;
+
+pub use needed::Needed;
+pub use options::{Amount, MaxUnused, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
+pub use roots::Roots;
+
+use crate::access::Access;
+use crate::error::{ErrorKind, Result};
+use crate::progress::{Event, Progress};
+use crate::session::{self, History};
+use choose::{Candidate, Choice, Limits};
+use needed::Marks;
+use options::Chosen;
+use survey::Survey;
+
+/// How often a prune begins anew because another collector was at work: each time that one got further.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// What a prune will do. Nothing has been changed for it.
+pub struct PrunePlan {
+    look: Box<Look>,
+}
+
+impl PrunePlan {
+    /// How much it will do.
+    pub const fn summary(&self) -> &PruneSummary {
+        &self.look.summary
+    }
+}
+
+/// Says what a prune would do now, and changes nothing.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] when a control object or a needed chunk is missing or can't be believed;
+/// [`ErrorKind::Denied`] and [`ErrorKind::Unsupported`] where pruning is not allowed.
+pub fn plan(access: &Access, options: &PruneOptions, progress: &dyn Progress) -> Result<PrunePlan> {
+    generation::check_allowed(access)?;
+    let look = steadily(access, || look(access, History::default(), options, progress))?;
+    Ok(PrunePlan { look: Box::new(look) })
+}
+
+/// Prunes as planned. Where the store has changed since, what was planned is tested again and what came to be needed
+/// stays.
+///
+/// # Errors
+/// As [`plan`]; besides, when the store fails or the caller stops. The next prune goes on from there.
+pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport> {
+    generation::check_allowed(access)?;
+    let started = std::time::Instant::now();
+    let client = session::load(&access.state_dir)?;
+    session::check_rollback(&History::load(access)?, &client)?;
+    let shown = plan.look.chosen.clone();
+    let mut planned = Some(plan.look);
+    let mut report = steadily(access, || {
+        let mut prune = run::Prune::new(access, options, progress);
+        let history = planned.as_mut().map(|look| std::mem::take(&mut look.survey.history)).unwrap_or_default();
+        let (history, ended) = prune.end_silent(history)?;
+        let look = match planned.take().filter(|_| !ended) {
+            Some(mut look) => {
+                look.survey.history = history;
+                look
+            }
+            None => Box::new(look(access, history, options, progress)?),
+        };
+        prune.run(*look, &shown)
+    })?;
+    report.duration = started.elapsed();
+    Ok(report)
+}
+
+/// Repeats what failed because another collector removed it under our hands. What is still missing when the store has
+/// not changed meanwhile is missing indeed.
+fn steadily<T>(access: &Access, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut before = run::Mark::of(&History::load(access)?);
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                let now = run::Mark::of(&History::load(access)?);
+                if now == before {
+                    return Err(error);
+                }
+                before = now;
+            }
+            other => return other,
+        }
+    }
+    attempt()
+}
+
+/// Everything that a choice rests on.
+struct Look {
+    survey: Survey,
+    marks: Marks,
+    roots: Roots,
+    chosen: Chosen,
+    summary: PruneSummary,
+}
+
+/// Looks at everything and chooses.
+fn look(access: &Access, earlier: History, options: &PruneOptions, progress: &dyn Progress) -> Result<Look> {
+    progress.event(&Event::Phase("looking at packs and sessions"));
+    let survey = Survey::take(access, earlier, progress)?;
+    let roots = Roots::of(&survey.history);
+    progress.event(&Event::Phase("finding what is needed"));
+    let mut marks = Marks::default();
+    marks.cover(access, &roots, progress)?;
+    progress.event(&Event::Phase("measuring packs"));
+    let used = measure::measure(access, &survey, &marks, progress)?;
+    let candidates = survey.standing().filter(|(_, known)| !known.is_disputed).map(|(id, known)| {
+        let used = used.get(id).copied().unwrap_or_default();
+        Candidate {
+            id: *id,
+            class: known.class,
+            bytes: known.bytes,
+            used_bytes: used.bytes,
+            used_chunk_count: used.chunk_count,
+        }
+    });
+    let limits = Limits {
+        max_unused: options.max_unused,
+        max_repack_bytes: options.max_repack_bytes,
+        pack_bytes_target: access.config().parameters.pack_bytes_target.into(),
+    };
+    let choice = choose::choose(candidates.collect(), limits);
+    let (chosen, summary) = sum_up(&survey, &roots, choice);
+    Ok(Look { survey, marks, roots, chosen, summary })
+}
+
+fn sum_up(survey: &Survey, roots: &Roots, choice: Choice) -> (Chosen, PruneSummary) {
+    let mut chosen = choice.chosen;
+    let mut summary = PruneSummary {
+        live_count: u64::try_from(roots.live.len()).unwrap_or(u64::MAX),
+        unused: choice.unused,
+        repacked: choice.repacked,
+        rewritten_bytes: choice.rewritten_bytes,
+        slack_bytes: choice.slack_bytes,
+        notices: survey.notices.clone(),
+        ..PruneSummary::default()
+    };
+    for (id, known) in survey.packs.iter().filter(|(_, known)| known.is_present) {
+        summary.packs.add(known.bytes);
+        if survey.condemned.contains(id) {
+            summary.waiting.add(known.bytes);
+        }
+    }
+    for (id, bytes) in &survey.orphans {
+        summary.packs.add(*bytes);
+        summary.unused.add(*bytes);
+        chosen.orphans.push(*id);
+    }
+    (chosen, summary)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Which packs go, and which are repacked: arithmetic, without a store.
+
+use crate::id::PackId;
+use crate::layout::Class;
+use crate::prune::options::{Amount, Chosen, MaxUnused};
+
+/// Packs below this part of the configured size are small.
+const SMALL_DIVISOR: u64 = 8;
+
+/// One pack that could be chosen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) id: PackId,
+    pub(super) class: Class,
+    pub(super) bytes: u64,
+    /// How many bytes of it are needed.
+    pub(super) used_bytes: u64,
+    pub(super) used_chunk_count: u64,
+}
+
+impl Candidate {
+    const fn unused_bytes(&self) -> u64 {
+        self.bytes.saturating_sub(self.used_bytes)
+    }
+}
+
+/// What came of choosing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) chosen: Chosen,
+    pub(super) unused: Amount,
+    pub(super) repacked: Amount,
+    pub(super) rewritten_bytes: u64,
+    pub(super) slack_bytes: u64,
+}
+
+/// How much may stay, and what may be done about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) max_unused: MaxUnused,
+    pub(super) max_repack_bytes: u64,
+    pub(super) pack_bytes_target: u64,
+}
+
+/// Chooses the packs that nothing needs, and those with the largest unused part until what is left unused is within
+/// the limit; then small packs that together fill one.
+pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
+    let mut choice = Choice::default();
+    candidates.retain(|pack| {
+        if pack.used_chunk_count > 0 {
+            return true;
+        }
+        choice.unused.add(pack.bytes);
+        choice.chosen.unused.push(pack.id);
+        false
+    });
+    let used_bytes = candidates.iter().map(|pack| pack.used_bytes).fold(0, u64::saturating_add);
+    choice.slack_bytes = candidates.iter().map(Candidate::unused_bytes).fold(0, u64::saturating_add);
+    let Some(limit_bytes) = limits.max_unused.limit_bytes(used_bytes) else { return choice };
+    let merge = small_classes(&candidates, limits);
+    // The largest unused part first; of equal ones the smaller id, so that two collectors choose alike.
+    candidates.sort_by_key(|pack| {
+        let part = u128::from(pack.unused_bytes()).saturating_mul(1 << 32) / u128::from(pack.bytes.max(1));
+        (std::cmp::Reverse(part), pack.id)
+    });
+    for pack in candidates {
+        let is_small = merge.contains(&pack.class) && pack.bytes < limits.pack_bytes_target / SMALL_DIVISOR;
+        let is_wasteful = choice.slack_bytes > limit_bytes && pack.unused_bytes() > 0;
+        let fits = choice.repacked.bytes.saturating_add(pack.bytes) <= limits.max_repack_bytes;
+        if (is_wasteful || is_small) && fits {
+            choice.slack_bytes = choice.slack_bytes.saturating_sub(pack.unused_bytes());
+            choice.repacked.add(pack.bytes);
+            choice.rewritten_bytes = choice.rewritten_bytes.saturating_add(pack.used_bytes);
+            choice.chosen.repack.push(pack.id);
+        }
+    }
+    choice
+}
+
+/// The classes whose small packs are merged: together they fill half a pack, so that each byte is rewritten a few times
+/// in its life; without a limit of patience, as soon as there are two.
+fn small_classes(candidates: &[Candidate], limits: Limits) -> Vec<Class> {
+    let is_strict = matches!(limits.max_unused, MaxUnused::Bytes(0) | MaxUnused::Share(0));
+    let is_merged = |class: &Class| {
+        let small = candidates
+            .iter()
+            .filter(|pack| pack.class == *class && pack.bytes < limits.pack_bytes_target / SMALL_DIVISOR);
+        let (count, bytes) = small.fold((0u32, 0u64), |(count, bytes), pack| {
+            (count.saturating_add(1), bytes.saturating_add(pack.used_bytes))
+        });
+        count >= 2 && (is_strict || bytes >= limits.pack_bytes_target / 2)
+    };
+    Class::ALL.into_iter().filter(is_merged).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(number: u8, bytes: u64, used_bytes: u64) -> Candidate {
+        let used_chunk_count = u64::from(used_bytes > 0);
+        Candidate { id: PackId::from_bytes([number; 32]), class: Class::Content, bytes, used_bytes, used_chunk_count }
+    }
+
+    fn numbers(packs: &[PackId]) -> Vec<u8> {
+        packs.iter().map(|id| id.as_bytes()[0]).collect()
+    }
+
+    fn limits(max_unused: MaxUnused) -> Limits {
+        Limits { max_unused, max_repack_bytes: u64::MAX, pack_bytes_target: 0 }
+    }
+
+    #[test]
+    fn what_nothing_needs_goes_and_the_most_wasteful_are_repacked_until_the_rest_is_within_the_limit() {
+        let packs = vec![pack(1, 100, 100), pack(2, 100, 0), pack(3, 100, 90), pack(4, 100, 10), pack(5, 100, 40)];
+        let choice = choose(packs.clone(), limits(MaxUnused::Share(500)));
+        assert_eq!(numbers(&choice.chosen.unused), [2]);
+        assert_eq!(numbers(&choice.chosen.repack), [4, 5], "then 10 of 240 are unused");
+        assert_eq!(choice.slack_bytes, 10);
+        assert_eq!(choice.rewritten_bytes, 50);
+        assert_eq!(numbers(&choose(packs.clone(), limits(MaxUnused::Share(0))).chosen.repack), [4, 5, 3]);
+        let nothing = choose(packs.clone(), limits(MaxUnused::Unlimited));
+        assert_eq!((numbers(&nothing.chosen.repack), nothing.slack_bytes), (vec![], 160));
+        let little = Limits { max_repack_bytes: 150, ..limits(MaxUnused::Share(0)) };
+        assert_eq!(numbers(&choose(packs, little).chosen.repack), [4]);
+    }
+
+    #[test]
+    fn small_packs_are_merged_once_they_fill_half_a_pack() {
+        let small = |count: u8| (1..=count).map(|number| pack(number, 10, 10)).collect::<Vec<_>>();
+        let of = |max_unused| Limits { pack_bytes_target: 100, ..limits(max_unused) };
+        assert_eq!(choose(small(4), of(MaxUnused::default())).chosen.repack.len(), 0);
+        assert_eq!(choose(small(5), of(MaxUnused::default())).chosen.repack.len(), 5);
+        assert_eq!(choose(small(2), of(MaxUnused::Share(0))).chosen.repack.len(), 2);
+        assert_eq!(
+            choose(small(1), of(MaxUnused::Share(0))).chosen.repack.len(),
+            0,
+            "alone it would only be rewritten"
+        );
+        assert_eq!(choose(small(9), of(MaxUnused::Unlimited)).chosen.repack.len(), 0);
+    }
+}

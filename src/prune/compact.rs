@@ -1,0 +1,232 @@
+//! Replaces segments that name deleted packs, and many small ones, by fewer that name what is left; then removes what
+//! was replaced. The replaced ones are named for ever, with their counts: outcomes name them for ever.
+
+use crate::access::Access;
+use crate::envelope::{self, Kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ObjectHash, PackId, SegmentId};
+use crate::outcome::{OutcomeKind, SegmentRef};
+use crate::progress::Progress;
+use crate::prune::survey::interrupted;
+use crate::segment::{REPLACED_COUNT_MAX, Replaced, SegmentBuilder, SegmentFull, SegmentReader};
+use crate::session::{self, Beating, History, read_segment};
+use crate::store::ObjectName;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// A new segment is ended when it names so many chunks, which keeps it near 16 MiB.
+const CHUNKS_TARGET: u64 = 400_000;
+/// A segment with fewer chunks is small,
+const SMALL_CHUNKS_MAX: u64 = CHUNKS_TARGET / 16;
+/// and so many small ones are merged.
+const SMALL_COUNT_MAX: usize = 32;
+/// A segment is written anew for the sake of its own once this part of its chunks lies in deleted packs.
+const DEAD_DIVISOR: u64 = 20;
+
+/// Which segments to replace.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Inputs(BTreeSet<SegmentId>);
+
+impl Inputs {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Chooses the segments of which a part is dead, and small ones when there are many. `deleted` are the packs that
+    /// deleted sets list; `all` says to bear no dead row at all.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub(super) fn choose(
+        access: &Access,
+        history: &History,
+        deleted: &HashSet<PackId>,
+        thoroughness: Thoroughness,
+    ) -> Result<Self> {
+        let present = session::present_segments(access)?;
+        let mut dead: BTreeMap<SegmentId, u64> = BTreeMap::new();
+        access.index.for_each_pack(&mut |_, entry| {
+            if deleted.contains(&entry.id) {
+                let chunks = dead.entry(entry.segment).or_default();
+                *chunks = chunks.saturating_add(entry.chunk_count);
+            }
+        })?;
+        let named = history.segments();
+        let here: Vec<&SegmentRef> = named.values().filter(|segment| present.contains(&segment.id)).collect();
+        let mut inputs: BTreeSet<SegmentId> = BTreeSet::new();
+        for segment in &here {
+            let dead = dead.get(&segment.id).copied().unwrap_or(0);
+            let is_worth_it = match thoroughness {
+                Thoroughness::Full => dead > 0,
+                Thoroughness::WhereWorthIt => dead > 0 && dead >= segment.chunk_count / DEAD_DIVISOR,
+            };
+            if is_worth_it {
+                inputs.insert(segment.id);
+            }
+        }
+        let small: Vec<SegmentId> =
+            here.iter().filter(|segment| segment.chunk_count <= SMALL_CHUNKS_MAX).map(|segment| segment.id).collect();
+        let is_many = match thoroughness {
+            Thoroughness::Full => small.len() > 1,
+            Thoroughness::WhereWorthIt => small.len() > SMALL_COUNT_MAX,
+        };
+        if is_many {
+            inputs.extend(small);
+        }
+        Ok(Self(inputs))
+    }
+}
+
+/// How much a prune bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Thoroughness {
+    /// Some dead rows, and some small segments.
+    WhereWorthIt,
+    /// None.
+    Full,
+}
+
+/// A segment that is being put together, and what it will hold once it is read back.
+#[derive(Default)]
+struct Output {
+    builder: SegmentBuilder,
+    replaced: usize,
+}
+
+/// Publishes segments in the place of `inputs`, in a session that was opened before `history` was read, and commits it.
+/// Returns how many were replaced.
+///
+/// # Errors
+/// When the store fails, the new segments don't say what the old ones said, or somebody else ended the session.
+pub(super) fn compact(
+    access: &Access,
+    session: &mut Beating,
+    history: &History,
+    inputs: &Inputs,
+    deleted: &HashSet<PackId>,
+    progress: &dyn Progress,
+) -> Result<u64> {
+    let named = history.segments();
+    let mut output = Output { builder: SegmentBuilder::new(), replaced: 0 };
+    let mut published = Vec::new();
+    let mut packs: BTreeSet<PackId> = BTreeSet::new();
+    for id in &inputs.0 {
+        if progress.stopped() {
+            return Err(interrupted());
+        }
+        session.beat_if_due(access)?;
+        let Some(reference) = named.get(id) else { continue };
+        let body = read_segment(access, *id)?;
+        let reader = SegmentReader::parse(*id, &body)?;
+        if (reader.pack_count(), reader.chunk_count()) != (reference.pack_count, reference.chunk_count) {
+            let message = format!("{} holds other counts than the outcome that names it", ObjectName::Segment(*id));
+            return Err(Error::new(ErrorKind::Damaged, message));
+        }
+        output.take_over(access, *reference, reader.replaced(), &mut published)?;
+        for row in reader.packs().filter(|row| !deleted.contains(&row.facts().pack)) {
+            if !packs.insert(row.facts().pack) {
+                continue;
+            }
+            if let Err(SegmentFull(row)) = output.builder.push(row) {
+                published.push(output.publish(access)?);
+                output.builder.push(*row)?;
+            } else if output.builder.chunk_count() >= CHUNKS_TARGET {
+                published.push(output.publish(access)?);
+            }
+        }
+    }
+    if !output.builder.is_empty() {
+        published.push(output.publish(access)?);
+    }
+    prove(access, &published, &packs)?;
+    session.commit(access, OutcomeKind::Repack, Vec::new(), published)?;
+    Ok(u64::try_from(inputs.0.len()).unwrap_or(u64::MAX))
+}
+
+impl Output {
+    /// Says that the segment under way replaces an input, and what that had replaced; begins another one when there is
+    /// no room for that.
+    fn take_over(
+        &mut self,
+        access: &Access,
+        input: SegmentRef,
+        earlier: &[Replaced],
+        published: &mut Vec<SegmentRef>,
+    ) -> Result<()> {
+        let own = Replaced { segment: input.id, pack_count: input.pack_count, chunk_count: input.chunk_count };
+        if self.replaced.saturating_add(earlier.len()).saturating_add(1) > REPLACED_COUNT_MAX {
+            published.push(self.publish(access)?);
+        }
+        for replaced in earlier.iter().chain([&own]) {
+            if self.replaced >= REPLACED_COUNT_MAX {
+                published.push(self.publish(access)?);
+            }
+            self.builder.replace(*replaced)?;
+            self.replaced = self.replaced.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, access: &Access) -> Result<SegmentRef> {
+        let builder = std::mem::replace(&mut self.builder, SegmentBuilder::new());
+        self.replaced = 0;
+        let (pack_count, chunk_count) = (builder.pack_count(), builder.chunk_count());
+        let object = envelope::seal(Kind::Segment, &access.ring, &access.chain, &builder.finish(), None)?;
+        let id = SegmentId::from_bytes(*ObjectHash::from_bytes(*blake3::hash(&object).as_bytes()).as_bytes());
+        // Named by its hash: one that is there already is this one.
+        let _ = access.store.create(&ObjectName::Segment(id), &object)?;
+        Ok(SegmentRef { id, pack_count, chunk_count })
+    }
+}
+
+/// Reads the new segments back from the store: together they must name exactly the packs that are left of the old ones.
+fn prove(access: &Access, published: &[SegmentRef], packs: &BTreeSet<PackId>) -> Result<()> {
+    let mut left = packs.clone();
+    for reference in published {
+        let body = read_segment(access, reference.id)?;
+        let reader = SegmentReader::parse(reference.id, &body)?;
+        let mut is_right = (reader.pack_count(), reader.chunk_count()) == (reference.pack_count, reference.chunk_count);
+        for row in reader.packs() {
+            let known = access.index.numbers(&row.facts().pack)?;
+            is_right &= left.remove(&row.facts().pack) && !known.is_empty();
+        }
+        if !is_right {
+            return Err(unlike(reference.id));
+        }
+    }
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::Damaged, "new segments lack packs of the old ones"))
+    }
+}
+
+fn unlike(id: SegmentId) -> Error {
+    let message = format!("{} does not say what it was made from; test this machine's memory", ObjectName::Segment(id));
+    Error::new(ErrorKind::Damaged, message)
+}
+
+/// Removes, of the segments that were listed before `history` was read, those that a committed one replaces, with their
+/// counts; and, while nobody writes, those that no outcome names.
+///
+/// # Errors
+/// When the store can't be listed or the segments not be removed.
+pub(super) fn remove_replaced(access: &Access, history: &History, listed: &BTreeSet<SegmentId>) -> Result<u64> {
+    let named = history.segments();
+    let mut gone = Vec::new();
+    let mut replaced: BTreeMap<SegmentId, Replaced> = BTreeMap::new();
+    for id in session::present_segments(access)?.iter().filter(|id| named.contains_key(id)) {
+        replaced.extend(session::replaced_by(access, *id)?.into_iter().map(|old| (old.segment, old)));
+    }
+    for id in listed {
+        let is_replaced = named
+            .get(id)
+            .zip(replaced.get(id))
+            .is_some_and(|(named, old)| (named.pack_count, named.chunk_count) == (old.pack_count, old.chunk_count));
+        // Whoever published it without naming it had its session open when it was listed.
+        let is_nobodys = !named.contains_key(id) && history.open.is_empty();
+        if is_replaced || is_nobodys {
+            gone.push(ObjectName::Segment(*id));
+        }
+    }
+    Ok(access.store.remove_all(&gone)?)
+}

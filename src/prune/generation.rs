@@ -1,0 +1,158 @@
+//! One generation: condemned, waited for, looked at again, deleted, retired. Every step may be taken over by another
+//! prune, and taken twice.
+
+use crate::access::Access;
+use crate::error::{Error, ErrorKind, Result};
+use crate::gc::{self, CondemnedBody, DeletedBody};
+use crate::id::{ObjectHash, PackId, SessionId, SnapshotId};
+use crate::progress::Progress;
+use crate::prune::survey::{highest_generation, interrupted};
+use crate::session::CONTROL_BYTES_MAX;
+use crate::store::{Created, ObjectName};
+use crate::wire::List;
+use std::collections::BTreeSet;
+
+/// Most packs that one generation condemns: with as many live snapshots its set is as long as it may be.
+const PACKS_MAX: usize = 1 << 20;
+/// How many packs are removed at once.
+const REMOVED_AT_ONCE: usize = 256;
+
+/// What came of publishing a condemned set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condemning {
+    /// It is published.
+    Done,
+    /// The number was taken since it was noted: choose anew.
+    Taken,
+}
+
+/// Publishes the condemned set of a generation whose number was noted before its packs were chosen.
+///
+/// # Errors
+/// When the store can't take it, or the key's role may not sign it.
+pub(super) fn condemn(
+    access: &Access,
+    generation: u64,
+    session: SessionId,
+    packs: &BTreeSet<PackId>,
+    live: &BTreeSet<SnapshotId>,
+) -> Result<Condemning> {
+    let packs = List(packs.iter().take(PACKS_MAX).copied().collect());
+    let body = CondemnedBody { generation, session, packs, live: List(live.iter().copied().collect()) };
+    let bytes = gc::seal_condemned(&body, &access.ring, &access.chain)?;
+    match access.store.create(&ObjectName::Condemned { generation }, &bytes)? {
+        Created::Exists => return Ok(Condemning::Taken),
+        Created::New => {}
+    }
+    if highest_generation(access)? > generation {
+        // The number was used and retired while this process slept: what was chosen is of another day.
+        delete_nothing(access, generation, ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()))?;
+        return Ok(Condemning::Taken);
+    }
+    Ok(Condemning::Done)
+}
+
+fn delete_nothing(access: &Access, generation: u64, condemned: ObjectHash) -> Result<()> {
+    let body = DeletedBody { generation, condemned, packs: List::default() };
+    let bytes = gc::seal_deleted(&body, &access.ring, &access.chain)?;
+    // Whoever was first has decided it; both decide on what was condemned.
+    let _ = access.store.create(&ObjectName::Deleted { generation }, &bytes)?;
+    Ok(())
+}
+
+/// Publishes the deleted set, and returns the one that counts: this one, or that of whoever was first. None when the
+/// generation was retired while this process slept: then nothing may be deleted.
+///
+/// # Errors
+/// When the store can't take it, or the key's role may not sign it.
+pub(super) fn publish_deleted(
+    access: &Access,
+    generation: u64,
+    condemned: ObjectHash,
+    packs: BTreeSet<PackId>,
+) -> Result<Option<Vec<PackId>>> {
+    let body = DeletedBody { generation, condemned, packs: List(packs.into_iter().collect()) };
+    let bytes = gc::seal_deleted(&body, &access.ring, &access.chain)?;
+    let created = access.store.create(&ObjectName::Deleted { generation }, &bytes)?;
+    let name = ObjectName::Condemned { generation };
+    let bytes = match access.store.read(&name, CONTROL_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => {
+            if created == Created::New {
+                access.store.remove_all(&[ObjectName::Deleted { generation }])?;
+            }
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()) != condemned {
+        return Ok(None);
+    }
+    if created == Created::New {
+        return Ok(Some(body.packs.0));
+    }
+    let bytes = match access.store.read(&ObjectName::Deleted { generation }, CONTROL_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let deleted = gc::open_deleted(generation, &access.ring, &access.chain, &bytes)?;
+    Ok((deleted.body.condemned == condemned).then_some(deleted.body.packs.0))
+}
+
+/// Removes packs that a deleted set lists, and their parity. Returns how many were there.
+///
+/// # Errors
+/// When the store can't remove them, or the caller stops.
+pub(super) fn delete(access: &Access, packs: &[PackId], progress: &dyn Progress) -> Result<u64> {
+    let mut count = 0u64;
+    for some in packs.chunks(REMOVED_AT_ONCE) {
+        if progress.stopped() {
+            return Err(interrupted());
+        }
+        let names: Vec<ObjectName> = some.iter().map(|id| ObjectName::Pack(*id)).collect();
+        count = count.saturating_add(access.store.remove_all(&names)?);
+        let parity: Vec<ObjectName> = some.iter().map(|id| ObjectName::Parity(*id)).collect();
+        access.store.remove_all(&parity)?;
+    }
+    Ok(count)
+}
+
+/// Removes the sets of a generation that nobody needs to know of any more: the condemned one first, so that no pack that
+/// was spared ever looks condemned again.
+///
+/// # Errors
+/// When the store can't remove them.
+pub(super) fn retire(access: &Access, generation: u64) -> Result<()> {
+    access.store.remove_all(&[ObjectName::Condemned { generation }])?;
+    access.store.remove_all(&[ObjectName::Deleted { generation }])?;
+    Ok(())
+}
+
+/// Refuses to collect where the store or the key does not allow it.
+///
+/// # Errors
+/// [`ErrorKind::Denied`] for a role that may not, [`ErrorKind::Unsupported`] for a store that does not show what was
+/// acknowledged or does not create exclusively.
+pub(super) fn check_allowed(access: &Access) -> Result<()> {
+    use crate::config::{Purpose, Role};
+    use crate::store::Fact;
+    access.chain.allows(Purpose::Collect)?;
+    let role = access.ring.role();
+    if !matches!(role, Role::Prune | Role::All) {
+        let message = format!("a key with the role {role} may not prune; use one with the role prune or all");
+        return Err(Error::new(ErrorKind::Denied, message));
+    }
+    let facts = access.store.facts()?;
+    for (fact, what) in [
+        (facts.lists_acknowledged, "that its listings show what was written"),
+        (facts.creates_exclusively, "that of two who create one name only one is told so"),
+    ] {
+        if let Fact::Unproven(reason) = fact {
+            let message =
+                format!("{} could not prove {what}, so nothing is deleted there: {reason}", access.store.describe());
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+    }
+    Ok(())
+}

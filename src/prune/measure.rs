@@ -1,0 +1,151 @@
+//! How much of each pack is needed.
+
+use crate::access::Access;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ChunkId, PackId, SegmentId};
+use crate::index::Extent;
+use crate::progress::Progress;
+use crate::prune::needed::Marks;
+use crate::prune::survey::{Known, Survey, interrupted};
+use crate::segment::{PackRow, SegmentReader};
+use crate::session::read_segment;
+use crate::store::ObjectName;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How much of one pack is needed. Of a chunk with several copies one counts: the one that a look-up finds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Used {
+    pub(super) chunk_count: u64,
+    /// Its share of the pack's bytes, by the frames in which its chunks lie.
+    pub(super) bytes: u64,
+}
+
+/// Measures every pack that stands. Costs a look at every row of every segment.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] when no pack holds a needed chunk: what would be deleted may be all that is left of it.
+pub(super) fn measure(
+    access: &Access,
+    survey: &Survey,
+    marks: &Marks,
+    progress: &dyn Progress,
+) -> Result<BTreeMap<PackId, Used>> {
+    let mut measuring = Measuring { access, survey, marks, flags: Vec::new(), found: Vec::new() };
+    let mut used = BTreeMap::new();
+    let all: BTreeSet<PackId> = survey.packs.keys().copied().collect();
+    for_each_row(access, survey, &all, &mut |row, known| {
+        if progress.stopped() {
+            return Err(interrupted());
+        }
+        let pack = row.facts().pack;
+        if !known.is_present || survey.condemned.contains(&pack) {
+            return measuring.require_other_copies(row);
+        }
+        used.insert(pack, measuring.used(row, known)?);
+        Ok(())
+    })?;
+    Ok(used)
+}
+
+struct Measuring<'a> {
+    access: &'a Access,
+    survey: &'a Survey,
+    marks: &'a Marks,
+    flags: Vec<bool>,
+    found: Vec<Option<Extent>>,
+}
+
+impl Measuring<'_> {
+    fn used(&mut self, row: &PackRow, known: &Known) -> Result<Used> {
+        self.marks.answer(row.ids(), &mut self.flags)?;
+        if !self.flags.contains(&true) {
+            return Ok(Used::default());
+        }
+        let wanted: Vec<ChunkId> =
+            row.ids().iter().zip(&self.flags).filter(|(_, is)| **is).map(|(id, _)| *id).collect();
+        self.access.index.lookup(&wanted, &mut self.found)?;
+        let mut found = self.found.iter();
+        let mut keeps = Vec::with_capacity(row.ids().len());
+        for ((id, place), is_needed) in row.chunks().zip(&self.flags) {
+            let here = Extent::new(known.ordinal, place);
+            let keep = *is_needed
+                && match found.next().copied().flatten().filter(|extent| self.survey.stays(extent, &BTreeSet::new())) {
+                    Some(extent) => extent == here,
+                    // Without a copy that a look-up finds every other one counts.
+                    None => self.access.index.copies(id)?.contains(&here),
+                };
+            keeps.push(keep);
+        }
+        Ok(share(row, &keeps))
+    }
+
+    /// The needed chunks of a pack that is gone, or going, must have another copy, or be there still.
+    fn require_other_copies(&mut self, row: &PackRow) -> Result<()> {
+        self.marks.answer(row.ids(), &mut self.flags)?;
+        for (id, _) in row.ids().iter().zip(&self.flags).filter(|(_, is_needed)| **is_needed) {
+            let copies = self.access.index.copies(*id)?;
+            let is_there = |extent: &Extent| {
+                let known = self.survey.name(extent.pack).and_then(|pack| self.survey.packs.get(&pack));
+                known.is_some_and(|known| known.is_present)
+            };
+            if !copies.iter().any(is_there) {
+                let message = format!(
+                    "nothing is collected while chunk {id}, which a snapshot needs, is lost with {}; check tells which \
+                     files it touches: put the pack back from a second copy of the store, or forget those snapshots",
+                    ObjectName::Pack(row.facts().pack)
+                );
+                return Err(Error::new(ErrorKind::Damaged, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the kept chunks of a pack take of it.
+fn share(row: &PackRow, keeps: &[bool]) -> Used {
+    let mut keeps = keeps.iter();
+    let (mut chunk_count, mut kept, mut all) = (0u64, 0u64, 0u64);
+    for frame in row.frames().frames() {
+        let mut kept_raw = 0u64;
+        for length in frame.lengths {
+            if keeps.next() == Some(&true) {
+                chunk_count = chunk_count.saturating_add(1);
+                kept_raw = kept_raw.saturating_add(u64::from(*length));
+            }
+        }
+        kept = kept.saturating_add(part(frame.place.stored_bytes.into(), kept_raw, frame.raw_bytes().into()));
+        all = all.saturating_add(frame.place.stored_bytes.into());
+    }
+    Used { chunk_count, bytes: part(row.facts().bytes, kept, all) }
+}
+
+/// `whole * part / of`, rounded up.
+fn part(whole: u64, part: u64, of: u64) -> u64 {
+    let product = u128::from(whole).saturating_mul(part.into());
+    u64::try_from(product.div_ceil(u128::from(of.max(1)))).unwrap_or(u64::MAX)
+}
+
+/// Visits the rows of some packs, each once, segment by segment.
+///
+/// # Errors
+/// When a segment can't be read, and those of `each`.
+pub(super) fn for_each_row(
+    access: &Access,
+    survey: &Survey,
+    packs: &BTreeSet<PackId>,
+    each: &mut dyn FnMut(&PackRow, &Known) -> Result<()>,
+) -> Result<()> {
+    let known = packs.iter().filter_map(|id| Some((id, survey.packs.get(id)?)));
+    let segments: BTreeSet<SegmentId> = known.map(|(_, known)| known.segment).collect();
+    for segment in segments {
+        let body = read_segment(access, segment)?;
+        for row in SegmentReader::parse(segment, &body)?.packs() {
+            let pack = row.facts().pack;
+            let known = survey.packs.get(&pack).filter(|known| known.segment == segment && packs.contains(&pack));
+            if let Some(known) = known {
+                each(&row, known)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! The steps of a prune, in order: what earlier ones left, then a generation of its own, then segments and leftovers.
+
+use crate::access::Access;
+use crate::error::Result;
+use crate::id::{PackId, SegmentId, SessionId};
+use crate::outcome::OutcomeKind;
+use crate::progress::{Event, Progress};
+use crate::prune::Look;
+use crate::prune::compact::{self, Inputs, Thoroughness};
+use crate::prune::generation::{self, Condemning};
+use crate::prune::keep;
+use crate::prune::options::{Amount, Chosen, MaxUnused, PruneOptions, PruneReport, WaitingGeneration};
+use crate::prune::repack::repack;
+use crate::prune::roots::Roots;
+use crate::prune::survey::{Survey, bring_up_to_date, list_packs, sound_history};
+use crate::prune::waits::{self, Published};
+use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, Stage, Writer};
+use crate::session_record::SessionKind;
+use crate::store::{Folder, Listed, ObjectName};
+use std::collections::{BTreeSet, HashSet};
+
+/// How often a number is chosen anew because another collector took it.
+const GENERATIONS_MAX: u32 = 16;
+
+/// What other collectors change: by this a prune knows that it was not alone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    generations: Vec<(u64, Stage)>,
+    segments: BTreeSet<SegmentId>,
+}
+
+impl Mark {
+    pub(super) fn of(history: &History) -> Self {
+        Self {
+            generations: history.generations.iter().map(|known| (known.number, known.stage)).collect(),
+            segments: history.segments().into_keys().collect(),
+        }
+    }
+}
+
+/// One run.
+pub(super) struct Prune<'a> {
+    access: &'a Access,
+    options: &'a PruneOptions,
+    progress: &'a dyn Progress,
+    writer: Writer,
+    report: PruneReport,
+}
+
+impl<'a> Prune<'a> {
+    pub(super) fn new(access: &'a Access, options: &'a PruneOptions, progress: &'a dyn Progress) -> Self {
+        let writer =
+            Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
+        Self { access, options, progress, writer, report: PruneReport::default() }
+    }
+
+    pub(super) fn run(mut self, mut look: Look, shown: &Chosen) -> Result<PruneReport> {
+        for generation in look.survey.history.generations.clone() {
+            self.go_on(&mut look, &generation)?;
+        }
+        for _ in 0..GENERATIONS_MAX {
+            if self.begin(&mut look, shown)? == Condemning::Done {
+                break;
+            }
+            let earlier = std::mem::take(&mut look.survey.history);
+            look = crate::prune::look(self.access, earlier, self.options, self.progress)?;
+        }
+        self.report.slack_bytes = look.summary.slack_bytes;
+        self.report.notices.extend(look.survey.notices.iter().cloned());
+        self.tidy(look.survey.history)?;
+        Ok(self.report)
+    }
+
+    /// Ends sessions whose writers are silent, so that nothing waits for them. Says whether there were any.
+    pub(super) fn end_silent(&mut self, earlier: History) -> Result<(History, bool)> {
+        let history = sound_history(self.access, earlier)?;
+        let open = self.observe(&history)?;
+        let silent: Vec<&OpenSession> = open.iter().filter(|session| session.sign.is_silent()).collect();
+        if silent.is_empty() {
+            return Ok((history, false));
+        }
+        for session in silent {
+            session.abort(self.access);
+            self.report.aborted.push(session.id);
+        }
+        Ok((sound_history(self.access, history)?, true))
+    }
+
+    fn observe(&self, history: &History) -> Result<Vec<OpenSession>> {
+        session::observe(self.access, history, self.options.silent_after, BootClock::now())
+    }
+
+    /// Takes a generation as far as it can be taken now.
+    fn go_on(&mut self, look: &mut Look, generation: &Generation) -> Result<()> {
+        match generation.stage {
+            Stage::Condemned => self.decide(look, generation),
+            // A crash, or a removal that failed: what the set lists and is still there goes now.
+            Stage::Deleted => self.delete(look, &generation.packs),
+            Stage::Retiring => Ok(()),
+        }
+    }
+
+    /// Waits for nobody: if every session is decided that was open once the set was published, looks again and publishes
+    /// what is deleted; else leaves that to the next prune.
+    fn decide(&mut self, look: &mut Look, generation: &Generation) -> Result<()> {
+        let Some(condemned) = generation.condemned else { return Ok(()) };
+        let what = (generation.number, condemned, Published::Condemned);
+        let history = &mut look.survey.history;
+        let undecided = waits::undecided(self.access, history, what)?;
+        if !undecided.is_empty() {
+            return self.leave(look, generation, &undecided);
+        }
+        self.progress.event(&Event::Phase("looking again"));
+        // Everything that was waited for is decided, so what it came to need is seen now.
+        *history = sound_history(self.access, std::mem::take(history))?;
+        bring_up_to_date(self.access, history)?;
+        let spared = self.look_again(look, generation)?;
+        let mut packs: BTreeSet<PackId> = generation.packs.iter().copied().collect();
+        packs.retain(|pack| !spared.contains(pack));
+        spared.iter().for_each(|pack| self.report.spared.add(bytes_of(&look.survey, *pack)));
+        match generation::publish_deleted(self.access, generation.number, condemned, packs)? {
+            Some(packs) => {
+                look.survey.condemned.extend(packs.iter().copied());
+                self.delete(look, &packs)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The packs of a generation that came to be needed since they were condemned.
+    fn look_again(&self, look: &mut Look, generation: &Generation) -> Result<BTreeSet<PackId>> {
+        let roots = Roots::of(&look.survey.history);
+        look.marks.cover(self.access, &roots, self.progress)?;
+        look.survey.refresh(self.access, generation.number)?;
+        let candidates: BTreeSet<PackId> = generation.packs.iter().copied().collect();
+        keep::spared(self.access, &look.survey, &look.marks, &candidates)
+    }
+
+    fn leave(&mut self, look: &Look, generation: &Generation, undecided: &BTreeSet<SessionId>) -> Result<()> {
+        let mut packs = Amount::default();
+        generation.packs.iter().for_each(|pack| packs.add(bytes_of(&look.survey, *pack)));
+        let mut sessions = self.observe(&look.survey.history)?;
+        sessions.retain(|session| undecided.contains(&session.id));
+        self.report.waiting.push(WaitingGeneration { generation: generation.number, packs, sessions });
+        Ok(())
+    }
+
+    fn delete(&mut self, look: &Look, packs: &[PackId]) -> Result<()> {
+        self.progress.event(&Event::Phase("deleting packs"));
+        let there: Vec<PackId> = packs.iter().filter(|pack| look.survey.listed.contains_key(*pack)).copied().collect();
+        if generation::delete(self.access, &there, self.progress)? > 0 {
+            there.iter().for_each(|pack| self.report.deleted.add(bytes_of(&look.survey, *pack)));
+        }
+        Ok(())
+    }
+
+    /// A generation of its own: repack, condemn, and go on with it if nobody is at work.
+    fn begin(&mut self, look: &mut Look, shown: &Chosen) -> Result<Condemning> {
+        let chosen = look.chosen.within(shown);
+        if chosen.unused.is_empty() && chosen.repack.is_empty() && chosen.orphans.is_empty() {
+            return Ok(Condemning::Done);
+        }
+        let repacked: BTreeSet<PackId> = chosen.repack.iter().copied().collect();
+        let unused = chosen.unused.into_iter().chain(chosen.orphans);
+        let mut candidates: BTreeSet<PackId> = unused.chain(repacked.iter().copied()).collect();
+        // A copy that is to go as well is none.
+        self.access.index.exclude(&candidates.iter().copied().collect::<Vec<_>>())?;
+        let session = self.repack(look, &repacked)?;
+        look.survey.refresh(self.access, look.survey.generation)?;
+        let spared = keep::spared(self.access, &look.survey, &look.marks, &candidates)?;
+        candidates.retain(|pack| !spared.contains(pack));
+        if candidates.is_empty() {
+            return Ok(Condemning::Done);
+        }
+        let number = look.survey.generation;
+        let condemning = generation::condemn(self.access, number, session, &candidates, &look.roots.live)?;
+        if condemning == Condemning::Taken {
+            return Ok(condemning);
+        }
+        let history = std::mem::take(&mut look.survey.history);
+        look.survey.history = sound_history(self.access, history)?;
+        let own = look.survey.history.generations.iter().find(|known| known.number == number).cloned();
+        if let Some(own) = own {
+            self.go_on(look, &own)?;
+        }
+        Ok(Condemning::Done)
+    }
+
+    /// Copies what is needed of some packs; returns a session of this prune, which is decided.
+    fn repack(&mut self, look: &mut Look, sources: &BTreeSet<PackId>) -> Result<SessionId> {
+        let (access, writer) = (self.access, &self.writer);
+        let mut last = None;
+        if !sources.is_empty() {
+            self.progress.event(&Event::Phase("repacking"));
+            let history = &look.survey.history;
+            let mut sessions = || {
+                let session = Beating::open(access, history, SessionKind::Repack, writer)?;
+                last = Some(session.id());
+                Ok(session)
+            };
+            let compression = self.options.compression;
+            let repacked =
+                repack(access, &look.survey, &look.marks, sources, compression, &mut sessions, self.progress)?;
+            self.report.written = repacked.written;
+            self.report.damaged_count = u64::try_from(repacked.damaged.len()).unwrap_or(u64::MAX);
+            self.report.notices.extend(repacked.damaged);
+        }
+        if let Some(session) = last {
+            return Ok(session);
+        }
+        // A generation names a session of its prune, so that people can tell whose it is.
+        let session = Beating::open(access, &look.survey.history, SessionKind::Repack, writer)?;
+        session.commit(access, OutcomeKind::Repack, Vec::new(), Vec::new())?;
+        Ok(session.id())
+    }
+
+    /// Segments, sets, and what sessions leave behind.
+    fn tidy(&mut self, earlier: History) -> Result<()> {
+        self.progress.event(&Event::Phase("tidying up"));
+        let listed = session::present_segments(self.access)?;
+        let mut history = sound_history(self.access, earlier)?;
+        bring_up_to_date(self.access, &history)?;
+        self.sweep(&history)?;
+        history = self.compact(history)?;
+        let removed = compact::remove_replaced(self.access, &history, &listed)?;
+        self.report.segments_replaced_count = removed;
+        self.retire(history)
+    }
+
+    fn compact(&mut self, history: History) -> Result<History> {
+        let deleted = deleted_packs(&history);
+        let thoroughness = match self.options.max_unused {
+            MaxUnused::Bytes(0) | MaxUnused::Share(0) => Thoroughness::Full,
+            MaxUnused::Bytes(_) | MaxUnused::Share(_) | MaxUnused::Unlimited => Thoroughness::WhereWorthIt,
+        };
+        if Inputs::choose(self.access, &history, &deleted, thoroughness)?.is_empty() {
+            return Ok(history);
+        }
+        self.progress.event(&Event::Phase("compacting segments"));
+        let mut session = Beating::open(self.access, &history, SessionKind::Repack, &self.writer)?;
+        let outcome = self.compact_in(&mut session, history, thoroughness);
+        if outcome.is_err() {
+            session.abort(self.access);
+        }
+        outcome
+    }
+
+    /// The session is open: what is read now can't be deleted from under it without its being waited for.
+    fn compact_in(&self, session: &mut Beating, earlier: History, thoroughness: Thoroughness) -> Result<History> {
+        let history = sound_history(self.access, earlier)?;
+        bring_up_to_date(self.access, &history)?;
+        let deleted = deleted_packs(&history);
+        let inputs = Inputs::choose(self.access, &history, &deleted, thoroughness)?;
+        compact::compact(self.access, session, &history, &inputs, &deleted, self.progress)?;
+        sound_history(self.access, history)
+    }
+
+    /// Removes the sets of generations of which no segment tells any more, but for the highest.
+    fn retire(&self, earlier: History) -> Result<()> {
+        let history = sound_history(self.access, earlier)?;
+        bring_up_to_date(self.access, &history)?;
+        let highest = history.generations.iter().map(|known| known.number).max();
+        let mut listed = None;
+        for known in history.generations.iter().filter(|known| Some(known.number) != highest) {
+            let may_go = match (known.stage, known.condemned) {
+                (Stage::Condemned, _) => false,
+                (Stage::Retiring, _) => true,
+                (Stage::Deleted, None) => false,
+                (Stage::Deleted, Some(condemned)) => {
+                    let packs = match &listed {
+                        Some(packs) => packs,
+                        None => listed.insert(list_packs(self.access)?),
+                    };
+                    let is_named = known.packs.iter().try_fold(false, |is, pack| -> Result<bool> {
+                        Ok(is || packs.contains_key(pack) || self.access.index.find_pack(pack)?.is_some())
+                    })?;
+                    let what = (known.number, condemned, Published::Deleted);
+                    !is_named && waits::undecided(self.access, &history, what)?.is_empty()
+                }
+            };
+            if may_go {
+                generation::retire(self.access, known.number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Session objects, heartbeats and temporary files of sessions that are decided.
+    fn sweep(&self, history: &History) -> Result<()> {
+        let is_decided = |id: &SessionId| history.outcomes.contains_key(id);
+        let mut gone = Vec::new();
+        for folder in [Folder::Heartbeats, Folder::Sessions] {
+            self.access.store.list(folder, &mut |listed| {
+                if let Listed::Object { name: name @ (ObjectName::Session(id) | ObjectName::Heartbeat(id, _)), .. } =
+                    listed
+                    && is_decided(&id)
+                {
+                    gone.push(name);
+                }
+            })?;
+        }
+        self.access.store.remove_all(&gone)?;
+        let nobody_writes = history.open.is_empty();
+        self.access.store.sweep_temporaries(&|owner| owner.as_ref().map_or(nobody_writes, is_decided))?;
+        Ok(())
+    }
+}
+
+fn deleted_packs(history: &History) -> HashSet<PackId> {
+    let deleted = history.generations.iter().filter(|known| known.stage == Stage::Deleted);
+    deleted.flat_map(|known| known.packs.iter().copied()).collect()
+}
+
+fn bytes_of(survey: &Survey, pack: PackId) -> u64 {
+    survey.listed.get(&pack).copied().unwrap_or(0)
+}

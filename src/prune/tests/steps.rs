@@ -1,0 +1,327 @@
+//! One prune at a time, and what it leaves to the next.
+
+use super::world::{Inherit, World, back_up, files, objects, prune};
+use crate::error::ErrorKind;
+use crate::id::SessionId;
+use crate::progress::Silent;
+use crate::prune::{self, MaxUnused, PruneOptions};
+use crate::session::{self, History, Stage, Writer};
+use crate::session_record::SessionKind;
+use crate::store::{Folder, ObjectName, Store};
+use std::time::Duration;
+
+fn folder_count(world: &World, folder: Folder) -> usize {
+    objects(&world.store).keys().filter(|name| name.folder() == folder).count()
+}
+
+/// A session of another machine, where nobody can look for its process.
+fn open_session(world: &World, client: &str) -> session::RunningSession {
+    session::move_to_machine(1);
+    let access = world.client(client);
+    let client = session::load(&access.state_dir).unwrap().client;
+    let number = History::load(&access).unwrap().next_number(client);
+    let open = session::open(&access, client, number, SessionKind::Backup, &Writer::default()).unwrap();
+    session::move_to_machine(2);
+    open
+}
+
+#[test]
+fn a_prune_deletes_what_only_forgotten_snapshots_needed_and_keeps_the_rest() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..6, 40_000));
+    world.back_up("b", &files(3..9, 40_000));
+    world.assert_whole();
+    let before = objects(&world.store).len();
+    let nothing = world.prune();
+    assert_eq!((nothing.deleted.pack_count, nothing.waiting.len()), (0, 0));
+    assert_eq!(folder_count(&world, Folder::Packs), 5, "two contents, two manifests, one stat tree");
+    world.forget(first);
+    let dry = prune::plan(&world.client("owner"), &PruneOptions::default(), &Silent).unwrap();
+    assert!(dry.summary().unused.pack_count >= 1 && dry.summary().repacked.pack_count == 1, "{:?}", dry.summary());
+    assert_eq!(folder_count(&world, Folder::Packs), 5);
+    let report = world.prune();
+    assert_eq!(report.deleted.pack_count, 2, "the first manifest, and the content of which half was needed");
+    assert_eq!(report.written.pack_count, 1);
+    world.assert_whole();
+    let again = world.prune();
+    assert_eq!((again.deleted.pack_count, again.written.pack_count), (0, 0));
+    world.assert_whole();
+    assert!(objects(&world.store).len() <= before + 6, "records and sets, and not more");
+}
+
+#[test]
+fn everything_forgotten_leaves_no_pack() {
+    let world = World::new();
+    for number in 0..3 {
+        let snapshot = world.back_up("a", &files(number..number + 4, 10_000));
+        world.forget(snapshot);
+    }
+    assert!(world.prune().deleted.pack_count > 0);
+    assert_eq!(world.pack_count(), 0);
+    world.back_up("a", &files(0..4, 10_000));
+    world.assert_whole();
+}
+
+#[test]
+fn prune_14_a_generation_waits_for_a_session_that_was_open_and_for_no_later_one() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..4, 10_000));
+    world.forget(first);
+    let open = open_session(&world, "b");
+    let packs = world.pack_count();
+    let report = world.prune();
+    let waiting = &report.waiting[0];
+    assert_eq!((waiting.sessions.len(), waiting.sessions[0].id), (1, open.id), "{report:?}");
+    assert_eq!((world.pack_count(), report.deleted.pack_count), (packs, 0));
+    let later = open_session(&world, "c");
+    open.abort(&world.client("b"));
+    let report = world.prune();
+    assert_eq!((report.waiting.len(), world.pack_count()), (0, 0), "{later:?} is not waited for");
+}
+
+#[test]
+fn prune_6_what_is_condemned_is_stored_anew_and_prune_16_what_came_to_be_needed_is_spared() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..4, 10_000));
+    // A writer that opened its session before the generation was condemned and counts on what it found.
+    let early = world.client("early");
+    let history = History::load(&early).unwrap();
+    session::bring_up_to_date(&early, &history).unwrap();
+    let open = open_session(&world, "waiting");
+    world.forget(first);
+    assert_eq!(world.prune().waiting.len(), 1);
+    let packs = world.pack_count();
+    world.back_up("late", &files(0..4, 10_000));
+    assert!(world.pack_count() >= packs + 3, "no hit lies in a condemned pack");
+    open.abort(&world.client("waiting"));
+    let report = world.prune();
+    assert_eq!(report.spared.pack_count, 0, "every chunk has another copy");
+    world.assert_whole();
+}
+
+#[test]
+fn prune_7_a_parent_is_taken_over_unread_while_every_undecided_generation_counted_it_and_after_they_are_decided() {
+    let world = World::new();
+    let dead = world.back_up("a", &files(0..4, 10_000));
+    let live = world.back_up("b", &files(4..8, 10_000));
+    let open = open_session(&world, "c");
+    world.forget(dead);
+    assert_eq!(world.prune().waiting.len(), 1);
+    let history = History::load(&world.client("d")).unwrap();
+    assert_eq!(history.generations[0].stage, Stage::Condemned);
+    assert!(history.may_inherit(live) && !history.may_inherit(dead));
+    let later = world.back_up("e", &files(8..9, 10_000));
+    assert!(!History::load(&world.client("d")).unwrap().may_inherit(later));
+    open.abort(&world.client("c"));
+    world.prune();
+    let history = History::load(&world.client("d")).unwrap();
+    assert_eq!(history.generations[0].stage, Stage::Deleted, "the sets of the highest generation stay");
+    assert!(history.may_inherit(live) && history.may_inherit(later));
+    back_up(&world.client("f"), &files(0..0, 1), Inherit::WhenAllowed).unwrap();
+    world.assert_whole();
+}
+
+#[test]
+fn a_silent_session_is_ended_and_what_it_stored_goes() {
+    let world = World::new();
+    world.back_up("a", &files(0..4, 10_000));
+    let zombie = open_session(&world, "b");
+    let owner = world.client("owner");
+    let patient = PruneOptions::default();
+    assert_eq!(prune(&owner, &patient).unwrap().aborted, []);
+    let strict = PruneOptions::default().silent_after(Duration::ZERO);
+    assert_eq!(prune(&owner, &strict).unwrap().aborted, [zombie.id]);
+    let body = zombie.outcome(crate::outcome::OutcomeKind::Abort, Vec::new(), Vec::new());
+    let late = zombie.commit(&world.client("b"), &body, None).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Aborted, "prune_5: it never commits");
+}
+
+#[test]
+fn a_damaged_or_missing_control_object_stops_the_collection() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..4, 10_000));
+    world.back_up("a", &files(2..6, 10_000));
+    world.forget(first);
+    let all = objects(&world.store);
+    let mut tried = 0;
+    for (name, bytes) in &all {
+        if !matches!(name.folder(), Folder::Outcomes | Folder::Records | Folder::Segments) {
+            continue;
+        }
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() / 2] ^= 1;
+        let fork = world.fork();
+        fork.store.overwrite(*name, &damaged);
+        let refused = prune(&fork.client("owner"), &PruneOptions::default()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Damaged, "{name}: {refused}");
+        assert_eq!(fork.pack_count(), world.pack_count());
+        let is_last = matches!(name, ObjectName::Outcome(SessionId { number: 4, .. }));
+        if name.folder() == Folder::Records || is_last {
+            // A record that is gone without a trace is no damage that anybody could see, nor is a client's last outcome.
+            continue;
+        }
+        let fork = world.fork();
+        fork.store.remove(name).unwrap();
+        let refused = prune(&fork.client("owner"), &PruneOptions::default()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Damaged, "{name} missing: {refused}");
+        tried += 1;
+    }
+    assert!(tried >= 6, "{tried} objects were taken away");
+}
+
+#[test]
+fn a_needed_chunk_that_is_lost_stops_the_collection() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..4, 10_000));
+    world.back_up("b", &files(4..8, 10_000));
+    world.forget(first);
+    let packs: Vec<ObjectName> =
+        objects(&world.store).into_keys().filter(|name| name.folder() == Folder::Packs).collect();
+    let mut refused = 0;
+    for pack in packs {
+        let fork = world.fork();
+        fork.store.remove(&pack).unwrap();
+        match prune(&fork.client("owner"), &PruneOptions::default()) {
+            Ok(_) => fork.assert_whole(),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 3, "the content, manifest and stat pack of the live snapshot");
+}
+
+#[test]
+fn segments_are_compacted_and_sets_retired() {
+    let world = World::new();
+    let strict = PruneOptions::default().max_unused(MaxUnused::Share(0));
+    for number in 0..6 {
+        let snapshot = world.back_up("a", &files(number..number + 5, 10_000));
+        if number > 0 {
+            world.assert_whole();
+        }
+        if number < 5 {
+            world.forget(snapshot);
+        }
+        prune(&world.client("owner"), &strict).unwrap();
+        world.assert_whole();
+    }
+    prune(&world.client("owner"), &strict).unwrap();
+    assert_eq!(folder_count(&world, Folder::Segments), 1, "all were merged");
+    let history = History::load(&world.client("reader")).unwrap();
+    assert_eq!(history.generations.len(), 1, "only the highest generation is left: {:?}", history.generations);
+    assert!(history.generations[0].number >= 5);
+    world.assert_whole();
+}
+
+#[test]
+fn prune_18_sets_stay_while_a_session_is_open_that_was_so_when_packs_were_deleted() {
+    let world = World::new();
+    let strict = || prune(&world.client("owner"), &PruneOptions::default().max_unused(MaxUnused::Share(0))).unwrap();
+    let first = world.back_up("a", &files(0..4, 10_000));
+    let second = world.back_up("a", &files(10..14, 10_000));
+    world.back_up("a", &files(20..24, 10_000));
+    world.forget(first);
+    // It may be one that compacts segments, and has read what names the packs that are deleted now.
+    let waiting = open_session(&world, "b");
+    assert_eq!(strict().waiting.len(), 1);
+    waiting.abort(&world.client("b"));
+    let open = open_session(&world, "c");
+    assert!(strict().deleted.pack_count > 0);
+    world.forget(second);
+    let generations = || History::load(&world.client("reader")).unwrap().generations.len();
+    strict();
+    strict();
+    assert_eq!(generations(), 2, "the first generation's set stays as long as the session is open");
+    open.abort(&world.client("c"));
+    strict();
+    strict();
+    assert_eq!(generations(), 1);
+    world.assert_whole();
+}
+
+#[test]
+fn prune_12_a_number_that_is_taken_is_chosen_anew() {
+    use crate::prune::generation::{Condemning, condemn};
+    use std::collections::BTreeSet;
+    let world = World::new();
+    let access = world.client("a");
+    let session = SessionId { client: crate::id::ClientId::from_bytes([1; 16]), number: 1 };
+    let condemn = |number| condemn(&access, number, session, &BTreeSet::new(), &BTreeSet::new()).unwrap();
+    assert_eq!(condemn(1), Condemning::Done);
+    assert_eq!(condemn(1), Condemning::Taken);
+    assert_eq!(condemn(3), Condemning::Done);
+    assert_eq!(condemn(2), Condemning::Taken, "it slept while its number was used and retired");
+    let history = History::load(&access).unwrap();
+    let stages: Vec<(u64, Stage)> = history.generations.iter().map(|known| (known.number, known.stage)).collect();
+    assert_eq!(stages, [(1, Stage::Condemned), (2, Stage::Deleted), (3, Stage::Condemned)]);
+}
+
+#[test]
+fn prune_19_a_deleted_set_that_comes_after_its_generation_was_retired_deletes_nothing() {
+    use crate::prune::generation::{condemn, publish_deleted, retire};
+    use std::collections::BTreeSet;
+    let world = World::new();
+    world.back_up("a", &files(0..4, 10_000));
+    let access = world.client("a");
+    let session = SessionId { client: crate::id::ClientId::from_bytes([1; 16]), number: 1 };
+    let packs: BTreeSet<_> = objects(&world.store)
+        .into_keys()
+        .filter_map(|name| if let ObjectName::Pack(id) = name { Some(id) } else { None })
+        .collect();
+    condemn(&access, 1, session, &packs, &BTreeSet::new()).unwrap();
+    let condemned = History::load(&access).unwrap().generations[0].condemned.unwrap();
+    // Another collector spared everything, and retired the generation.
+    assert_eq!(publish_deleted(&access, 1, condemned, BTreeSet::new()).unwrap(), Some(vec![]));
+    retire(&access, 1).unwrap();
+    assert_eq!(publish_deleted(&access, 1, condemned, packs).unwrap(), None);
+    assert_eq!(folder_count(&world, Folder::Gc), 0);
+    world.assert_whole();
+}
+
+#[test]
+fn prune_1_a_key_that_may_not_prune_is_refused_and_so_is_a_store_that_proves_nothing() {
+    struct Unproven(crate::store::MemoryStore);
+    impl Store for Unproven {
+        fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<crate::store::Created, crate::store::StoreError> {
+            self.0.create(name, bytes)
+        }
+        fn spool(&self, session: SessionId) -> Result<Box<dyn crate::store::Spool>, crate::store::StoreError> {
+            self.0.spool(session)
+        }
+        fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, crate::store::StoreError> {
+            self.0.read(name, limit_bytes)
+        }
+        fn open(&self, name: &ObjectName) -> Result<Box<dyn crate::store::Object>, crate::store::StoreError> {
+            self.0.open(name)
+        }
+        fn list(
+            &self,
+            folder: Folder,
+            each: &mut dyn FnMut(crate::store::Listed),
+        ) -> Result<(), crate::store::StoreError> {
+            self.0.list(folder, each)
+        }
+        fn remove_all(&self, names: &[ObjectName]) -> Result<u64, crate::store::StoreError> {
+            self.0.remove_all(names)
+        }
+        fn sweep_temporaries(
+            &self,
+            may_go: &dyn Fn(Option<SessionId>) -> bool,
+        ) -> Result<u64, crate::store::StoreError> {
+            self.0.sweep_temporaries(may_go)
+        }
+        fn facts(&self) -> Result<crate::store::StoreFacts, crate::store::StoreError> {
+            let lists_acknowledged = crate::store::Fact::Unproven("it lags".into());
+            Ok(crate::store::StoreFacts { creates_exclusively: crate::store::Fact::Proven, lists_acknowledged })
+        }
+        fn describe(&self) -> String {
+            "a store that lags".into()
+        }
+    }
+    let world = World::new();
+    let access = world.client_on("a", std::sync::Arc::new(Unproven(world.store.clone())));
+    let refused = prune(&access, &PruneOptions::default()).unwrap_err();
+    assert!(refused.kind() == ErrorKind::Unsupported && refused.to_string().contains("it lags"), "prune_15: {refused}");
+}

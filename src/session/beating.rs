@@ -1,0 +1,83 @@
+//! A session that shows that it lives while one thread works in it, and that continues its client's chain.
+
+use crate::access::Access;
+use crate::error::Result;
+use crate::id::{PackId, SessionId};
+use crate::outcome::{OutcomeKind, SeenEntry, SegmentRef};
+use crate::session::heartbeat;
+use crate::session::history::History;
+use crate::session::running::{self, RunningSession, Writer};
+use crate::session::seen::seen_since;
+use crate::session::state::{self, ClientState};
+use crate::session_record::{HeartbeatBody, SessionKind};
+use crate::wire::List;
+use std::time::{Duration, Instant};
+
+/// How often an open session shows that it lives.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(300);
+
+/// A running session of a collector or of a repair: the one who works also sees to the heartbeats.
+pub struct Beating {
+    session: RunningSession,
+    state: ClientState,
+    seen: Vec<SeenEntry>,
+    beat: u64,
+    beaten: Instant,
+}
+
+impl Beating {
+    /// Opens a session of this client. `history` may be from before.
+    ///
+    /// # Errors
+    /// When the store can't take the session, or the state directory not be read.
+    pub fn open(access: &Access, history: &History, kind: SessionKind, writer: &Writer) -> Result<Self> {
+        // The state first: what another process of this client acknowledges in between is then no rollback.
+        let state = state::load(&access.state_dir)?;
+        let number = history.next_number(state.client).max(state.number.saturating_add(1));
+        let session = running::open(access, state.client, number, kind, writer)?;
+        Ok(Self { session, state, seen: history.seen(), beat: 0, beaten: Instant::now() })
+    }
+
+    /// The session's name.
+    pub const fn id(&self) -> SessionId {
+        self.session.id
+    }
+
+    /// Writes a heartbeat when the last one is some minutes old.
+    ///
+    /// # Errors
+    /// When the store can't take it.
+    pub fn beat_if_due(&mut self, access: &Access) -> Result<()> {
+        if self.beaten.elapsed() < HEARTBEAT_INTERVAL {
+            return Ok(());
+        }
+        self.beaten = Instant::now();
+        self.beat = self.beat.saturating_add(1);
+        heartbeat::beat(access, &HeartbeatBody { id: self.session.id, beat: self.beat })
+    }
+
+    /// Commits what the session wrote.
+    ///
+    /// # Errors
+    /// [`crate::error::ErrorKind::Aborted`] when somebody else ended the session; nothing was committed then.
+    pub fn commit(
+        &self,
+        access: &Access,
+        kind: OutcomeKind,
+        packs: Vec<PackId>,
+        segments: Vec<SegmentRef>,
+    ) -> Result<()> {
+        let mut body = self.session.outcome(kind, packs, segments);
+        body.segments.0.sort_unstable_by_key(|segment| segment.id);
+        body.seen = seen_since(&self.state, &self.seen);
+        let outcome = self.session.commit(access, &body, None)?;
+        let id = self.session.id;
+        let seen = List(self.seen.clone());
+        state::advance(&access.state_dir, &ClientState { client: id.client, number: id.number, outcome, seen })
+    }
+
+    /// Gives the session up.
+    pub fn abort(&self, access: &Access) {
+        self.session.abort(access);
+    }
+}

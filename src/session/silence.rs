@@ -1,0 +1,202 @@
+//! Open sessions and whether their writers are silent. Being wrong about it costs a writer its session, never data.
+//!
+//! A writer on this boot and in this PID namespace is silent as soon as its process is gone. Any other is silent when its
+//! last heartbeat stayed the same between two observations that lie far enough apart by this machine's clock since boot;
+//! the observations are kept in the user's state directory, and another boot begins them anew.
+
+use crate::access::Access;
+use crate::envelope::Described;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ObjectHash, SessionId};
+use crate::session::history::{CONTROL_BYTES_MAX, History};
+use crate::session::liveness::{self, Whereabouts};
+use crate::session::running::RunningSession;
+use crate::session::state::{read_kept, write_kept};
+use crate::session_record::{self, Session, SessionDescription, SessionKind};
+use crate::store::{Folder, Listed, ObjectName};
+use crate::wire::List;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const FILE: &str = "observed-sessions";
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// A session that nobody has decided yet.
+#[derive(Debug, Clone)]
+pub struct OpenSession {
+    /// Its name.
+    pub id: SessionId,
+    /// The hash of the object that opened it.
+    pub hash: ObjectHash,
+    /// What it is for.
+    pub kind: SessionKind,
+    /// When it began by its writer's clock, in nanoseconds since the epoch.
+    pub started_at_ns: i64,
+    /// The host; none when the key at hand can't read it.
+    pub host: Option<Vec<u8>>,
+    /// Its process id on that host.
+    pub pid: u32,
+    /// The number of its last heartbeat; 0 before the first.
+    pub last_beat: u64,
+    /// Whether its writer seems to be there.
+    pub sign: Sign,
+}
+
+/// Whether the writer of a session seems to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// Its process ended without deciding it.
+    Gone,
+    /// It was quiet for too long.
+    Silent,
+    /// Nothing speaks against it.
+    Living,
+}
+
+impl Sign {
+    /// Whether a collector may end the session.
+    pub const fn is_silent(self) -> bool {
+        matches!(self, Self::Gone | Self::Silent)
+    }
+}
+
+/// A clock that no one sets: the machine's time since boot, and which boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootClock {
+    /// Linux's boot id; zero when the system does not tell.
+    pub boot_id: [u8; 16],
+    /// Milliseconds since then, sleep included.
+    pub since_boot_ms: u64,
+}
+
+impl BootClock {
+    /// This machine's, now.
+    pub fn now() -> Self {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        let rest_ms = u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000;
+        let since_boot_ms = seconds.saturating_mul(1000).saturating_add(rest_ms);
+        Self { boot_id: liveness::own().boot_id, since_boot_ms }
+    }
+}
+
+/// What was seen of one session, and when first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+struct Observation {
+    session: SessionId,
+    beat: u64,
+    boot_id: [u8; 16],
+    since_boot_ms: u64,
+}
+
+/// Looks at every open session and remembers what it saw for the next time.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] when the object of an open session can't be believed, or when the store can't be read.
+pub fn observe(
+    access: &Access,
+    history: &History,
+    silent_after: Duration,
+    clock: BootClock,
+) -> Result<Vec<OpenSession>> {
+    let beats = last_beats(access)?;
+    let mut kept: BTreeMap<SessionId, Observation> = BTreeMap::new();
+    for observation in read_kept::<List<Observation>>(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default().0 {
+        kept.insert(observation.session, observation);
+    }
+    let mut seen = Vec::new();
+    let mut open = Vec::new();
+    for id in &history.open {
+        let Some(session) = read_session(access, *id)? else { continue };
+        let last_beat = believed_beat(access, &session, beats.get(id).copied().unwrap_or(0))?;
+        let now =
+            Observation { session: *id, beat: last_beat, boot_id: clock.boot_id, since_boot_ms: clock.since_boot_ms };
+        let first = kept.get(id).filter(|first| continues(first, &now)).copied().unwrap_or(now);
+        let quiet_ms = clock.since_boot_ms.saturating_sub(first.since_boot_ms);
+        let is_quiet = u128::from(quiet_ms) >= silent_after.as_millis();
+        let sign = match liveness::whereabouts(&session.body.liveness) {
+            Whereabouts::Gone => Sign::Gone,
+            Whereabouts::Elsewhere if is_quiet => Sign::Silent,
+            Whereabouts::Elsewhere | Whereabouts::Here => Sign::Living,
+        };
+        seen.push(first);
+        open.push(describe(&session, last_beat, sign));
+    }
+    write_kept(&access.state_dir, FILE, &List(seen))?;
+    Ok(open)
+}
+
+/// Whether nothing has changed between two observations that the same clock timed.
+fn continues(first: &Observation, now: &Observation) -> bool {
+    first.beat == now.beat
+        && first.boot_id == now.boot_id
+        && now.boot_id != [0; 16]
+        && first.since_boot_ms <= now.since_boot_ms
+}
+
+fn last_beats(access: &Access) -> Result<BTreeMap<SessionId, u64>> {
+    let mut beats: BTreeMap<SessionId, u64> = BTreeMap::new();
+    access.store.list(Folder::Heartbeats, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Heartbeat(id, beat), .. } = listed {
+            let last = beats.entry(id).or_default();
+            *last = beat.max(*last);
+        }
+    })?;
+    Ok(beats)
+}
+
+/// The session's object; none when the session was decided and tidied away since it was listed.
+fn read_session(access: &Access, id: SessionId) -> Result<Option<Session>> {
+    let name = ObjectName::Session(id);
+    let bytes = match access.store.read(&name, CONTROL_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    session_record::open(id, &access.ring, &access.chain, &bytes).map(Some).map_err(|cause| {
+        let message = format!("{name}, an open session, can't be believed; end it with `sessions abort {id}`");
+        Error::new(ErrorKind::Damaged, message).because(cause)
+    })
+}
+
+/// A heartbeat counts only if the session's own key signed it; one that does not leaves the session as quiet as before.
+fn believed_beat(access: &Access, session: &Session, beat: u64) -> Result<u64> {
+    if beat == 0 {
+        return Ok(0);
+    }
+    let id = session.body.id;
+    match access.store.read(&ObjectName::Heartbeat(id, beat), CONTROL_BYTES_MAX) {
+        Ok(bytes) => {
+            let opened = session_record::open_heartbeat(id, beat, &access.ring, &access.chain, &bytes);
+            let belongs = opened.is_ok_and(|heartbeat| heartbeat.check_belongs(session).is_ok());
+            Ok(if belongs { beat } else { 0 })
+        }
+        // Replaced by a newer one since it was listed.
+        Err(error) if error.is_not_found() => Ok(beat),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn describe(session: &Session, last_beat: u64, sign: Sign) -> OpenSession {
+    let host = match &session.description {
+        Described::Open(SessionDescription { host, .. }) => Some(host.0.clone()),
+        Described::Absent | Described::Sealed => None,
+    };
+    OpenSession {
+        id: session.body.id,
+        hash: session.hash,
+        kind: session.body.kind,
+        started_at_ns: session.body.started_at_ns,
+        host,
+        pid: session.body.liveness.pid,
+        last_beat,
+        sign,
+    }
+}
+
+impl OpenSession {
+    /// Ends the session by creating its outcome, unless somebody decides it first.
+    pub fn abort(&self, access: &Access) {
+        RunningSession { id: self.id, hash: self.hash }.abort(access);
+    }
+}
