@@ -31,7 +31,13 @@ pub struct Access {
     pub memory_bytes: u64,
     /// How many threads compress, or decode.
     pub threads: usize,
+    /// Brings the index to what is committed now, for readers that find a pack gone: a collector may have moved what was
+    /// in it. None where nothing moves.
+    pub catch_up: Option<CatchUp>,
 }
+
+/// Brings the index of an open repository up to date.
+pub type CatchUp = Arc<dyn Fn(&Access) -> Result<()> + Send + Sync>;
 
 /// The keys that give chunks and nodes their names and cut points their places.
 pub struct Naming {

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod retirement;
+#[cfg(test)]
 mod tests;
 
 use crate::config::ConfigChain;

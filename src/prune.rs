@@ -51,7 +51,7 @@ impl PrunePlan {
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`] when a control object or a needed chunk is missing or can't be believed;
-/// [`ErrorKind::Denied`] and [`ErrorKind::Unsupported`] where pruning is not allowed.
+/// [`ErrorKind::Denied`] when the key's role may not prune.
 pub fn plan(access: &Access, options: &PruneOptions, progress: &dyn Progress) -> Result<PrunePlan> {
     generation::check_allowed(access)?;
     let look = steadily(access, || look(access, History::default(), options, progress))?;
@@ -62,15 +62,39 @@ pub fn plan(access: &Access, options: &PruneOptions, progress: &dyn Progress) ->
 /// stays.
 ///
 /// # Errors
-/// As [`plan`]; besides, when the store fails or the caller stops. The next prune goes on from there.
+/// As [`plan`]; [`ErrorKind::Unsupported`] where the store can't prove what a collector relies on; or when it fails or the
+/// caller stops. The next prune goes on from there.
 pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport> {
     generation::check_allowed(access)?;
+    generation::check_store(access)?;
     let started = std::time::Instant::now();
     let client = session::load(&access.state_dir)?;
     session::check_rollback(&History::load(access)?, &client)?;
     let shown = plan.look.chosen.clone();
-    let mut planned = Some(plan.look);
-    let mut report = steadily(access, || {
+    let outcome = match perform(access, Some(plan.look), &shown, options, progress) {
+        // What may be deleted without storing anything goes first; the rest is for a prune that has space.
+        Err(error) if error.kind() == ErrorKind::NoSpace && access.store.give_up_reserve()? => {
+            let sparing = options.clone().max_unused(MaxUnused::Unlimited);
+            perform(access, None, &shown, &sparing, progress)
+        }
+        outcome => outcome,
+    };
+    // Kept again as soon as there is space; without it everything works but a prune of a full medium.
+    let _ = access.store.keep_reserve();
+    let mut report = outcome?;
+    report.duration = started.elapsed();
+    Ok(report)
+}
+
+/// Takes every step, from what was looked at if nothing has changed since.
+fn perform(
+    access: &Access,
+    mut planned: Option<Box<Look>>,
+    shown: &Chosen,
+    options: &PruneOptions,
+    progress: &dyn Progress,
+) -> Result<PruneReport> {
+    steadily(access, || {
         let mut prune = run::Prune::new(access, options, progress);
         let history = planned.as_mut().map(|look| std::mem::take(&mut look.survey.history)).unwrap_or_default();
         let (history, ended) = prune.end_silent(history)?;
@@ -81,10 +105,8 @@ pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &
             }
             None => Box::new(look(access, history, options, progress)?),
         };
-        prune.run(*look, &shown)
-    })?;
-    report.duration = started.elapsed();
-    Ok(report)
+        prune.run(*look, shown)
+    })
 }
 
 /// Repeats what failed because another collector removed it under our hands. What is still missing when the store has

@@ -133,6 +133,8 @@ impl Repository {
         // The configuration comes last: without it the directory is no repository, and init may be tried again.
         created(store.create(&slot_name, &slot)?, path)?;
         created(store.create(&ObjectName::Config(0), &config)?, path)?;
+        // Without it everything works but a prune of a full medium; the next backup tries again.
+        let _ = store.keep_reserve();
         Ok(ring.repository())
     }
 
@@ -172,6 +174,7 @@ impl Repository {
             cache_dir: options.cache_dir.join(&repository),
             memory_bytes: options.memory_bytes,
             threads: options.threads,
+            catch_up: Some(Arc::new(|access| session::bring_up_to_date(access, &History::load(access)?).map(drop))),
         };
         Ok(Self { access, options, notices: view_notice.into_iter().collect() })
     }
@@ -192,6 +195,8 @@ impl Repository {
                 AcceptRollback::Accept => state = session::replace(&self.access.state_dir)?,
             }
         }
+        // A repository may be older than its reserve, or have been made when there was no space.
+        let _ = self.access.store.keep_reserve();
         backup::run(&self.access, &history, &state, options, progress)
     }
 

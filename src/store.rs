@@ -129,6 +129,23 @@ pub trait Store: Send + Sync {
     /// When a folder can't be read or a file can't be removed.
     fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError>;
 
+    /// Keeps some space aside with which objects can still be removed in order once the medium is full; where it is kept
+    /// already, or little is left, nothing happens.
+    ///
+    /// # Errors
+    /// What the medium says.
+    fn keep_reserve(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Gives that space up. Says whether there was any.
+    ///
+    /// # Errors
+    /// What the medium says.
+    fn give_up_reserve(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Proves what the store can be trusted with, once; later calls answer from memory. A store that can't be
     /// written proves nothing, which is an answer and not an error.
     ///

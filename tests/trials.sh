@@ -1,9 +1,11 @@
 #!/bin/sh
-# The long forms of the trials: 200 kills, a folder with a million entries, a file of 20 GB; `/usr`, `/etc` and
-# `/var/lib` backed up, restored and compared. Needs root, some hours and 80 GB below $TMPDIR (default /var/tmp).
+# The long forms of the trials: 200 kills, a folder with a million entries, a file of 20 GB; six writers and two prunes
+# for ten minutes; a million schedules of the simulation; `/usr`, `/etc` and `/var/lib` backed up, restored and compared.
+# Needs root, some hours and 80 GB below $TMPDIR (default /var/tmp).
 #
 # An interrupted run is resumed by running it again: what is done is listed in target/trials/<commit>-<seed>.log. The
-# result is written to target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills|extents|trees` runs one part.
+# result is written to target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents,
+# crowd, schedules or trees.
 set -eu
 cd "$(dirname "$0")/.."
 part=${1:-all}
@@ -37,6 +39,23 @@ if wanted extents extents; then
     passed && echo extents >>"$log"
 fi
 
+if wanted crowd crowd; then
+    say "six writers and two prunes for ten minutes"
+    HOLDALL_CROWD_SECONDS=600 trial crowd::
+    passed && echo crowd >>"$log"
+fi
+# A million schedules in parts, so that what was interrupted goes on where it was.
+if wanted schedules schedules; then
+    for part_number in $(seq 0 99); do
+        done_before "schedules $part_number" && continue
+        say "schedules from $((seed + part_number * 10000)) on"
+        HOLDALL_SEED=$((seed + part_number * 10000)) HOLDALL_SCHEDULES=10000 \
+            cargo test --release --locked --lib -- --nocapture prune::tests::simulation 2>&1 | tee -a "$result"
+        passed && echo "schedules $part_number" >>"$log"
+    done
+    done_before "schedules 99" && echo schedules >>"$log"
+fi
+
 # The trees of this machine. What changes meanwhile is named by the backup itself, and left out of the comparison.
 tree() {
     holdall=${CARGO_TARGET_DIR:-target}/release/holdall
@@ -67,7 +86,7 @@ for one in /etc /usr /var/lib; do
     fi
 done
 say "result: $result"
-for one in kills extents "tree /etc" "tree /usr" "tree /var/lib"; do
+for one in kills extents crowd schedules "tree /etc" "tree /usr" "tree /var/lib"; do
     done_before "$one" || [ "$part" != all ] || failed=1
 done
 exit "$failed"

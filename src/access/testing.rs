@@ -37,6 +37,7 @@ impl Keys {
             cache_dir: directory.join("cache"),
             memory_bytes: 128 << 20,
             threads: 1,
+            catch_up: None,
         }
     }
 }

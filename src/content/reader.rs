@@ -102,11 +102,16 @@ impl ContentReader {
         Ok(frame)
     }
 
-    /// The bytes of one chunk, proved against its id.
+    /// The bytes of one chunk, proved against its id. One that was moved by a collector since the index was brought up
+    /// to date is looked for anew.
     ///
     /// # Errors
     /// [`ErrorKind::Damaged`] when it is missing or wrong.
     pub fn chunk(&self, id: ChunkId) -> Result<Vec<u8>> {
+        self.steadily(|| self.read_chunk(id))
+    }
+
+    fn read_chunk(&self, id: ChunkId) -> Result<Vec<u8>> {
         let extent = self.locate(id)?;
         let frame = self.frame(&extent)?;
         let bytes = frame.slice(&extent).ok_or_else(|| missing(&id))?;
@@ -151,6 +156,17 @@ impl ContentReader {
         Ok(())
     }
 
+    /// Reads again, from an index that knows what is committed now, what could not be read.
+    fn steadily<T>(&self, read: impl Fn() -> Result<T>) -> Result<T> {
+        match (read(), &self.access.catch_up) {
+            (Err(error), Some(catch_up)) if error.kind() == ErrorKind::Damaged => {
+                catch_up(&self.access)?;
+                read()
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
     fn cache(&self) -> std::sync::MutexGuard<'_, FrameCache> {
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -164,7 +180,19 @@ impl NodeSource for ContentReader {
     type Error = Error;
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
+<<<<<<< HEAD
         self.node_at(&self.locate(id.as_chunk())?, id)
+=======
+        self.steadily(|| {
+            let extent = self.locate(id.as_chunk())?;
+            let frame = self.frame(&extent)?;
+            let bytes = frame.slice(&extent).ok_or_else(|| missing(&id))?;
+            if self.access.naming.node_ids.id(bytes) != id {
+                return Err(wrong(&id));
+            }
+            Ok(Arc::from(bytes))
+        })
+>>>>>>> 502205b (A full medium can be pruned, readers find what a prune moved, and the end of a generation has a model)
     }
 }
 

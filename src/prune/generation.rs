@@ -2,13 +2,14 @@
 //! prune, and taken twice.
 
 use crate::access::Access;
+use crate::config::{Purpose, Role};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gc::{self, CondemnedBody, DeletedBody};
 use crate::id::{ObjectHash, PackId, SessionId, SnapshotId};
 use crate::progress::Progress;
 use crate::prune::survey::{highest_generation, interrupted};
 use crate::session::CONTROL_BYTES_MAX;
-use crate::store::{Created, ObjectName};
+use crate::store::{Created, Fact, ObjectName};
 use crate::wire::List;
 use std::collections::BTreeSet;
 
@@ -129,28 +130,37 @@ pub(super) fn retire(access: &Access, generation: u64) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to collect where the store or the key does not allow it.
+/// Refuses to collect where the key does not allow it.
 ///
 /// # Errors
-/// [`ErrorKind::Denied`] for a role that may not, [`ErrorKind::Unsupported`] for a store that does not show what was
-/// acknowledged or does not create exclusively.
+/// [`ErrorKind::Denied`] for a role that may not, [`ErrorKind::Unsupported`] in a repository that needs to be understood
+/// better than this program does.
 pub(super) fn check_allowed(access: &Access) -> Result<()> {
-    use crate::config::{Purpose, Role};
-    use crate::store::Fact;
     access.chain.allows(Purpose::Collect)?;
     let role = access.ring.role();
-    if !matches!(role, Role::Prune | Role::All) {
-        let message = format!("a key with the role {role} may not prune; use one with the role prune or all");
-        return Err(Error::new(ErrorKind::Denied, message));
+    if matches!(role, Role::Prune | Role::All) {
+        return Ok(());
     }
-    let facts = access.store.facts()?;
+    let message = format!("a key with the role {role} may not prune; use one with the role prune or all");
+    Err(Error::new(ErrorKind::Denied, message))
+}
+
+/// Refuses to collect where the store can't be relied upon. On a full medium the proof takes from the reserve.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`] for a store that does not show what was acknowledged or does not create exclusively.
+pub(super) fn check_store(access: &Access) -> Result<()> {
+    let facts = match access.store.facts() {
+        Err(error) if error.is_no_space() && access.store.give_up_reserve()? => access.store.facts(),
+        facts => facts,
+    }?;
     for (fact, what) in [
         (facts.lists_acknowledged, "that its listings show what was written"),
         (facts.creates_exclusively, "that of two who create one name only one is told so"),
     ] {
         if let Fact::Unproven(reason) = fact {
-            let message =
-                format!("{} could not prove {what}, so nothing is deleted there: {reason}", access.store.describe());
+            let place = access.store.describe();
+            let message = format!("{place} could not prove {what}, so nothing is deleted there: {reason}");
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
     }

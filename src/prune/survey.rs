@@ -192,10 +192,9 @@ impl CommittedPacks {
 pub(super) fn sound_history(access: &Access, earlier: History) -> Result<History> {
     let mut history = earlier.reload(access)?;
     if let Some(trouble) = history.troubles.first() {
-        let kind = match trouble.error.kind() {
-            kind @ (ErrorKind::Unsupported | ErrorKind::Io | ErrorKind::Denied) => kind,
-            _ => ErrorKind::Damaged,
-        };
+        let kind = trouble.error.kind();
+        let is_damage = !matches!(kind, ErrorKind::Unsupported | ErrorKind::Io | ErrorKind::Denied);
+        let kind = if is_damage { ErrorKind::Damaged } else { kind };
         let message = format!(
             "nothing is collected while {} can't be believed ({}); put it back from a second copy of the store, and run \
              check",

@@ -78,7 +78,7 @@ fn write_frame(window: &Window<'_>, wants: &[(Extent, Want)]) -> Result<()> {
     let frame = match window.reader().decode_frame(first) {
         Ok(frame) => frame,
         Err(error) if error.kind() == ErrorKind::Damaged => {
-            return wants.iter().try_for_each(|(_, want)| window.lose(want, again(&error)));
+            return wants.iter().try_for_each(|(_, want)| write_from_elsewhere(window, want, &error));
         }
         Err(error) => return Err(error),
     };
@@ -90,6 +90,16 @@ fn write_frame(window: &Window<'_>, wants: &[(Extent, Want)]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Looks once more for a chunk whose frame can't be read: a collector may have moved it, or there is another copy.
+fn write_from_elsewhere(window: &Window<'_>, want: &Want, error: &Error) -> Result<()> {
+    match window.reader().chunk(want.id) {
+        Ok(bytes) if u64::try_from(bytes.len()) == Ok(want.bytes) => window.put_chunk(want, &bytes),
+        Ok(_) => window.lose(want, again(error)),
+        Err(lost) if lost.kind() == ErrorKind::Damaged => window.lose(want, again(error)),
+        Err(error) => Err(error),
+    }
 }
 
 /// The bytes of a chunk, proved against its id; once for all wants of one chunk, which stand side by side.

@@ -6,6 +6,7 @@
 
 mod folder;
 mod probe;
+mod reserve;
 mod root;
 mod steps;
 mod temporary;
@@ -114,6 +115,14 @@ impl Store for LocalStore {
 
     fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
         folder::sweep(&self.root, may_go)
+    }
+
+    fn keep_reserve(&self) -> Result<(), StoreError> {
+        reserve::keep(&self.root)
+    }
+
+    fn give_up_reserve(&self) -> Result<bool, StoreError> {
+        reserve::give_up(&self.root)
     }
 
     fn facts(&self) -> Result<StoreFacts, StoreError> {

@@ -7,6 +7,7 @@
     reason = "a trial that meets something else has failed, and one that was skipped or measured says so"
 )]
 
+mod crowd;
 mod extent;
 mod future;
 mod kill;

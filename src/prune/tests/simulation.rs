@@ -10,6 +10,7 @@ use crate::prune::{MaxUnused, PruneOptions};
 use crate::session::{self, History, move_to_machine};
 use crate::store::{Created, Folder, Listed, MemoryStore, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
 use rustix::io::Errno;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -302,6 +303,16 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn whatever_the_schedule_no_live_snapshot_ever_lacks_a_chunk() {
     let (first, count) = (number("HOLDALL_SEED", 1), number("HOLDALL_SCHEDULES", SCHEDULES));
     let started = std::time::Instant::now();
-    let steps: u64 = (first..first + count).map(run).sum();
+    let next = AtomicU64::new(first);
+    let run_some = || {
+        let seeds =
+            std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < first + count));
+        seeds.map(run).sum::<u64>()
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let steps: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(run_some)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
     println!("{count} schedules from seed {first} on, {steps} steps, {:.1} s", started.elapsed().as_secs_f64());
 }

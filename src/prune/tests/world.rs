@@ -152,8 +152,8 @@ pub(super) fn back_up(access: &Access, files: &Files, inherit: Inherit) -> Resul
 fn write(access: &Access, main: RunningSession, files: &Files, inherit: Inherit) -> Result<SnapshotId> {
     let history = History::load(access)?;
     session::bring_up_to_date(access, &history)?;
-    let live = session::all(&history).into_iter().filter(|snapshot| !snapshot.forgotten);
-    let parent = live.filter(|snapshot| history.may_inherit(snapshot.id)).last();
+    let fits = |snapshot: &session::Snapshot| !snapshot.forgotten && history.may_inherit(snapshot.id);
+    let parent = session::all(&history).into_iter().rfind(fits);
     let parent = parent.filter(|_| inherit == Inherit::WhenAllowed);
     if let Some(parent) = parent {
         let component = &parent.components[0];

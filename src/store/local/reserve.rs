@@ -1,0 +1,38 @@
+//! Space that is given up when the medium is full, so that a prune can write what it must before it may delete.
+
+use super::super::StoreError;
+use super::root::Root;
+use rustix::fs::{FallocateFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+const NAME: &str = "reserve";
+/// Room for the two sets of a prune of some fifty thousand packs, and the little else that it writes.
+const RESERVE_BYTES: u64 = 4 << 20;
+/// A medium with less left than so many times the reserve is better used otherwise.
+const SPARE_FACTOR: u64 = 8;
+
+/// Makes the file unless it is there. Its blocks are allocated: a hole would reserve nothing.
+pub(super) fn keep(root: &Root) -> Result<(), StoreError> {
+    let failed = |error: Errno| root.error("reserving", NAME, error.into());
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let status = rustix::fs::statat(root.directory(), NAME, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+    if status.is_ok_and(|status| u64::try_from(status.st_size).unwrap_or(0) >= RESERVE_BYTES) {
+        return Ok(());
+    }
+    let space = rustix::fs::fstatvfs(root.directory()).map_err(failed)?;
+    if space.f_bavail.saturating_mul(space.f_frsize) < RESERVE_BYTES.saturating_mul(SPARE_FACTOR) {
+        return Ok(());
+    }
+    let file = rustix::fs::openat(root.directory(), NAME, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
+        Ok(()) => Ok(()),
+        // Somebody filled the medium meanwhile, or it can't reserve: then there is no reserve.
+        Err(_) => root.unlink(NAME).map(drop),
+    }
+}
+
+/// Removes the file. Says whether it held anything.
+pub(super) fn give_up(root: &Root) -> Result<bool, StoreError> {
+    let status = rustix::fs::statat(root.directory(), NAME, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+    Ok(root.unlink(NAME)? && status.is_ok_and(|status| status.st_size > 0))
+}
