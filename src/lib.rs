@@ -47,13 +47,8 @@
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc); *3* store, index,
-<<<<<<< HEAD
 //! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, check,
 //! prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
-=======
-//! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* backup, restore, check, prune,
-//! scrub, stats; *9* repository. What is on disk is written down byte by byte in the folder `format-spec`.
->>>>>>> 502205b (A full medium can be pruned, readers find what a prune moved, and the end of a generation has a model)
 
 pub mod error;
 pub mod id;

@@ -10,25 +10,23 @@ mod choose;
 mod compact;
 mod generation;
 mod keep;
+mod marks;
 mod measure;
-mod needed;
 mod options;
 mod repack;
-mod roots;
 mod run;
 mod survey;
 mod waits;
 
-pub use needed::Needed;
 pub use options::{Amount, MaxUnused, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
-pub use roots::Roots;
 
 use crate::access::Access;
 use crate::error::{ErrorKind, Result};
+use crate::needed::Roots;
 use crate::progress::{Event, Progress};
 use crate::session::{self, History};
 use choose::{Candidate, Choice, Limits};
-use needed::Marks;
+use marks::Marks;
 use options::Chosen;
 use survey::Survey;
 

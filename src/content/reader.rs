@@ -180,19 +180,7 @@ impl NodeSource for ContentReader {
     type Error = Error;
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
-<<<<<<< HEAD
-        self.node_at(&self.locate(id.as_chunk())?, id)
-=======
-        self.steadily(|| {
-            let extent = self.locate(id.as_chunk())?;
-            let frame = self.frame(&extent)?;
-            let bytes = frame.slice(&extent).ok_or_else(|| missing(&id))?;
-            if self.access.naming.node_ids.id(bytes) != id {
-                return Err(wrong(&id));
-            }
-            Ok(Arc::from(bytes))
-        })
->>>>>>> 502205b (A full medium can be pruned, readers find what a prune moved, and the end of a generation has a model)
+        self.steadily(|| self.node_at(&self.locate(id.as_chunk())?, id))
     }
 }
 

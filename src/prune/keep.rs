@@ -4,8 +4,8 @@ use crate::access::Access;
 use crate::error::Result;
 use crate::id::{ChunkId, PackId};
 use crate::index::Extent;
+use crate::prune::marks::Marks;
 use crate::prune::measure::for_each_row;
-use crate::prune::needed::Marks;
 use crate::prune::survey::Survey;
 use std::collections::BTreeSet;
 

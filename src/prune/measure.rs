@@ -4,8 +4,9 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::index::Extent;
+use crate::needed::PackUse;
 use crate::progress::Progress;
-use crate::prune::needed::Marks;
+use crate::prune::marks::Marks;
 use crate::prune::survey::{Known, Survey, interrupted};
 use crate::segment::{PackRow, SegmentReader};
 use crate::session::read_segment;
@@ -20,7 +21,7 @@ pub(super) struct Used {
     pub(super) bytes: u64,
 }
 
-/// Measures every pack that stands. Costs a look at every row of every segment.
+/// Measures every pack that stands. Costs a look at the rows of the packs that are used in part.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`] when no pack holds a needed chunk: what would be deleted may be all that is left of it.
@@ -32,8 +33,17 @@ pub(super) fn measure(
 ) -> Result<BTreeMap<PackId, Used>> {
     let mut measuring = Measuring { access, survey, marks, flags: Vec::new(), found: Vec::new() };
     let mut used = BTreeMap::new();
-    let all: BTreeSet<PackId> = survey.packs.keys().copied().collect();
-    for_each_row(access, survey, &all, &mut |row, known| {
+    let mut open: BTreeSet<PackId> = BTreeSet::new();
+    for (id, known) in &survey.packs {
+        match marks.pack_use(known.ordinal)? {
+            Some(PackUse { chunk_count: 0, .. }) if !known.is_disputed => {}
+            Some(all) if all.chunk_count == known.chunk_count && known.is_present => {
+                used.insert(*id, Used { chunk_count: all.chunk_count, bytes: known.bytes });
+            }
+            _ => drop(open.insert(*id)),
+        }
+    }
+    for_each_row(access, survey, &open, &mut |row, known| {
         if progress.stopped() {
             return Err(interrupted());
         }

@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::error::Result;
 use crate::id::{PackId, SegmentId, SessionId};
+use crate::needed::Roots;
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
 use crate::prune::Look;
@@ -11,7 +12,6 @@ use crate::prune::generation::{self, Condemning};
 use crate::prune::keep;
 use crate::prune::options::{Amount, Chosen, MaxUnused, PruneOptions, PruneReport, WaitingGeneration};
 use crate::prune::repack::repack;
-use crate::prune::roots::Roots;
 use crate::prune::survey::{Survey, bring_up_to_date, list_packs, sound_history};
 use crate::prune::waits::{self, Published};
 use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, Stage, Writer};

@@ -18,6 +18,7 @@ pub(super) struct Known {
     pub(super) ordinal: PackOrdinal,
     pub(super) class: Class,
     pub(super) bytes: u64,
+    pub(super) chunk_count: u64,
     pub(super) segment: SegmentId,
     /// Whether the listing showed it.
     pub(super) is_present: bool,
@@ -85,6 +86,7 @@ impl Survey {
                 ordinal,
                 class: entry.class,
                 bytes: entry.bytes,
+                chunk_count: entry.chunk_count,
                 segment: entry.segment,
                 is_present: false,
                 is_disputed: false,

@@ -45,6 +45,7 @@ fn a_prune_works_without_a_free_byte_and_puts_its_reserve_back() {
     forget(&access, first).unwrap();
     let mut filler = std::fs::File::create(place.join("filler")).unwrap();
     while std::io::Write::write_all(&mut filler, &[1; 4096]).is_ok() {}
+    drop(filler);
     let full = back_up(&files(200..210, 100_000)).unwrap_err();
     assert_eq!(full.kind(), ErrorKind::NoSpace, "{full}");
     let report = prune(&world.client_on("owner", Arc::clone(&store)), &PruneOptions::default()).unwrap();

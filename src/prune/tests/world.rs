@@ -9,13 +9,12 @@ use crate::error::Result;
 use crate::frame::Compression;
 use crate::id::{ClientId, SessionId, SnapshotId};
 use crate::layout::Class;
-use crate::manifest::{Body, Content, Entry, Item, ItemList, Key, StatEntry, TreeBuilder};
+use crate::manifest::{Body, Content, Cursor, Entry, Item, ItemList, Key, StatEntry, TreeBuilder};
 use crate::outcome::{
     Component, ComponentDescription, ComponentKind, ComponentState, Counts, OutcomeDescription, OutcomeKind,
 };
 use crate::progress::Silent;
-use crate::prune::needed::reach;
-use crate::prune::{self, PruneOptions, PruneReport, Roots};
+use crate::prune::{self, PruneOptions, PruneReport};
 use crate::record::{self, RecordBody, RecordKind};
 use crate::session::{self, History, Ledger, RunningSession, Writer};
 use crate::session_record::SessionKind;
@@ -306,11 +305,20 @@ pub(super) fn whole(access: &Access) -> Result<()> {
     assert!(history.troubles.is_empty(), "{:?}", history.troubles);
     let lost = session::bring_up_to_date(access, &history)?;
     assert_eq!(lost, [], "segments are lost");
-    let roots = Roots::of(&history);
     let reader = ContentReader::new(access.clone());
-    for id in reach(access, &roots, &Silent)? {
-        let readable = access.index.copies(id)?.into_iter().any(|extent| reader.decode_frame(&extent).is_ok());
-        assert!(readable, "{id:?} is needed and lost");
+    for snapshot in session::all(&history).iter().filter(|snapshot| !snapshot.forgotten) {
+        let component = &snapshot.components[0];
+        let mut entries = Cursor::<Entry, _>::new(&reader, component.manifest.unwrap());
+        while let Some(entry) = entries.next_row()? {
+            for list in entry.item_lists() {
+                let ItemList::Few(items) = list else { panic!("each file is one chunk") };
+                for item in items {
+                    let Item::Chunk { id, .. } = item else { panic!("no file has zeros") };
+                    reader.chunk(*id)?;
+                }
+            }
+        }
+        assert!(Cursor::<StatEntry, _>::new(&reader, component.stat.unwrap()).next_row()?.is_none());
     }
     Ok(())
 }
