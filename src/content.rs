@@ -12,7 +12,7 @@ mod reader;
 
 pub use claim::{Claim, Claims};
 pub use closed_pack::ClosedPack;
-pub use frame_cache::{DecodedFrame, OpenPack, open_pack};
+pub use frame_cache::{DecodedFrame, FrameBytes, FrameScratch, OpenPack, open_pack};
 pub use framer::{FrameWriter, Framer, Handover, RawFrame, StoredTotals};
 pub use keys::RingKeys;
 pub(crate) use node_writer::NODE_FRAME_BYTES_TARGET;

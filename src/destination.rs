@@ -28,6 +28,7 @@ pub use metadata::{Aspect, Metadata, Owner, Shortfall};
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fd::OwnedFd;
@@ -122,6 +123,11 @@ pub struct Destination {
     files: Mutex<OpenTable<TargetFile>>,
     /// Modes of directories that were there and were made accessible, until their final mode is set.
     opened_up: Mutex<BTreeMap<Vec<u8>, u16>>,
+    /// Whose the files are that this process makes: user and group.
+    maker: (u32, u32),
+    /// Whether a directory that was there hands a list of rights to what is made in it, so that new files must be looked
+    /// at for one.
+    bequeaths: AtomicBool,
 }
 
 impl std::fmt::Debug for Destination {
@@ -145,10 +151,13 @@ impl Destination {
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, target, flags, Mode::empty()).map_err(refused)?;
+        let bequeaths = metadata::bequeaths_rights(&root);
         Ok(Self {
             handles: Handles::new(root, DIRECTORY_COUNT_MAX),
             files: Mutex::new(OpenTable::new(FILE_COUNT_MAX)),
             opened_up: Mutex::default(),
+            maker: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+            bequeaths: AtomicBool::new(bequeaths),
         })
     }
 
@@ -227,6 +236,9 @@ impl Destination {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = openat(&place.directory, place.name, flags, Mode::empty())?;
         let mode = look_through(&handle)?.stx_mode & 0o7777;
+        if made == Made::Reused && metadata::bequeaths_rights(&handle) {
+            self.bequeaths.store(true, Ordering::Relaxed);
+        }
         if mode & 0o700 != 0o700 {
             match metadata::set_mode(&handle, mode | 0o700) {
                 Ok(()) if made == Made::Reused => {

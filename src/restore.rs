@@ -1,5 +1,9 @@
 //! Restoring: walk the manifest in windows, find the chunks, read every frame of a window once and in the order of the
 //! packs, prove every chunk, write it wherever it is wanted; then owners, attributes, modes and times.
+//!
+//! ```text
+//! planner (1 thread: manifest, directories, links) -> windows, in order -> frames on all cores -> files -> metadata
+//! ```
 
 mod options;
 mod outcome;
@@ -19,8 +23,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Key;
 use crate::progress::{Event, Progress};
 use crate::session::{Snapshot, SnapshotComponent};
+use crossbeam_channel::bounded;
 use outcome::Outcome;
 use plan::Planner;
+use window::Writer;
 
 /// Restores what the options select.
 ///
@@ -68,16 +74,33 @@ fn restore_component(
         }
         return Ok(false);
     };
-    let Some(mut entries) = tree::entries_at(reader, root, &options.path)? else { return Ok(false) };
-    let mut planner = Planner::new(reader, destination, component, options, outcome);
+    let Some(entries) = tree::entries_at(reader, root, &options.path)? else { return Ok(false) };
+    let writer = Writer::new(reader, destination, outcome);
+    // One window waits while one is written and one is planned.
+    let (sender, windows) = bounded(1);
+    std::thread::scope(|scope| {
+        let written = scope.spawn(|| {
+            // Dropped when writing fails, which ends the planning.
+            let windows = windows;
+            windows.iter().try_for_each(|window| writer.write(window))
+        });
+        let planner = Planner::new(&writer, destination, component, options, outcome, sender);
+        let planned = plan(entries, planner, outcome);
+        let written = written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // What stopped the writing is the cause of what the planner then ran into.
+        written.and(planned)
+    })?;
+    Ok(true)
+}
+
+fn plan(mut entries: tree::Entries<'_>, mut planner: Planner<'_>, outcome: &Outcome<'_>) -> Result<()> {
     while let Some(entry) = entries.next_entry(outcome)? {
         if outcome.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
         }
         planner.take(entry)?;
     }
-    planner.finish()?;
-    Ok(true)
+    planner.finish()
 }
 
 fn nothing_there(snapshot: &Snapshot, path: &Key) -> Error {

@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::content::RingKeys;
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::Frame;
+use crate::frame::FrameDecoder;
 use crate::id::PackId;
 use crate::index::{Extent, PackOrdinal};
 use crate::layout::HEADER_BYTES_MAX;
@@ -15,14 +15,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How many packs are kept open. Each is a file descriptor and a few hundred bytes.
 const OPEN_PACKS_MAX: usize = 32;
 
-/// The raw bytes of one frame.
+/// What one thread reads frames with, kept from frame to frame: a frame is some mebibytes, and memory that is new for
+/// each of them costs as much as copying it.
+#[derive(Default)]
+pub struct FrameScratch {
+    pub(super) stored: Vec<u8>,
+    pub(super) decoder: FrameDecoder,
+}
+
+/// The raw bytes of one frame: all chunks, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameBytes<'s> {
+    raw: &'s [u8],
+}
+
+impl<'s> FrameBytes<'s> {
+    pub(super) const fn new(raw: &'s [u8]) -> Self {
+        Self { raw }
+    }
+
+    /// The bytes at an extent's place; none when the frame is shorter than the index believes.
+    pub fn slice(&self, extent: &Extent) -> Option<&'s [u8]> {
+        let start = usize::try_from(extent.chunk_offset).ok()?;
+        let end = start.checked_add(usize::try_from(extent.chunk_bytes).ok()?)?;
+        self.raw.get(start..end)
+    }
+}
+
+/// [`FrameBytes`] in memory of their own.
 pub struct DecodedFrame {
     raw: Vec<u8>,
 }
 
 impl DecodedFrame {
-    pub(super) fn copy_of(frame: &Frame<'_>) -> Self {
-        Self { raw: frame.raw_bytes().to_vec() }
+    pub(super) fn copy_of(frame: &FrameBytes<'_>) -> Self {
+        Self { raw: frame.raw.to_vec() }
     }
 
     /// All chunks, one after the other.
@@ -32,9 +59,7 @@ impl DecodedFrame {
 
     /// The bytes at an extent's place; none when the frame is shorter than the index believes.
     pub fn slice(&self, extent: &Extent) -> Option<&[u8]> {
-        let start = usize::try_from(extent.chunk_offset).ok()?;
-        let end = start.checked_add(usize::try_from(extent.chunk_bytes).ok()?)?;
-        self.raw.get(start..end)
+        FrameBytes::new(&self.raw).slice(extent)
     }
 }
 

@@ -1,9 +1,8 @@
 //! The way back: from an id to the bytes that hash to it. Every seal, length and id is checked on the way.
 
 use crate::access::Access;
-use crate::content::frame_cache::{DecodedFrame, FrameCache, PackShelf};
+use crate::content::frame_cache::{DecodedFrame, FrameBytes, FrameCache, FrameScratch, PackShelf};
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::FrameDecoder;
 use crate::id::{ChunkId, NodeId};
 use crate::index::Extent;
 use crate::manifest::{Item, NodeSource};
@@ -18,14 +17,14 @@ pub struct ContentReader {
     access: Access,
     shelf: PackShelf,
     frames: Mutex<FrameCache>,
-    decoders: Mutex<Vec<FrameDecoder>>,
+    scratches: Mutex<Vec<FrameScratch>>,
 }
 
 impl ContentReader {
     /// Starts with nothing cached.
     pub fn new(access: Access) -> Self {
         let shelf = PackShelf::new(access.clone());
-        Self { access, shelf, frames: Mutex::new(FrameCache::new(CACHE_BYTES_MAX)), decoders: Mutex::default() }
+        Self { access, shelf, frames: Mutex::new(FrameCache::new(CACHE_BYTES_MAX)), scratches: Mutex::default() }
     }
 
     /// The repository that is read.
@@ -70,22 +69,29 @@ impl ContentReader {
         Ok(copies.first().copied())
     }
 
-    /// Reads, opens and decodes one frame, without the cache.
+    /// Reads, opens and decodes one frame into a thread's own memory, without the cache and without a copy.
     ///
     /// # Errors
     /// [`ErrorKind::Damaged`] when it is missing or wrong in any way; the message names the pack and the place.
-    pub fn decode_frame(&self, extent: &Extent) -> Result<DecodedFrame> {
+    pub fn read_frame<'s>(&self, extent: &Extent, scratch: &'s mut FrameScratch) -> Result<FrameBytes<'s>> {
         let pack = self.shelf.take(extent.pack)?;
-        let mut stored = vec![0; usize::try_from(extent.frame_bytes).unwrap_or(usize::MAX)];
-        pack.object.read_at(u64::from(extent.frame_offset), &mut stored)?;
-        let plaintext =
-            &*pack.opener.open_frame(extent.place().frame, &mut stored).map_err(|cause| pack.damaged(extent, cause))?;
-        let mut decoder = self.take_decoder();
-        let decoded = match decoder.decode(plaintext) {
-            Ok(frame) => Ok(DecodedFrame::copy_of(&frame)),
-            Err(cause) => Err(pack.damaged(extent, cause)),
-        };
-        self.decoders.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
+        let FrameScratch { stored, decoder } = scratch;
+        stored.resize(usize::try_from(extent.frame_bytes).unwrap_or(usize::MAX), 0);
+        pack.object.read_at(u64::from(extent.frame_offset), stored)?;
+        let opened = pack.opener.open_frame(extent.place().frame, stored);
+        let plaintext = &*opened.map_err(|cause| pack.damaged(extent, cause))?;
+        let frame = decoder.decode(plaintext).map_err(|cause| pack.damaged(extent, cause))?;
+        Ok(FrameBytes::new(frame.raw_bytes()))
+    }
+
+    /// As [`Self::read_frame`], into memory of the frame's own.
+    ///
+    /// # Errors
+    /// As [`Self::read_frame`].
+    pub fn decode_frame(&self, extent: &Extent) -> Result<DecodedFrame> {
+        let mut scratch = self.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let decoded = self.read_frame(extent, &mut scratch).map(|frame| DecodedFrame::copy_of(&frame));
+        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         decoded
     }
 
@@ -134,6 +140,26 @@ impl ContentReader {
         Ok(Arc::from(bytes))
     }
 
+    /// The bytes of a chunk from any place but one where it was found damaged; none when no other copy is whole.
+    ///
+    /// # Errors
+    /// When the index or the store fails.
+    pub fn another_copy(&self, id: ChunkId, damaged: &Extent) -> Result<Option<Vec<u8>>> {
+        for extent in self.access.index.copies(id)?.iter().filter(|extent| *extent != damaged) {
+            match self.decode_frame(extent) {
+                Ok(frame) => {
+                    let bytes = frame.slice(extent).filter(|bytes| self.access.naming.chunk_ids.id(bytes) == id);
+                    if let Some(bytes) = bytes {
+                        return Ok(Some(bytes.to_vec()));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Damaged => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
     /// Appends what an item stands for: the bytes of its chunk, or its zeros.
     ///
     /// # Errors
@@ -169,10 +195,6 @@ impl ContentReader {
 
     fn cache(&self) -> std::sync::MutexGuard<'_, FrameCache> {
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take_decoder(&self) -> FrameDecoder {
-        self.decoders.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 }
 

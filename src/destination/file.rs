@@ -6,7 +6,10 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, ftruncate, openat};
 use rustix::io::{Errno, pread, pwrite};
 
-use super::{ATTEMPT_COUNT, Destination, DestinationError, Existing, Made, Operation, PRIVATE_FILE, Place, kind_of};
+use super::{
+    ATTEMPT_COUNT, Destination, DestinationError, Existing, Made, Metadata, Operation, Owner, PRIVATE_FILE, Place,
+    kind_of,
+};
 use crate::fs::look_through;
 use crate::manifest::{Key, Kind};
 
@@ -28,6 +31,14 @@ impl TargetFile {
     /// Whether it was made, so that what was not written reads as zeros, or may hold what was there before.
     pub fn made(&self) -> Made {
         self.made
+    }
+
+    /// Brings the file to a length; what is added reads as zeros.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn set_length(&self, length: u64) -> Result<(), DestinationError> {
+        ftruncate(&self.file, length).map_err(|errno| self.refused(Operation::Write, errno))
     }
 
     /// Writes all `bytes` at `offset`.
@@ -116,11 +127,38 @@ impl Destination {
     /// # Errors
     /// [`DestinationError::InTheWay`], [`DestinationError::Refused`], [`DestinationError::Restless`].
     pub fn create_file(&self, key: &Key, length: u64, existing: Existing) -> Result<Arc<TargetFile>, DestinationError> {
+        let file = self.open_new(key, existing, PRIVATE_FILE)?;
+        file.set_length(length)?;
+        Ok(self.keep(file))
+    }
+
+    /// As [`create_file`](Self::create_file), for a file of which every byte will be written and whose metadata is
+    /// known. Two system calls less, each of which costs an entry in the file system's journal: a new file gets its
+    /// length from what is written, and, where that lets nobody in whom the metadata will not let in, its mode from
+    /// the start.
+    ///
+    /// # Errors
+    /// As [`create_file`](Self::create_file).
+    pub fn create_whole_file(
+        &self,
+        key: &Key,
+        length: u64,
+        existing: Existing,
+        metadata: &Metadata,
+    ) -> Result<Arc<TargetFile>, DestinationError> {
+        let file = self.open_new(key, existing, self.mode_from_the_start(metadata))?;
+        if file.made == Made::Reused {
+            file.set_length(length)?;
+        }
+        Ok(self.keep(file))
+    }
+
+    fn open_new(&self, key: &Key, existing: Existing, mode: Mode) -> Result<TargetFile, DestinationError> {
         let refused = |errno| DestinationError::refused(key, Operation::OpenFile, errno);
         let place = self.place(key.as_bytes()).map_err(refused)?;
         self.lock_files().remove(key.as_bytes());
         for _ in 0..ATTEMPT_COUNT {
-            let created = openat(&place.directory, place.name, OPEN | OFlags::CREATE | OFlags::EXCL, PRIVATE_FILE);
+            let created = openat(&place.directory, place.name, OPEN | OFlags::CREATE | OFlags::EXCL, mode);
             let (file, made) = match created {
                 Ok(file) => (file, Made::New),
                 Err(Errno::EXIST) => match reuse(&place, existing).map_err(refused)? {
@@ -132,10 +170,18 @@ impl Destination {
                 },
                 Err(errno) => return Err(refused(errno)),
             };
-            ftruncate(&file, length).map_err(refused)?;
-            return Ok(self.keep(TargetFile { key: key.clone(), file, made }));
+            return Ok(TargetFile { key: key.clone(), file, made });
         }
         Err(DestinationError::Restless { key: key.clone() })
+    }
+
+    /// The final mode, if the maker is the final owner, no list of rights comes on top, nothing is lent, and the owner
+    /// may open the file again; else one that lets in nobody else.
+    fn mode_from_the_start(&self, metadata: &Metadata) -> Mode {
+        let (uid, gid) = self.maker;
+        let is_owner = metadata.owner == Owner::Ids { uid, gid };
+        let is_plain = metadata.mode & !0o777 == 0 && metadata.mode & 0o600 == 0o600 && metadata.xattrs.is_empty();
+        if is_owner && is_plain { Mode::from_bits_retain(metadata.mode.into()) } else { PRIVATE_FILE }
     }
 
     /// The file at `key`, made before, for another part of its content: the open one, or opened again.

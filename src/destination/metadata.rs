@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
@@ -10,7 +11,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{Destination, DestinationError, Operation, Place, TargetFile, kind_of};
+use super::{Destination, DestinationError, Made, Operation, Place, TargetFile, kind_of};
 use crate::fs::{Labelled, look_through, path_of};
 use crate::manifest::{Key, Kind, Timestamp, Xattr};
 
@@ -19,6 +20,8 @@ const SETUID: u16 = 0o4000;
 const SETGID: u16 = 0o2000;
 /// The attribute that holds a POSIX access ACL.
 const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
+/// The attribute of a directory that holds the POSIX ACL for what is made in it.
+const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
 
 /// Who shall own an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,8 +114,19 @@ impl Destination {
         if metadata.kind == Kind::Directory {
             self.lock_opened_up().remove(key.as_bytes());
         }
-        Ok(Setting { pin, shortfalls: Vec::new() }.set(&found, metadata))
+        let may_be_labelled = match &pin {
+            Pin::File(file) => file.made() == Made::Reused || self.bequeaths.load(Ordering::Relaxed),
+            Pin::Open(_) | Pin::Place(_) => true,
+        };
+        Ok(Setting { pin, may_be_labelled, shortfalls: Vec::new() }.set(&found, metadata))
     }
+}
+
+/// Whether a directory gives what is made in it a list of rights of its own; also when that can't be found out.
+pub(super) fn bequeaths_rights(directory: &OwnedFd) -> bool {
+    Labelled::held(directory)
+        .names()
+        .map_or(true, |names| names.split(|&byte| byte == 0).any(|name| name == DEFAULT_ACL))
 }
 
 /// Sets the mode of what a handle stands for, which must not be a symbolic link.
@@ -188,6 +202,8 @@ impl Pin {
 /// The setting of one entry's metadata.
 struct Setting {
     pin: Pin,
+    /// Whether it may have extended attributes already.
+    may_be_labelled: bool,
     shortfalls: Vec<Shortfall>,
 }
 
@@ -195,8 +211,13 @@ impl Setting {
     fn set(mut self, found: &Statx, metadata: &Metadata) -> Vec<Shortfall> {
         let owner_mask = self.set_owner(found, metadata);
         let acl_mask = self.set_xattrs(&metadata.xattrs);
-        if metadata.kind != Kind::Symlink {
-            let done = self.pin.chmod(metadata.mode & owner_mask & acl_mask);
+        let mode = metadata.mode & owner_mask & acl_mask;
+        // Whatever changes an owner or an attribute may change the mode with it.
+        let is_untouched = metadata.owner == Owner::Ids { uid: found.stx_uid, gid: found.stx_gid }
+            && metadata.xattrs.is_empty()
+            && !self.may_be_labelled;
+        if metadata.kind != Kind::Symlink && !(is_untouched && found.stx_mode & 0o7777 == mode) {
+            let done = self.pin.chmod(mode);
             self.note(Aspect::Mode, done);
         }
         let done = self.pin.set_mtime(metadata.mtime);
@@ -235,7 +256,7 @@ impl Setting {
     /// With an ACL the group's bits of a mode are the most that anybody named in it gets. Where the ACL can't be set
     /// they would go to the group, so they are narrowed to what it had.
     fn set_xattrs(&mut self, wanted: &[Xattr]) -> u16 {
-        let names = self.pin.labelled().names().unwrap_or_default();
+        let names = if self.may_be_labelled { self.pin.labelled().names().unwrap_or_default() } else { Vec::new() };
         for name in names.split(|&byte| byte == 0).filter(|name| is_foreign(name, wanted)) {
             let done = self.pin.labelled().remove(name);
             self.note(Aspect::Xattr(name.to_vec()), done);

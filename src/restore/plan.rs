@@ -5,14 +5,20 @@ use crate::destination::{Destination, DestinationError, Existing, Metadata, Owne
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Scratch;
 use crate::manifest::{
-    Attribute, AttributeValue, Body, Device, Entry, Hole, ItemReader, Key, decode_holes, decode_xattrs,
+    Attribute, AttributeValue, Body, Content, Device, Entry, Hole, Item, ItemReader, Key, Placed, decode_holes,
+    decode_xattrs,
 };
 use crate::manifest::{Kind, Xattr};
 use crate::owner::OwnerMap;
 use crate::restore::options::{Choice, RestoreOptions};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
-use crate::restore::window::{FileWork, Window};
+use crate::restore::window::{FileWork, Want, Window, Writer};
 use crate::session::SnapshotComponent;
+use crossbeam_channel::Sender;
+use std::sync::Arc;
+
+/// What share of a whole window the first one may hold; each later one twice as much.
+const FIRST_SHARE: usize = 32;
 
 /// A directory on the way to the entry at hand.
 struct OnTheWay {
@@ -33,9 +39,12 @@ pub(super) struct Planner<'a> {
     owners: OwnerMap,
     /// The directories from the root of the restore to the entry at hand.
     way: Vec<OnTheWay>,
-    /// Directories whose last entry was planned: they get their metadata when the window is written.
-    left: Vec<(Key, Key, Metadata)>,
-    window: Window<'a>,
+    writer: &'a Writer<'a>,
+    /// What is planned and not handed over for writing.
+    window: Window,
+    windows: Sender<Window>,
+    /// The window at hand may hold one part in so many of a whole one: the first are small, so that writing begins soon.
+    share: usize,
     /// For each hard-link group the key of the name that was restored first.
     groups: Box<dyn Scratch>,
     /// Nothing at or below this key is restored.
@@ -43,13 +52,16 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    /// Plans for a target; what is to be written goes to `windows`, in order.
     pub(super) fn new(
-        reader: &'a ContentReader,
+        writer: &'a Writer<'a>,
         destination: &'a Destination,
         component: &SnapshotComponent,
         options: &'a RestoreOptions,
         outcome: &'a Outcome<'a>,
+        windows: Sender<Window>,
     ) -> Self {
+        let reader = writer.reader();
         Self {
             reader,
             destination,
@@ -57,8 +69,10 @@ impl<'a> Planner<'a> {
             outcome,
             owners: OwnerMap::new(&component.users, &component.groups),
             way: Vec::new(),
-            left: Vec::new(),
-            window: Window::new(reader, destination, outcome),
+            writer,
+            window: Window::default(),
+            windows,
+            share: FIRST_SHARE,
             groups: reader.access().scratch(),
             skipped: None,
         }
@@ -95,10 +109,10 @@ impl<'a> Planner<'a> {
         self.make(&entry, target, metadata)
     }
 
-    /// Writes what is gathered and sets the metadata of all directories.
+    /// Hands over what is gathered, the last directories as well.
     pub(super) fn finish(mut self) -> Result<()> {
         while self.leave() {}
-        self.write_window()
+        self.hand_over()
     }
 
     /// Where the entry goes: below the target at its own path, or, for a subtree, at its path within that.
@@ -119,26 +133,22 @@ impl<'a> Planner<'a> {
         while self.way.last().is_some_and(|directory| !key.is_within(&directory.key)) {
             self.leave();
         }
-        if self.window.is_full() || self.left.len() >= crate::restore::window::ENTRIES_MAX {
-            self.write_window()?;
-        }
-        Ok(())
+        if self.window.is_full(self.share) { self.hand_over() } else { Ok(()) }
     }
 
     fn leave(&mut self) -> bool {
         let Some(directory) = self.way.pop() else { return false };
         if directory.made {
-            self.left.push((directory.key, directory.target, directory.metadata));
+            self.window.leave(directory.key, directory.target, directory.metadata);
         }
         true
     }
 
-    fn write_window(&mut self) -> Result<()> {
-        self.window.write()?;
-        for (key, target, metadata) in std::mem::take(&mut self.left) {
-            self.window.finish_entry(&key, &target, &metadata)?;
-        }
-        Ok(())
+    fn hand_over(&mut self) -> Result<()> {
+        self.share = (self.share / 2).max(1);
+        // A writer that is gone has failed and says why itself.
+        let gone = |_| Error::new(ErrorKind::Aborted, "writing has stopped");
+        self.windows.send(std::mem::take(&mut self.window)).map_err(gone)
     }
 
     /// Makes the directories on the way that are not made yet. One that can't be made is told once; what is below it
@@ -171,7 +181,7 @@ impl<'a> Planner<'a> {
             Ok(()) => {
                 self.outcome.other_done();
                 self.remember_first(entry, &target)?;
-                self.window.finish_entry(&entry.key, &target, &metadata)
+                self.writer.finish_entry(&entry.key, &target, &metadata)
             }
             Err(error) => self.outcome.refused(entry.key.to_path(), error),
         }
@@ -210,7 +220,30 @@ impl<'a> Planner<'a> {
         let holes = self.holes(entry)?;
         let Some(content) = entry.content() else { return Ok(()) };
         let work = FileWork::new(entry.key.clone(), target, metadata, content.bytes(), holes);
-        self.window.add(work, content, existing)
+        self.window.add_file();
+        let work = self.writer.begin(work, content, existing)?;
+        if let Content::Items(list) = content {
+            let mut items = ItemReader::new(self.reader, list.clone());
+            loop {
+                match items.next_item() {
+                    Ok(Some(placed)) => self.item(&work, &placed)?,
+                    Ok(None) => break,
+                    Err(error) => self.writer.fail(&work, error.into())?,
+                }
+            }
+        }
+        self.writer.part_done(&work)
+    }
+
+    /// A file that wants more chunks than a window holds is written in several windows.
+    fn item(&mut self, work: &Arc<FileWork>, placed: &Placed) -> Result<()> {
+        match placed.item {
+            Item::Zeros { bytes } => self.writer.put_zeros(work, placed.offset, bytes),
+            Item::Chunk { id, bytes } => {
+                self.window.add(Want { id, offset: placed.offset, bytes, file: Arc::clone(work) });
+                if self.window.is_full(self.share) { self.hand_over() } else { Ok(()) }
+            }
+        }
     }
 
     fn tell_unread(&self, entry: &Entry) -> Result<()> {

@@ -1,19 +1,21 @@
-//! A window of files that are restored together, so that every frame they need is read and decoded once.
+//! A window of files that are restored together, so that every frame they need is read and decoded once, and the
+//! writing of them.
 
 use crate::content::ContentReader;
 use crate::destination::{Destination, Existing, Metadata, TargetFile};
 use crate::error::Result;
 use crate::id::ChunkId;
-use crate::manifest::{Content, Hole, Item, ItemReader, Key, Placed};
+use crate::manifest::{Content, Hole, Key};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
 use crate::restore::write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many chunks a window asks for at most: about 4 GiB of content at the usual size of chunks, and 5 MiB of memory.
-pub(super) const WANTS_MAX: usize = 64 << 10;
-/// How many files, or directories waiting for their metadata, a window holds at most: about 16 MiB of memory.
-pub(super) const ENTRIES_MAX: usize = 32 << 10;
+/// How many chunks a window asks for at most: about 2 GiB of content at the usual size of chunks, and 3 MiB of memory.
+const WANTS_MAX: usize = 32 << 10;
+/// How many files, or directories waiting for their metadata, a window holds at most: about 8 MiB of memory. Up to three
+/// windows exist at a time.
+const ENTRIES_MAX: usize = 16 << 10;
 
 /// One file on its way to the target.
 pub(super) struct FileWork {
@@ -49,6 +51,9 @@ impl FileWork {
     fn open(&self, destination: &Destination) -> Result<Arc<TargetFile>, crate::destination::DestinationError> {
         let mut existing = self.existing.lock().unwrap_or_else(PoisonError::into_inner);
         match existing.take() {
+            Some(existing) if self.holes.is_empty() => {
+                destination.create_whole_file(&self.target, self.bytes, existing, &self.metadata)
+            }
             Some(existing) => destination.create_file(&self.target, self.bytes, existing),
             None => destination.file(&self.target),
         }
@@ -107,22 +112,48 @@ impl FileWork {
     }
 }
 
-/// Files and the chunks that they want.
-pub(super) struct Window<'a> {
-    reader: &'a ContentReader,
-    destination: &'a Destination,
-    outcome: &'a Outcome<'a>,
+/// Chunks that are wanted, and directories that are complete once they are written. Windows are written in the order in
+/// which they were planned, one at a time, while the next one is planned.
+#[derive(Default)]
+pub(super) struct Window {
     wants: Vec<Want>,
+    /// Directories whose last entry was planned: key, key in the target, and what they are to get in the end.
+    left: Vec<(Key, Key, Metadata)>,
     file_count: usize,
 }
 
-impl<'a> Window<'a> {
-    pub(super) const fn new(reader: &'a ContentReader, destination: &'a Destination, outcome: &'a Outcome<'a>) -> Self {
-        Self { reader, destination, outcome, wants: Vec::new(), file_count: 0 }
+impl Window {
+    /// Whether it holds 1/`share` of what a window may hold.
+    pub(super) fn is_full(&self, share: usize) -> bool {
+        let full = |count: usize, max: usize| count >= max / share.max(1);
+        full(self.wants.len(), WANTS_MAX) || full(self.file_count, ENTRIES_MAX) || full(self.left.len(), ENTRIES_MAX)
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.wants.len() >= WANTS_MAX || self.file_count >= ENTRIES_MAX
+    /// Notes a directory whose last entry was planned.
+    pub(super) fn leave(&mut self, key: Key, target: Key, metadata: Metadata) {
+        self.left.push((key, target, metadata));
+    }
+
+    pub(super) fn add_file(&mut self) {
+        self.file_count = self.file_count.saturating_add(1);
+    }
+
+    pub(super) fn add(&mut self, want: Want) {
+        want.file.remaining.fetch_add(1, Ordering::Relaxed);
+        self.wants.push(want);
+    }
+}
+
+/// Writes into the target what planner and windows want; shared by all threads.
+pub(super) struct Writer<'a> {
+    reader: &'a ContentReader,
+    destination: &'a Destination,
+    outcome: &'a Outcome<'a>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) const fn new(reader: &'a ContentReader, destination: &'a Destination, outcome: &'a Outcome<'a>) -> Self {
+        Self { reader, destination, outcome }
     }
 
     pub(super) const fn reader(&self) -> &'a ContentReader {
@@ -133,12 +164,10 @@ impl<'a> Window<'a> {
         self.outcome.stopped()
     }
 
-    /// Adds a file. One that wants more chunks than a window holds is written in several windows.
-    pub(super) fn add(&mut self, work: FileWork, content: &Content, existing: Existing) -> Result<()> {
-        self.file_count = self.file_count.saturating_add(1);
+    /// Begins a file: it is made at once if no chunk will be written to it, or if another name may be linked to it
+    /// before its content comes.
+    pub(super) fn begin(&self, work: FileWork, content: &Content, existing: Existing) -> Result<Arc<FileWork>> {
         *work.existing.lock().unwrap_or_else(PoisonError::into_inner) = Some(existing);
-        let work = Arc::new(work);
-        // Another name may be linked to it before its content comes, and a file without chunks is asked for by nobody.
         if existing == Existing::Replace || !matches!(content, Content::Items(_)) {
             let inline = match content {
                 Content::Inline(bytes) => bytes.as_slice(),
@@ -146,35 +175,18 @@ impl<'a> Window<'a> {
             };
             self.put(&work, |work, file| work.write(file, 0, inline))?;
         }
-        if let Content::Items(list) = content {
-            let mut items = ItemReader::new(self.reader, list.clone());
-            loop {
-                match items.next_item() {
-                    Ok(Some(placed)) => self.add_item(&work, &placed)?,
-                    Ok(None) => break,
-                    Err(error) => self.fail(&work, error.into())?,
-                }
-            }
-        }
-        self.part_done(&work)
+        Ok(Arc::new(work))
     }
 
-    fn add_item(&mut self, work: &Arc<FileWork>, placed: &Placed) -> Result<()> {
-        match placed.item {
-            Item::Zeros { bytes } => self.put(work, |work, file| work.write_zeros(file, placed.offset, bytes)),
-            Item::Chunk { id, bytes } => {
-                work.remaining.fetch_add(1, Ordering::Relaxed);
-                self.wants.push(Want { id, offset: placed.offset, bytes, file: Arc::clone(work) });
-                if self.wants.len() >= WANTS_MAX { self.write() } else { Ok(()) }
-            }
-        }
+    /// Writes zeros, or leaves a hole, where the file's list says so.
+    pub(super) fn put_zeros(&self, work: &FileWork, offset: u64, bytes: u64) -> Result<()> {
+        self.put(work, |work, file| work.write_zeros(file, offset, bytes))
     }
 
-    /// Reads and writes everything that is wanted.
-    pub(super) fn write(&mut self) -> Result<()> {
-        let wants = std::mem::take(&mut self.wants);
-        self.file_count = 0;
-        write::write(self, wants)
+    /// Reads and writes everything that a window wants, then sets the metadata of its directories.
+    pub(super) fn write(&self, window: Window) -> Result<()> {
+        write::write(self, window.wants)?;
+        window.left.iter().try_for_each(|(key, target, metadata)| self.finish_entry(key, target, metadata))
     }
 
     /// Writes a chunk that was proved against its id to one place that wants it.
@@ -222,11 +234,14 @@ impl<'a> Window<'a> {
         }
     }
 
-    fn fail(&self, work: &FileWork, error: crate::error::Error) -> Result<()> {
-        self.outcome.damaged(work.key.to_path(), error)
+    /// Tells that a part of a file can't be had. What is lost at its end does not make it shorter.
+    pub(super) fn fail(&self, work: &FileWork, error: crate::error::Error) -> Result<()> {
+        self.outcome.damaged(work.key.to_path(), error)?;
+        self.put(work, |work, file| file.set_length(work.bytes))
     }
 
-    fn part_done(&self, work: &FileWork) -> Result<()> {
+    /// One part of a file is dealt with; after the last of them it gets its metadata.
+    pub(super) fn part_done(&self, work: &FileWork) -> Result<()> {
         if work.remaining.fetch_sub(1, Ordering::AcqRel) > 1 {
             return Ok(());
         }

@@ -1,10 +1,10 @@
 //! Reading what a window wants: every frame once, in the order of the packs, on all cores.
 
-use crate::content::DecodedFrame;
+use crate::content::{FrameBytes, FrameScratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ChunkId;
 use crate::index::Extent;
-use crate::restore::window::{Want, Window};
+use crate::restore::window::{Want, Writer};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,21 +12,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const LOOKUP_IDS: usize = 1024;
 
 /// Writes every want, or tells why it can't be had.
-pub(super) fn write(window: &Window<'_>, wants: Vec<Want>) -> Result<()> {
-    let located = locate(window, wants)?;
+pub(super) fn write(writer: &Writer<'_>, wants: Vec<Want>) -> Result<()> {
+    let located = locate(writer, wants)?;
     let frames = frames(&located);
     let next = AtomicUsize::new(0);
     let work = || -> Result<()> {
+        let mut scratch = FrameScratch::default();
         while let Some(range) = frames.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if window.stopped() {
+            if writer.stopped() {
                 return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
             }
-            write_frame(window, located.get(range.clone()).unwrap_or_default())?;
+            write_frame(writer, located.get(range.clone()).unwrap_or_default(), &mut scratch)?;
         }
         Ok(())
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..window.reader().access().threads).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..writer.reader().access().threads).map(|_| scope.spawn(work)).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -37,7 +38,7 @@ pub(super) fn write(window: &Window<'_>, wants: Vec<Want>) -> Result<()> {
 }
 
 /// Finds every chunk and sorts by where it lies. Chunks that lie nowhere are told here.
-fn locate(window: &Window<'_>, wants: Vec<Want>) -> Result<Vec<(Extent, Want)>> {
+fn locate(writer: &Writer<'_>, wants: Vec<Want>) -> Result<Vec<(Extent, Want)>> {
     let mut located = Vec::with_capacity(wants.len());
     let (mut ids, mut found) = (Vec::with_capacity(LOOKUP_IDS), Vec::with_capacity(LOOKUP_IDS));
     let mut wants = wants.into_iter().peekable();
@@ -45,11 +46,11 @@ fn locate(window: &Window<'_>, wants: Vec<Want>) -> Result<Vec<(Extent, Want)>> 
         let batch: Vec<Want> = wants.by_ref().take(LOOKUP_IDS).collect();
         ids.clear();
         ids.extend(batch.iter().map(|want| want.id));
-        window.reader().find(&ids, &mut found)?;
+        writer.reader().find(&ids, &mut found)?;
         for (want, extent) in batch.into_iter().zip(&found) {
             match extent {
                 Some(extent) => located.push((*extent, want)),
-                None => window.lose(&want, missing(want.id))?,
+                None => writer.lose(&want, missing(want.id))?,
             }
         }
     }
@@ -73,39 +74,44 @@ fn frames(located: &[(Extent, Want)]) -> Vec<Range<usize>> {
     ranges
 }
 
-fn write_frame(window: &Window<'_>, wants: &[(Extent, Want)]) -> Result<()> {
+fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut FrameScratch) -> Result<()> {
     let Some((first, _)) = wants.first() else { return Ok(()) };
-    let frame = match window.reader().decode_frame(first) {
+    let frame = match writer.reader().read_frame(first, scratch) {
         Ok(frame) => frame,
         Err(error) if error.kind() == ErrorKind::Damaged => {
-            return wants.iter().try_for_each(|(_, want)| write_from_elsewhere(window, want, &error));
+            return wants.iter().try_for_each(|(extent, want)| recover(writer, extent, want, again(&error)));
         }
         Err(error) => return Err(error),
     };
     let mut proved: Option<ChunkId> = None;
     for (extent, want) in wants {
-        match chunk(window, &frame, extent, want, &mut proved) {
-            Ok(bytes) => window.put_chunk(want, bytes)?,
-            Err(error) => window.lose(want, error)?,
+        match chunk(writer, &frame, extent, want, &mut proved) {
+            Ok(bytes) => writer.put_chunk(want, bytes)?,
+            Err(error) => recover(writer, extent, want, error)?,
         }
     }
     Ok(())
 }
 
-/// Looks once more for a chunk whose frame can't be read: a collector may have moved it, or there is another copy.
-fn write_from_elsewhere(window: &Window<'_>, want: &Want, error: &Error) -> Result<()> {
-    match window.reader().chunk(want.id) {
-        Ok(bytes) if u64::try_from(bytes.len()) == Ok(want.bytes) => window.put_chunk(want, &bytes),
-        Ok(_) => window.lose(want, again(error)),
-        Err(lost) if lost.kind() == ErrorKind::Damaged => window.lose(want, again(error)),
-        Err(error) => Err(error),
+/// What can't be had from one place may lie whole in another: a collector may have moved it since it was looked up, and
+/// writers that ran at the same time store a chunk twice.
+fn recover(writer: &Writer<'_>, damaged: &Extent, want: &Want, error: Error) -> Result<()> {
+    let reader = writer.reader();
+    let found = match reader.chunk(want.id) {
+        Ok(bytes) => Some(bytes),
+        Err(lost) if lost.kind() == ErrorKind::Damaged => reader.another_copy(want.id, damaged)?,
+        Err(error) => return Err(error),
+    };
+    match found {
+        Some(bytes) if u64::try_from(bytes.len()) == Ok(want.bytes) => writer.put_chunk(want, &bytes),
+        _ => writer.lose(want, error),
     }
 }
 
 /// The bytes of a chunk, proved against its id; once for all wants of one chunk, which stand side by side.
 fn chunk<'f>(
-    window: &Window<'_>,
-    frame: &'f DecodedFrame,
+    writer: &Writer<'_>,
+    frame: &FrameBytes<'f>,
     extent: &Extent,
     want: &Want,
     proved: &mut Option<ChunkId>,
@@ -116,7 +122,7 @@ fn chunk<'f>(
         return Err(Error::new(ErrorKind::Damaged, message));
     }
     if *proved != Some(want.id) {
-        if window.reader().access().naming.chunk_ids.id(bytes) != want.id {
+        if writer.reader().access().naming.chunk_ids.id(bytes) != want.id {
             return Err(missing(want.id));
         }
         *proved = Some(want.id);
