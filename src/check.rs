@@ -4,18 +4,29 @@
 mod control;
 mod data;
 mod packs;
+mod proof;
+mod ration;
 mod report;
+#[cfg(test)]
+mod tests;
 mod touched;
 mod trees;
+mod view;
 
 pub use report::{CheckReport, Damage};
 
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::Result;
+use crate::id::SegmentId;
 use crate::progress::{Event, Progress};
-use crate::session::{self, History};
+use crate::session::{self, History, Snapshot};
+use packs::Seen;
 use report::Findings;
+use trees::Walked;
+
+/// How often a check that found damage begins again because the repository was pruned meanwhile.
+const ATTEMPTS_MAX: u32 = 3;
 
 /// How deep to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,23 +44,54 @@ pub enum CheckDepth {
 /// # Errors
 /// When the store can't be listed, or the caller stops.
 pub fn run(access: &Access, history: &History, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
+    let mut newer = None;
+    let mut attempt = 1;
+    loop {
+        let history = newer.as_ref().unwrap_or(history);
+        let report = run_once(access, history, depth, progress)?;
+        if report.damage_count == 0 || attempt >= ATTEMPTS_MAX {
+            return Ok(report);
+        }
+        // A prune that ran beside this has moved and deleted what was there when it began: that is no damage.
+        let now = History::load(access)?;
+        if stand(&now) == stand(history) {
+            return Ok(report);
+        }
+        newer = Some(now);
+        attempt = attempt.saturating_add(1);
+    }
+}
+
+/// What prunes and compactions change.
+fn stand(history: &History) -> (Vec<SegmentId>, Vec<(u64, usize)>) {
+    let generations = history.generations.iter().map(|generation| (generation.number, generation.packs.len()));
+    (history.segments().into_keys().collect(), generations.collect())
+}
+
+fn run_once(access: &Access, history: &History, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
     let started = std::time::Instant::now();
-    let findings = Findings::new(progress);
+    let findings = Findings::new(access, progress);
+    // What could not be believed is read again before it is called damaged.
+    let again = if history.troubles.is_empty() { None } else { Some(History::load(access)?) };
+    let history = again.as_ref().unwrap_or(history);
     progress.event(&Event::Phase("checking control objects"));
     control::check(access, history, &findings)?;
     progress.event(&Event::Phase("checking the index"));
-    if let Err(error) = session::bring_up_to_date(access, history) {
-        findings.control_error("segments", &error);
-    }
+    let access = &view::open(access, history, &findings)?;
     let packs = packs::check(access, history, &findings)?;
-    progress.event(&Event::Phase("checking trees"));
     let reader = ContentReader::new(access.clone());
     let snapshots = session::all(history);
-    let trees = trees::check(&reader, &snapshots, &findings)?;
-    if depth == CheckDepth::Data {
-        progress.event(&Event::Phase("checking data"));
-        data::check(access, history, &findings)?;
-    }
+    let walked = match depth {
+        CheckDepth::Structure => {
+            progress.event(&Event::Phase("checking trees"));
+            trees::check(&reader, &snapshots, &packs.present, &findings)?
+        }
+        CheckDepth::Data => {
+            progress.event(&Event::Phase("checking trees and data"));
+            progress.event(&Event::Estimated { files: 0, bytes: packs.counted_bytes });
+            trees_and_data(&reader, history, &snapshots, &packs.present, &findings)?
+        }
+    };
     if findings.has_lost() {
         progress.event(&Event::Phase("finding what is touched"));
         touched::find(&reader, &snapshots, &findings)?;
@@ -58,8 +100,24 @@ pub fn run(access: &Access, history: &History, depth: CheckDepth, progress: &dyn
     report.snapshot_count = snapshots.len();
     report.pack_count = packs.counted;
     report.unlisted_pack_count = packs.unlisted;
-    report.node_count = trees.node_count;
-    report.chunk_reference_count = trees.chunk_reference_count;
+    report.node_count = walked.node_count;
+    report.chunk_reference_count = walked.chunk_reference_count;
     report.duration = started.elapsed();
     Ok(report)
+}
+
+/// Walks the trees, which is the work of one thread, while the others read the packs.
+fn trees_and_data(
+    reader: &ContentReader,
+    history: &History,
+    snapshots: &[Snapshot],
+    present: &Seen,
+    findings: &Findings<'_>,
+) -> Result<Walked> {
+    std::thread::scope(|scope| {
+        let data = scope.spawn(|| data::check(reader.access(), history, present, findings));
+        let walked = trees::check(reader, snapshots, present, findings);
+        let read = data.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        read.and(walked)
+    })
 }

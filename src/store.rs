@@ -10,6 +10,8 @@ pub(crate) mod conformance;
 pub(crate) mod faulty;
 mod local;
 mod memory;
+#[cfg(test)]
+pub(crate) mod moody;
 mod name;
 mod rehearsal;
 

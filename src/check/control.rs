@@ -33,9 +33,11 @@ fn slots(access: &Access, findings: &Findings<'_>) -> Result<()> {
     })?;
     for name in names {
         let object = ObjectName::Key(name);
-        let read = access.store.read(&object, SLOT_BYTES_MAX).map_err(crate::error::Error::from);
-        let parsed = read.and_then(|bytes| Slot::parse(&name, &bytes).map(drop).map_err(Into::into));
-        if let Err(error) = parsed {
+        let parse = || -> Result<()> {
+            let bytes = access.store.read(&object, SLOT_BYTES_MAX)?;
+            Ok(Slot::parse(&name, &bytes).map(drop)?)
+        };
+        if let Err(error) = parse().or_else(|_| parse()) {
             findings.control_error(&object.to_string(), &error);
         }
     }
@@ -104,7 +106,7 @@ fn segments(access: &Access, history: &History, findings: &Findings<'_>) -> Resu
     for (_, held) in history.committed() {
         for reference in &held.body.segments.0 {
             let object = ObjectName::Segment(reference.id).to_string();
-            let body = match read_segment(access, reference.id) {
+            let body = match read_segment(access, reference.id).or_else(|_| read_segment(access, reference.id)) {
                 Ok(body) => body,
                 Err(_) if !is_present(access, reference.id)? => {
                     absent.push(*reference);

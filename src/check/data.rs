@@ -1,157 +1,164 @@
 //! Data: every pack is read once from its first byte to its last; its name, every frame and every chunk are proved.
+//!
+//! Readers go through one pack after the other, from front to end, and hash it; frames are decoded and their chunks
+//! hashed on all cores. What seems bad is read again from the medium before it is called damage.
 
 use crate::access::Access;
-use crate::check::packs::damage;
+use crate::check::packs::{Seen, damage};
+use crate::check::proof::{PackProof, Prover};
+use crate::check::ration::{Ration, Share};
 use crate::check::report::Findings;
-use crate::content::open_pack;
+use crate::content::{OpenPack, open_pack};
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::FrameDecoder;
-use crate::id::ChunkId;
-use crate::layout::Class;
-use crate::pack::{PackHasher, PackOpener, TRAILER_BYTES, Trailer};
+use crate::layout::FramePlace;
+use crate::pack::PackHasher;
 use crate::segment::{PackRow, SegmentReader};
 use crate::session::{History, read_segment};
-use crossbeam_channel::{Receiver, bounded};
-use std::collections::HashSet;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Proves every pack that a committed segment lists, on all cores. Memory: a frame a core, and one segment.
-pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>) -> Result<()> {
-    let (rows, queue) = bounded::<PackRow>(access.threads);
-    let excluded: HashSet<_> = history.excluded().into_iter().collect();
+/// How many decoding threads one reader feeds: it hashes stored bytes about ten times as fast as they are decoded.
+const DECODERS_PER_READER: usize = 8;
+/// Which part of the memory at hand frames may take that wait to be decoded.
+const RATION_PART: u64 = 8;
+
+/// A frame as it was read.
+struct Task<'a> {
+    pack: Arc<PackProof<'a>>,
+    place: FramePlace,
+    /// The place of its first chunk among the pack's.
+    first_chunk: usize,
+    stored: Result<Vec<u8>, String>,
+    _share: Share<'a>,
+}
+
+/// What the threads share.
+struct Lines<'a> {
+    access: &'a Access,
+    findings: &'a Findings<'a>,
+    ration: &'a Ration,
+    /// Buffers that can be used again.
+    spare: &'a Mutex<Vec<Vec<u8>>>,
+}
+
+/// Proves every pack that is there and that a committed segment lists, on all cores. Memory: an eighth of what is at
+/// hand, a frame a core, one segment, and one bit a pack.
+pub(super) fn check(access: &Access, history: &History, present: &Seen, findings: &Findings<'_>) -> Result<()> {
+    let threads = access.threads.max(1);
+    let ration = Ration::new(usize::try_from(access.memory_bytes / RATION_PART).unwrap_or(usize::MAX));
+    let spare = Mutex::default();
+    let lines = &Lines { access, findings, ration: &ration, spare: &spare };
+    let (rows, row_queue) = bounded::<PackRow>(1);
+    let (tasks, task_queue) = bounded::<Task<'_>>(threads.saturating_mul(2));
     std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..access.threads).map(|_| scope.spawn(|| prove_all(access, &queue, findings))).collect();
-        let mut known = HashSet::new();
-        let mut fed = Ok(());
-        'segments: for segment in history.segments().into_keys() {
-            // What is wrong with a segment was told before.
-            let Ok(body) = read_segment(access, segment) else { continue };
-            let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
-            for row in reader.packs() {
-                if findings.progress.stopped() {
-                    fed = Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
-                    break 'segments;
-                }
-                let is_new = !excluded.contains(&row.facts().pack) && known.insert(row.facts().pack);
-                if is_new && rows.send(row).is_err() {
-                    break 'segments;
-                }
-            }
+        for _ in 0..threads {
+            let task_queue = task_queue.clone();
+            scope.spawn(move || decode_all(lines, &task_queue));
         }
+        drop(task_queue);
+        let readers: Vec<_> = (0..threads.div_ceil(DECODERS_PER_READER))
+            .map(|_| {
+                let (row_queue, tasks) = (row_queue.clone(), tasks.clone());
+                scope.spawn(move || row_queue.iter().try_for_each(|row| read_pack(lines, row, &tasks)))
+            })
+            .collect();
+        drop((row_queue, tasks));
+        let fed = feed(lines, history, present, &rows);
         drop(rows);
-        let worked =
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        worked.collect::<Vec<Result<()>>>().into_iter().collect::<Result<()>>().and(fed)
+        let read =
+            readers.into_iter().map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        read.collect::<Vec<Result<()>>>().into_iter().collect::<Result<()>>().and(fed)
     })
 }
 
-fn prove_all(access: &Access, queue: &Receiver<PackRow>, findings: &Findings<'_>) -> Result<()> {
-    let mut prover = Prover { access, findings, decoder: FrameDecoder::new(), stored: Vec::new() };
-    queue.iter().try_for_each(|row| prover.prove(&row))
-}
-
-struct Prover<'a> {
-    access: &'a Access,
-    findings: &'a Findings<'a>,
-    decoder: FrameDecoder,
-    stored: Vec<u8>,
-}
-
-impl Prover<'_> {
-    fn prove(&mut self, row: &PackRow) -> Result<()> {
-        let id = row.facts().pack;
-        let pack = match open_pack(self.access, id) {
-            Ok(pack) => pack,
-            Err(error) if error.kind() == ErrorKind::Damaged => {
-                self.findings.damage(damage(id, "header".to_owned(), error.to_string()), row.ids().iter().copied());
+/// Gives out every pack once, whatever number of segments list it.
+fn feed(lines: &Lines<'_>, history: &History, present: &Seen, rows: &Sender<PackRow>) -> Result<()> {
+    let mut given = Seen::default();
+    for segment in history.segments().into_keys() {
+        // What is wrong with a segment was told before.
+        let Ok(body) = read_segment(lines.access, segment) else { continue };
+        let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
+        for row in reader.packs() {
+            if lines.findings.progress.stopped() {
+                return Err(stopped());
+            }
+            let Some(ordinal) = lines.access.index.find_pack(&row.facts().pack)? else { continue };
+            if !present.contains(ordinal) || !given.insert(ordinal) {
+                continue;
+            }
+            if rows.send(row).is_err() {
+                // The readers have ended, and say why.
                 return Ok(());
             }
-            Err(error) => return Err(error),
-        };
-        let mut hasher = PackHasher::new();
-        let header_bytes = usize::try_from(row.frames().header_bytes()).unwrap_or(0);
-        let mut whole = self.read(pack.object.as_ref(), 0, header_bytes);
-        hasher.update(&self.stored);
-        let mut chunk = 0usize;
-        for frame in row.frames().frames() {
-            let length = usize::try_from(frame.place.stored_bytes).unwrap_or(0);
-            let read = self.read(pack.object.as_ref(), frame.place.offset.into(), length);
-            hasher.update(&self.stored);
-            let count = frame.lengths.len();
-            let ids = row.ids().get(chunk..chunk.saturating_add(count)).unwrap_or_default();
-            chunk = chunk.saturating_add(count);
-            let proved = match &read {
-                Ok(()) => self.prove_frame(&pack.opener, row, &frame, ids),
-                Err(error) => Err(error.to_string()),
-            };
-            whole = whole.and(read);
-            if let Err(wrong) = proved {
-                let place = format!("frame {} at byte {}", frame.place.number, frame.place.offset);
-                self.findings.damage(damage(id, place, wrong), ids.iter().copied());
-            }
         }
-        let end = row.frames().end_offset();
-        let rest = usize::try_from(row.facts().bytes.saturating_sub(end.into())).unwrap_or(0);
-        whole = whole.and(self.read(pack.object.as_ref(), end.into(), rest));
-        hasher.update(&self.stored);
-        self.prove_end(&pack.opener, row);
-        if whole.is_ok() && hasher.id() != id {
-            let wrong = "its bytes do not hash to its name".to_owned();
-            self.findings.damage(damage(id, "as a whole".to_owned(), wrong), []);
-        }
-        self.findings.read(row.facts().bytes);
-        Ok(())
     }
+    Ok(())
+}
 
-    /// Reads a part of the pack into the buffer; one that can't be read leaves the buffer empty.
-    fn read(&mut self, object: &dyn crate::store::Object, offset: u64, length: usize) -> Result<()> {
-        self.stored.resize(length, 0);
-        object.read_at(offset, &mut self.stored).map_err(|error| {
-            self.stored.clear();
-            error.into()
-        })
-    }
+fn stopped() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed")
+}
 
-    fn prove_frame(
-        &mut self,
-        opener: &PackOpener,
-        row: &PackRow,
-        frame: &crate::layout::FrameRow<'_>,
-        ids: &[ChunkId],
-    ) -> Result<(), String> {
-        let plaintext =
-            opener.open_frame(frame.place, &mut self.stored).map_err(|error| crate::error::chain(&error))?;
-        let decoded = self.decoder.decode(plaintext).map_err(|error| crate::error::chain(&error))?;
-        if decoded.lengths() != frame.lengths {
-            return Err("its chunks have other lengths than the index says".to_owned());
+/// Reads a pack from its first byte to its last.
+fn read_pack<'a>(lines: &Lines<'a>, row: PackRow, tasks: &Sender<Task<'a>>) -> Result<()> {
+    let Some(open) = open_twice(lines, &row)? else { return Ok(()) };
+    let proof = Arc::new(PackProof::new(lines.findings, row, open));
+    let header_bytes = usize::try_from(proof.row.frames().header_bytes()).unwrap_or(0);
+    let mut hasher = PackHasher::new();
+    let mut stored = Vec::new();
+    let mut whole = proof.read(0, header_bytes, &mut stored);
+    hasher.update(&stored);
+    let mut first_chunk = 0usize;
+    for frame in proof.row.frames().frames() {
+        if lines.findings.progress.stopped() {
+            return Err(stopped());
         }
-        let naming = &self.access.naming;
-        for (bytes, id) in decoded.chunks().zip(ids) {
-            let found = match row.facts().class {
-                Class::Content => naming.chunk_ids.id(bytes),
-                Class::Manifest | Class::Stat => naming.node_ids.id(bytes).as_chunk(),
-            };
-            if found != *id {
-                return Err(format!("it holds {found} where the index says {id}"));
-            }
+        let bytes = usize::try_from(frame.place.stored_bytes).unwrap_or(0);
+        let share = lines.ration.take(bytes);
+        let mut stored = lines.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let read = proof.read(frame.place.offset.into(), bytes, &mut stored);
+        hasher.update(&stored);
+        whole = whole.and(read.clone());
+        let (pack, place) = (Arc::clone(&proof), frame.place);
+        let task = Task { pack, place, first_chunk, stored: read.map(|()| stored), _share: share };
+        first_chunk = first_chunk.saturating_add(frame.lengths.len());
+        if tasks.send(task).is_err() {
+            return Ok(());
         }
-        Ok(())
     }
+    let end = proof.row.frames().end_offset();
+    let rest = proof.row.facts().bytes.saturating_sub(end.into());
+    whole = whole.and(proof.read(end.into(), usize::try_from(rest).unwrap_or(0), &mut stored));
+    hasher.update(&stored);
+    proof.prove_end(&mut stored);
+    lines.findings.read(rest.saturating_add(proof.row.frames().header_bytes().into()));
+    proof.hashed(whole.is_ok() && hasher.id() == proof.row.facts().pack);
+    PackProof::conclude(proof);
+    Ok(())
+}
 
-    /// Footer and trailer, which the buffer holds: a reader without the index needs them.
-    fn prove_end(&mut self, opener: &PackOpener, row: &PackRow) {
-        let id = row.facts().pack;
-        let tail = self.stored.len().checked_sub(TRAILER_BYTES).and_then(|start| self.stored.get(start..));
-        let Some(tail) = tail.and_then(|tail| tail.first_chunk::<TRAILER_BYTES>()).copied() else { return };
-        let proved = Trailer::parse(Some(id), &tail, row.facts().bytes).and_then(|trailer| {
-            let length = usize::try_from(trailer.footer_bytes).unwrap_or(usize::MAX).min(self.stored.len());
-            opener.open_footer(&trailer, self.stored.get_mut(..length).unwrap_or_default())
-        });
-        let wrong = match proved {
-            Ok(table) if table == *row.frames() => return,
-            Ok(_) => "it lists other frames than the index says".to_owned(),
-            Err(error) => crate::error::chain(&error),
-        };
-        self.findings.damage(damage(id, "footer".to_owned(), wrong), []);
+/// Opens a pack; none when it is damaged, which is then told.
+fn open_twice(lines: &Lines<'_>, row: &PackRow) -> Result<Option<OpenPack>> {
+    let id = row.facts().pack;
+    match open_pack(lines.access, id).or_else(|_| open_pack(lines.access, id)) {
+        Ok(open) => Ok(Some(open)),
+        // A header that names another repository or epoch was changed: a committed segment vouches for this pack.
+        Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io | ErrorKind::Denied) => {
+            lines.findings.damage(damage(id, "header".to_owned(), error.to_string()), row.ids().iter().copied());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn decode_all(lines: &Lines<'_>, tasks: &Receiver<Task<'_>>) {
+    let mut prover = Prover::new(lines.access);
+    for task in tasks {
+        let mut stored = task.stored;
+        task.pack.prove(&mut prover, task.place, task.first_chunk, &mut stored);
+        if let Ok(buffer) = stored {
+            lines.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        }
+        PackProof::conclude(task.pack);
     }
 }

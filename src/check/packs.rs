@@ -5,7 +5,8 @@ use crate::check::report::{Damage, Findings};
 use crate::error::Result;
 use crate::id::PackId;
 use crate::index::PackOrdinal;
-use crate::session::History;
+use crate::segment::SegmentReader;
+use crate::session::{History, read_segment};
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::HashSet;
 
@@ -13,11 +14,14 @@ use std::collections::HashSet;
 pub(super) struct Listing {
     pub(super) counted: u64,
     pub(super) unlisted: u64,
+    pub(super) counted_bytes: u64,
+    /// The packs that are there, each under its lowest number.
+    pub(super) present: Seen,
 }
 
 /// One bit for each pack of the index.
 #[derive(Default)]
-struct Seen(Vec<u64>);
+pub(super) struct Seen(Vec<u64>);
 
 impl Seen {
     fn place(ordinal: PackOrdinal) -> (usize, u64) {
@@ -25,7 +29,9 @@ impl Seen {
         (usize::try_from(number / 64).unwrap_or(usize::MAX), 1 << (number % 64))
     }
 
-    fn insert(&mut self, ordinal: PackOrdinal) {
+    /// Notes a pack; false when it was noted before.
+    pub(super) fn insert(&mut self, ordinal: PackOrdinal) -> bool {
+        let is_new = !self.contains(ordinal);
         let (word, bit) = Self::place(ordinal);
         if self.0.len() <= word {
             self.0.resize(word.saturating_add(1), 0);
@@ -33,18 +39,18 @@ impl Seen {
         if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
         }
+        is_new
     }
 
-    fn contains(&self, ordinal: PackOrdinal) -> bool {
+    pub(super) fn contains(&self, ordinal: PackOrdinal) -> bool {
         let (word, bit) = Self::place(ordinal);
         self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 }
 
-/// Compares the index with the store's packs. Memory: one bit a pack.
+/// Compares the index with the store's packs. Memory: one bit a pack, and the names of those that are gone.
 pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>) -> Result<Listing> {
-    let mut seen = Seen::default();
-    let mut unlisted = 0u64;
+    let mut listing = Listing { counted: 0, unlisted: 0, counted_bytes: 0, present: Seen::default() };
     let mut failure = Ok(());
     access.store.list(Folder::Packs, &mut |listed| {
         let Listed::Object { name: ObjectName::Pack(id), bytes } = listed else { return };
@@ -52,29 +58,30 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
             return;
         }
         match compare(access, findings, id, bytes) {
-            Ok(Some(ordinal)) => seen.insert(ordinal),
-            Ok(None) => unlisted = unlisted.saturating_add(1),
+            Ok(Some(ordinal)) => drop(listing.present.insert(ordinal)),
+            Ok(None) => listing.unlisted = listing.unlisted.saturating_add(1),
             Err(error) => failure = Err(error),
         }
     })?;
     failure?;
     let deleted: HashSet<PackId> = history.excluded().into_iter().collect();
-    let mut counted = 0u64;
     let mut gone = Vec::new();
     access.index.for_each_pack(&mut |ordinal, entry| {
-        counted = counted.saturating_add(1);
-        if !seen.contains(ordinal) && !deleted.contains(&entry.id) {
+        listing.counted = listing.counted.saturating_add(1);
+        listing.counted_bytes = listing.counted_bytes.saturating_add(entry.bytes);
+        if !listing.present.contains(ordinal) && !deleted.contains(&entry.id) {
             gone.push(entry.id);
         }
     })?;
+    let mut lost = HashSet::new();
     for id in gone {
         // A pack that two keys vouch for has two numbers and is seen under one of them.
-        if access.index.find_pack(&id)?.is_some_and(|ordinal| seen.contains(ordinal)) {
-            continue;
+        if !access.index.find_pack(&id)?.is_some_and(|ordinal| listing.present.contains(ordinal)) {
+            lost.insert(id);
         }
-        findings.damage(damage(id, String::new(), "it is gone".to_owned()), lost(access, history, id)?);
     }
-    Ok(Listing { counted, unlisted })
+    tell_lost(access, history, lost, findings);
+    Ok(listing)
 }
 
 /// The pack's number; none when no committed segment lists it.
@@ -87,16 +94,20 @@ fn compare(access: &Access, findings: &Findings<'_>, id: PackId, bytes: u64) -> 
     Ok(Some(ordinal))
 }
 
-/// The chunks of a pack, from the segment that lists it.
-pub(super) fn lost(access: &Access, history: &History, id: PackId) -> Result<Vec<crate::id::ChunkId>> {
+/// Tells of packs that are gone, with the chunks that the segments list in them.
+fn tell_lost(access: &Access, history: &History, mut lost: HashSet<PackId>, findings: &Findings<'_>) {
+    let gone = |id| damage(id, String::new(), "it is gone".to_owned());
     for segment in history.segments().into_keys() {
-        let Ok(body) = crate::session::read_segment(access, segment) else { continue };
-        let Ok(reader) = crate::segment::SegmentReader::parse(segment, &body) else { continue };
-        if let Some(row) = reader.packs().find(|row| row.facts().pack == id) {
-            return Ok(row.ids().to_vec());
+        if lost.is_empty() {
+            return;
+        }
+        let Ok(body) = read_segment(access, segment) else { continue };
+        let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
+        for row in reader.packs().filter(|row| lost.remove(&row.facts().pack)) {
+            findings.damage(gone(row.facts().pack), row.ids().iter().copied());
         }
     }
-    Ok(Vec::new())
+    lost.into_iter().for_each(|id| findings.damage(gone(id), []));
 }
 
 pub(super) fn damage(id: PackId, place: String, wrong: String) -> Damage {

@@ -1,9 +1,11 @@
 //! What a check found.
 
+use crate::access::Access;
 use crate::error::Error;
 use crate::id::{ChunkId, SnapshotId};
+use crate::index::{IndexError, Scratch};
 use crate::progress::{Event, Progress};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,8 +14,10 @@ use std::time::Duration;
 const DAMAGE_KEPT_MAX: usize = 10_000;
 /// How many files are named for one damage; all are counted.
 const FILES_KEPT_MAX: usize = 1_000;
-/// For how many lost chunks the touched files are looked for. A store that has lost more has lost more than a list helps.
-const LOST_MAX: usize = 1 << 20;
+/// How many files and snapshots are named for all damages together; those of each are counted all the same.
+const TOUCHED_KEPT_MAX: usize = 200_000;
+/// How many notices are kept.
+const NOTICES_KEPT_MAX: usize = 10_000;
 
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +30,7 @@ pub struct Damage {
     pub wrong: String,
     /// The snapshots that it touches.
     pub snapshots: BTreeSet<SnapshotId>,
-    /// The first thousand files that it touches.
+    /// The first files that it touches: at most a thousand, and fewer when there are very many damages.
     pub files: BTreeSet<PathBuf>,
     /// How many times a file of a snapshot is touched.
     pub file_count: u64,
@@ -59,26 +63,52 @@ pub struct CheckReport {
     pub duration: Duration,
 }
 
-/// Which damage a lost chunk or node belongs to.
-type Lost = HashMap<ChunkId, usize>;
-
 /// What was found so far, told by several threads.
 pub(super) struct Findings<'a> {
     pub(super) progress: &'a dyn Progress,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     report: CheckReport,
     lost: Lost,
     /// Damage by object and place, so that the same is told once.
     known: BTreeMap<(String, String), usize>,
+    /// How many files and snapshots are named.
+    touched_kept: usize,
+}
+
+/// Which damage a lost chunk or node belongs to; in files when there are many.
+struct Lost {
+    table: Box<dyn Scratch>,
+    count: u64,
+    /// Why the table could not be kept: what is touched is not known then.
+    failure: Option<IndexError>,
+}
+
+impl Lost {
+    fn add(&mut self, id: ChunkId, place: usize) {
+        if self.failure.is_none() && self.place(id).is_none() {
+            let place = u64::try_from(place).unwrap_or(u64::MAX).to_le_bytes();
+            self.failure = self.table.put(id.as_bytes(), &place).err();
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    fn place(&self, id: ChunkId) -> Option<usize> {
+        if self.count == 0 {
+            return None;
+        }
+        let place = self.table.get(id.as_bytes()).ok()??;
+        usize::try_from(u64::from_le_bytes(*place.first_chunk()?)).ok()
+    }
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(progress: &'a dyn Progress) -> Self {
-        Self { progress, state: Mutex::default() }
+    pub(super) fn new(access: &Access, progress: &'a dyn Progress) -> Self {
+        let lost = Lost { table: access.scratch(), count: 0, failure: None };
+        let (report, known) = <(CheckReport, BTreeMap<_, _>)>::default();
+        Self { progress, state: Mutex::new(State { report, lost, known, touched_kept: 0 }) }
     }
 
     /// Adds damage, and the chunks or nodes that are lost with it.
@@ -103,11 +133,7 @@ impl<'a> Findings<'a> {
                 place
             }
         };
-        for id in lost {
-            if state.lost.len() < LOST_MAX {
-                state.lost.entry(id).or_insert(place);
-            }
-        }
+        lost.into_iter().for_each(|id| state.lost.add(id, place));
     }
 
     pub(super) fn control_error(&self, object: &str, error: &Error) {
@@ -121,7 +147,15 @@ impl<'a> Findings<'a> {
     }
 
     pub(super) fn notice(&self, notice: String) {
-        self.lock().report.notices.push(notice);
+        let notices = &mut self.lock().report.notices;
+        if notices.len() < NOTICES_KEPT_MAX {
+            notices.push(notice);
+        }
+    }
+
+    /// A bad reading that a second one did not confirm: the medium or the memory is worth a look.
+    pub(super) fn only_twice(&self, what: &str, first: &str) {
+        self.notice(format!("{what} was read right only the second time; the first time: {first}"));
     }
 
     pub(super) fn read(&self, bytes: u64) {
@@ -132,27 +166,36 @@ impl<'a> Findings<'a> {
     }
 
     pub(super) fn has_lost(&self) -> bool {
-        !self.lock().lost.is_empty()
+        self.lock().lost.count > 0
     }
 
     pub(super) fn is_lost(&self, id: ChunkId) -> bool {
-        self.lock().lost.contains_key(&id)
+        self.lock().lost.place(id).is_some()
     }
 
     /// Says that a lost chunk or node is part of a file of a snapshot.
     pub(super) fn touches(&self, id: ChunkId, snapshot: SnapshotId, file: PathBuf) {
         let mut state = self.lock();
-        let Some(place) = state.lost.get(&id).copied() else { return };
+        let state = &mut *state;
+        let Some(place) = state.lost.place(id) else { return };
         let Some(damage) = state.report.damage.get_mut(place) else { return };
-        damage.snapshots.insert(snapshot);
         damage.file_count = damage.file_count.saturating_add(1);
-        if damage.files.len() < FILES_KEPT_MAX {
-            damage.files.insert(file);
+        if state.touched_kept >= TOUCHED_KEPT_MAX {
+            return;
         }
+        let is_new_snapshot = damage.snapshots.insert(snapshot);
+        let is_new_file = damage.files.len() < FILES_KEPT_MAX && damage.files.insert(file);
+        let new = usize::from(is_new_snapshot).saturating_add(usize::from(is_new_file));
+        state.touched_kept = state.touched_kept.saturating_add(new);
     }
 
     pub(super) fn into_report(self) -> CheckReport {
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).report
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut report = state.report;
+        if let Some(error) = state.lost.failure {
+            report.notices.push(format!("not everything that is touched is named: {error}"));
+        }
+        report
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,18 +1,22 @@
 //! Trees: every node is read once, whatever number of snapshots share it; every chunk that it names is looked for.
 
+use crate::check::packs::Seen;
 use crate::check::report::{Damage, Findings};
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
-use crate::index::Extent;
-use crate::index::Scratch;
+use crate::index::{Extent, Scratch};
 use crate::manifest::{
-    AttributeValue, Content, Cursor, Entry, Item, ItemList, ItemReader, NodeVisit, ReadError, Row, StatEntry, Visit,
+    AttributeValue, Content, Cursor, Entry, Item, ItemList, ItemReader, NodeSource, NodeVisit, ReadError, Row,
+    StatEntry, Visit,
 };
 use crate::session::Snapshot;
+use crate::store::ObjectName;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::sync::Arc;
 
-/// How many chunks are looked for at once.
-const LOOKUP_IDS: usize = 1024;
+/// How many chunks are looked for at once: the index answers many neighbours faster than a few.
+const LOOKUP_IDS: usize = 4096;
 
 /// What was walked.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,41 +25,158 @@ pub(super) struct Walked {
     pub(super) chunk_reference_count: u64,
 }
 
+/// Chunks to look for, and how long the items are that name them.
+#[derive(Default)]
+struct Batch {
+    ids: Vec<ChunkId>,
+    lengths: Vec<u64>,
+}
+
 struct Walker<'a> {
-    reader: &'a ContentReader,
+    nodes: &'a SecondLook<'a>,
     findings: &'a Findings<'a>,
     /// Nodes that were entered already, on disk.
     seen: Box<dyn Scratch>,
     walked: Walked,
-    /// Chunks to look for, and how long the items are that name them.
-    ids: Vec<ChunkId>,
-    lengths: Vec<u64>,
-    found: Vec<Option<Extent>>,
+    batch: Batch,
+    batches: Sender<Batch>,
 }
 
-/// Walks the trees of all snapshots.
-pub(super) fn check(reader: &ContentReader, snapshots: &[Snapshot], findings: &Findings<'_>) -> Result<Walked> {
-    let seen = reader.access().scratch();
-    let (walked, ids, lengths, found) = <(Walked, Vec<_>, Vec<_>, Vec<_>)>::default();
-    let mut walker = Walker { reader, findings, seen, walked, ids, lengths, found };
-    for component in snapshots.iter().flat_map(|snapshot| &snapshot.components) {
-        if findings.progress.stopped() {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
+/// Walks the trees of all snapshots in one thread, and looks for what they name in the others.
+pub(super) fn check(
+    reader: &ContentReader,
+    snapshots: &[Snapshot],
+    present: &Seen,
+    findings: &Findings<'_>,
+) -> Result<Walked> {
+    let seeker = Seeker { reader, present, findings };
+    let nodes = SecondLook { reader, findings };
+    std::thread::scope(|scope| {
+        let (batches, queue) = bounded(reader.access().threads);
+        let seekers: Vec<_> = (0..reader.access().threads)
+            .map(|_| {
+                let (seeker, queue) = (&seeker, queue.clone());
+                scope.spawn(move || seeker.look_for_all(&queue))
+            })
+            .collect();
+        drop(queue);
+        let seen = reader.access().scratch();
+        let (walked, batch) = <(Walked, Batch)>::default();
+        let mut walker = Walker { nodes: &nodes, findings, seen, walked, batch, batches };
+        let done = walker.walk(snapshots);
+        let walked = walker.walked;
+        drop(walker);
+        let sought =
+            seekers.into_iter().map(|seeker| seeker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        sought.collect::<Vec<Result<()>>>().into_iter().collect::<Result<()>>().and(done).map(|()| walked)
+    })
+}
+
+/// Looks for chunks.
+struct Seeker<'a> {
+    reader: &'a ContentReader,
+    present: &'a Seen,
+    findings: &'a Findings<'a>,
+}
+
+impl Seeker<'_> {
+    fn look_for_all(&self, queue: &Receiver<Batch>) -> Result<()> {
+        let mut found = Vec::new();
+        queue.iter().try_for_each(|batch| self.look_for(&batch, &mut found))
+    }
+
+    fn look_for(&self, batch: &Batch, found: &mut Vec<Option<Extent>>) -> Result<()> {
+        self.reader.find(&batch.ids, found)?;
+        for ((id, bytes), found) in batch.ids.iter().zip(&batch.lengths).zip(found) {
+            let wrong = match found {
+                None => Some("a snapshot names it, and no committed pack holds it"),
+                Some(extent) if u64::from(extent.chunk_bytes) != *bytes => Some("a snapshot gives it another length"),
+                Some(extent) if self.is_there(extent)? || self.has_copy(*id)? => None,
+                Some(_) => Some("a snapshot names it, and every pack that holds it is gone"),
+            };
+            if let Some(wrong) = wrong.filter(|_| !self.findings.is_lost(*id)) {
+                let damage = Damage {
+                    object: format!("chunk {id}"),
+                    wrong: wrong.to_owned(),
+                    remedy: "back up the files again that are named here",
+                    ..Damage::default()
+                };
+                self.findings.damage(damage, [*id]);
+            }
         }
-        if let Some(root) = component.manifest {
-            walker.tree::<Entry>(root, Walker::entry)?;
+        Ok(())
+    }
+
+    fn is_there(&self, extent: &Extent) -> Result<bool> {
+        if self.present.contains(extent.pack) {
+            return Ok(true);
         }
-        if let Some(root) = component.stat {
-            walker.tree::<StatEntry>(root, |_, _| Ok(()))?;
+        // A pack that two keys vouch for has two numbers and is noted under the lower one.
+        let index = &self.reader.access().index;
+        let lowest = index.find_pack(&index.pack(extent.pack)?.id)?;
+        Ok(lowest.is_some_and(|lowest| self.present.contains(lowest)))
+    }
+
+    fn has_copy(&self, id: ChunkId) -> Result<bool> {
+        for extent in self.reader.access().index.copies(id)? {
+            if self.is_there(&extent)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Reads a node that seems bad twice.
+struct SecondLook<'a> {
+    reader: &'a ContentReader,
+    findings: &'a Findings<'a>,
+}
+
+impl NodeSource for SecondLook<'_> {
+    type Error = Error;
+
+    fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
+        let first = match self.reader.node(id) {
+            Err(error) if is_bad(&error) => error,
+            read => return read,
+        };
+        self.forget(id);
+        self.reader.node(id).inspect(|_| self.findings.only_twice(&format!("node {id}"), &first.to_string()))
+    }
+}
+
+impl SecondLook<'_> {
+    fn forget(&self, id: NodeId) {
+        let access = self.reader.access();
+        let pack = self.reader.locate(id.as_chunk()).and_then(|extent| Ok(access.index.pack(extent.pack)?.id));
+        if let Some(object) = pack.ok().and_then(|pack| access.store.open(&ObjectName::Pack(pack)).ok()) {
+            object.forget_cached();
         }
     }
-    walker.look_up()?;
-    Ok(walker.walked)
+}
+
+/// Whether an error is about the bytes of the store.
+const fn is_bad(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io)
 }
 
 impl Walker<'_> {
+    fn walk(&mut self, snapshots: &[Snapshot]) -> Result<()> {
+        for component in snapshots.iter().flat_map(|snapshot| &snapshot.components) {
+            if let Some(root) = component.manifest {
+                self.tree::<Entry>(root, Self::entry)?;
+            }
+            if let Some(root) = component.stat {
+                self.tree::<StatEntry>(root, |_, _| Ok(()))?;
+            }
+        }
+        self.hand_on();
+        Ok(())
+    }
+
     fn tree<R: Row>(&mut self, root: NodeId, mut each: impl FnMut(&mut Self, R) -> Result<()>) -> Result<()> {
-        let mut cursor: Cursor<R, _> = Cursor::new(self.reader, root);
+        let mut cursor: Cursor<R, _> = Cursor::new(self.nodes, root);
         loop {
             let mut failure = Ok(());
             let next = cursor.next_row_with(&mut |visit| self.visit(visit, &mut failure));
@@ -69,6 +190,10 @@ impl Walker<'_> {
     }
 
     fn visit(&mut self, visit: &NodeVisit<'_>, failure: &mut Result<()>) -> Visit {
+        if self.findings.progress.stopped() {
+            *failure = Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
+            return Visit::Skip;
+        }
         let key = visit.id.as_bytes();
         match self.seen.get(key) {
             Ok(Some(_)) => return Visit::Skip,
@@ -95,7 +220,7 @@ impl Walker<'_> {
     }
 
     fn items(&mut self, list: &ItemList) -> Result<()> {
-        let mut items = ItemReader::new(self.reader, list.clone());
+        let mut items = ItemReader::new(self.nodes, list.clone());
         loop {
             let mut failure = Ok(());
             let next = items.next_item_with(&mut |visit| self.visit(visit, &mut failure));
@@ -104,7 +229,7 @@ impl Walker<'_> {
                 Ok(None) => return Ok(()),
                 Ok(Some(placed)) => {
                     if let Item::Chunk { id, bytes } = placed.item {
-                        self.chunk(id, bytes)?;
+                        self.chunk(id, bytes);
                     }
                 }
                 Err(error) => self.broken(error)?,
@@ -112,41 +237,25 @@ impl Walker<'_> {
         }
     }
 
-    fn chunk(&mut self, id: ChunkId, bytes: u64) -> Result<()> {
+    fn chunk(&mut self, id: ChunkId, bytes: u64) {
         self.walked.chunk_reference_count = self.walked.chunk_reference_count.saturating_add(1);
-        self.ids.push(id);
-        self.lengths.push(bytes);
-        if self.ids.len() >= LOOKUP_IDS { self.look_up() } else { Ok(()) }
+        self.batch.ids.push(id);
+        self.batch.lengths.push(bytes);
+        if self.batch.ids.len() >= LOOKUP_IDS {
+            self.hand_on();
+        }
     }
 
-    fn look_up(&mut self) -> Result<()> {
-        self.reader.find(&self.ids, &mut self.found)?;
-        for ((id, bytes), found) in self.ids.iter().zip(&self.lengths).zip(&self.found) {
-            let wrong = match found {
-                None => Some("a snapshot names it, and no committed pack holds it"),
-                Some(extent) if u64::from(extent.chunk_bytes) != *bytes => Some("a snapshot gives it another length"),
-                Some(_) => None,
-            };
-            if let Some(wrong) = wrong {
-                let damage = Damage {
-                    object: format!("chunk {id}"),
-                    wrong: wrong.to_owned(),
-                    remedy: "back up the files again that are named here",
-                    ..Damage::default()
-                };
-                self.findings.damage(damage, [*id]);
-            }
-        }
-        self.ids.clear();
-        self.lengths.clear();
-        Ok(())
+    fn hand_on(&mut self) {
+        // Where nobody is left to take it, they tell why.
+        let _ = self.batches.send(std::mem::take(&mut self.batch));
     }
 
     fn broken(&self, error: ReadError<Error>) -> Result<()> {
         let node = error.node();
         let span = error.span().to_string();
         let error = Error::from(error);
-        if error.kind() != ErrorKind::Damaged {
+        if !is_bad(&error) {
             return Err(error);
         }
         let damage = Damage {

@@ -4,9 +4,8 @@ use super::{ScrubOptions, ScrubReport, run};
 use crate::error::ErrorKind;
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId};
 use crate::progress::{Event, Progress, Silent};
-use crate::store::{
-    Created, Folder, Listed, LocalStore, MemoryStore, Object, ObjectName, Spool, Store, StoreError, StoreFacts,
-};
+use crate::store::moody::{Mood, MoodyStore};
+use crate::store::{Created, LocalStore, MemoryStore, ObjectName, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -139,108 +138,12 @@ fn an_object_of_a_kind_that_only_its_name_is_known_of_is_no_damage() {
     assert_eq!((report.damage_count, report.unknown), (0, vec![parity.to_string()]));
 }
 
-/// A store that does not give one object as it is.
-#[derive(Clone)]
-struct Moody {
-    inner: MemoryStore,
-    mood: Mood,
-    name: ObjectName,
-    reads: Arc<AtomicUsize>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    /// The first reading gives a wrong byte.
-    WrongOnce,
-    /// The first reading fails.
-    FailsOnce,
-    /// Every reading fails.
-    Fails,
-    /// It was removed after it was listed.
-    Gone,
-    /// It may not be read.
-    Denied,
-}
-
-struct MoodyObject {
-    inner: Box<dyn Object>,
-    store: Moody,
-}
-
-fn failed(errno: rustix::io::Errno) -> StoreError {
-    StoreError::from_io("reading", "it", errno.into())
-}
-
-impl Object for MoodyObject {
-    fn bytes(&self) -> u64 {
-        self.inner.bytes()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
-        let first = self.store.reads.fetch_add(1, Ordering::SeqCst) == 0;
-        self.inner.read_at(offset, buffer)?;
-        match self.store.mood {
-            Mood::WrongOnce if first => buffer[0] ^= 1,
-            Mood::FailsOnce if first => return Err(failed(rustix::io::Errno::IO)),
-            Mood::Fails => return Err(failed(rustix::io::Errno::IO)),
-            Mood::WrongOnce | Mood::FailsOnce | Mood::Gone | Mood::Denied => {}
-        }
-        Ok(())
-    }
-}
-
-impl Store for Moody {
-    fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.inner.create(name, bytes)
-    }
-
-    fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
-        self.inner.spool(session)
-    }
-
-    fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
-        self.inner.read(name, limit_bytes)
-    }
-
-    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
-        let inner = self.inner.open(name)?;
-        if *name != self.name {
-            return Ok(inner);
-        }
-        match self.mood {
-            Mood::Gone => Err(StoreError::NotFound { name: *name }),
-            Mood::Denied => Err(failed(rustix::io::Errno::ACCESS)),
-            Mood::WrongOnce | Mood::FailsOnce | Mood::Fails => Ok(Box::new(MoodyObject { inner, store: self.clone() })),
-        }
-    }
-
-    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.inner.list(folder, each)
-    }
-
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
-        self.inner.remove_all(names)
-    }
-
-    fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
-        self.inner.sweep_temporaries(may_go)
-    }
-
-    fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.inner.facts()
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-}
-
 #[test]
 fn an_object_is_read_twice_before_it_is_called_damaged() {
     let objects = objects();
     for place in 0..objects.len() {
         let name = objects[place].0;
-        let report = |mood| scrub(&Moody { inner: store(&objects), mood, name, reads: Arc::default() });
+        let report = |mood| scrub(&MoodyStore::new(Arc::new(store(&objects)), name, mood));
         for mood in [Mood::WrongOnce, Mood::FailsOnce] {
             let report = report(mood);
             assert_eq!((report.damage_count, report.notices.len()), (0, 1), "{report:?}");

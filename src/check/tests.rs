@@ -1,0 +1,214 @@
+//! What a check must find in a repository with a wound, whatever index it works with.
+
+use super::{CheckDepth, CheckReport};
+use crate::backup::BackupOptions;
+use crate::id::PackId;
+use crate::key::{KdfCost, Unlock};
+use crate::progress::Silent;
+use crate::repository::{CreateOptions, OpenOptions, Repository};
+use crate::store::moody::{Mood, MoodyStore};
+use crate::store::{Folder, Listed, LocalStore, ObjectName, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const PASSWORD: Unlock<'static> = Unlock::Password(b"check");
+
+/// Enough for an index of the check's own, and too little for one.
+const MEMORIES_BYTES: [u64; 2] = [128 << 20, 1 << 10];
+
+struct Patient {
+    directory: tempfile::TempDir,
+}
+
+impl Patient {
+    /// A repository with one snapshot of a few files, `a` with content of its own pack.
+    fn new() -> Self {
+        let patient = Self { directory: tempfile::tempdir().unwrap() };
+        Repository::create(&patient.store(), PASSWORD, &CreateOptions::default().kdf(KdfCost::CHEAP)).unwrap();
+        let tree = patient.path("tree");
+        std::fs::create_dir_all(tree.join("sub")).unwrap();
+        let noise = |seed: u32| -> Vec<u8> {
+            (0..150_000u32)
+                .flat_map(|word| (word ^ seed).wrapping_mul(2_654_435_761).rotate_left(word % 31).to_le_bytes())
+                .collect()
+        };
+        std::fs::write(tree.join("a"), noise(1)).unwrap();
+        patient.backup();
+        std::fs::write(tree.join("sub/b"), noise(2)).unwrap();
+        patient.backup();
+        patient
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.path("repository")
+    }
+
+    fn options(&self) -> OpenOptions {
+        OpenOptions::new(self.path("cache"), self.path("state")).threads(3)
+    }
+
+    fn backup(&self) {
+        let repository = Repository::open(&self.store(), PASSWORD, self.options()).unwrap();
+        repository.backup(&BackupOptions::new([self.path("tree")]), &Silent).unwrap();
+    }
+
+    fn check(&self, depth: CheckDepth, memory_bytes: u64) -> CheckReport {
+        let options = self.options().reading().memory_bytes(memory_bytes);
+        Repository::open(&self.store(), PASSWORD, options).unwrap().check(depth, &Silent).unwrap()
+    }
+
+    /// Packs of a class, the longest first.
+    fn packs(&self, class: u8) -> Vec<PackId> {
+        let mut found = Vec::new();
+        LocalStore::open(&self.store())
+            .unwrap()
+            .list(Folder::Packs, &mut |listed| {
+                if let Listed::Object { name: ObjectName::Pack(id), bytes } = listed {
+                    found.push((bytes, id));
+                }
+            })
+            .unwrap();
+        found.sort();
+        let is_of_class = |id: &PackId| std::fs::read(self.file(*id)).unwrap()[12] == class;
+        found.into_iter().rev().map(|(_, id)| id).filter(is_of_class).collect()
+    }
+
+    fn file(&self, pack: PackId) -> PathBuf {
+        self.store().join(ObjectName::Pack(pack).to_string())
+    }
+
+    fn change(&self, pack: PackId, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let path = self.file(pack);
+        let before = std::fs::read(&path).unwrap();
+        let mut bytes = before.clone();
+        change(&mut bytes);
+        replace(&path, &bytes);
+        before
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) {
+    std::fs::remove_file(path).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Where the footer of a pack begins.
+fn footer(bytes: &[u8]) -> usize {
+    let trailer = &bytes[bytes.len() - 24..];
+    usize::try_from(u64::from_le_bytes(trailer[..8].try_into().unwrap())).unwrap()
+}
+
+#[test]
+fn a_sound_repository_is_found_sound_and_all_of_it_is_read() {
+    let patient = Patient::new();
+    let packs = || (1..=3).flat_map(|class| patient.packs(class));
+    let pack_bytes: u64 = packs().map(|pack| std::fs::metadata(patient.file(pack)).unwrap().len()).sum();
+    for memory_bytes in MEMORIES_BYTES {
+        let report = patient.check(CheckDepth::Data, memory_bytes);
+        assert_eq!((&report.damage[..], &report.notices[..]), (&[][..], &[][..]));
+        assert_eq!(report.read_bytes, pack_bytes);
+        assert_eq!(usize::try_from(report.pack_count), Ok(packs().count()));
+        assert!(report.node_count > 0 && report.chunk_reference_count > 0, "{report:?}");
+    }
+}
+
+/// What is done to a pack's bytes, and the place that is then named.
+type Wound = (fn(&mut Vec<u8>), &'static str);
+
+#[test]
+fn every_part_of_a_pack_that_rots_is_named_once() {
+    let patient = Patient::new();
+    let wounds: [Wound; 5] = [
+        (|bytes| bytes[30] ^= 1, "header"),
+        (|bytes| bytes[128 + 5000] ^= 1, "frame 0 at byte 128"),
+        (|bytes| bytes[129] ^= 1, "frame 0 at byte 128"),
+        (
+            |bytes| {
+                let at = footer(bytes);
+                bytes[at + 20] ^= 1
+            },
+            "footer",
+        ),
+        (|bytes| *bytes.last_mut().unwrap() ^= 1, "footer"),
+    ];
+    for memory_bytes in MEMORIES_BYTES {
+        for (wound, place) in wounds {
+            let pack = patient.packs(1)[0];
+            let before = patient.change(pack, wound);
+            let report = patient.check(CheckDepth::Data, memory_bytes);
+            let told: Vec<_> = report.damage.iter().map(|damage| (&damage.object[..], &damage.place[..])).collect();
+            assert_eq!(told, [(&ObjectName::Pack(pack).to_string()[..], place)], "{report:?}");
+            assert_eq!(
+                !report.damage[0].files.is_empty(),
+                matches!(place.as_bytes()[0], b'h' | b'f') && place != "footer"
+            );
+            replace(&patient.file(pack), &before);
+        }
+    }
+}
+
+#[test]
+fn exactly_the_files_that_need_a_lost_pack_are_named() {
+    let patient = Patient::new();
+    let packs = patient.packs(1);
+    assert_eq!(packs.len(), 2);
+    let mut touched = Vec::new();
+    for pack in packs {
+        let aside = patient.path("aside");
+        std::fs::rename(patient.file(pack), &aside).unwrap();
+        for depth in [CheckDepth::Structure, CheckDepth::Data] {
+            for memory_bytes in MEMORIES_BYTES {
+                let report = patient.check(depth, memory_bytes);
+                assert_eq!(report.damage_count, 1, "{report:?}");
+                assert_eq!(report.damage[0].wrong, "it is gone");
+                touched.extend(report.damage[0].files.iter().map(|file| file.file_name().unwrap().to_owned()));
+            }
+        }
+        std::fs::rename(&aside, patient.file(pack)).unwrap();
+    }
+    touched.dedup();
+    touched.sort();
+    assert_eq!(touched, ["a", "b"]);
+}
+
+#[test]
+fn what_is_read_wrong_once_is_worth_a_notice_and_no_damage() {
+    let patient = Patient::new();
+    let local: Arc<dyn Store> = Arc::new(LocalStore::open(&patient.store()).unwrap());
+    for pack in [patient.packs(1)[0], patient.packs(2)[0]] {
+        for mood in [Mood::WrongOnce, Mood::FailsOnce, Mood::Fails] {
+            let store = Arc::new(MoodyStore::new(Arc::clone(&local), ObjectName::Pack(pack), mood));
+            let options = patient.options().reading();
+            let report =
+                Repository::open_store(store, PASSWORD, options).unwrap().check(CheckDepth::Data, &Silent).unwrap();
+            assert_eq!(report.damage_count > 0, mood == Mood::Fails, "{mood:?}: {report:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rotten_segment_is_named() {
+    let patient = Patient::new();
+    let local: Arc<dyn Store> = Arc::new(LocalStore::open(&patient.store()).unwrap());
+    let mut segments = Vec::new();
+    local
+        .list(Folder::Segments, &mut |listed| {
+            if let Listed::Object { name, .. } = listed {
+                segments.push(name);
+            }
+        })
+        .unwrap();
+    for name in segments {
+        let bytes = std::fs::read(patient.store().join(name.to_string())).unwrap();
+        let mut rotten = bytes.clone();
+        rotten[200] ^= 1;
+        replace(&patient.store().join(name.to_string()), &rotten);
+        let report = patient.check(CheckDepth::Structure, MEMORIES_BYTES[0]);
+        assert!(report.damage.iter().any(|damage| damage.object == name.to_string()), "{report:?}");
+        replace(&patient.store().join(name.to_string()), &bytes);
+    }
+}

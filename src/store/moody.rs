@@ -1,0 +1,111 @@
+//! A store that does not give one object as it is: for engines, which must look twice before they cry wolf.
+
+use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use crate::id::SessionId;
+use rustix::io::Errno;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A store that does not give one object as it is.
+#[derive(Clone)]
+pub(crate) struct MoodyStore {
+    inner: Arc<dyn Store>,
+    mood: Mood,
+    name: ObjectName,
+    reads: Arc<AtomicUsize>,
+}
+
+impl MoodyStore {
+    /// Has the object of this name be not as it is.
+    pub(crate) fn new(inner: Arc<dyn Store>, name: ObjectName, mood: Mood) -> Self {
+        Self { inner, mood, name, reads: Arc::default() }
+    }
+}
+
+/// What is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// The first reading gives a wrong byte.
+    WrongOnce,
+    /// The first reading fails.
+    FailsOnce,
+    /// Every reading fails.
+    Fails,
+    /// It was removed after it was listed.
+    Gone,
+    /// It may not be read.
+    Denied,
+}
+
+struct MoodyObject {
+    inner: Box<dyn Object>,
+    store: MoodyStore,
+}
+
+fn failed(errno: Errno) -> StoreError {
+    StoreError::from_io("reading", "it", errno.into())
+}
+
+impl Object for MoodyObject {
+    fn bytes(&self) -> u64 {
+        self.inner.bytes()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+        let first = self.store.reads.fetch_add(1, Ordering::SeqCst) == 0;
+        self.inner.read_at(offset, buffer)?;
+        match self.store.mood {
+            Mood::WrongOnce if first => buffer[0] ^= 1,
+            Mood::FailsOnce if first => return Err(failed(Errno::IO)),
+            Mood::Fails => return Err(failed(Errno::IO)),
+            Mood::WrongOnce | Mood::FailsOnce | Mood::Gone | Mood::Denied => {}
+        }
+        Ok(())
+    }
+}
+
+impl Store for MoodyStore {
+    fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
+        self.inner.create(name, bytes)
+    }
+
+    fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
+        self.inner.spool(session)
+    }
+
+    fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
+        self.inner.read(name, limit_bytes)
+    }
+
+    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
+        let inner = self.inner.open(name)?;
+        if *name != self.name {
+            return Ok(inner);
+        }
+        match self.mood {
+            Mood::Gone => Err(StoreError::NotFound { name: *name }),
+            Mood::Denied => Err(failed(Errno::ACCESS)),
+            Mood::WrongOnce | Mood::FailsOnce | Mood::Fails => Ok(Box::new(MoodyObject { inner, store: self.clone() })),
+        }
+    }
+
+    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
+        self.inner.list(folder, each)
+    }
+
+    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+        self.inner.remove_all(names)
+    }
+
+    fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
+        self.inner.sweep_temporaries(may_go)
+    }
+
+    fn facts(&self) -> Result<StoreFacts, StoreError> {
+        self.inner.facts()
+    }
+
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+}
