@@ -171,9 +171,16 @@ impl Root {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(self.error("creating", path, error.into())),
         }
+        // Whatever lies in the parent now is durable once that is synced, and need not have it synced again.
+        let mut there = vec![path.to_owned()];
+        self.each_name(parent, &mut |_, name| {
+            let name = std::str::from_utf8(name).unwrap_or_default();
+            there.push(if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") });
+            Ok(())
+        })?;
         // Also when somebody else made it: they may not have synced it yet.
         self.sync_directory(parent)?;
-        self.settled().insert(path.to_owned());
+        self.settled().extend(there);
         Ok(())
     }
 
