@@ -21,6 +21,8 @@ mod own;
 mod rocks;
 mod rows;
 mod scratch;
+#[cfg(feature = "rocksdb")]
+mod sort;
 mod standing;
 mod view;
 
@@ -175,6 +177,13 @@ pub trait Index: Send + Sync {
     /// When the view can't be written; the segment does not count then.
     fn apply(&self, segment: &SegmentReader<'_>) -> Result<(), IndexError>;
 
+    /// Begins to apply many segments at once, which is faster than one by one when they are large. Nothing else is
+    /// written meanwhile.
+    ///
+    /// # Errors
+    /// When the view can't be written.
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, IndexError>;
+
     /// Takes away what only this segment lists. Retracting one that is not applied changes nothing.
     ///
     /// # Errors
@@ -213,6 +222,35 @@ pub trait Index: Send + Sync {
     fn flush(&self) -> Result<(), IndexError>;
 }
 
+/// Segments that are being applied together. They count once they are finished; dropped before, they don't, or those
+/// that were added last don't.
+pub trait Bulk {
+    /// Adds a segment. One that is applied already changes nothing.
+    ///
+    /// # Errors
+    /// As [`Index::apply`].
+    fn add(&mut self, segment: &SegmentReader<'_>) -> Result<(), IndexError>;
+
+    /// Has all segments count, as one after a crash: all or none.
+    ///
+    /// # Errors
+    /// As [`Index::apply`].
+    fn finish(self: Box<Self>) -> Result<(), IndexError>;
+}
+
+/// For an index that gains nothing by applying many at once: each counts as soon as it is added.
+struct OneByOne<'a>(&'a dyn Index);
+
+impl Bulk for OneByOne<'_> {
+    fn add(&mut self, segment: &SegmentReader<'_>) -> Result<(), IndexError> {
+        self.0.apply(segment)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), IndexError> {
+        Ok(())
+    }
+}
+
 /// What [`catch_up`] did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CaughtUp {
@@ -221,6 +259,9 @@ pub struct CaughtUp {
     /// Segments that were applied and are committed no more.
     pub retracted_count: usize,
 }
+
+/// So much is applied one by one: a few nights' worth, which takes no memory beside the index.
+const ONE_BY_ONE_BYTES_MAX: usize = 4 << 20;
 
 /// Brings an index to exactly the committed segments; `fetch` gets the opened bodies of those that are missing.
 /// New ones are applied before old ones are retracted, so that packs which move from one segment to another keep their
@@ -234,12 +275,23 @@ pub fn catch_up<E: From<IndexError>>(
     fetch: &mut dyn FnMut(SegmentId) -> Result<Vec<u8>, E>,
 ) -> Result<CaughtUp, E> {
     let applied: BTreeSet<SegmentId> = index.applied()?.into_iter().collect();
-    let mut done = CaughtUp::default();
-    for id in committed.difference(&applied) {
-        let body = fetch(*id)?;
-        index.apply(&SegmentReader::parse(*id, &body).map_err(IndexError::from)?)?;
-        done.applied_count = done.applied_count.saturating_add(1);
+    let missing: Vec<SegmentId> = committed.difference(&applied).copied().collect();
+    let mut done = CaughtUp { applied_count: missing.len(), retracted_count: 0 };
+    let mut bytes = 0usize;
+    let mut bulk: Option<Box<dyn Bulk + '_>> = None;
+    for id in missing {
+        let body = fetch(id)?;
+        let segment = SegmentReader::parse(id, &body).map_err(IndexError::from)?;
+        bytes = bytes.saturating_add(body.len());
+        if bulk.is_none() && bytes > ONE_BY_ONE_BYTES_MAX {
+            bulk = Some(index.bulk()?);
+        }
+        match &mut bulk {
+            Some(bulk) => bulk.add(&segment)?,
+            None => index.apply(&segment)?,
+        }
     }
+    bulk.map_or(Ok(()), |bulk| bulk.finish())?;
     for id in applied.difference(committed) {
         index.retract(*id)?;
         done.retracted_count = done.retracted_count.saturating_add(1);

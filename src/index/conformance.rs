@@ -151,6 +151,12 @@ macro_rules! conforms {
         }
 
         #[test]
+        fn index_5_segments_applied_together_answer_like_one_after_the_other() {
+            let fresh = $make();
+            $crate::index::conformance::segments_applied_together_answer_like_one_after_the_other(&*fresh.0);
+        }
+
+        #[test]
         fn ids_may_repeat_in_a_lookup() {
             let fresh = $make();
             $crate::index::conformance::ids_may_repeat_in_a_lookup(&*fresh.0);
@@ -238,6 +244,29 @@ pub(crate) fn what_is_remembered_is_recalled(index: &dyn Index) {
     assert_eq!(index.recall(b"").unwrap().unwrap().len(), 100_000);
 }
 
+/// Applies segments of the pool together.
+pub(crate) fn apply_together(index: &dyn Index, numbers: &[u8]) {
+    let mut bulk = index.bulk().unwrap();
+    for number in numbers {
+        let body = body(&pool(*number));
+        bulk.add(&SegmentReader::parse(segment_id(*number), &body).unwrap()).unwrap();
+    }
+    bulk.finish().unwrap();
+}
+
+pub(crate) fn segments_applied_together_answer_like_one_after_the_other(index: &dyn Index) {
+    apply(index, 2, &pool(2));
+    index.exclude(&[PackId::from_bytes([1; 32])]).unwrap();
+    apply_together(index, &[0, 1, 2, 3, 9, 1]);
+    let excluded = BTreeSet::from([1]);
+    assert_eq!(answers(index, POOL_CHUNK_COUNT), expected(&BTreeSet::from([0, 1, 2, 3, 9]), &excluded));
+    index.retract(segment_id(0)).unwrap();
+    apply_together(index, &[4, 5, 0]);
+    assert_eq!(answers(index, POOL_CHUNK_COUNT), expected(&BTreeSet::from([0, 1, 2, 3, 4, 5, 9]), &excluded));
+    apply_together(index, &[]);
+    assert_eq!(answers(index, POOL_CHUNK_COUNT), expected(&BTreeSet::from([0, 1, 2, 3, 4, 5, 9]), &excluded));
+}
+
 pub(crate) fn ids_may_repeat_in_a_lookup(index: &dyn Index) {
     apply(index, 1, &[pack_row(1, 1, &[0, 1])]);
     let mut found = vec![None; 7];
@@ -253,6 +282,8 @@ pub(crate) fn ids_may_repeat_in_a_lookup(index: &dyn Index) {
 pub(crate) enum Step {
     /// Apply the segment of this number.
     Apply(u8),
+    /// Apply the segment of this number together with the two after it.
+    Together(u8),
     /// Retract it.
     Retract(u8),
     /// Exclude the pack of this number.
@@ -283,6 +314,7 @@ pub(crate) fn any_history() -> impl proptest::strategy::Strategy<Value = Vec<Ste
     use proptest::prelude::*;
     let step = prop_oneof![
         5 => (0u8..12).prop_map(Step::Apply),
+        2 => (0u8..10).prop_map(Step::Together),
         3 => (0u8..12).prop_map(Step::Retract),
         1 => (0u8..8).prop_map(Step::Exclude),
         1 => (0u8..4).prop_map(Step::Disturb),
@@ -294,6 +326,7 @@ pub(crate) fn any_history() -> impl proptest::strategy::Strategy<Value = Vec<Ste
 pub(crate) fn step(index: &dyn Index, step: &Step) {
     match step {
         Step::Apply(number) => apply(index, *number, &pool(*number)),
+        Step::Together(first) => apply_together(index, &[*first, first + 1, first + 2]),
         Step::Retract(number) => index.retract(segment_id(*number)).unwrap(),
         Step::Exclude(pack) => index.exclude(&[PackId::from_bytes([*pack; 32])]).unwrap(),
         Step::Disturb(_) => {}
@@ -345,6 +378,7 @@ pub(crate) fn follow(
         step(&*index, one);
         match one {
             Step::Apply(number) => _ = applied.insert(*number),
+            Step::Together(first) => applied.extend(*first..first + 3),
             Step::Retract(number) => _ = applied.remove(number),
             Step::Exclude(pack) => _ = excluded.insert(*pack),
             Step::Disturb(how) => {

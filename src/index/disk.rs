@@ -14,18 +14,22 @@
 //! Until that is there its packs don't count; after a crash their numbers are never used again, and what rows stay
 //! behind disappear when the table is next rewritten.
 
+mod bulk;
+mod keys;
 mod stale;
 
 use super::encoding::{decode_entry, decode_numbers, encode_entry, encode_numbers, for_each_extent, put_extent};
 use super::rocks::{Batch, Database, Merge, Role, Table};
 use super::standing::{Ordinals, Standing};
-use super::{Extent, Index, IndexError, PackEntry, PackOrdinal, Totals};
+use super::{Bulk, Extent, Index, IndexError, PackEntry, PackOrdinal, Totals};
 use crate::id::{ChunkId, PackId, RepositoryId, SegmentId};
 use crate::segment::{PackRow, SegmentReader};
 use crate::wire::WireError;
+use bulk::DiskBulk;
+use keys::{ENTRY_PREFIX, FORM_KEY, NEXT_KEY, SEGMENT_PREFIX, entry_key, pack_key, remembered_key, segment_key};
 use stale::Stale;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Raised when rows change their meaning: a view of another form is built again.
 const VIEW_FORM: u32 = 1;
@@ -38,6 +42,8 @@ pub(super) struct DiskIndex {
     standing: RwLock<Standing>,
     /// Held by the one `apply` or `retract` at a time; tells whether there may be any.
     writing: Mutex<Writable>,
+    /// How much memory sorting the rows of many segments may take while it lasts.
+    bulk_bytes: usize,
     /// Let go after everything above: a lock, or a directory of its own.
     _kept: Kept,
 }
@@ -71,7 +77,8 @@ impl DiskIndex {
         require_form(&database, repository, writing)?;
         let standing = restore(&database)?;
         stale.open(&standing);
-        Ok(Self { database, standing: RwLock::new(standing), writing: Mutex::new(writing), _kept: kept })
+        let (standing, writing) = (RwLock::new(standing), Mutex::new(writing));
+        Ok(Self { database, standing, writing, bulk_bytes: memory_bytes / 2, _kept: kept })
     }
 
     fn standing(&self) -> RwLockReadGuard<'_, Standing> {
@@ -93,12 +100,33 @@ impl DiskIndex {
         decode_numbers(&row.unwrap_or_default()).map_err(|error| self.malformed(&error))
     }
 
-    /// The number of a pack: the one it has, if all that is known of it agrees, or a new one.
-    fn number(&self, entry: &PackEntry, batch: &mut Batch<'_>) -> Result<u32, IndexError> {
+    /// Waits until nothing else writes; fails when the view was opened for reading.
+    fn writing(&self) -> Result<MutexGuard<'_, Writable>, IndexError> {
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *writing == Writable::No {
+            let place = self.database.path().display().to_string();
+            return Err(IndexError::Io { operation: "writing", place, reason: "it was opened for reading".into() });
+        }
+        Ok(writing)
+    }
+
+    fn entry(&self, number: u32, segment: SegmentId) -> Result<PackEntry, IndexError> {
+        let row = self.database.get(Table::Packs, &entry_key(number))?;
+        let row = row.ok_or_else(|| self.malformed(&WireError::UnexpectedEnd { offset: 0 }))?;
+        decode_entry(&row, segment).map_err(|error| self.malformed(&error))
+    }
+
+    /// The number of a pack: the one that it has and that counts, if all that is known of it agrees, or a new one.
+    fn number(
+        &self,
+        entry: &PackEntry,
+        counts: impl Fn(PackOrdinal) -> bool,
+        batch: &mut Batch<'_>,
+    ) -> Result<u32, IndexError> {
         let mut numbers = self.all_numbers(&entry.id)?;
-        numbers.retain(|number| self.standing().counts(PackOrdinal(*number)));
+        numbers.retain(|number| counts(PackOrdinal(*number)));
         for number in &numbers {
-            if self.pack(PackOrdinal(*number))?.is_same(entry) {
+            if self.entry(*number, entry.segment)?.is_same(entry) {
                 return Ok(*number);
             }
         }
@@ -115,7 +143,7 @@ impl DiskIndex {
     }
 
     fn apply_pack(&self, segment: SegmentId, row: &PackRow, batch: &mut Batch<'_>) -> Result<u32, IndexError> {
-        let number = self.number(&PackEntry::of(segment, row), batch)?;
+        let number = self.number(&PackEntry::of(segment, row), |ordinal| self.standing().counts(ordinal), batch)?;
         let mut value = Vec::new();
         for (chunk, place) in row.chunks() {
             value.clear();
@@ -196,9 +224,7 @@ impl Index for DiskIndex {
 
     fn pack(&self, ordinal: PackOrdinal) -> Result<PackEntry, IndexError> {
         let segment = self.standing().segment_of(ordinal.0).ok_or(IndexError::UnknownPack { ordinal })?;
-        let row = self.database.get(Table::Packs, &entry_key(ordinal.0))?;
-        let row = row.ok_or_else(|| self.malformed(&WireError::UnexpectedEnd { offset: 0 }))?;
-        decode_entry(&row, segment).map_err(|error| self.malformed(&error))
+        self.entry(ordinal.0, segment)
     }
 
     fn numbers(&self, id: &PackId) -> Result<Vec<PackOrdinal>, IndexError> {
@@ -230,14 +256,10 @@ impl Index for DiskIndex {
     }
 
     fn apply(&self, segment: &SegmentReader<'_>) -> Result<(), IndexError> {
-        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = self.writing()?;
         let id = segment.segment();
         if self.standing().is_applied(id) {
             return Ok(());
-        }
-        if *writing == Writable::No {
-            let place = self.database.path().display().to_string();
-            return Err(IndexError::Io { operation: "writing", place, reason: "it was opened for reading".into() });
         }
         let mut batch = self.database.batch();
         let mut ordinals = Ordinals::default();
@@ -248,6 +270,10 @@ impl Index for DiskIndex {
         self.write_piece(&mut batch)?;
         self.standing_mut().apply(id, ordinals);
         Ok(())
+    }
+
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, IndexError> {
+        Ok(Box::new(DiskBulk::begin(self)?))
     }
 
     fn retract(&self, id: SegmentId) -> Result<(), IndexError> {
@@ -319,29 +345,6 @@ impl Drop for DiskIndex {
             let _ = self.database.flush();
         }
     }
-}
-
-const FORM_KEY: &[u8] = b"f";
-const NEXT_KEY: &[u8] = b"n";
-const SEGMENT_PREFIX: &[u8] = b"s";
-const REMEMBERED_PREFIX: &[u8] = b"r";
-const ENTRY_PREFIX: &[u8] = b"e";
-const PACK_PREFIX: &[u8] = b"i";
-
-fn segment_key(id: SegmentId) -> Vec<u8> {
-    [SEGMENT_PREFIX, id.as_bytes()].concat()
-}
-
-fn remembered_key(key: &[u8]) -> Vec<u8> {
-    [REMEMBERED_PREFIX, key].concat()
-}
-
-fn entry_key(number: u32) -> Vec<u8> {
-    [ENTRY_PREFIX, &number.to_be_bytes()].concat()
-}
-
-fn pack_key(id: &PackId) -> Vec<u8> {
-    [PACK_PREFIX, id.as_bytes()].concat()
 }
 
 fn malformed(database: &Database, error: &WireError) -> IndexError {

@@ -2,7 +2,7 @@
 //! without RocksDB. It takes some 80 bytes a chunk.
 
 use super::standing::{Ordinals, Standing};
-use super::{Extent, Index, IndexError, PackEntry, PackOrdinal, Totals};
+use super::{Bulk, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, Totals};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::{PackRow, SegmentReader};
 use std::collections::{BTreeMap, HashMap};
@@ -170,6 +170,10 @@ impl Index for MemoryIndex {
         }
         state.standing.apply(id, ordinals);
         Ok(())
+    }
+
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, IndexError> {
+        Ok(Box::new(OneByOne(self)))
     }
 
     fn retract(&self, id: SegmentId) -> Result<(), IndexError> {

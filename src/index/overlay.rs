@@ -3,7 +3,7 @@
 //! One process writes the shared view. All others read what it has flushed and keep what is newer to themselves: in
 //! memory at first, in a private view once that is full. Pack numbers carry their layer in the two upper bits.
 
-use super::{Extent, Index, IndexError, MemoryIndex, PACK_COUNT_MAX, PackEntry, PackOrdinal, Totals};
+use super::{Bulk, Extent, Index, IndexError, MemoryIndex, OneByOne, PACK_COUNT_MAX, PackEntry, PackOrdinal, Totals};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::SegmentReader;
 use std::collections::BTreeSet;
@@ -95,11 +95,9 @@ impl Index for Overlay {
     fn lookup(&self, ids: &[ChunkId], found: &mut Vec<Option<Extent>>) -> Result<(), IndexError> {
         found.clear();
         found.resize(ids.len(), None);
-        // Memory first: it costs least.
-        let mut layers = self.layers();
-        layers.swap(0, 1);
+        // From below, as copies are told apart: a pack that stands in two layers goes by its number in the lower one.
         let mut answers = Vec::new();
-        for layer in layers {
+        for layer in self.layers() {
             let open: Vec<usize> = (0..).zip(&*found).filter(|(_, hit)| hit.is_none()).map(|(at, _)| at).collect();
             let asked: Vec<ChunkId> = open.iter().filter_map(|at| ids.get(*at)).copied().collect();
             layer.index.lookup(&asked, &mut answers)?;
@@ -180,6 +178,10 @@ impl Index for Overlay {
             return Ok(());
         }
         self.top(&excluded)?.index.apply(segment)
+    }
+
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, IndexError> {
+        Ok(Box::new(OneByOne(self)))
     }
 
     fn retract(&self, id: SegmentId) -> Result<(), IndexError> {

@@ -3,6 +3,10 @@
 //! There is no write-ahead log. All tables are flushed together, so that after a crash the view is what it was after
 //! one of the writes before: some of the newest are missing, and are applied again.
 
+mod sorted;
+
+pub(super) use sorted::Under;
+
 use super::IndexError;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompactionStyle,
@@ -98,6 +102,8 @@ pub(super) type EachRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), IndexError> 
 pub(super) struct Database {
     db: DB,
     path: PathBuf,
+    memory: Memory,
+    merge: Arc<dyn Merge>,
 }
 
 impl Database {
@@ -118,8 +124,6 @@ impl Database {
         let opened = match role {
             Role::Primary => DB::open_cf_descriptors(&options, path, families),
             Role::Reader => {
-                // Files that the primary deletes stay readable only while they are open.
-                options.set_max_open_files(-1);
                 options.create_if_missing(false);
                 options.create_missing_column_families(false);
                 // The primary's log is never written; that it is there says nothing.
@@ -127,7 +131,7 @@ impl Database {
             }
         };
         let db = opened.map_err(|error| classify("opening", path, &error))?;
-        Ok(Self { db, path: path.to_owned() })
+        Ok(Self { db, path: path.to_owned(), memory, merge: Arc::clone(merge) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -186,10 +190,9 @@ impl Database {
         self.db.cf_handle(table.name()).expect("every table was opened")
     }
 
-    /// Leaves a mark beside a view that turned out to be damaged: whoever opens it next builds it again.
+    /// Says that the view is damaged.
     pub(super) fn distrust(&self) {
-        // If this fails as well, the next one finds the damage by itself.
-        let _ = std::fs::write(distrust_mark(&self.path), "");
+        distrust(&self.path);
     }
 
     fn error(&self, operation: &'static str, error: &rocksdb::Error) -> IndexError {
@@ -198,6 +201,12 @@ impl Database {
         }
         classify(operation, &self.path, error)
     }
+}
+
+/// Leaves a mark beside a view that turned out to be damaged: whoever opens it next builds it again.
+pub(super) fn distrust(path: &Path) {
+    // If this fails as well, the next one finds the damage by itself.
+    let _ = std::fs::write(distrust_mark(path), "");
 }
 
 /// Where the mark lies that says that a view is damaged.
@@ -243,7 +252,11 @@ fn options(memory: &Memory) -> Options {
     let mut options = Options::default();
     options.set_atomic_flush(true);
     options.set_write_buffer_manager(&memory.buffers);
-    options.set_max_open_files(256);
+    // All files stay open, some 20 for each hundred million chunks: what the primary deletes stays readable for readers
+    // only while it is open, and a file that is opened later has all of its filter and index read into the cache.
+    options.set_max_open_files(-1);
+    // Opening a file takes less than starting a thread for it.
+    options.set_max_file_opening_threads(1);
     options.set_max_background_jobs(2);
     options.set_skip_stats_update_on_db_open(true);
     options.set_stats_dump_period_sec(0);

@@ -1,4 +1,6 @@
-use super::super::conformance::{Fresh, answers, any_history, apply, chunk_id, conforms, follow, pack_row, segment_id};
+use super::super::conformance::{
+    Fresh, answers, any_history, apply, body, chunk_id, conforms, follow, pack_row, segment_id,
+};
 use super::*;
 
 fn repository() -> RepositoryId {
@@ -16,12 +18,33 @@ fn fresh() -> Fresh {
 
 conforms!(fresh);
 
+/// With room for a single row, so that applying together goes through files.
+fn open_crowded(path: &Path) -> DiskIndex {
+    let mut index = open(path);
+    index.bulk_bytes = 0;
+    index
+}
+
+mod crowded {
+    use super::*;
+
+    fn fresh() -> Fresh {
+        let place = tempfile::tempdir().unwrap();
+        (Box::new(open_crowded(&place.path().join("view"))), Some(place))
+    }
+
+    conforms!(fresh);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
     #[test]
-    fn index_5_the_disk_index_answers_like_the_plain_count(history in any_history()) {
+    fn index_5_the_disk_index_answers_like_the_plain_count(
+        history in any_history(), crowded in proptest::bool::ANY,
+    ) {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("view");
+        let open = if crowded { open_crowded } else { open };
         follow(&history, Box::new(open(&path)), &mut |index, how| {
             drop(index);
             let index = open(&path);
@@ -77,6 +100,36 @@ fn index_6_a_crash_leaves_an_earlier_state_and_never_half_a_segment() {
         apply(&fresh, number, &[pack_row(number, 1, chunks)]);
     }
     assert_eq!(answers(&index, 5), answers(&fresh, 5));
+}
+
+/// Segments that are applied together are durable in three steps: their packs' numbers, their chunks, their marks.
+/// After a crash behind the first or the second they don't count, and their numbers go to no other pack.
+#[test]
+fn index_6_a_crash_leaves_nothing_of_segments_that_are_half_applied_together() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("view");
+    let index = open_crowded(&path);
+    apply(&index, 1, &[pack_row(1, 1, &[0, 1])]);
+    let segment = body(&[pack_row(2, 1, &[1, 2])]);
+    let mut bulk = DiskBulk::begin(&index).unwrap();
+    bulk.add(&SegmentReader::parse(segment_id(2), &segment).unwrap()).unwrap();
+    bulk.ingest_unmarked();
+    let crashed = place.path().join("crashed");
+    crash(&path, &crashed);
+    drop(bulk);
+
+    let number = index.standing().next() - 1;
+    let index = open(&crashed);
+    assert_eq!(index.applied().unwrap(), [segment_id(1)]);
+    let found = answers(&index, 5);
+    assert!(index.database.get(Table::Chunks, chunk_id(2).as_bytes()).unwrap().is_some(), "its rows are there");
+    index.database.compact();
+    let value = index.database.get(Table::Chunks, chunk_id(2).as_bytes()).unwrap();
+    assert_eq!(value.unwrap_or_default(), [], "until the table is rewritten");
+    assert_eq!(answers(&index, 5), found);
+    apply(&index, 2, &[pack_row(2, 1, &[1, 2])]);
+    let pack = index.find_pack(&PackId::from_bytes([2; 32])).unwrap().unwrap();
+    assert!(pack.0 > number, "a number is never given out twice");
 }
 
 /// Retracting a segment and crashing brings back a view in which it counts; its rows must not have been dropped by a

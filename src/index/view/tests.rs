@@ -75,6 +75,7 @@ proptest::proptest! {
             step(&*writer.index, one);
             match one {
                 Step::Apply(number) => _ = applied.insert(*number),
+                Step::Together(first) => applied.extend(*first..first + 3),
                 Step::Retract(number) => _ = applied.remove(number),
                 Step::Exclude(_) | Step::Disturb(_) => {}
             }

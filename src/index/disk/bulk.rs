@@ -1,0 +1,135 @@
+//! Applying many segments at once: their rows are sorted outside of memory and become files of the table as they are,
+//! where one by one each row would be written and merged several times over.
+//!
+//! Packs are numbered and their rows written at once, chunk rows kept apart until all are there, then the marks of all
+//! segments follow in one write. Before the files of chunk rows become durable the numbers that they name are: after a
+//! crash in between they are given to no other pack.
+
+use super::super::encoding::put_extent;
+use super::super::rocks::{Batch, Under};
+use super::super::sort::{Row, Runs, Sorted, Sorter, grouped};
+use super::super::standing::{Ordinals, Standing};
+use super::super::{Bulk, Extent, IndexError, PackEntry, PackOrdinal};
+use super::{BATCH_BYTES, DiskIndex, SegmentId, Table, Writable, segment_key};
+use crate::segment::SegmentReader;
+use std::path::PathBuf;
+use std::sync::MutexGuard;
+
+/// How many threads merge and write files.
+const PARTS: usize = 2;
+/// First bytes that each of them takes.
+const PART_FIRST_BYTES: usize = 256 / PARTS;
+
+/// Segments on their way into the view.
+pub(super) struct DiskBulk<'a> {
+    index: &'a DiskIndex,
+    /// Nothing else writes meanwhile.
+    _writing: MutexGuard<'a, Writable>,
+    batch: Batch<'a>,
+    sorter: Sorter,
+    /// What stands, and what will once this is finished: a pack of two segments gets one number.
+    standing: Standing,
+    marks: Vec<(SegmentId, Ordinals)>,
+}
+
+impl<'a> DiskBulk<'a> {
+    pub(super) fn begin(index: &'a DiskIndex) -> Result<Self, IndexError> {
+        let writing = index.writing()?;
+        let standing = index.standing().clone();
+        let parent = index.database.path().parent().unwrap_or(index.database.path());
+        let sorter = Sorter::new(parent, index.bulk_bytes);
+        Ok(Self { index, _writing: writing, batch: index.database.batch(), sorter, standing, marks: Vec::new() })
+    }
+
+    /// Goes as far as a crash before the last write would.
+    #[cfg(test)]
+    pub(super) fn ingest_unmarked(&mut self) {
+        let sorter = std::mem::replace(&mut self.sorter, Sorter::new(self.index.database.path(), 0));
+        match sorter.finish().unwrap() {
+            Sorted::Memory(_) => panic!("the rows fitted into memory"),
+            Sorted::Files(runs) => ingest(self.index, &runs).unwrap(),
+        }
+    }
+
+    /// Writes rows that fitted into memory as if their segments had been applied one by one.
+    fn write_rows(&mut self, rows: &[Row]) -> Result<(), IndexError> {
+        let mut value = Vec::new();
+        grouped(rows, &mut |id, extents| {
+            value.clear();
+            extents.iter().for_each(|extent| put_extent(&mut value, extent));
+            self.batch.merge(Table::Chunks, id.as_bytes(), &value);
+            if self.batch.bytes() >= BATCH_BYTES { self.batch.write() } else { Ok(()) }
+        })
+    }
+}
+
+/// Makes rows that are in files part of the table.
+fn ingest(index: &DiskIndex, runs: &Runs) -> Result<(), IndexError> {
+    index.database.flush()?;
+    let under = if index.database.holds_no_chunk()? { Under::Nothing } else { Under::Older };
+    let parts = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..PARTS).map(|part| scope.spawn(move || write_part(index, runs, part, under))).collect();
+        let written = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        written.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Vec<_>>()
+    });
+    let files: Vec<PathBuf> = parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+    index.database.ingest(&files)
+}
+
+fn write_part(index: &DiskIndex, runs: &Runs, part: usize, under: Under) -> Result<Vec<PathBuf>, IndexError> {
+    let first = part.saturating_mul(PART_FIRST_BYTES);
+    let first_bytes = first..first.saturating_add(PART_FIRST_BYTES);
+    let name = format!("part-{part}");
+    index.database.write_sorted((runs.directory(), &name), under, &mut |each| {
+        let mut value = Vec::new();
+        runs.merge(first_bytes.clone(), PARTS, &mut |id, extents| {
+            value.clear();
+            extents.iter().for_each(|extent| put_extent(&mut value, extent));
+            each(id.as_bytes(), &value)
+        })
+    })
+}
+
+impl Bulk for DiskBulk<'_> {
+    fn add(&mut self, segment: &SegmentReader<'_>) -> Result<(), IndexError> {
+        let id = segment.segment();
+        if self.standing.is_applied(id) {
+            return Ok(());
+        }
+        let mut ordinals = Ordinals::default();
+        for row in segment.packs() {
+            let entry = PackEntry::of(id, &row);
+            let number = self.index.number(&entry, |ordinal| self.standing.counts(ordinal), &mut self.batch)?;
+            ordinals.push(number);
+            for (id, place) in row.chunks() {
+                self.sorter.push(Row { id, extent: Extent::new(PackOrdinal(number), place) })?;
+            }
+        }
+        // The numbers of these packs are looked up for the next segment.
+        self.index.write_piece(&mut self.batch)?;
+        self.standing.apply(id, ordinals.clone());
+        self.marks.push((id, ordinals));
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), IndexError> {
+        let sorter = std::mem::replace(&mut self.sorter, Sorter::new(self.index.database.path(), 0));
+        let sorted = sorter.finish()?;
+        match &sorted {
+            Sorted::Memory(rows) => self.write_rows(rows)?,
+            Sorted::Files(runs) => ingest(self.index, runs)?,
+        }
+        let marks = std::mem::take(&mut self.marks);
+        for (id, ordinals) in &marks {
+            self.batch.put(Table::Meta, &segment_key(*id), &ordinals.encode());
+        }
+        self.index.write_piece(&mut self.batch)?;
+        marks.into_iter().for_each(|(id, ordinals)| self.index.standing_mut().apply(id, ordinals));
+        match sorted {
+            Sorted::Memory(_) => Ok(()),
+            // Else a crash would have all of it done again.
+            Sorted::Files(_) => self.index.database.flush(),
+        }
+    }
+}
