@@ -288,12 +288,6 @@ impl Repository {
         stats::run(&self.access, &history)
     }
 
-    /// The parts, for tests of what works on them.
-    #[cfg(test)]
-    pub(crate) const fn access(&self) -> &Access {
-        &self.access
-    }
-
     /// The repository's id.
     pub fn id(&self) -> RepositoryId {
         self.access.chain.repository()
@@ -302,6 +296,13 @@ impl Repository {
     /// What a user should know about how the repository was opened, such as a view that had to be built again.
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// What every operation works with: for tests, and for the measurements, which fill repositories with what no
+    /// backup would make.
+    #[doc(hidden)]
+    pub const fn access(&self) -> &Access {
+        &self.access
     }
 
     fn history(&self) -> Result<History> {
