@@ -152,6 +152,20 @@ fn every_part_of_a_pack_that_rots_is_named_once() {
 }
 
 #[test]
+fn trees_in_a_pack_whose_header_rots_are_damage_and_end_no_check() {
+    let patient = Patient::new();
+    for pack in patient.packs(2).into_iter().chain(patient.packs(3)) {
+        for at in [5, 16, 30] {
+            let before = patient.change(pack, |bytes| bytes[at] ^= 1);
+            for depth in [CheckDepth::Structure, CheckDepth::Data] {
+                assert_ne!(patient.check(depth, MEMORIES_BYTES[0]).damage, [], "{pack} at {at}");
+            }
+            replace(&patient.file(pack), &before);
+        }
+    }
+}
+
+#[test]
 fn exactly_the_files_that_need_a_lost_pack_are_named() {
     let patient = Patient::new();
     let packs = patient.packs(1);

@@ -2,6 +2,7 @@
 
 use crate::check::packs::Seen;
 use crate::check::report::{Damage, Findings};
+use crate::config::Role;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
@@ -138,7 +139,7 @@ impl NodeSource for SecondLook<'_> {
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
         let first = match self.reader.node(id) {
-            Err(error) if is_bad(&error) => error,
+            Err(error) if is_bad(self.reader, &error) => error,
             read => return read,
         };
         self.forget(id);
@@ -156,9 +157,11 @@ impl SecondLook<'_> {
     }
 }
 
-/// Whether an error is about the bytes of the store.
-const fn is_bad(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io)
+/// Whether an error is about the bytes of the store. Who holds the keys of all trees is denied nothing but a pack whose
+/// header was changed to another repository's or epoch's.
+fn is_bad(reader: &ContentReader, error: &Error) -> bool {
+    let has_keys = reader.access().ring.role() != Role::Put;
+    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io) || (has_keys && error.kind() == ErrorKind::Denied)
 }
 
 impl Walker<'_> {
@@ -255,7 +258,7 @@ impl Walker<'_> {
         let node = error.node();
         let span = error.span().to_string();
         let error = Error::from(error);
-        if !is_bad(&error) {
+        if !is_bad(self.nodes.reader, &error) {
             return Err(error);
         }
         let damage = Damage {
