@@ -21,6 +21,7 @@ mod own;
 mod rocks;
 mod rows;
 mod scratch;
+mod side;
 #[cfg(feature = "rocksdb")]
 mod sort;
 mod standing;
@@ -29,6 +30,7 @@ mod view;
 pub use memory::MemoryIndex;
 pub use rows::Extent;
 pub use scratch::{Scratch, open_scratch};
+pub use side::{SideRow, SideTable};
 pub use view::{Mode, MovedAside, View, ViewKind, open_view};
 
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};
@@ -208,6 +210,15 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// When the view can't be read.
     fn recall(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError>;
+
+    /// The rows that a room above keeps in the view. None where they would not be there next time: another process
+    /// writes the view.
+    ///
+    /// # Errors
+    /// When the view can't be opened for writing.
+    fn side_table(&self) -> Result<Option<&dyn SideTable>, IndexError> {
+        Ok(None)
+    }
 
     /// How much the applied segments list.
     ///

@@ -5,11 +5,16 @@
 //! snapshots nor on that of chunks. Where several copies of a chunk are stored, each counts as needed: which of them
 //! stays is for the collector to choose.
 //!
+//! From a mark the view keeps reference counts, so that the next prune only looks at what changed: [`find`].
+//!
 //! Whatever can't be found or read stops the mark, with the name of a snapshot that needs it: what a collector does not
 //! see it must not call garbage.
 
+mod counts;
+mod find;
 mod ids;
 mod mark;
+mod nodes;
 mod references;
 mod roots;
 mod seen;
@@ -17,6 +22,8 @@ mod spill;
 mod tally;
 mod walk;
 
+pub use counts::{CountsCheck, check_counts};
+pub use find::find;
 pub use mark::{Mark, mark};
 pub use roots::Roots;
 
@@ -31,8 +38,8 @@ pub struct PackUse {
     pub chunk_count: u64,
     /// Their bytes, before compression.
     pub raw_bytes: u64,
-    /// How many of them have a copy in another place as well. Where it is 0, the pack is used by exactly so much,
-    /// whatever a collector chooses elsewhere.
+    /// How many of them have a copy in another place as well, or had one. Where it is 0, the pack is used by exactly so
+    /// much, whatever a collector chooses elsewhere.
     pub copied_count: u64,
 }
 
@@ -44,7 +51,7 @@ pub trait Needed: Send + Sync {
     /// When the answer can't be read.
     fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()>;
 
-    /// How much of a pack is needed; nothing for one that holds no needed chunk.
+    /// How much of a pack is needed that the index listed when what is needed was found.
     ///
     /// # Errors
     /// When the answer can't be read.

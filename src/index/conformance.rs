@@ -157,6 +157,12 @@ macro_rules! conforms {
         }
 
         #[test]
+        fn a_side_table_keeps_its_rows_apart() {
+            let fresh = $make();
+            $crate::index::conformance::a_side_table_keeps_its_rows_apart(&*fresh.0);
+        }
+
+        #[test]
         fn ids_may_repeat_in_a_lookup() {
             let fresh = $make();
             $crate::index::conformance::ids_may_repeat_in_a_lookup(&*fresh.0);
@@ -265,6 +271,25 @@ pub(crate) fn segments_applied_together_answer_like_one_after_the_other(index: &
     assert_eq!(answers(index, POOL_CHUNK_COUNT), expected(&BTreeSet::from([0, 1, 2, 3, 4, 5, 9]), &excluded));
     apply_together(index, &[]);
     assert_eq!(answers(index, POOL_CHUNK_COUNT), expected(&BTreeSet::from([0, 1, 2, 3, 4, 5, 9]), &excluded));
+}
+
+pub(crate) fn a_side_table_keeps_its_rows_apart(index: &dyn Index) {
+    let Some(table) = index.side_table().unwrap() else { return };
+    let row = |key: &str, value: &str| (key.as_bytes().to_vec(), Some(value.as_bytes().to_vec()));
+    index.remember(b"b1", b"elsewhere").unwrap();
+    table.write(&[row("b2", "two"), row("a", "one"), row("b1", "one"), row("c", "one")]).unwrap();
+    table.write(&[row("b1", "new"), (b"c".to_vec(), None)]).unwrap();
+    let mut found = Vec::new();
+    table.get_sorted(&[b"a", b"b0", b"b1", b"c"], &mut |at, value| found.push((at, value.to_vec()))).unwrap();
+    assert_eq!(found, [(0, b"one".to_vec()), (2, b"new".to_vec())]);
+    let mut keys = Vec::new();
+    table.scan(b"b", &mut |key, _| keys.push(key.to_vec())).unwrap();
+    assert_eq!(keys, [b"b1", b"b2"]);
+    table.replace(&[row("b9", "last")]).unwrap();
+    keys.clear();
+    table.scan(b"", &mut |key, _| keys.push(key.to_vec())).unwrap();
+    assert_eq!(keys, [b"b9"]);
+    assert_eq!(index.recall(b"b1").unwrap().unwrap(), b"elsewhere");
 }
 
 pub(crate) fn ids_may_repeat_in_a_lookup(index: &dyn Index) {

@@ -8,6 +8,7 @@
 //!          'n'                     -> the next pack number
 //!          's' segment id          -> the pack numbers of an applied segment
 //!          'r' key                 -> what was remembered
+//! side     what a room above keeps
 //! ```
 //!
 //! A segment's rows are written in pieces of bounded size, the row that says it is applied with the last of them.
@@ -16,12 +17,13 @@
 
 mod bulk;
 mod keys;
+mod side;
 mod stale;
 
 use super::encoding::{decode_entry, decode_numbers, encode_entry, encode_numbers, for_each_extent, put_extent};
 use super::rocks::{Batch, Database, Merge, Role, Table};
 use super::standing::{Ordinals, Standing};
-use super::{Bulk, Extent, Index, IndexError, PackEntry, PackOrdinal, Totals};
+use super::{Bulk, Extent, Index, IndexError, PackEntry, PackOrdinal, SideTable, Totals};
 use crate::id::{ChunkId, PackId, RepositoryId, SegmentId};
 use crate::segment::{PackRow, SegmentReader};
 use crate::wire::WireError;
@@ -324,6 +326,11 @@ impl Index for DiskIndex {
 
     fn recall(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
         self.database.get(Table::Meta, &remembered_key(key))
+    }
+
+    fn side_table(&self) -> Result<Option<&dyn SideTable>, IndexError> {
+        let writing = *self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(if writing == Writable::Yes { Some(self) } else { None })
     }
 
     fn totals(&self) -> Result<Totals, IndexError> {

@@ -1,8 +1,10 @@
 //! The index in memory: the reference for all others, the overlay of small additions, and the whole index of a build
 //! without RocksDB. It takes some 80 bytes a chunk.
 
+mod side;
+
 use super::standing::{Ordinals, Standing};
-use super::{Bulk, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, Totals};
+use super::{Bulk, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, SideTable, Totals};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::{PackRow, SegmentReader};
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +26,7 @@ struct State {
     packs: BTreeMap<u32, PackEntry>,
     ordinals: HashMap<PackId, Vec<u32>>,
     notes: HashMap<Vec<u8>, Vec<u8>>,
+    side: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl MemoryIndex {
@@ -199,6 +202,10 @@ impl Index for MemoryIndex {
 
     fn recall(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
         Ok(self.read().notes.get(key).cloned())
+    }
+
+    fn side_table(&self) -> Result<Option<&dyn SideTable>, IndexError> {
+        Ok(Some(self))
     }
 
     fn totals(&self) -> Result<Totals, IndexError> {

@@ -26,16 +26,19 @@ pub(super) enum Table {
     Packs,
     /// Applied segments, and everything else.
     Meta,
+    /// What a room above keeps.
+    Side,
 }
 
 impl Table {
-    const ALL: [Self; 3] = [Self::Chunks, Self::Packs, Self::Meta];
+    const ALL: [Self; 4] = [Self::Chunks, Self::Packs, Self::Meta, Self::Side];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Chunks => "chunks",
             Self::Packs => "packs",
             Self::Meta => "meta",
+            Self::Side => "side",
         }
     }
 }
@@ -77,6 +80,12 @@ impl Batch<'_> {
 
     pub(super) fn delete(&mut self, table: Table, key: &[u8]) {
         self.batch.delete_cf(self.database.family(table), key);
+    }
+
+    /// Removes every row of a table.
+    pub(super) fn clear(&mut self, table: Table) {
+        // No key is above it: keys are shorter.
+        self.batch.delete_range_cf(self.database.family(table), &[][..], &[0xff; 64][..]);
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -293,7 +302,7 @@ fn table_options(table: Table, memory: &Memory, merge: &Arc<dyn Merge>) -> Optio
     options.set_level_zero_stop_writes_trigger(64);
     options.set_target_file_size_base(256 << 20);
     options.set_write_buffer_size(match table {
-        Table::Chunks => memory.buffer_bytes,
+        Table::Chunks | Table::Side => memory.buffer_bytes,
         Table::Packs | Table::Meta => memory.buffer_bytes.min(1 << 20),
     });
     if table == Table::Chunks {

@@ -1,8 +1,8 @@
-//! Sets of ids that may be too many for memory: sorted runs, joined once at the end.
+//! Counting ids that may be too many for memory: sorted runs, joined once at the end.
 
 use crate::error::Result;
 use crate::id::ChunkId;
-use crate::needed::spill::SpillFile;
+use crate::needed::spill::{Counted, SpillFile};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ const BLOCK_IDS: usize = 128;
 /// How many blocks are read at once when ids are read in order.
 const PIECE_BLOCKS: usize = 8;
 
-/// Takes ids in any order, repeated ones included.
+/// Takes ids in any order, and counts how often each comes.
 pub(super) struct IdSorter {
-    buffer: Vec<ChunkId>,
+    buffer: Vec<Counted>,
     buffer_ids_max: usize,
     directory: PathBuf,
     runs: Option<Runs>,
@@ -30,7 +30,7 @@ struct Runs {
 impl IdSorter {
     /// Holds up to about `memory_bytes` in memory, and what is more in a file in `directory`.
     pub(super) fn new(directory: &Path, memory_bytes: usize) -> Self {
-        let buffer_ids_max = (memory_bytes / size_of::<ChunkId>()).max(BLOCK_IDS);
+        let buffer_ids_max = (memory_bytes / size_of::<Counted>()).max(BLOCK_IDS);
         Self { buffer: Vec::new(), buffer_ids_max, directory: directory.to_owned(), runs: None }
     }
 
@@ -40,16 +40,26 @@ impl IdSorter {
             if self.buffer.len().saturating_add(piece.len()) > self.buffer_ids_max {
                 self.make_room()?;
             }
-            self.buffer.extend_from_slice(piece);
+            self.buffer.extend(piece.iter().map(|id| (*id, 1)));
         }
         Ok(())
     }
 
-    /// Drops what is repeated; if that is less than half, what is left becomes a run.
+    /// Sums up what is repeated; if that is less than half, what is left becomes a run.
     fn make_room(&mut self) -> Result<()> {
-        self.buffer.sort_unstable();
-        self.buffer.dedup();
+        self.sum_up();
         if self.buffer.len() > self.buffer_ids_max / 2 { self.write_run() } else { Ok(()) }
+    }
+
+    fn sum_up(&mut self) {
+        self.buffer.sort_unstable();
+        self.buffer.dedup_by(|(id, count), (kept, sum)| {
+            let same = id == kept;
+            if same {
+                *sum = sum.saturating_add(*count);
+            }
+            same
+        });
     }
 
     fn write_run(&mut self) -> Result<()> {
@@ -57,7 +67,7 @@ impl IdSorter {
             Some(runs) => runs,
             None => self.runs.insert(Runs { file: SpillFile::create(&self.directory)?, ends: Vec::new() }),
         };
-        self.buffer.iter().try_for_each(|id| runs.file.push(id))?;
+        self.buffer.iter().try_for_each(|counted| runs.file.push(counted))?;
         runs.ends.push(runs.file.count());
         self.buffer.clear();
         Ok(())
@@ -65,8 +75,7 @@ impl IdSorter {
 
     /// Joins everything.
     pub(super) fn finish(mut self) -> Result<SortedIds> {
-        self.buffer.sort_unstable();
-        self.buffer.dedup();
+        self.sum_up();
         if self.runs.is_none() {
             self.buffer.shrink_to_fit();
             return Ok(SortedIds::Memory(self.buffer));
@@ -87,11 +96,11 @@ struct Run {
     next: u64,
     end: u64,
     /// Read and not yet given out, the next one last.
-    block: Vec<ChunkId>,
+    block: Vec<Counted>,
 }
 
 impl Run {
-    fn next(&mut self, file: &SpillFile) -> Result<Option<ChunkId>> {
+    fn next(&mut self, file: &SpillFile) -> Result<Option<Counted>> {
         if self.block.is_empty() && self.next < self.end {
             let count = usize::try_from(self.end.saturating_sub(self.next)).unwrap_or(usize::MAX).min(BLOCK_IDS);
             file.read(self.next, count, &mut self.block)?;
@@ -108,29 +117,33 @@ fn join(runs: &Runs, directory: &Path) -> Result<IdFile> {
         starts.zip(&runs.ends).map(|(next, end)| Run { next, end: *end, block: Vec::new() }).collect();
     let mut heads = BinaryHeap::with_capacity(open.len());
     for (number, run) in open.iter_mut().enumerate() {
-        heads.extend(run.next(&runs.file)?.map(|id| Reverse((id, number))));
+        heads.extend(run.next(&runs.file)?.map(|counted| Reverse((counted, number))));
     }
     let mut joined = IdFile { file: SpillFile::create(directory)?, fences: Vec::new() };
-    let mut last = None;
-    while let Some(Reverse((id, number))) = heads.pop() {
-        if last != Some(id) {
-            joined.push(&id)?;
-            last = Some(id);
+    let mut last: Option<Counted> = None;
+    while let Some(Reverse(((id, count), number))) = heads.pop() {
+        match &mut last {
+            Some((same, sum)) if *same == id => *sum = sum.saturating_add(count),
+            other => {
+                let done = other.replace((id, count));
+                done.map_or(Ok(()), |done| joined.push(&done))?;
+            }
         }
         let next = open.get_mut(number).map(|run| run.next(&runs.file)).transpose()?.flatten();
-        heads.extend(next.map(|id| Reverse((id, number))));
+        heads.extend(next.map(|counted| Reverse((counted, number))));
     }
+    last.map_or(Ok(()), |done| joined.push(&done))?;
     joined.file.flush()?;
     Ok(joined)
 }
 
-/// Distinct ids in order.
+/// Distinct ids in order, each with how often it came.
 pub(super) enum SortedIds {
-    Memory(Vec<ChunkId>),
+    Memory(Vec<Counted>),
     File(IdFile),
 }
 
-/// Distinct ids in order, in a file.
+/// The same in a file.
 pub(super) struct IdFile {
     file: SpillFile,
     /// What each block of [`BLOCK_IDS`] begins with.
@@ -147,7 +160,7 @@ impl SortedIds {
     }
 
     /// Gives all ids out in order, in pieces.
-    pub(super) fn for_each_piece(&self, each: &mut dyn FnMut(&[ChunkId]) -> Result<()>) -> Result<()> {
+    pub(super) fn for_each_piece(&self, each: &mut dyn FnMut(&[Counted]) -> Result<()>) -> Result<()> {
         let piece_ids = BLOCK_IDS.saturating_mul(PIECE_BLOCKS);
         match self {
             Self::Memory(ids) => ids.chunks(piece_ids).try_for_each(each),
@@ -159,7 +172,7 @@ impl SortedIds {
     pub(super) fn contains(&self, ids: &[ChunkId], found: &mut Vec<bool>) -> Result<()> {
         found.clear();
         match self {
-            Self::Memory(known) => found.extend(ids.iter().map(|id| known.binary_search(id).is_ok())),
+            Self::Memory(known) => found.extend(ids.iter().map(|id| holds(known, id))),
             Self::File(known) => {
                 let mut block = Vec::with_capacity(BLOCK_IDS);
                 for id in ids {
@@ -172,14 +185,14 @@ impl SortedIds {
 }
 
 impl IdFile {
-    fn push(&mut self, id: &ChunkId) -> Result<()> {
+    fn push(&mut self, counted: &Counted) -> Result<()> {
         if self.file.count().is_multiple_of(u64::try_from(BLOCK_IDS).unwrap_or(u64::MAX)) {
-            self.fences.push(fence(id));
+            self.fences.push(fence(&counted.0));
         }
-        self.file.push(id)
+        self.file.push(counted)
     }
 
-    fn for_each_piece(&self, piece_ids: usize, each: &mut dyn FnMut(&[ChunkId]) -> Result<()>) -> Result<()> {
+    fn for_each_piece(&self, piece_ids: usize, each: &mut dyn FnMut(&[Counted]) -> Result<()>) -> Result<()> {
         let (mut start, mut piece) = (0, Vec::new());
         while start < self.file.count() {
             self.read(start, piece_ids, &mut piece)?;
@@ -189,7 +202,7 @@ impl IdFile {
         Ok(())
     }
 
-    fn contains(&self, id: &ChunkId, block: &mut Vec<ChunkId>) -> Result<bool> {
+    fn contains(&self, id: &ChunkId, block: &mut Vec<Counted>) -> Result<bool> {
         let wanted = fence(id);
         // The last block that begins before the fence, and those that begin with it.
         let first = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
@@ -197,17 +210,21 @@ impl IdFile {
         for number in first..end {
             let start = u64::try_from(number.saturating_mul(BLOCK_IDS)).unwrap_or(u64::MAX);
             self.read(start, BLOCK_IDS, block)?;
-            if block.binary_search(id).is_ok() {
+            if holds(block, id) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn read(&self, start: u64, count_max: usize, ids: &mut Vec<ChunkId>) -> Result<()> {
+    fn read(&self, start: u64, count_max: usize, ids: &mut Vec<Counted>) -> Result<()> {
         let left = usize::try_from(self.file.count().saturating_sub(start)).unwrap_or(usize::MAX);
         self.file.read(start, left.min(count_max), ids)
     }
+}
+
+fn holds(sorted: &[Counted], id: &ChunkId) -> bool {
+    sorted.binary_search_by_key(id, |(id, _)| *id).is_ok()
 }
 
 /// The first eight bytes of an id, as a number of the same order.
@@ -219,7 +236,7 @@ fn fence(id: &ChunkId) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     /// Ids with few different beginnings, so that blocks begin alike.
     fn id(number: u16) -> ChunkId {
@@ -241,15 +258,16 @@ mod tests {
             let ids: Vec<ChunkId> = numbers.iter().map(|number| id(*number)).collect();
             ids.chunks(300).for_each(|piece| sorter.add(piece).unwrap());
             let sorted = sorter.finish().unwrap();
-            let expected: BTreeSet<ChunkId> = ids.iter().copied().collect();
+            let mut expected = BTreeMap::<ChunkId, u64>::new();
+            ids.iter().for_each(|id| *expected.entry(*id).or_default() += 1);
             let mut all = Vec::new();
             sorted.for_each_piece(&mut |piece| { all.extend_from_slice(piece); Ok(()) }).unwrap();
-            prop_assert_eq!(&all, &expected.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(&all, &expected.iter().map(|(id, count)| (*id, *count)).collect::<Vec<_>>());
             prop_assert_eq!(sorted.count(), u64::try_from(all.len()).unwrap());
             let asked: Vec<ChunkId> = (0..3100).map(id).collect();
             let mut found = Vec::new();
             sorted.contains(&asked, &mut found).unwrap();
-            let right: Vec<bool> = asked.iter().map(|id| expected.contains(id)).collect();
+            let right: Vec<bool> = asked.iter().map(|id| expected.contains_key(id)).collect();
             prop_assert_eq!(found, right);
             let left = std::fs::read_dir(place.path().join("cache")).map_or(0, Iterator::count);
             prop_assert_eq!(left, 0, "no file has a name");

@@ -13,6 +13,17 @@ pub(super) struct References {
 }
 
 impl References {
+    /// How many things are named.
+    pub(super) const fn len(&self) -> usize {
+        self.nodes.len().saturating_add(self.ends.len())
+    }
+
+    /// Takes over what others name, and leaves them empty.
+    pub(super) fn append(&mut self, others: &mut Self) {
+        self.nodes.append(&mut others.nodes);
+        self.ends.append(&mut others.ends);
+    }
+
     /// Adds what a node names.
     pub(super) fn add(&mut self, node: &[u8]) -> Result<(), NodeError> {
         let mut children = Vec::new();

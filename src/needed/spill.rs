@@ -11,10 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How much is written at once.
 const WRITE_BYTES: usize = 256 << 10;
-/// Length of an id.
-pub(super) const ID_BYTES: u64 = 32;
+/// Length of an id with its count.
+const COUNTED_BYTES: u64 = 40;
 
-/// Ids, one after the other.
+/// An id, and how often it came.
+pub(super) type Counted = (ChunkId, u64);
+
+/// Ids with their counts, one after the other.
 pub(super) struct SpillFile {
     writer: BufWriter<File>,
     count: u64,
@@ -49,8 +52,9 @@ impl SpillFile {
     }
 
     /// Appends an id.
-    pub(super) fn push(&mut self, id: &ChunkId) -> Result<()> {
-        self.writer.write_all(id.as_bytes()).map_err(|error| failed("writing", &self.directory, &error))?;
+    pub(super) fn push(&mut self, (id, count): &Counted) -> Result<()> {
+        let written = self.writer.write_all(id.as_bytes()).and_then(|()| self.writer.write_all(&count.to_le_bytes()));
+        written.map_err(|error| failed("writing", &self.directory, &error))?;
         self.count = self.count.saturating_add(1);
         Ok(())
     }
@@ -61,13 +65,16 @@ impl SpillFile {
     }
 
     /// Reads `count` ids from the place `start`, counted in ids; `ids` is cleared first.
-    pub(super) fn read(&self, start: u64, count: usize, ids: &mut Vec<ChunkId>) -> Result<()> {
-        let mut bytes = vec![[0u8; 32]; count];
+    pub(super) fn read(&self, start: u64, count: usize, ids: &mut Vec<Counted>) -> Result<()> {
+        let mut bytes = vec![[0u8; 40]; count];
         let flat = bytes.as_flattened_mut();
-        let read = self.writer.get_ref().read_exact_at(flat, start.saturating_mul(ID_BYTES));
+        let read = self.writer.get_ref().read_exact_at(flat, start.saturating_mul(COUNTED_BYTES));
         read.map_err(|error| failed("reading", &self.directory, &error))?;
         ids.clear();
-        ids.extend(bytes.into_iter().map(ChunkId::from_bytes));
+        ids.extend(bytes.iter().filter_map(|bytes| {
+            let (id, count) = bytes.split_first_chunk()?;
+            Some((ChunkId::from_bytes(*id), u64::from_le_bytes(*count.first_chunk()?)))
+        }));
         Ok(())
     }
 }

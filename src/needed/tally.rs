@@ -23,7 +23,8 @@ pub(super) fn tally(access: &Access, ids: &SortedIds, progress: &dyn Progress) -
         if progress.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
         }
-        access.index.copies_of_sorted(piece, &mut |id, copies| {
+        let piece: Vec<ChunkId> = piece.iter().map(|(id, _)| *id).collect();
+        access.index.copies_of_sorted(&piece, &mut |id, copies| {
             if copies.is_empty() {
                 missing.get_or_insert(id);
             }

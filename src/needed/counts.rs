@@ -1,0 +1,138 @@
+//! Reference counts in the view: what is needed, kept from one prune to the next.
+//!
+//! Nodes form a shared graph. For each node and chunk the view keeps how many distinct nodes and roots name it. A new
+//! snapshot adds to the counts of its roots; a node that is reached for the first time is read, and adds to the counts
+//! of what it names; and so on down. A forgotten snapshot goes the same way with the opposite sign. So the cost follows
+//! what one snapshot has and the others have not. How much of each pack is needed is kept as well, and changes with the
+//! counts.
+//!
+//! Counts that were being changed when somebody was interrupted are never used again: a full mark takes their place.
+//! When they are trusted stands in format-spec/11-index.md.
+
+mod build;
+mod change;
+mod packs;
+mod rows;
+
+use crate::access::Access;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ChunkId, NodeId, SnapshotId};
+use crate::index::{IndexError, PackOrdinal, SideTable};
+use crate::needed::{Needed, PackUse, Roots};
+use crate::progress::Progress;
+use change::{Change, Sign};
+use packs::Packs;
+use rows::{COUNT_PREFIX, ROOT_PREFIX, STATE_KEY, State};
+use std::collections::BTreeMap;
+
+pub(super) use build::build;
+pub use build::{CountsCheck, check_counts};
+
+/// After so many generations a full mark is made, whatever the counts say.
+const GENERATIONS_MAX: u64 = 30;
+
+/// Counts that can be trusted.
+pub(super) struct Counts {
+    access: Access,
+    roots: BTreeMap<NodeId, SnapshotId>,
+    marked: u64,
+    packs: Packs,
+}
+
+impl Counts {
+    /// The counts of a view, if it has some that a full mark confirmed less than [`GENERATIONS_MAX`] generations ago and
+    /// nothing interrupted since.
+    pub(super) fn trusted(access: &Access, generation: u64) -> Result<Option<Self>> {
+        let Some(table) = access.index.side_table()? else { return Ok(None) };
+        let State::Settled { marked } = state(table)? else { return Ok(None) };
+        if generation.saturating_sub(marked) >= GENERATIONS_MAX || generation < marked {
+            return Ok(None);
+        }
+        let Some(roots) = counted_roots(table)? else { return Ok(None) };
+        Ok(Packs::load(table)?.map(|packs| Self { access: access.clone(), roots, marked, packs }))
+    }
+
+    /// Whether a mark of `roots` would take longer than changing the counts.
+    pub(super) fn are_near(&self, roots: &Roots) -> bool {
+        let gone = self.roots.keys().filter(|root| !roots.nodes.contains_key(root)).count();
+        let new = roots.nodes.keys().filter(|root| !self.roots.contains_key(root)).count();
+        gone.saturating_add(new) <= roots.nodes.len() / 2
+    }
+
+    /// Makes these the counts of `roots`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when a node can't be read that was counted, or is to be, and when the counts contradict
+    /// what is read. After any error they are not trusted any more.
+    pub(super) fn bring_to(&mut self, roots: &Roots, progress: &dyn Progress) -> Result<()> {
+        let access = self.access.clone();
+        let table = table(&access)?;
+        let gone: Vec<NodeId> = self.roots.keys().filter(|root| !roots.nodes.contains_key(root)).copied().collect();
+        let new: Vec<NodeId> = roots.nodes.keys().filter(|root| !self.roots.contains_key(root)).copied().collect();
+        let are_all_known = self.packs.are_all_known(&access)?;
+        if gone.is_empty() && new.is_empty() && are_all_known {
+            return Ok(());
+        }
+        table.write(&[(STATE_KEY.to_vec(), Some(State::Changing.encode()))])?;
+        self.packs.meet_new(&access, table)?;
+        // Additions first: what moves from one snapshot to another is not counted down to nothing in between.
+        for (sign, changed) in [(Sign::Add, &new), (Sign::Subtract, &gone)] {
+            Change::new(&access, table, &mut self.packs, sign, progress).run(changed)?;
+        }
+        let mut settled: Vec<_> = gone.iter().map(|root| (rows::root_key(root), None)).collect();
+        for root in &new {
+            let named_by = roots.nodes.get(root).map(|outcome| outcome.as_bytes().to_vec());
+            settled.push((rows::root_key(root), named_by));
+        }
+        settled.push((STATE_KEY.to_vec(), Some(State::Settled { marked: self.marked }.encode())));
+        table.write(&settled)?;
+        self.roots = roots.nodes.clone();
+        Ok(())
+    }
+}
+
+impl Needed for Counts {
+    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
+        let mut order: Vec<(Vec<u8>, usize)> = ids.iter().map(rows::count_key).zip(0..).collect();
+        order.sort_unstable();
+        let keys: Vec<&[u8]> = order.iter().map(|(key, _)| key.as_slice()).collect();
+        needed.clear();
+        needed.resize(ids.len(), false);
+        table(&self.access)?.get_sorted(&keys, &mut |position, _| {
+            let asked = order.get(position).and_then(|(_, asked)| needed.get_mut(*asked));
+            asked.into_iter().for_each(|answer| *answer = true);
+        })?;
+        Ok(())
+    }
+
+    fn pack_use(&self, pack: PackOrdinal) -> Result<PackUse> {
+        self.packs.get(pack).map_or_else(|| Err(unsound("it lacks a pack")), Ok)
+    }
+}
+
+fn table(access: &Access) -> Result<&dyn SideTable> {
+    let lost = || Error::new(ErrorKind::Io, "the view of the index that holds the counts was closed");
+    access.index.side_table()?.ok_or_else(lost)
+}
+
+fn state(table: &dyn SideTable) -> Result<State, IndexError> {
+    let mut state = State::Changing;
+    table.get_sorted(&[STATE_KEY], &mut |_, row| state = State::decode(row))?;
+    Ok(state)
+}
+
+/// What is counted; none when a row is malformed.
+fn counted_roots(table: &dyn SideTable) -> Result<Option<BTreeMap<NodeId, SnapshotId>>, IndexError> {
+    let mut roots = Some(BTreeMap::new());
+    table.scan(ROOT_PREFIX, &mut |key, value| match (rows::decode_root(key, value), &mut roots) {
+        (Some((root, named_by)), Some(roots)) => _ = roots.insert(root, named_by),
+        _ => roots = None,
+    })?;
+    Ok(roots)
+}
+
+/// The error for counts that contradict themselves or what is read.
+fn unsound(what: &str) -> Error {
+    let message = format!("the reference counts in the view of the index are wrong: {what}; they are made anew");
+    Error::new(ErrorKind::Damaged, message)
+}

@@ -1,0 +1,140 @@
+//! How much of each pack is needed, kept in step with the counts.
+
+use super::change::Sign;
+use super::{SideTable, rows};
+use crate::access::Access;
+use crate::error::Result;
+use crate::id::{ChunkId, SegmentId};
+use crate::index::{Extent, IndexError, PackOrdinal, SideRow};
+use crate::needed::PackUse;
+use crate::segment::{PackRow, SegmentReader};
+use crate::session::read_segment;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many ids are looked up at once.
+const LOOKUP_IDS: usize = 1024;
+
+/// The use of every pack that was met. Memory: a hundred bytes a pack.
+pub(super) struct Packs {
+    uses: BTreeMap<PackOrdinal, PackUse>,
+    changed: BTreeSet<PackOrdinal>,
+}
+
+impl Packs {
+    /// What the view keeps; none when a row is malformed.
+    pub(super) fn load(table: &dyn SideTable) -> Result<Option<Self>, IndexError> {
+        let mut uses = Some(BTreeMap::new());
+        table.scan(rows::PACK_PREFIX, &mut |key, row| match (rows::decode_pack(key, row), &mut uses) {
+            (Ok((pack, used)), Some(uses)) => _ = uses.insert(pack, used),
+            _ => uses = None,
+        })?;
+        Ok(uses.map(|uses| Self { uses, changed: BTreeSet::new() }))
+    }
+
+    pub(super) fn get(&self, pack: PackOrdinal) -> Option<PackUse> {
+        self.uses.get(&pack).copied()
+    }
+
+    /// Whether the view lists exactly the packs that were met.
+    pub(super) fn are_all_known(&self, access: &Access) -> Result<bool, IndexError> {
+        let (mut known_count, mut unknown_count) = (0usize, 0usize);
+        access.index.for_each_pack(&mut |pack, _| match self.uses.contains_key(&pack) {
+            true => known_count = known_count.saturating_add(1),
+            false => unknown_count = unknown_count.saturating_add(1),
+        })?;
+        Ok(unknown_count == 0 && known_count == self.uses.len())
+    }
+
+    /// Meets the packs that the view lists and that were not met before, and drops those that it lists no more. Costs a
+    /// reading of the segments that list new ones.
+    pub(super) fn meet_new(&mut self, access: &Access, table: &dyn SideTable) -> Result<()> {
+        let (mut new, mut listed) = (BTreeMap::<SegmentId, BTreeSet<PackOrdinal>>::new(), BTreeSet::new());
+        access.index.for_each_pack(&mut |pack, entry| {
+            listed.insert(pack);
+            if !self.uses.contains_key(&pack) {
+                new.entry(entry.segment).or_default().insert(pack);
+            }
+        })?;
+        let gone: Vec<PackOrdinal> = self.uses.keys().filter(|pack| !listed.contains(pack)).copied().collect();
+        for pack in gone {
+            self.uses.remove(&pack);
+            self.changed.insert(pack);
+        }
+        for (segment, packs) in new {
+            let body = read_segment(access, segment)?;
+            for row in SegmentReader::parse(segment, &body)?.packs() {
+                for number in access.index.numbers(&row.facts().pack)?.into_iter().filter(|pack| packs.contains(pack)) {
+                    // A pack of which two keys say different things has two numbers; each row belongs to one.
+                    let entry = access.index.pack(number)?;
+                    if entry.signer == row.facts().signer && entry.session == row.facts().session {
+                        self.meet(access, table, number, &row)?;
+                    }
+                }
+            }
+            packs.into_iter().for_each(|pack| self.require(pack));
+        }
+        Ok(table.write(&self.changed_rows())?)
+    }
+
+    /// A pack whose row was not found is used by nothing that a look-up finds there.
+    fn require(&mut self, pack: PackOrdinal) {
+        self.uses.entry(pack).or_default();
+        self.changed.insert(pack);
+    }
+
+    fn meet(&mut self, access: &Access, table: &dyn SideTable, pack: PackOrdinal, row: &PackRow) -> Result<()> {
+        let mut ids = row.ids().to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        self.require(pack);
+        for piece in ids.chunks(LOOKUP_IDS) {
+            let needed = counted(table, piece)?;
+            access.index.copies_of_sorted(&needed, &mut |_, copies| {
+                for extent in copies {
+                    let used = self.uses.entry(extent.pack).or_default();
+                    if extent.pack == pack {
+                        add(used, extent, copies.len(), Sign::Add);
+                    } else {
+                        // It has a copy now, if it had none before.
+                        used.copied_count = used.copied_count.saturating_add(1);
+                    }
+                    self.changed.insert(extent.pack);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Counts that a chunk, with all its copies, came to be needed, or ceased to be.
+    pub(super) fn turn(&mut self, copies: &[Extent], sign: Sign) {
+        for extent in copies {
+            add(self.uses.entry(extent.pack).or_default(), extent, copies.len(), sign);
+            self.changed.insert(extent.pack);
+        }
+    }
+
+    /// The rows that changed since they were last asked for.
+    pub(super) fn changed_rows(&mut self) -> Vec<SideRow> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.iter().map(|pack| (rows::pack_key(*pack), self.uses.get(pack).map(rows::encode_pack))).collect()
+    }
+}
+
+fn add(used: &mut PackUse, extent: &Extent, copy_count: usize, sign: Sign) {
+    let change = match sign {
+        Sign::Add => u64::saturating_add,
+        Sign::Subtract => u64::saturating_sub,
+    };
+    used.chunk_count = change(used.chunk_count, 1);
+    used.raw_bytes = change(used.raw_bytes, extent.chunk_bytes.into());
+    used.copied_count = change(used.copied_count, u64::from(copy_count > 1));
+}
+
+/// Those of some sorted ids that have a count.
+fn counted(table: &dyn SideTable, ids: &[ChunkId]) -> Result<Vec<ChunkId>, IndexError> {
+    let keys: Vec<Vec<u8>> = ids.iter().map(rows::count_key).collect();
+    let asked: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+    let mut found = Vec::new();
+    table.get_sorted(&asked, &mut |position, _| found.extend(ids.get(position)))?;
+    Ok(found)
+}

@@ -1,0 +1,31 @@
+//! What is needed, by the cheaper of two ways.
+
+use crate::access::Access;
+use crate::error::{ErrorKind, Result};
+use crate::needed::counts::{Counts, build};
+use crate::needed::mark::mark;
+use crate::needed::{Needed, Roots};
+use crate::progress::Progress;
+
+/// Finds what is needed for a prune generation: by the counts of the view, brought to these roots, while they can be
+/// trusted and little has changed; else by a full mark, from which the view gets new counts. `generation` is the number
+/// of the highest generation that is known, 0 when there is none.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] when something that is needed is missing or can't be read; the message names a snapshot that
+/// needs it.
+pub fn find(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progress) -> Result<Box<dyn Needed>> {
+    if let Some(mut counts) = Counts::trusted(access, generation)?.filter(|counts| counts.are_near(roots)) {
+        match counts.bring_to(roots, progress) {
+            Ok(()) => return Ok(Box::new(counts)),
+            // Nodes of a forgotten snapshot may be gone, and a mark says more of what is missing than counts can.
+            Err(error) if error.kind() == ErrorKind::Damaged => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mark = mark(access, roots, progress)?;
+    if let Some(table) = access.index.side_table()? {
+        build(access, table, &mark, roots, generation)?;
+    }
+    Ok(Box::new(mark))
+}

@@ -1,0 +1,75 @@
+//! Finding nodes and reading them, on all threads, in the order in which they lie in packs.
+
+use crate::content::ContentReader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ChunkId, NodeId};
+use crate::index::Extent;
+use crate::needed::references::References;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many ids a thread gathers before it hands them on.
+const GATHERED_MAX: usize = 16 << 10;
+/// How many ids are looked up at once.
+const LOOKUP_IDS: usize = 1024;
+
+/// A node and where it lies.
+pub(super) type Placed = (Extent, NodeId);
+
+/// Takes what nodes name, and leaves nothing.
+pub(super) type Take<'a> = dyn Fn(&mut References) -> Result<()> + Sync + 'a;
+
+/// Where nodes lie, in the order of their places.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] for a node that no committed pack holds.
+pub(super) fn place(reader: &ContentReader, nodes: &[NodeId]) -> Result<Vec<Placed>> {
+    let (mut found, mut placed) = (Vec::new(), Vec::with_capacity(nodes.len()));
+    for piece in nodes.chunks(LOOKUP_IDS) {
+        let ids: Vec<ChunkId> = piece.iter().map(|id| id.as_chunk()).collect();
+        reader.find(&ids, &mut found)?;
+        for (id, extent) in piece.iter().zip(&found) {
+            let missing = || Error::new(ErrorKind::Damaged, format!("node {id} is in no committed pack"));
+            placed.push((extent.ok_or_else(missing)?, *id));
+        }
+    }
+    placed.sort_unstable();
+    Ok(placed)
+}
+
+/// Reads nodes. Several threads call `take`, each with what it gathered.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] for a node that is missing or wrong; those of `take`.
+pub(super) fn read(reader: &ContentReader, nodes: &[Placed], take: &Take<'_>) -> Result<()> {
+    let frames: Vec<&[Placed]> = nodes.chunk_by(|(a, _), (b, _)| a.pack == b.pack && a.frame == b.frame).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut found = References::default();
+        while let Some(frame) = frames.get(next.fetch_add(1, Ordering::Relaxed)) {
+            read_frame(reader, frame, &mut found, take)?;
+        }
+        take(&mut found)
+    };
+    let threads = reader.access().threads.min(frames.len());
+    if threads <= 1 {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let results =
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        results.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+fn read_frame(reader: &ContentReader, nodes: &[Placed], found: &mut References, take: &Take<'_>) -> Result<()> {
+    for (extent, id) in nodes {
+        let node = reader.node_at(extent, *id)?;
+        let malformed = |rule| Error::new(ErrorKind::Damaged, format!("node {id} is malformed")).because(rule);
+        found.add(&node).map_err(malformed)?;
+        if found.len() >= GATHERED_MAX {
+            take(found)?;
+        }
+    }
+    Ok(())
+}
