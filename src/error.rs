@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The key's role does not allow this operation.
     Denied,
+    /// The snapshot is pinned.
+    Pinned,
     /// No such snapshot, path or component.
     NotFound,
     /// A prefix fits several snapshots.

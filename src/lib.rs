@@ -43,12 +43,24 @@
 //! | **a backup** | both open sessions of their own; what both store at the same time is stored twice | reads what was committed when it began | counts on no pack that is condemned; the prune leaves its packs condemned until the backup has ended |
 //! | **a restore, list or check** | needs no lock and takes none | both only read | finds a chunk that moved in its new pack |
 //! | **a prune** | as above | as above | each numbers its generation above all that it knew, and finishes those of the others |
+//! | **a forget** | a snapshot that commits after the plan was made is not in it | goes on reading: a record deletes nothing | a record deletes nothing; what is forgotten before a prune looks again is not needed |
+//! | **a pin** | nothing in common | only read a mark | nothing in common |
+//! | **an undo** | both are sessions | sees the snapshot again | tests that all it needs is there; the prune waits for it, or has published before what it deletes |
+//!
+//! | beside | a forget | a pin | an undo |
+//! | --- | --- | --- | --- |
+//! | **a forget** | each record counts; what both forget is forgotten by two | whoever comes second sees the other: the forget leaves the snapshot out, the pin brings it back | a forget that the undo has not seen counts |
+//! | **a pin** | | the one that was made last decides | the snapshot lives and is pinned |
+//! | **an undo** | | | both commit the same statement |
+//!
+//! What makes a snapshot live again is a session like any other (an undo, a pin of a forgotten snapshot): it is open
+//! before it tests that all it needs is there, so a prune waits for it or has published before what it deletes.
 //!
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc); *3* store, index,
 //! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, check,
-//! prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
+//! forget, prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
 pub mod id;
@@ -58,18 +70,26 @@ pub use backup::{BackupOptions, BackupReport, Changes, ParentChoice, Problem, Pr
 pub use check::{CheckDepth, CheckReport, Damage};
 pub use config::{Parameters, Role};
 pub use error::{Error, ErrorKind, Result};
+pub use forget::{
+    CalendarSpan, Fate, ForgetPlan, ForgetReport, Goes, GroupField, GroupKey, GroupPlan, KeepCount, Period, PinReport,
+    PlacesLeft, RetentionOptions, RetentionPolicy, Stays, UndoReport, Verdict, Zone,
+};
 pub use frame::{Compression, CompressionLevel};
-pub use id::{RepositoryId, SnapshotId};
+pub use id::{RepositoryId, SessionId, SignerKey, SnapshotId};
 pub use key::{KdfCost, Unlock, format_key_file, parse_key_file};
 pub use manifest::{Body, Entry, Key, Kind};
-pub use outcome::{ComponentKind, ComponentState, Counts};
+pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
 pub use progress::{Event, Progress, Silent};
 pub use prune::{Amount, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restore::{Choice, RestoreOptions, RestoreProblem, RestoreProblemKind, RestoreReport};
 pub use scrub::{ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
-pub use session::{OpenSession, Origin, Sign, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec};
+pub use session::{
+    AbortOutcome, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot, SnapshotComponent, SnapshotFilter,
+    SnapshotSpec, UndecidedSession, Writer, WriterProcess,
+};
+pub use session_record::SessionKind;
 pub use stats::{ClassStats, FolderStats, RepositoryStats};
 
 #[doc(hidden)]
@@ -88,6 +108,8 @@ pub mod content;
 pub mod destination;
 #[doc(hidden)]
 pub mod envelope;
+#[doc(hidden)]
+pub mod forget;
 #[doc(hidden)]
 pub mod frame;
 #[doc(hidden)]

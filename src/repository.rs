@@ -1,6 +1,7 @@
 //! The facade: one open repository and what can be done with it.
 
 mod rehearsal;
+mod retention;
 
 use crate::access::{Access, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
@@ -15,7 +16,7 @@ use crate::progress::Progress;
 use crate::prune::{self, PruneOptions, PrunePlan, PruneReport};
 use crate::restore::{self, RestoreOptions, RestoreReport};
 use crate::scrub::{self, ScrubOptions, ScrubReport};
-use crate::session::{self, History, Snapshot, SnapshotFilter, SnapshotSpec};
+use crate::session::{self, ClientState, History, Snapshot, SnapshotFilter, SnapshotSpec};
 use crate::stats::{self, RepositoryStats};
 use crate::store::{Created, Folder, Listed, LocalStore, ObjectName, Store};
 use std::path::{Path, PathBuf};
@@ -185,16 +186,7 @@ impl Repository {
     /// When the repository can't take it, was rolled back, or the caller stops. What single source items can't deliver
     /// is in the report, not an error.
     pub fn backup(&self, options: &BackupOptions, progress: &dyn Progress) -> Result<BackupReport> {
-        self.access.chain.allows(Purpose::Write)?;
-        // The state first: what another process of this client acknowledges in between is then no rollback.
-        let mut state = session::load(&self.access.state_dir)?;
-        let history = self.history()?;
-        if let Err(error) = session::check_rollback(&history, &state) {
-            match self.options.accept_rollback {
-                AcceptRollback::Refuse => return Err(error),
-                AcceptRollback::Accept => state = session::replace(&self.access.state_dir)?,
-            }
-        }
+        let (history, state) = self.writing()?;
         // A repository may be older than its reserve, or have been made when there was no space.
         let _ = self.access.store.keep_reserve();
         backup::run(&self.access, &history, &state, options, progress)
@@ -307,6 +299,21 @@ impl Repository {
 
     fn history(&self) -> Result<History> {
         History::load(&self.access)
+    }
+
+    /// What a writer begins with: what the store says, which lacks nothing that this client knows of.
+    fn writing(&self) -> Result<(History, ClientState)> {
+        self.access.chain.allows(Purpose::Write)?;
+        // The state first: what another process of this client acknowledges in between is then no rollback.
+        let mut state = session::load(&self.access.state_dir)?;
+        let history = self.history()?;
+        if let Err(error) = session::check_rollback(&history, &state) {
+            match self.options.accept_rollback {
+                AcceptRollback::Refuse => return Err(error),
+                AcceptRollback::Accept => state = session::replace(&self.access.state_dir)?,
+            }
+        }
+        Ok((history, state))
     }
 }
 

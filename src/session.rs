@@ -7,23 +7,29 @@ mod history;
 mod journal;
 mod ledger;
 mod liveness;
+mod open_sessions;
 mod recover;
 mod running;
 mod seen;
 mod silence;
 mod snapshots;
 mod state;
+mod statements;
+#[cfg(test)]
+pub(crate) mod testing;
 mod view;
 
 pub use beating::Beating;
 pub use checkpoint::{CheckpointSessions, Checkpointer};
+pub use heartbeat::Pulse;
 pub(crate) use history::CONTROL_BYTES_MAX;
 pub use history::{Generation, History, Stage, Trouble, check_rollback};
 pub use ledger::{Ledger, PublishedSegments};
 #[cfg(test)]
 pub(crate) use liveness::testing::move_to_machine;
+pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
 pub use recover::{Recovered, finish_interrupted};
-pub use running::{RunningSession, Writer, open};
+pub use running::{RunningSession, Writer, check_may_open, open};
 pub use seen::seen_since;
 pub use silence::{BootClock, OpenSession, Sign, observe};
 pub use snapshots::{
@@ -31,6 +37,7 @@ pub use snapshots::{
 };
 pub use state::{ClientState, advance, load, replace};
 pub(crate) use state::{read_kept, write_kept};
+pub use statements::{Pin, RecordDraft, check_may_state, make_records};
 pub use view::{bring_up_to_date, present_segments, read_segment, replaced_by};
 
 /// The clock, in nanoseconds since the epoch. Nothing's safety rests on it.

@@ -59,10 +59,10 @@ class History:
         return [outcome for outcome in self.outcomes.values() if outcome.kind != "abort"]
 
     def forgotten(self):
-        """The snapshots that an uncancelled record forgets."""
-        cancelled = {record for outcome in self.committed() for record in outcome.cancels}
-        return {snapshot for record in self.records if record.kind == "forget" and record.hash not in cancelled
-                for snapshot in record.snapshots}
+        """The snapshots that a record forgets which no restate cancels for them. [RECORD-5]"""
+        cancelled = {pair for outcome in self.committed() for pair in outcome.cancels}
+        return {snapshot for record in self.records if record.kind == "forget" for snapshot in record.snapshots
+                if (record.hash, snapshot) not in cancelled}
 
     def snapshots(self):
         """All snapshots, forgotten ones too, by time, then by id."""

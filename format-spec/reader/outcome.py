@@ -95,7 +95,7 @@ class Outcome:
         self.members = data.list(lambda: data.bytes(32))
         statement = data.optional(lambda: (data.variant(STATEMENTS), data.list(lambda: data.bytes(32)),
                                            data.list(lambda: data.bytes(32))))
-        self.cancels = statement[2] if statement else []
+        self.cancels = [(record, snapshot) for record in statement[2] for snapshot in statement[1]] if statement else []
         attributes = data.list(lambda: (data.u32(), data.blob()))
         data.finish()
         # [OUTCOME-4] [OUTCOME-5] [OUTCOME-7]

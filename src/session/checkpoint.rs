@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, ClientId, SessionId};
 use crate::outcome::OutcomeKind;
 use crate::segment::PackRow;
+use crate::session::heartbeat::{self, HEARTBEAT_INTERVAL};
 use crate::session::journal::Journal;
 use crate::session::ledger::Ledger;
 use crate::session::running::{self, RunningSession, Writer};
@@ -20,8 +21,6 @@ use std::time::{Duration, Instant};
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(120);
 /// Or when it names so many chunks: their claims and rows are in memory until then, about 80 bytes each.
 const CHECKPOINT_CHUNKS_MAX: usize = 400_000;
-/// How often an open session shows that it lives.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Opens checkpoint sessions when content streams ask for one.
 pub struct CheckpointSessions {
@@ -197,7 +196,7 @@ impl Checkpointer {
         progressing.beat = progressing.beat.saturating_add(1);
         let open = progressing.checkpoints.keys().copied().chain([self.main.id]);
         for id in open {
-            super::heartbeat::beat(&self.access, &HeartbeatBody { id, beat: progressing.beat })?;
+            heartbeat::beat(&self.access, &HeartbeatBody { id, beat: progressing.beat })?;
         }
         Ok(())
     }

@@ -243,20 +243,6 @@ impl History {
         gaps
     }
 
-    /// The snapshots that one uncancelled record forgets.
-    pub fn forgotten(&self) -> HashSet<SnapshotId> {
-        let cancelled: HashSet<ObjectHash> = self
-            .committed()
-            .filter_map(|(_, held)| held.body.statement.as_ref())
-            .flat_map(|statement| statement.cancels.0.iter().copied())
-            .collect();
-        self.records
-            .values()
-            .filter(|record| record.body.kind == RecordKind::Forget && !cancelled.contains(&record.hash))
-            .flat_map(|record| record.body.snapshots.0.iter().copied())
-            .collect()
-    }
-
     /// For every client the end of the unbroken run of decided numbers from 1, with the hash of its outcome.
     pub fn seen(&self) -> Vec<SeenEntry> {
         let mut seen: BTreeMap<ClientId, SeenEntry> = BTreeMap::new();

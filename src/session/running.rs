@@ -1,6 +1,7 @@
 //! One writing run as the store sees it: opened by an object, kept alive by heartbeats, decided by exactly one outcome.
 
 use crate::access::Access;
+use crate::envelope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ClientId, ObjectHash, PackId, SessionId};
 use crate::outcome::{self, OutcomeBody, OutcomeDescription, OutcomeKind, Seen, SegmentRef};
@@ -108,14 +109,7 @@ impl RunningSession {
         let bytes = outcome::seal(body, description, &access.ring, &access.chain)?;
         match access.store.create(&ObjectName::Outcome(self.id), &bytes)? {
             Created::New => {}
-            Created::Exists => {
-                let message = format!(
-                    "session {} was aborted by someone else before it could commit (it looked silent); run again, \
-                     what was stored by earlier checkpoints is reused",
-                    self.id
-                );
-                return Err(Error::new(ErrorKind::Aborted, message));
-            }
+            Created::Exists => return Err(aborted(self.id)),
         }
         self.tidy(access);
         Ok(ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()))
@@ -140,7 +134,37 @@ impl RunningSession {
     }
 }
 
-fn exists(access: &Access, name: &ObjectName) -> Result<bool> {
+/// Checks that nobody has ended a session that this process runs.
+///
+/// # Errors
+/// [`ErrorKind::Aborted`] when somebody has.
+pub(super) fn check_undecided(access: &Access, id: SessionId) -> Result<()> {
+    if exists(access, &ObjectName::Outcome(id))? { Err(aborted(id)) } else { Ok(()) }
+}
+
+fn aborted(id: SessionId) -> Error {
+    let message = format!(
+        "session {id} was aborted by someone else before it could commit: it looked silent to a prune, or somebody ended \
+         it with `sessions abort`; run again, what was committed by checkpoints until then is reused"
+    );
+    Error::new(ErrorKind::Aborted, message)
+}
+
+/// Checks, before anything is done, that the key at hand may open such a session.
+///
+/// # Errors
+/// [`ErrorKind::Denied`] says which role the key has.
+pub fn check_may_open(access: &Access, kind: SessionKind) -> Result<()> {
+    let role = envelope::check_right(envelope::Kind::Session, &access.ring, &access.chain)?;
+    if kind.may_open(role) {
+        return Ok(());
+    }
+    let message =
+        format!("a key with the role {role} may not open a {kind} session; use one with the role prune or all");
+    Err(Error::new(ErrorKind::Denied, message))
+}
+
+pub(super) fn exists(access: &Access, name: &ObjectName) -> Result<bool> {
     match access.store.open(name) {
         Ok(_) => Ok(true),
         Err(error) if error.is_not_found() => Ok(false),

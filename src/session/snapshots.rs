@@ -7,8 +7,8 @@ use crate::outcome::{
     OutcomeKind, OwnerName,
 };
 use crate::session::history::History;
+use crate::session::statements::Pin;
 use crate::wire::Blob;
-use std::collections::HashSet;
 use std::fmt;
 
 /// A committed snapshot.
@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub committed_at_ns: i64,
     /// Whether a record forgets it.
     pub forgotten: bool,
+    /// Its pin, which may have ended.
+    pub pin: Option<Pin>,
     /// Who made it; none when the key at hand can't read descriptions.
     pub origin: Option<Origin>,
     /// What it holds.
@@ -76,6 +78,11 @@ impl Snapshot {
     /// What all components hold together.
     pub fn counts(&self) -> Counts {
         self.components.iter().fold(Counts::default(), |sum, component| add(sum, &component.counts))
+    }
+
+    /// Whether no forget may be made for it at this time.
+    pub fn is_pinned(&self, now_ns: i64) -> bool {
+        self.pin.is_some_and(|pin| pin.holds_at(now_ns))
     }
 
     /// Whether some component is not complete.
@@ -152,11 +159,15 @@ impl SnapshotFilter {
 
 /// All snapshots, oldest first: by time, ties by id.
 pub fn all(history: &History) -> Vec<Snapshot> {
-    let forgotten = history.forgotten();
+    let (forgotten, pins) = (history.forgotten(), history.pins());
     let mut snapshots: Vec<Snapshot> = history
         .committed()
         .filter(|(_, held)| matches!(held.body.kind, OutcomeKind::Snapshot | OutcomeKind::Group))
-        .map(|(session, held)| describe(history, *session, held, &forgotten))
+        .map(|(session, held)| {
+            let id = held.snapshot_id();
+            let pin = pins.get(&id).copied();
+            Snapshot { forgotten: forgotten.contains(&id), pin, ..describe(history, *session, held) }
+        })
         .collect();
     snapshots.sort_by_key(|snapshot| (snapshot.time_ns, snapshot.id));
     snapshots
@@ -207,8 +218,8 @@ fn by_prefix(snapshots: Vec<Snapshot>, digits: &str) -> Result<Snapshot> {
     Err(Error::new(ErrorKind::Ambiguous, message))
 }
 
-fn describe(history: &History, session: SessionId, held: &Outcome, forgotten: &HashSet<SnapshotId>) -> Snapshot {
-    let id = held.snapshot_id();
+/// A snapshot as its outcome describes it, without what records say about it.
+fn describe(history: &History, session: SessionId, held: &Outcome) -> Snapshot {
     let mut components = Vec::new();
     add_components(held, &mut components);
     for member in &held.body.members.0 {
@@ -221,12 +232,13 @@ fn describe(history: &History, session: SessionId, held: &Outcome, forgotten: &H
         }
     }
     Snapshot {
-        id,
+        id: held.snapshot_id(),
         session,
         signer: held.signer,
         time_ns: held.body.time_ns,
         committed_at_ns: held.body.committed_at_ns,
-        forgotten: forgotten.contains(&id),
+        forgotten: false,
+        pin: None,
         origin: held.description.as_open().map(origin),
         components,
     }

@@ -35,6 +35,7 @@ const RANKS: &[(&str, u8)] = &[
     ("backup", 9),
     ("restore", 9),
     ("check", 9),
+    ("forget", 9),
     ("scrub", 9),
     ("prune", 9),
     ("stats", 9),

@@ -1,0 +1,119 @@
+//! Forgetting, pinning, bringing back; and the sessions that are open.
+
+use super::Repository;
+use crate::error::{Error, ErrorKind, Result};
+use crate::forget::{self, Client, ForgetPlan, ForgetReport, PinReport, RetentionOptions, UndoReport};
+use crate::id::{SessionId, SnapshotId};
+use crate::outcome::StatementKind;
+use crate::progress::Progress;
+use crate::session::{self, AbortOutcome, SessionSpec, Snapshot, UndecidedSession, Writer};
+
+impl Repository {
+    /// Works out what a policy would forget. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a policy that keeps nothing, or when the store can't be read.
+    pub fn plan_forget(&self, options: &RetentionOptions) -> Result<ForgetPlan> {
+        forget::by_policy(&self.history()?, options)
+    }
+
+    /// A plan that forgets these snapshots, whatever else there is. Those that are forgotten already are left out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Pinned`] when one of them is pinned.
+    pub fn plan_forget_snapshots(&self, snapshots: Vec<Snapshot>) -> Result<ForgetPlan> {
+        forget::by_name(snapshots, session::now_ns())
+    }
+
+    /// Forgets what a plan says. Nothing is deleted: until a prune has collected what only these snapshots needed,
+    /// [`Self::undo_forget`] brings them back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] when the key may not forget, or when the store can't be written to.
+    pub fn forget(&self, plan: &ForgetPlan) -> Result<ForgetReport> {
+        let (_, state) = self.writing()?;
+        forget::perform(&self.access, state.client, plan, session::now_ns())
+    }
+
+    /// Brings forgotten snapshots back: all of them, or none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when something that one of them needs was collected or is about to be, and nothing was
+    /// changed; [`ErrorKind::Denied`]; or when the store can't be read or written.
+    pub fn undo_forget(
+        &self,
+        snapshots: &[SnapshotId],
+        writer: &Writer,
+        progress: &dyn Progress,
+    ) -> Result<UndoReport> {
+        let (_, state) = self.writing()?;
+        let client = Client { state: &state, writer };
+        forget::undo(&self.access, &client, snapshots, StatementKind::Undo, progress)
+    }
+
+    /// Pins snapshots: nothing forgets them until they are unpinned or, where there is an end, until then. Forgotten ones
+    /// are brought back first.
+    ///
+    /// # Errors
+    /// As [`Self::undo_forget`].
+    pub fn pin(
+        &self,
+        snapshots: &[Snapshot],
+        until_ns: Option<i64>,
+        writer: &Writer,
+        progress: &dyn Progress,
+    ) -> Result<PinReport> {
+        let (_, state) = self.writing()?;
+        forget::pin(&self.access, &Client { state: &state, writer }, snapshots, until_ns, progress)
+    }
+
+    /// Lifts the pins of snapshots. Returns those that had one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] when the key may not unpin, or when the store can't be written to.
+    pub fn unpin(&self, snapshots: &[SnapshotId]) -> Result<Vec<SnapshotId>> {
+        let (_, state) = self.writing()?;
+        forget::unpin(&self.access, state.client, snapshots)
+    }
+
+    /// The forgotten snapshots that can still be brought back, as far as is known at this moment, oldest first. Those
+    /// from before a prune are walked.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn forgotten_snapshots(&self) -> Result<Vec<Snapshot>> {
+        let history = self.history()?;
+        session::bring_up_to_date(&self.access, &history)?;
+        forget::recoverable(&self.access, &history)
+    }
+
+    /// The sessions that nobody has decided yet.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn open_sessions(&self) -> Result<Vec<UndecidedSession>> {
+        session::open_sessions(&self.access, &self.history()?)
+    }
+
+    /// Ends a session of anybody, unless it ends before. Its writer loses what it had not committed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`], [`ErrorKind::Denied`], or when the store can't be written to.
+    pub fn abort_session(&self, spec: &SessionSpec) -> Result<(SessionId, AbortOutcome)> {
+        let open = self.history()?.open;
+        let mut fitting = open.iter().filter(|id| spec.fits(**id));
+        match (fitting.next(), fitting.next()) {
+            (Some(id), None) => Ok((*id, session::abort_open(&self.access, *id)?)),
+            (Some(one), Some(other)) => {
+                let message = format!("{spec} fits several open sessions: {one}, {other}; give more digits");
+                Err(Error::new(ErrorKind::Ambiguous, message))
+            }
+            (None, _) => {
+                Err(Error::new(ErrorKind::NotFound, format!("no open session is named {spec}; `sessions` lists them")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
