@@ -1,5 +1,11 @@
 //! The command line as its users see it.
 
+mod retention;
+
+pub(crate) use retention::{
+    ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
+};
+
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use super::values::{ByteSize, Moment, Span, parse_compression, parse_max_unused};
 use clap::{Args, Parser, Subcommand};
@@ -77,6 +83,14 @@ pub(crate) enum Command {
     Ls(LsArguments),
     /// Bring a snapshot, or a part of it, back into a folder
     Restore(RestoreArguments),
+    /// Forget snapshots by a policy or by name, or bring forgotten ones back
+    Forget(ForgetArguments),
+    /// Keep snapshots from being forgotten
+    Pin(PinArguments),
+    /// Lift the pins of snapshots
+    Unpin(UnpinArguments),
+    /// List who is writing, or end a session
+    Sessions(SessionsArguments),
     /// Show how much the repository and its snapshots hold
     Stats(StatsArguments),
     /// Look for damage
@@ -152,6 +166,9 @@ pub(crate) struct SnapshotsArguments {
     pub(crate) snapshots: Vec<SnapshotArgument>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
+    /// Forgotten ones instead, as long as they can be brought back
+    #[arg(long, conflicts_with = "snapshots")]
+    pub(crate) forgotten: bool,
 }
 
 /// `holdall ls`

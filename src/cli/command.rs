@@ -2,11 +2,14 @@
 
 mod backup;
 mod check;
+mod forget;
 mod init;
 mod ls;
+mod pin;
 mod prune;
 mod restore;
 mod scrub;
+mod sessions;
 mod snapshots;
 mod stats;
 
@@ -22,6 +25,10 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Snapshots(arguments) => snapshots::run(context, arguments),
         Command::Ls(arguments) => ls::run(context, arguments),
         Command::Restore(arguments) => restore::run(context, arguments),
+        Command::Forget(arguments) => forget::run(context, arguments),
+        Command::Pin(arguments) => pin::run(context, arguments),
+        Command::Unpin(arguments) => pin::lift(context, arguments),
+        Command::Sessions(arguments) => sessions::run(context, arguments),
         Command::Stats(arguments) => stats::run(context, arguments),
         Command::Check(arguments) => check::run(context, arguments),
         Command::Scrub(arguments) => scrub::run(context, arguments),

@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::render::Renderer;
 use super::secret::Purpose;
 use super::snapshot_argument::SnapshotArgument;
-use super::surroundings::{Surroundings, absolute};
-use holdall::{AcceptRollback, OpenOptions, Repository, Snapshot, SnapshotFilter};
+use super::surroundings::{Surroundings, absolute, host_name};
+use holdall::{AcceptRollback, OpenOptions, Repository, Snapshot, SnapshotFilter, Writer};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,15 @@ impl Context<'_> {
         repository.notices().iter().for_each(|notice| self.renderer.notice(notice));
         Ok(repository)
     }
+
+    /// Who writes, as sessions tell it.
+    pub(crate) fn writer(&self) -> Writer {
+        Writer {
+            host: host_name().into_bytes(),
+            user: self.surroundings.user().into_vec(),
+            command: std::env::args_os().map(OsStringExt::into_vec).collect(),
+        }
+    }
 }
 
 /// Fails when no repository can be at a path.
@@ -77,8 +86,14 @@ pub(crate) fn named_snapshots(
     named: &[SnapshotArgument],
     filter: &SnapshotFilter,
 ) -> Result<Vec<Snapshot>, Failure> {
-    if named.is_empty() {
-        return Ok(repository.snapshots(filter)?);
-    }
+    if named.is_empty() { Ok(repository.snapshots(filter)?) } else { resolve(repository, named, filter) }
+}
+
+/// The snapshots that a command names, and no others.
+pub(crate) fn resolve(
+    repository: &Repository,
+    named: &[SnapshotArgument],
+    filter: &SnapshotFilter,
+) -> Result<Vec<Snapshot>, Failure> {
     named.iter().map(|argument| Ok(repository.resolve(&argument.spec, filter)?)).collect()
 }

@@ -99,6 +99,7 @@ impl From<holdall::Error> for Failure {
                 (exit::DAMAGED, "if the repository was set back on purpose, `holdall backup --accept-rollback` goes on")
             }
             ErrorKind::Unsupported => (exit::FAILED, "a newer holdall may know more"),
+            ErrorKind::Pinned => (exit::FAILED, "nothing was changed; `holdall unpin` lifts a pin"),
             ErrorKind::Ambiguous => (exit::FAILED, "`holdall snapshots` lists them"),
             ErrorKind::Invalid => (exit::MISUSE, ""),
             ErrorKind::Interrupted => (exit::INTERRUPTED, ""),

@@ -2,6 +2,8 @@
 
 pub(crate) mod json;
 pub(crate) mod progress;
+pub(crate) mod retention;
+pub(crate) mod snapshot;
 pub(crate) mod text;
 
 use super::failure::{Failure, exit};

@@ -1,6 +1,6 @@
 //! Values as people write them on a command line: sizes, times, compression.
 
-use holdall::{Compression, CompressionLevel, MaxUnused};
+use holdall::{CalendarSpan, Compression, CompressionLevel, GroupField, KeepCount, MaxUnused, Zone};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -91,6 +91,52 @@ impl std::str::FromStr for Span {
         let span = span.map(std::time::Duration::from_secs).map(Self);
         span.ok_or_else(|| ValueError::new("expected a length of time such as 90s, 30m, 6h or 2d"))
     }
+}
+
+/// How many snapshots a rule keeps: a number, or `unlimited`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CountToKeep(pub(crate) KeepCount);
+
+impl std::str::FromStr for CountToKeep {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "unlimited" | "-1" => Ok(Self(KeepCount::Unlimited)),
+            _ => {
+                let count = text.parse().map_err(|_| ValueError::new("expected a number, or unlimited"))?;
+                Ok(Self(KeepCount::AtMost(count)))
+            }
+        }
+    }
+}
+
+/// What snapshots are grouped by: `host`, `paths` and `tags`, with commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GroupBy(pub(crate) Vec<GroupField>);
+
+impl std::str::FromStr for GroupBy {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let field = |word: &str| match word {
+            "host" | "hosts" => Ok(GroupField::Host),
+            "path" | "paths" => Ok(GroupField::Paths),
+            "tag" | "tags" => Ok(GroupField::Tags),
+            _ => Err(ValueError::new("expected host, paths or tags, with commas between them")),
+        };
+        text.split(',').filter(|word| !word.is_empty()).map(field).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Reads a length of time such as `1y5m7d2h`.
+pub(crate) fn parse_span(text: &str) -> Result<CalendarSpan, ValueError> {
+    text.parse().map_err(|error: holdall::Error| ValueError::new(error.to_string()))
+}
+
+/// Reads the name of a time zone.
+pub(crate) fn parse_zone(text: &str) -> Result<Zone, ValueError> {
+    Zone::named(text).map_err(|error| ValueError::new(error.to_string()))
 }
 
 /// A moment, in nanoseconds since 1970: `2026-11-21`, `2026-11-21 04:10:00` (local time),
@@ -185,6 +231,20 @@ mod tests {
         for text in ["0", "20", "-1", "max", ""] {
             assert!(parse_compression(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn counts_and_groups_are_read_as_restic_reads_them() {
+        assert_eq!("7".parse(), Ok(CountToKeep(KeepCount::AtMost(7))));
+        for text in ["unlimited", "-1"] {
+            assert_eq!(text.parse(), Ok(CountToKeep(KeepCount::Unlimited)));
+        }
+        for text in ["", "-2", "all", "7.5"] {
+            assert!(text.parse::<CountToKeep>().is_err(), "{text:?}");
+        }
+        assert_eq!("host,paths".parse(), Ok(GroupBy(vec![GroupField::Host, GroupField::Paths])));
+        assert_eq!("".parse(), Ok(GroupBy(Vec::new())));
+        assert!("host,size".parse::<GroupBy>().is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::gc;
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId, SnapshotId};
 use crate::outcome::{self, Outcome, OutcomeKind, SeenEntry, SegmentRef};
-use crate::record::{self, Record, RecordKind};
+use crate::record::{self, Record};
 use crate::session_record;
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -4,5 +4,6 @@
 mod daily;
 mod machine;
 mod misuse;
+mod retention;
 mod run;
 mod terminal;

@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &LsArguments) -> Result<u8, 
         Some(_) if !arguments.recursive => top.depth().saturating_add(1),
         _ => usize::MAX,
     };
-    context.renderer.json(&ListedSnapshot::new(super::snapshots::snapshot(&snapshot)));
+    context.renderer.json(&ListedSnapshot::new(crate::cli::render::snapshot::as_json(&snapshot)));
 
     let renderer = context.renderer;
     let listed = repository.list(&snapshot, &top, &mut |entry| {

@@ -155,6 +155,13 @@ pub(crate) struct Snapshot {
     pub(crate) summary: SnapshotSummary,
     /// `complete`, or `partial` when the walk did not finish.
     pub(crate) state: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) forgotten: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) pinned: bool,
+    /// When the pin ends, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pinned_until: Option<String>,
     pub(crate) id: String,
     pub(crate) short_id: String,
 }
@@ -340,6 +347,30 @@ pub(crate) struct PruneWaitSession {
     pub(crate) hostname: String,
     pub(crate) pid: u32,
     pub(crate) since: String,
+}
+
+/// A session that is not decided.
+#[derive(Debug, Serialize)]
+pub(crate) struct OpenSession {
+    pub(crate) id: String,
+    pub(crate) short_id: String,
+    pub(crate) kind: String,
+    pub(crate) hostname: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) command: Option<Vec<String>>,
+    pub(crate) started: String,
+    pub(crate) last_sign_of_life: String,
+    pub(crate) heartbeats: u64,
+    /// `running`, `gone`, or `elsewhere`, where nobody here can tell.
+    pub(crate) process: &'static str,
+    pub(crate) pid: Option<u32>,
+}
+
+/// A session that was ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct AbortedSession {
+    pub(crate) message_type: &'static str,
+    pub(crate) id: String,
 }
 
 /// A moment as JSON carries it.

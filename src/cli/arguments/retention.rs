@@ -1,0 +1,116 @@
+//! Options of the commands that say what is kept, and of those that look after sessions.
+
+use super::FilterArguments;
+use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
+use crate::cli::values::{CountToKeep, GroupBy, Moment, parse_span, parse_zone};
+use clap::{Args, Subcommand};
+use holdall::{CalendarSpan, SessionSpec, Zone};
+
+/// `holdall forget`
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArguments {
+    /// Forget exactly these: the start of an id, latest, or latest~N
+    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser, conflicts_with = "KeepArguments")]
+    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[command(flatten)]
+    pub(crate) keep: KeepArguments,
+    /// Apply the policy to each group alone; an empty list makes one group of all
+    #[arg(short, long, value_name = "host,paths,tags", default_value = "host,paths", conflicts_with = "snapshots")]
+    pub(crate) group_by: GroupBy,
+    /// By which clocks hours, days and weeks begin, as in Europe/Berlin [otherwise: this machine's]
+    #[arg(long, value_name = "NAME", value_parser = parse_zone, conflicts_with = "snapshots")]
+    pub(crate) time_zone: Option<Zone>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArguments,
+    /// Forget nothing, only say what would be forgotten
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Bring these snapshots back, as long as no prune has collected what they need
+    #[arg(long, requires = "snapshots", conflicts_with_all = ["dry_run", "KeepArguments"])]
+    pub(crate) undo: bool,
+}
+
+/// What a policy keeps. A snapshot stays if any of these keeps it.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "What to keep (a snapshot stays if any of these keeps it)")]
+pub(crate) struct KeepArguments {
+    /// The last N snapshots (here and below: unlimited, or -1, for all)
+    #[arg(short = 'l', long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) keep_last: Option<CountToKeep>,
+    /// The newest snapshot of each of the last N hours that have one
+    #[arg(short = 'H', long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) keep_hourly: Option<CountToKeep>,
+    /// The newest snapshot of each of the last N days that have one
+    #[arg(short = 'd', long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) keep_daily: Option<CountToKeep>,
+    /// The newest snapshot of each of the last N weeks that have one
+    #[arg(short = 'w', long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) keep_weekly: Option<CountToKeep>,
+    /// The newest snapshot of each of the last N months that have one
+    #[arg(short = 'm', long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) keep_monthly: Option<CountToKeep>,
+    /// The newest snapshot of each of the last N years that have one
+    #[arg(short = 'y', long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) keep_yearly: Option<CountToKeep>,
+    /// All that are less than this older than the newest, as in 1y5m7d2h
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub(crate) keep_within: Option<CalendarSpan>,
+    /// The newest of each hour that is less than this older than the newest
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub(crate) keep_within_hourly: Option<CalendarSpan>,
+    /// The newest of each day that is less than this older than the newest
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub(crate) keep_within_daily: Option<CalendarSpan>,
+    /// The newest of each week that is less than this older than the newest
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub(crate) keep_within_weekly: Option<CalendarSpan>,
+    /// The newest of each month that is less than this older than the newest
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub(crate) keep_within_monthly: Option<CalendarSpan>,
+    /// The newest of each year that is less than this older than the newest
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub(crate) keep_within_yearly: Option<CalendarSpan>,
+    /// All with this tag (with commas: with all of them; empty: without tags); may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(crate) keep_tag: Vec<String>,
+    /// This one; may be repeated
+    #[arg(long, value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
+    pub(crate) keep_id: Vec<SnapshotArgument>,
+}
+
+/// `holdall pin`
+#[derive(Debug, Args)]
+pub(crate) struct PinArguments {
+    /// The snapshots: the start of an id, latest, or latest~N; forgotten ones are brought back
+    #[arg(required = true, value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshots: Vec<SnapshotArgument>,
+    /// Until then [otherwise: until they are unpinned]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Moment>,
+}
+
+/// `holdall unpin`
+#[derive(Debug, Args)]
+pub(crate) struct UnpinArguments {
+    /// The snapshots: the start of an id, latest, or latest~N
+    #[arg(required = true, value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshots: Vec<SnapshotArgument>,
+}
+
+/// `holdall sessions`
+#[derive(Debug, Args)]
+pub(crate) struct SessionsArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<SessionsCommand>,
+}
+
+/// What to do about a session.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// End a session whose writer is gone for good: what it had not committed is lost, and its run fails if it is not
+    Abort {
+        /// The session, as `holdall sessions` shows it
+        #[arg(value_name = "SESSION")]
+        session: SessionSpec,
+    },
+}

@@ -1,0 +1,126 @@
+//! `holdall forget`
+
+use crate::cli::arguments::{ForgetArguments, KeepArguments};
+use crate::cli::context::{self, Access, Context};
+use crate::cli::failure::{Failure, exit};
+use crate::cli::render::progress::Display;
+use crate::cli::render::retention;
+use crate::cli::render::text;
+use crate::cli::stop::Stop;
+use holdall::{
+    AcceptRollback, ForgetPlan, ForgetReport, KeepCount, Period, Repository, RetentionOptions, RetentionPolicy,
+    SnapshotId,
+};
+
+pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failure> {
+    if arguments.undo {
+        return undo(context, arguments);
+    }
+    let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let repository = context.open(access)?;
+    let plan = plan(&repository, arguments)?;
+    context.renderer.json(&retention::groups(&plan));
+    match access {
+        Access::Read => {
+            context.renderer.print(&retention::plan_text(&plan));
+            context.renderer.print("nothing was forgotten\n");
+            Ok(exit::DONE)
+        }
+        Access::Write(_) => {
+            context.renderer.say(&retention::plan_text(&plan));
+            let report = repository.forget(&plan)?;
+            Ok(tell(context, &report))
+        }
+    }
+}
+
+fn plan(repository: &Repository, arguments: &ForgetArguments) -> Result<ForgetPlan, Failure> {
+    let filter = context::filter(&arguments.filter)?;
+    if !arguments.snapshots.is_empty() {
+        let snapshots = context::resolve(repository, &arguments.snapshots, &filter)?;
+        return Ok(repository.plan_forget_snapshots(snapshots)?);
+    }
+    let policy = policy(repository, &arguments.keep)?;
+    let options = RetentionOptions::new(policy).group_by(arguments.group_by.0.iter().copied()).filter(filter);
+    let options = match &arguments.time_zone {
+        Some(zone) => options.zone(zone.clone()),
+        None => options,
+    };
+    Ok(repository.plan_forget(&options)?)
+}
+
+fn policy(repository: &Repository, keep: &KeepArguments) -> Result<RetentionPolicy, Failure> {
+    let counted = [
+        (Period::Last, keep.keep_last),
+        (Period::Hourly, keep.keep_hourly),
+        (Period::Daily, keep.keep_daily),
+        (Period::Weekly, keep.keep_weekly),
+        (Period::Monthly, keep.keep_monthly),
+        (Period::Yearly, keep.keep_yearly),
+    ];
+    let within = [
+        (Period::Last, keep.keep_within),
+        (Period::Hourly, keep.keep_within_hourly),
+        (Period::Daily, keep.keep_within_daily),
+        (Period::Weekly, keep.keep_within_weekly),
+        (Period::Monthly, keep.keep_within_monthly),
+        (Period::Yearly, keep.keep_within_yearly),
+    ];
+    let mut policy = RetentionPolicy::default();
+    for (period, count) in counted {
+        policy = policy.keep(period, count.map_or(KeepCount::AtMost(0), |count| count.0));
+    }
+    for (period, span) in within {
+        policy = policy.keep_within(period, span.unwrap_or_default());
+    }
+    for tags in &keep.keep_tag {
+        policy = policy.keep_tags(tags.split(',').map(|tag| tag.as_bytes().to_vec()).collect());
+    }
+    for snapshot in context::resolve(repository, &keep.keep_id, &holdall::SnapshotFilter::default())? {
+        policy = policy.keep_id(snapshot.id);
+    }
+    Ok(policy)
+}
+
+/// Tells what was done, and returns the exit code.
+fn tell(context: &Context<'_>, report: &ForgetReport) -> u8 {
+    let count = u64::try_from(report.forgotten.len()).unwrap_or(u64::MAX);
+    let hint =
+        if count > 0 { "; their data stays until a prune, and `holdall forget --undo` brings them back" } else { "" };
+    context.renderer.say(&format!("{} forgotten{hint}\n", text::counted(count, "snapshot", "snapshots")));
+    if !report.pinned.is_empty() {
+        context.renderer.notice(&format!("pinned meanwhile, so not forgotten: {}", short(&report.pinned)));
+    }
+    if report.pinned_too_late.is_empty() {
+        return exit::DONE;
+    }
+    let late = short(&report.pinned_too_late);
+    context.renderer.notice(&format!(
+        "pinned by somebody while being forgotten: {late}; `holdall forget --undo` with these ids brings them back"
+    ));
+    exit::INCOMPLETE
+}
+
+fn undo(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failure> {
+    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let filter = context::filter(&arguments.filter)?;
+    let snapshots = context::resolve(&repository, &arguments.snapshots, &filter)?;
+    let ids: Vec<SnapshotId> = snapshots.iter().map(|snapshot| snapshot.id).collect();
+    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let display = Display::new(context.renderer, stop.clone());
+    let report = repository.undo_forget(&ids, &context.writer(), &display);
+    drop(display);
+    let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
+    context.renderer.json(&retention::undone(&report));
+    if !report.restated.is_empty() {
+        context.renderer.say(&format!("back again: {}\n", short(&report.restated)));
+    }
+    if !report.not_forgotten.is_empty() {
+        context.renderer.notice(&format!("not forgotten: {}", short(&report.not_forgotten)));
+    }
+    Ok(exit::DONE)
+}
+
+fn short(ids: &[SnapshotId]) -> String {
+    retention::short_ids(ids)
+}

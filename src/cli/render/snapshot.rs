@@ -1,0 +1,44 @@
+//! One snapshot, as programs read it.
+
+use super::json::{self, PathText, SnapshotSummary, moment};
+use crate::cli::values::Moment;
+use holdall::{Pin, Snapshot};
+
+/// A snapshot as JSON shows it.
+pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
+    let origin = snapshot.origin.clone().unwrap_or_default();
+    let paths: Vec<PathText> = origin.paths.iter().map(|path| PathText::new(path)).collect();
+    let all_text = paths.iter().all(|path| path.path_b64.is_none());
+    let counts = snapshot.counts();
+    let pin = standing_pin(snapshot);
+    json::Snapshot {
+        time: moment(snapshot.time_ns),
+        parent: origin.parent.map(|id| id.to_string()),
+        paths_b64: (!all_text).then(|| origin.paths.iter().map(|path| json::base64(path)).collect()),
+        paths: paths.into_iter().map(|path| path.path).collect(),
+        hostname: lossy(&origin.host),
+        username: lossy(&origin.user),
+        tags: origin.tags.iter().map(|tag| lossy(tag)).collect(),
+        program_version: lossy(&origin.program),
+        summary: SnapshotSummary {
+            total_files_processed: counts.files,
+            total_bytes_processed: counts.bytes,
+            errors: counts.unreadable.saturating_add(counts.inconsistent),
+        },
+        forgotten: snapshot.forgotten,
+        pinned: pin.is_some(),
+        pinned_until: pin.and_then(|pin| pin.until_ns).map(moment),
+        state: if snapshot.is_partial() { "partial" } else { "complete" },
+        id: snapshot.id.to_string(),
+        short_id: snapshot.id.short(),
+    }
+}
+
+/// The pin that protects a snapshot now.
+pub(crate) fn standing_pin(snapshot: &Snapshot) -> Option<Pin> {
+    snapshot.pin.filter(|pin| pin.holds_at(Moment::now().time_ns))
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
