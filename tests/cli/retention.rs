@@ -169,3 +169,15 @@ fn send(process: &std::process::Child, signal: &str) {
     let sent = std::process::Command::new("kill").args(["-s", signal, &process.id().to_string()]).status();
     assert!(sent.expect("kill runs").success());
 }
+
+#[test]
+fn forgetting_with_a_prune_deletes_what_only_the_forgotten_needed() {
+    let (world, ids) = world_of_days(&["2026-01-01", "2026-01-02"]);
+    let done = world.run(["forget", "--keep-last", "1", "--prune"]).succeeded();
+    assert!(done.out.contains("1 snapshot forgotten"), "{}", done.out);
+    assert!(done.out.contains("freed "), "{}", done.out);
+    assert_eq!(listed(&world, &[]), ids[1..]);
+    world.run(["check", "--read-data"]).succeeded();
+    world.run(["forget", "--undo", &ids[0]]).ended(1);
+    world.run(["forget", "--keep-last", "1", "--prune", "-n"]).ended(2);
+}

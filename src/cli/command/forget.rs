@@ -29,7 +29,9 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<
         Access::Write(_) => {
             context.renderer.say(&retention::plan_text(&plan));
             let report = repository.forget(&plan)?;
-            Ok(tell(context, &report))
+            let code = tell(context, &report);
+            drop(repository);
+            if arguments.prune && code == exit::DONE { super::prune::run_as_usual(context) } else { Ok(code) }
         }
     }
 }

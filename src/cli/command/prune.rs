@@ -13,15 +13,28 @@ use std::os::unix::ffi::OsStringExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &PruneArguments) -> Result<u8, Failure> {
     let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let options = PruneOptions::default()
+        .max_unused(arguments.max_unused)
+        .max_repack_bytes(arguments.max_repack_size.map_or(u64::MAX, |size| size.0))
+        .silent_after(arguments.silent_after.0);
+    run_with(context, access, options)
+}
+
+/// What `forget --prune` does in the end: a prune with the usual limits.
+pub(crate) fn run_as_usual(context: &Context<'_>) -> Result<u8, Failure> {
+    run_with(context, Access::Write(AcceptRollback::Refuse), PruneOptions::default())
+}
+
+fn run_with(context: &Context<'_>, access: Access, options: PruneOptions) -> Result<u8, Failure> {
     let repository = context.open(access)?;
-    let options = options(context, arguments);
+    let options = signed_by_this_process(context, options);
     let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
 
     let display = Display::of_a_check(context.renderer, stop.clone());
     let plan = repository.plan_prune(&options, &display).map_err(failed)?;
     let summary = plan.summary().clone();
-    if arguments.dry_run {
+    if matches!(access, Access::Read) {
         drop(display);
         summary.notices.iter().for_each(|notice| context.renderer.notice(notice));
         context.renderer.print(&plan_text(&summary));
@@ -37,16 +50,12 @@ pub(crate) fn run(context: &Context<'_>, arguments: &PruneArguments) -> Result<u
     Ok(if report.damaged_count == 0 { exit::DONE } else { exit::DAMAGED })
 }
 
-fn options(context: &Context<'_>, arguments: &PruneArguments) -> PruneOptions {
-    PruneOptions::default()
-        .max_unused(arguments.max_unused)
-        .max_repack_bytes(arguments.max_repack_size.map_or(u64::MAX, |size| size.0))
-        .silent_after(arguments.silent_after.0)
-        .writer(
-            host_name().into_bytes(),
-            context.surroundings.user().into_vec(),
-            std::env::args_os().map(OsStringExt::into_vec).collect(),
-        )
+fn signed_by_this_process(context: &Context<'_>, options: PruneOptions) -> PruneOptions {
+    options.writer(
+        host_name().into_bytes(),
+        context.surroundings.user().into_vec(),
+        std::env::args_os().map(OsStringExt::into_vec).collect(),
+    )
 }
 
 fn amount(amount: Amount) -> String {
