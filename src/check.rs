@@ -80,7 +80,9 @@ fn run_once(access: &Access, history: &History, depth: CheckDepth, progress: &dy
     let access = &view::open(access, history, &findings)?;
     let packs = packs::check(access, history, &findings)?;
     let reader = ContentReader::new(access.clone());
-    let snapshots = session::all(history);
+    // What only forgotten snapshots needed may have been pruned, and is no loss.
+    let live = session::all(history).into_iter().filter(|snapshot| !snapshot.forgotten);
+    let snapshots: Vec<_> = live.collect();
     let walked = match depth {
         CheckDepth::Structure => {
             progress.event(&Event::Phase("checking trees"));

@@ -84,7 +84,7 @@ fn a_sparse_file_of_a_tebibyte_comes_back_as_it_was() {
     let mut middle = [0; 8];
     copy.read_exact_at(&mut middle, 499_999_999_999).expect("bytes");
     assert_eq!(&middle, b"\0middle\0");
-    assert!(bytes_below(&world.path("repository")) < 1 << 20);
+    assert!(bytes_below(&world.path("repository/packs")) < 1 << 20);
 }
 
 /// Half noise, a quarter text, a quarter holes.
