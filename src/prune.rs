@@ -110,11 +110,13 @@ fn perform(
 /// Repeats what failed because another collector removed it under our hands. What is still missing when the store has
 /// not changed meanwhile is missing indeed.
 fn steadily<T>(access: &Access, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    let mut before = run::Mark::of(&History::load(access)?);
+    // Segments that another collector replaced are removed some time after the outcome that says so.
+    let look = || -> Result<_> { Ok((run::Mark::of(&History::load(access)?), session::present_segments(access)?)) };
+    let mut before = look()?;
     for _ in 1..ATTEMPTS_MAX {
         match attempt() {
             Err(error) if error.kind() == ErrorKind::Damaged => {
-                let now = run::Mark::of(&History::load(access)?);
+                let now = look()?;
                 if now == before {
                     return Err(error);
                 }
