@@ -104,6 +104,7 @@ impl Attempt<'_> {
             main: self.main,
             parent: parent.as_ref(),
             compression: self.options.compression,
+            fault: self.options.fault.as_ref(),
             problems: &problems,
             progress,
         };

@@ -10,10 +10,12 @@
 
 mod decode;
 mod encode;
+mod fault;
 mod probe;
 
 pub use decode::{Frame, FrameDecoder, Head, parse_head};
 pub use encode::{Compression, CompressionLevel, FrameBuffer, FrameEncoder};
+pub use fault::EncoderFault;
 
 use crate::wire::WireError;
 

@@ -74,7 +74,7 @@ pub use forget::{
     CalendarSpan, Fate, ForgetPlan, ForgetReport, Goes, GroupField, GroupKey, GroupPlan, KeepCount, Period, PinReport,
     PlacesLeft, RetentionOptions, RetentionPolicy, Stays, UndoReport, Verdict, Zone,
 };
-pub use frame::{Compression, CompressionLevel};
+pub use frame::{Compression, CompressionLevel, EncoderFault};
 pub use id::{RepositoryId, SessionId, SignerKey, SnapshotId};
 pub use key::{KdfCost, Unlock, format_key_file, parse_key_file};
 pub use manifest::{Body, Entry, Key, Kind};

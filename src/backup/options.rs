@@ -2,7 +2,7 @@
 
 use crate::backup::assemble::Changes;
 use crate::backup::problem::Problem;
-use crate::frame::Compression;
+use crate::frame::{Compression, EncoderFault};
 use crate::id::SnapshotId;
 use crate::outcome::Counts;
 use std::path::PathBuf;
@@ -32,6 +32,7 @@ pub struct BackupOptions {
     pub(crate) time_ns: Option<i64>,
     pub(crate) parent: ParentChoice,
     pub(crate) compression: Compression,
+    pub(crate) fault: Option<EncoderFault>,
 }
 
 impl BackupOptions {
@@ -86,6 +87,13 @@ impl BackupOptions {
     #[must_use]
     pub const fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
+        self
+    }
+
+    /// Encodes some frames wrongly, to see that this is noticed and nothing of it stored.
+    #[must_use]
+    pub fn encoder_fault(mut self, fault: EncoderFault) -> Self {
+        self.fault = Some(fault);
         self
     }
 }

@@ -11,7 +11,7 @@ use crate::content::{
     Claims, ClosedPack, ContentReader, FrameWriter, Framer, Handover, NodeWriter, PackStream, RawFrame, StoredTotals,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::Compression;
+use crate::frame::{Compression, EncoderFault};
 use crate::layout::Class;
 use crate::manifest::{Cursor, LeafCursor};
 use crate::progress::{Event, Progress};
@@ -44,6 +44,8 @@ pub(super) struct Run<'a> {
     pub parent: Option<&'a Parent>,
     /// How to compress.
     pub compression: Compression,
+    /// A defect of the encoder, on purpose.
+    pub fault: Option<&'a EncoderFault>,
     /// Where problems of the source go.
     pub problems: &'a Problems<'a>,
     /// Who wants to know.
@@ -129,7 +131,8 @@ impl Run<'_> {
     /// Runs everything above the packs. Dropping the streams at the end is what ends the checkpointer.
     fn with_streams(&self, streams: Streams) -> Result<Assembled> {
         let tree_writer = |stream: &Arc<PackStream>| {
-            let writer = FrameWriter::new(Arc::clone(stream), Arc::clone(&streams.tree_totals), self.compression);
+            let writer = FrameWriter::new(Arc::clone(stream), Arc::clone(&streams.tree_totals), self.compression)
+                .fault(self.fault.cloned());
             NodeWriter::new(self.access.clone(), Arc::clone(&streams.claims), writer)
         };
         let nodes = Mutex::new(tree_writer(&streams.manifest));
@@ -174,7 +177,8 @@ impl Run<'_> {
                     Arc::clone(&streams.content),
                     Arc::clone(&streams.content_totals),
                     self.compression,
-                );
+                )
+                .fault(self.fault.cloned());
                 let framer = Framer::new(self.access, writer, surplus_sender.clone(), Arc::clone(&shared.handover));
                 let worker = Worker::new(shared, framer);
                 let (tasks, surplus, busy) = (tasks.clone(), surplus.clone(), &busy);

@@ -103,6 +103,9 @@ impl From<holdall::Error> for Failure {
             ErrorKind::Ambiguous => (exit::FAILED, "`holdall snapshots` lists them"),
             ErrorKind::Invalid => (exit::MISUSE, ""),
             ErrorKind::Interrupted => (exit::INTERRUPTED, ""),
+            ErrorKind::Unreliable => {
+                (exit::FAILED, "nothing of it was stored; test this machine's memory before you rely on it")
+            }
             ErrorKind::ReadOnly => (
                 exit::FAILED,
                 "nothing was changed; snapshots, ls, restore, stats and check need no right to write there",

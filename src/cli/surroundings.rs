@@ -3,6 +3,7 @@
 use super::arguments::{GlobalArguments, UnlockArguments};
 use super::failure::Failure;
 use super::secret::SecretSource;
+use holdall::EncoderFault;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -84,6 +85,15 @@ impl Surroundings {
     pub(crate) fn state_folder(&self) -> Result<PathBuf, Failure> {
         let folder = self.user_folder("XDG_STATE_HOME", ".local/state");
         folder.ok_or_else(|| Failure::misuse("no folder for this client's state: set XDG_STATE_HOME or HOME"))
+    }
+
+    /// The defect that `HOLDALL_FAULT=frame:N` asks for: one frame in N is encoded wrongly. It is there to be tried with
+    /// the program that is in use, not with one built for tests; whatever else the variable holds is refused.
+    pub(crate) fn encoder_fault(&self) -> Result<Option<EncoderFault>, Failure> {
+        let Some(text) = self.variable("HOLDALL_FAULT") else { return Ok(None) };
+        let every = text.to_str().and_then(|text| text.strip_prefix("frame:")?.parse().ok());
+        let every = every.ok_or_else(|| Failure::misuse("HOLDALL_FAULT must be frame:N, or unset"))?;
+        Ok(Some(EncoderFault::one_in(every)))
     }
 
     fn user_folder(&self, variable: &str, below_home: &str) -> Option<PathBuf> {

@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::content::{PackStream, Place};
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::{Compression, FrameBuffer, FrameDecoder, FrameEncoder};
+use crate::frame::{Compression, EncoderFault, FrameBuffer, FrameDecoder, FrameEncoder};
 use crate::id::ChunkId;
 use crate::pack::FRAME_PREFIX_BYTES;
 use crossbeam_channel::{Sender, TrySendError};
@@ -43,6 +43,7 @@ pub struct FrameWriter {
     stream: Arc<PackStream>,
     totals: Arc<StoredTotals>,
     compression: Compression,
+    fault: Option<EncoderFault>,
     encoder: FrameEncoder,
     decoder: FrameDecoder,
     /// The frame at hand as it will be stored.
@@ -54,7 +55,14 @@ impl FrameWriter {
     /// Makes contexts for one thread.
     pub fn new(stream: Arc<PackStream>, totals: Arc<StoredTotals>, compression: Compression) -> Self {
         let (encoder, decoder) = (FrameEncoder::new(), FrameDecoder::new());
-        Self { stream, totals, compression, encoder, decoder, stored: Vec::new(), proof: Vec::new() }
+        Self { stream, totals, compression, fault: None, encoder, decoder, stored: Vec::new(), proof: Vec::new() }
+    }
+
+    /// Spoils some of the frames on their way.
+    #[must_use]
+    pub fn fault(mut self, fault: Option<EncoderFault>) -> Self {
+        self.fault = fault;
+        self
     }
 
     /// Stores one frame and leaves `raw` empty for the next.
@@ -69,6 +77,9 @@ impl FrameWriter {
         stored.clear();
         stored.resize(FRAME_PREFIX_BYTES, 0);
         self.encoder.encode(&raw.chunks, self.compression, &mut stored);
+        if let (Some(fault), Some(plaintext)) = (&self.fault, stored.get_mut(FRAME_PREFIX_BYTES..)) {
+            fault.pass(plaintext);
+        }
         let place = self.stream.reserve(stored.len().saturating_sub(FRAME_PREFIX_BYTES), raw)?;
         place.seal(&mut stored);
         self.prove(&place, &stored, raw)?;
@@ -84,12 +95,13 @@ impl FrameWriter {
     fn prove(&mut self, place: &Place, stored: &[u8], raw: &RawFrame) -> Result<()> {
         self.proof.clear();
         self.proof.extend_from_slice(stored);
-        let plaintext = place.open(&mut self.proof)?;
-        if raw.chunks.equals(&self.decoder.decode(plaintext)?) {
-            return Ok(());
+        let misread = || Error::new(ErrorKind::Unreliable, "a frame that was just encoded reads back differently");
+        let plaintext = place.open(&mut self.proof).map_err(|error| misread().because(error))?;
+        match self.decoder.decode(plaintext) {
+            Ok(frame) if raw.chunks.equals(&frame) => Ok(()),
+            Ok(_) => Err(misread()),
+            Err(error) => Err(misread().because(error)),
         }
-        let message = "a frame that was just encoded reads back differently; test this machine's memory";
-        Err(Error::new(ErrorKind::Damaged, message))
     }
 }
 

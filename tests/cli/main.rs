@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod daily;
+mod defective;
 mod machine;
 mod misuse;
 mod retention;

@@ -53,8 +53,15 @@ fn options(
         .tags(arguments.tag.iter().map(|tag| tag.clone().into_bytes()).collect())
         .parent(parent)
         .compression(arguments.compression);
-    Ok(match arguments.time {
+    let options = match arguments.time {
         Some(time) => options.time_ns(time.time_ns),
+        None => options,
+    };
+    Ok(match context.surroundings.encoder_fault()? {
+        Some(fault) => {
+            context.renderer.notice("HOLDALL_FAULT is set: frames are encoded wrongly on purpose");
+            options.encoder_fault(fault)
+        }
         None => options,
     })
 }
