@@ -51,9 +51,10 @@ fn measure(index: &dyn Index, count: usize, next: &mut dyn FnMut() -> [u8; 32]) 
     }
     let seconds = started.elapsed().as_secs_f64();
     let report = context.report(false);
-    let each = |name: &str| counter(&report, name) / asked as f64;
+    let asked = f64::from(u32::try_from(asked).unwrap_or(u32::MAX));
+    let each = |name: &str| counter(&report, name) / asked;
     Ok(Measured {
-        us: seconds * 1e6 / asked as f64,
+        us: seconds * 1e6 / asked,
         found: hits,
         filter_reads: each("filter_block_read_count"),
         block_reads: each("block_read_count"),
