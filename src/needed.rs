@@ -5,7 +5,7 @@
 //! snapshots nor on that of chunks. Where several copies of a chunk are stored, each counts as needed: which of them
 //! stays is for the collector to choose.
 //!
-//! From a mark the view keeps reference counts, so that the next prune only looks at what changed: [`find`].
+//! From a mark the view keeps reference counts, so that the next prune only looks at what changed: `find`.
 //!
 //! Whatever can't be found or read stops the mark, with the name of a snapshot that needs it: what a collector does not
 //! see it must not call garbage.
