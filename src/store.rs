@@ -319,6 +319,11 @@ impl StoreError {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether a file was not where it had been made.
+    pub(crate) fn is_vanished(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// Whether the medium is full.
     pub const fn is_no_space(&self) -> bool {
         matches!(self, Self::NoSpace { .. })

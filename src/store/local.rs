@@ -22,6 +22,9 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use temporary::Temporary;
 
+/// How often an object is written again whose file a collector swept before it had its name.
+const SWEEPS_MAX: u32 = 8;
+
 /// Objects in a local directory.
 pub struct LocalStore {
     root: Arc<Root>,
@@ -75,9 +78,16 @@ impl Store for LocalStore {
         // A session begins with its object. Until that is there two processes may reach for one number, and the first
         // to be done with it must not sweep the other's file.
         let session = name.session().filter(|_| name.folder() != Folder::Sessions);
-        let mut temporary = Temporary::create(&self.root, name.folder(), session)?;
-        temporary.write(bytes)?;
-        temporary.publish(name)
+        let mut sweeps = 0..SWEEPS_MAX;
+        loop {
+            let mut temporary = Temporary::create(&self.root, name.folder(), session)?;
+            temporary.write(bytes)?;
+            match temporary.publish(name) {
+                // A collector that saw no open session took the file of one that was just beginning for left over.
+                Err(error) if session.is_none() && error.is_vanished() && sweeps.next().is_some() => {}
+                done => return done,
+            }
+        }
     }
 
     fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError> {

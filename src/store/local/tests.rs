@@ -4,6 +4,7 @@ use super::steps::{Afterwards, Step};
 use super::*;
 use crate::id::{ClientId, PackId};
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn session(number: u64) -> SessionId {
     SessionId { client: ClientId::from_bytes([1; 16]), number }
@@ -228,6 +229,28 @@ fn store_7_temporaries_go_when_their_session_is_decided() {
     let name = ObjectName::Pack(PackId::from_bytes([5; 32]));
     assert_eq!(alive.publish(&name).unwrap(), Created::New);
     assert_eq!(store.read(&name, 10).unwrap(), b"alive");
+}
+
+#[test]
+fn an_object_whose_file_is_swept_before_it_has_its_name_is_written_again() {
+    let (_place, store) = fresh();
+    let swept = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while swept.load(Ordering::Relaxed) < 3 {
+                let bytes = store.sweep_temporaries(&|owner| owner.is_none()).unwrap();
+                swept.fetch_add(bytes, Ordering::Relaxed);
+            }
+        });
+        for number in 0.. {
+            let name = ObjectName::Session(SessionId { number, ..session(1) });
+            assert_eq!(store.create(&name, b"x").unwrap(), Created::New);
+            assert_eq!(store.read(&name, 10).unwrap(), b"x");
+            if swept.load(Ordering::Relaxed) >= 3 {
+                break;
+            }
+        }
+    });
 }
 
 #[test]
