@@ -29,7 +29,7 @@ pub use problem::{Problem, ProblemKind};
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::SnapshotId;
+use crate::id::{ObjectHash, SnapshotId};
 use crate::manifest::Key;
 use crate::outcome::{
     Component, ComponentDescription, ComponentKind, ComponentState, OutcomeDescription, OutcomeKind, SegmentRef,
@@ -116,12 +116,8 @@ impl Attempt<'_> {
         let published = stored.main.publish(self.access)?;
         let component = component(&assembled);
         let description = self.description(&assembled, parent.as_ref(), &paths);
-        let (hash, seen) =
-            self.commit(&history, &stored, published.references(), component, walk_started_ns, &description)?;
+        let hash = self.commit(&history, &stored, published.references(), component, walk_started_ns, &description)?;
         published.apply(self.access)?;
-        let acknowledged =
-            ClientState { client: self.main.id.client, number: self.main.id.number, outcome: hash, seen: List(seen) };
-        session::advance(&self.access.state_dir, &acknowledged)?;
         let snapshot = SnapshotId::from_bytes(*hash.as_bytes());
         Ok(report(snapshot, parent.as_ref(), &assembled, &stored, problem_count, problems))
     }
@@ -134,15 +130,12 @@ impl Attempt<'_> {
         component: Component,
         walk_started_ns: i64,
         description: &OutcomeDescription,
-    ) -> Result<(crate::id::ObjectHash, Vec<crate::outcome::SeenEntry>)> {
+    ) -> Result<ObjectHash> {
         let mut body = self.main.outcome(OutcomeKind::Snapshot, stored.main.pack_ids(), segments);
         body.time_ns = self.options.time_ns.unwrap_or(body.committed_at_ns);
         body.components = List(vec![component]);
         body.attributes = List(vec![session::walk_starts_attribute(&[walk_started_ns])]);
-        let seen = history.seen();
-        body.seen = session::seen_since(self.state, &seen);
-        let hash = self.main.commit(self.access, &body, Some(description))?;
-        Ok((hash, seen))
+        session::commit_seen(self.access, self.main, self.state, history.seen(), body, Some(description))
     }
 
     fn description(&self, assembled: &Assembled, parent: Option<&Parent>, paths: &[Vec<u8>]) -> OutcomeDescription {

@@ -7,6 +7,7 @@ mod packs;
 mod proof;
 mod ration;
 mod report;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod touched;
@@ -80,6 +81,7 @@ fn run_once(access: &Access, history: &History, depth: CheckDepth, progress: &dy
     let access = &view::open(access, history, &findings)?;
     let packs = packs::check(access, history, &findings)?;
     let reader = ContentReader::new(access.clone());
+    seen::check(&reader, history, &findings)?;
     // What only forgotten snapshots needed may have been pruned, and is no loss.
     let live = session::all(history).into_iter().filter(|snapshot| !snapshot.forgotten);
     let snapshots: Vec<_> = live.collect();

@@ -1,5 +1,7 @@
 //! The facade: one open repository and what can be done with it.
 
+#[cfg(test)]
+mod crowd;
 mod rehearsal;
 mod retention;
 

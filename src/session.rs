@@ -30,12 +30,12 @@ pub(crate) use liveness::testing::move_to_machine;
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
 pub use recover::{Recovered, finish_interrupted};
 pub use running::{RunningSession, Writer, check_may_open, open};
-pub use seen::seen_since;
+pub use seen::{commit_seen, read_seen};
 pub use silence::{BootClock, OpenSession, Sign, observe};
 pub use snapshots::{
     Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, resolve, walk_starts_attribute,
 };
-pub use state::{ClientState, advance, load, replace};
+pub use state::{ClientState, load, replace};
 pub(crate) use state::{read_kept, write_kept};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
 pub use view::{bring_up_to_date, present_segments, read_segment, replaced_by};

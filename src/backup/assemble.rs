@@ -331,12 +331,12 @@ fn disagreement(stat: &StatEntry) -> Error {
     Error::new(ErrorKind::Damaged, message)
 }
 
-/// How the table of links keeps the first name's entry.
 /// Whether what was looked at may have another name: files, but also symbolic links, pipes, sockets and devices.
 fn has_several_names(stat: &StatEntry) -> bool {
     stat.kind != Kind::Directory && stat.links > 1
 }
 
+/// How the table of links keeps the first name's entry.
 fn encode(entry: &Entry) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.put_blob(entry.key.as_bytes());

@@ -129,9 +129,9 @@ impl Seeker<'_> {
 }
 
 /// Reads a node that seems bad twice.
-struct SecondLook<'a> {
-    reader: &'a ContentReader,
-    findings: &'a Findings<'a>,
+pub(super) struct SecondLook<'a> {
+    pub(super) reader: &'a ContentReader,
+    pub(super) findings: &'a Findings<'a>,
 }
 
 impl NodeSource for SecondLook<'_> {
@@ -139,7 +139,7 @@ impl NodeSource for SecondLook<'_> {
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
         let first = match self.reader.node(id) {
-            Err(error) if is_bad(self.reader, &error) => error,
+            Err(error) if self.is_bad(&error) => error,
             read => return read,
         };
         self.forget(id);
@@ -148,6 +148,13 @@ impl NodeSource for SecondLook<'_> {
 }
 
 impl SecondLook<'_> {
+    /// Whether an error is about the bytes of the store. Who holds the keys of all trees is denied nothing but a pack
+    /// whose header was changed to another repository's or epoch's.
+    pub(super) fn is_bad(&self, error: &Error) -> bool {
+        let has_keys = self.reader.access().ring.role() != Role::Put;
+        matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io) || (has_keys && error.kind() == ErrorKind::Denied)
+    }
+
     fn forget(&self, id: NodeId) {
         let access = self.reader.access();
         let pack = self.reader.locate(id.as_chunk()).and_then(|extent| Ok(access.index.pack(extent.pack)?.id));
@@ -155,13 +162,6 @@ impl SecondLook<'_> {
             object.forget_cached();
         }
     }
-}
-
-/// Whether an error is about the bytes of the store. Who holds the keys of all trees is denied nothing but a pack whose
-/// header was changed to another repository's or epoch's.
-fn is_bad(reader: &ContentReader, error: &Error) -> bool {
-    let has_keys = reader.access().ring.role() != Role::Put;
-    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io) || (has_keys && error.kind() == ErrorKind::Denied)
 }
 
 impl Walker<'_> {
@@ -258,7 +258,7 @@ impl Walker<'_> {
         let node = error.node();
         let span = error.span().to_string();
         let error = Error::from(error);
-        if !is_bad(self.nodes.reader, &error) {
+        if !self.nodes.is_bad(&error) {
             return Err(error);
         }
         let damage = Damage {

@@ -27,7 +27,8 @@ impl Clocks {
             let base = SessionId { client: id.client, number: held.body.seen.base };
             let own = held.body.seen.entries.0.iter().find(|entry| entry.client == id.client);
             let seen_ns = own.and_then(|entry| chain.latest_up_to(entry.number));
-            // What the base had seen, and the base itself, were seen too.
+            // What the base had seen, and the base itself, were seen too. A list that lies in a node is not looked up: it
+            // seldom knows more of the own client.
             let inherited = before_ns.get(&base).copied().max(chain.committed_ns.get(&base.number).copied());
             if let Some(latest_ns) = seen_ns.max(inherited) {
                 before_ns.insert(*id, latest_ns);

@@ -92,11 +92,7 @@ impl Attempt<'_> {
         let mut body = self.session.outcome(OutcomeKind::Restate, Vec::new(), Vec::new());
         body.time_ns = history.statement_time_ns(&statement.snapshots.0, body.committed_at_ns);
         body.statement = Some(statement);
-        let seen = history.seen();
-        body.seen = session::seen_since(self.client.state, &seen);
-        let outcome = self.session.commit(self.access, &body, None)?;
-        let (client, number) = (self.session.id.client, self.session.id.number);
-        session::advance(&self.access.state_dir, &ClientState { client, number, outcome, seen: List(seen) })
+        session::commit_seen(self.access, self.session, self.client.state, history.seen(), body, None).map(drop)
     }
 }
 

@@ -54,8 +54,8 @@ fn broken_entries_rule(id: SessionId, entries: &[SeenEntry]) -> Option<&'static 
     ])
 }
 
-/// Encodes a list of session `id` that is too long to stand in its outcome: the bytes of a node, to be stored under
-/// their node id in a manifest pack of the same outcome.
+/// Encodes a list of session `id` that is too long to stand in its outcome: what an opaque node holds, which is stored in
+/// a manifest pack of the same outcome.
 ///
 /// # Errors
 /// [`OutcomeError::Invalid`] when no reader would accept it.
@@ -63,7 +63,7 @@ pub fn encode_overflow(id: SessionId, entries: Vec<SeenEntry>) -> Result<Vec<u8>
     check_overflow(id, &entries).map(|()| wire::encode(&List(entries)))
 }
 
-/// Reads the node that [`Seen::overflow`] of the outcome of session `id` names.
+/// Reads what the node holds that [`Seen::overflow`] of the outcome of session `id` names.
 ///
 /// # Errors
 /// [`OutcomeError::Body`] or [`OutcomeError::Invalid`] when it is no such list.

@@ -7,10 +7,9 @@ use crate::outcome::{OutcomeKind, SeenEntry, SegmentRef};
 use crate::session::heartbeat;
 use crate::session::history::History;
 use crate::session::running::{self, RunningSession, Writer};
-use crate::session::seen::seen_since;
+use crate::session::seen::commit_seen;
 use crate::session::state::{self, ClientState};
 use crate::session_record::{HeartbeatBody, SessionKind};
-use crate::wire::List;
 use std::time::{Duration, Instant};
 
 /// How often an open session shows that it lives.
@@ -69,11 +68,7 @@ impl Beating {
     ) -> Result<()> {
         let mut body = self.session.outcome(kind, packs, segments);
         body.segments.0.sort_unstable_by_key(|segment| segment.id);
-        body.seen = seen_since(&self.state, &self.seen);
-        let outcome = self.session.commit(access, &body, None)?;
-        let id = self.session.id;
-        let seen = List(self.seen.clone());
-        state::advance(&access.state_dir, &ClientState { client: id.client, number: id.number, outcome, seen })
+        commit_seen(access, self.session, &self.state, self.seen.clone(), body, None).map(drop)
     }
 
     /// Gives the session up.

@@ -65,7 +65,7 @@ pub fn load(directory: &Path) -> Result<ClientState> {
 ///
 /// # Errors
 /// When the state directory can't be written to.
-pub fn advance(directory: &Path, state: &ClientState) -> Result<()> {
+pub(super) fn advance(directory: &Path, state: &ClientState) -> Result<()> {
     let guard = Guard::take(directory)?;
     let newer = guard.read().is_some_and(|kept| kept.client == state.client && kept.number >= state.number);
     if newer { Ok(()) } else { guard.write(state) }

@@ -11,7 +11,7 @@ pub(crate) const RESTORED: i32 = 0;
 pub(crate) const REFUSED: i32 = 1;
 pub(crate) const RESTORED_IN_PART: i32 = 3;
 
-const PASSWORD: (&str, &str) = ("HOLDALL_PASSWORD", "correct horse battery staple");
+pub(crate) const PASSWORD: (&str, &str) = ("HOLDALL_PASSWORD", "correct horse battery staple");
 
 /// The interpreter with the reader's packages: `./test` makes one and names it.
 fn python() -> PathBuf {
@@ -42,7 +42,7 @@ fn make_tree(tree: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn below(target: &Path, tree: &Path) -> PathBuf {
+pub(crate) fn below(target: &Path, tree: &Path) -> PathBuf {
     target.join(tree.strip_prefix("/").unwrap())
 }
 

@@ -1,8 +1,12 @@
 //! What sessions leave behind when they don't end well, and what the next run makes of it.
 
 use crate::house::{House, assert_equal};
+use crate::python_reader::{PASSWORD, RESTORED, below, python_restore};
+use holdall::id::ClientId;
 use holdall::progress::{Event, Progress};
-use holdall::{BackupOptions, ErrorKind};
+use holdall::session::{self, Writer};
+use holdall::session_record::SessionKind;
+use holdall::{BackupOptions, ErrorKind, OutcomeKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Asks to stop once so many files were processed.
@@ -88,4 +92,32 @@ fn two_backups_at_once_both_succeed() {
     });
     assert_eq!(house.open().snapshots(&Default::default()).unwrap().len(), 4);
     house.assert_clean();
+}
+
+#[test]
+fn outcome_14_a_snapshot_that_had_seen_very_many_clients_is_read_by_everybody() {
+    let house = House::new();
+    let repository = house.open();
+    let access = repository.access();
+    for number in 0..300u16 {
+        let mut id = [0xC0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        let client = ClientId::from_bytes(id);
+        let session = session::open(access, client, 1, SessionKind::Checkpoint, &Writer::default()).unwrap();
+        let body = session.outcome(OutcomeKind::Checkpoint, Vec::new(), Vec::new());
+        session.commit(access, &body, None).unwrap();
+    }
+    let tree = house.tree("tree");
+    std::fs::write(tree.join("file"), noise(1, 10_000)).unwrap();
+    house.backup(&tree);
+    let history = session::History::load(house.open().access()).unwrap();
+    let seen = history.committed().filter(|(_, held)| held.body.seen.overflow.is_some()).count();
+    assert_eq!(seen, 1);
+    house.assert_clean();
+    let (copy, _) = house.restore(&tree, "copy");
+    assert_equal(&tree, &copy);
+    let target = house.path("python");
+    let (code, said) = python_restore(&house.store(), "latest", &target, &PASSWORD);
+    assert_eq!(code, RESTORED, "{said}");
+    assert_equal(&tree, &below(&target, &tree));
 }
