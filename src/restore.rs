@@ -2,7 +2,7 @@
 //! packs, prove every chunk, write it wherever it is wanted; then owners, attributes, modes and times.
 //!
 //! ```text
-//! planner (1 thread: manifest, directories, links) -> windows, in order -> frames on all cores -> files -> metadata
+//! planner (manifest, directories, links) -> locator -> writer (frames and files on all cores) -> directories' metadata
 //! ```
 
 mod options;
@@ -23,10 +23,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Key;
 use crate::progress::{Event, Progress};
 use crate::session::{Snapshot, SnapshotComponent};
-use crossbeam_channel::bounded;
+use crossbeam_channel::{SendError, Sender, bounded};
 use outcome::Outcome;
 use plan::Planner;
-use window::Writer;
+use std::thread::ScopedJoinHandle;
+use window::{Left, Window, Writer};
+use write::Located;
 
 /// Restores what the options select.
 ///
@@ -76,21 +78,47 @@ fn restore_component(
     };
     let Some(entries) = tree::entries_at(reader, root, &options.path)? else { return Ok(false) };
     let writer = Writer::new(reader, destination, outcome);
-    // One window waits while one is written and one is planned.
-    let (sender, windows) = bounded(1);
-    std::thread::scope(|scope| {
-        let written = scope.spawn(|| {
-            // Dropped when writing fails, which ends the planning.
-            let windows = windows;
-            windows.iter().try_for_each(|window| writer.write(window))
-        });
-        let planner = Planner::new(&writer, destination, component, options, outcome, sender);
-        let planned = plan(entries, planner, outcome);
-        let written = written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // What stopped the writing is the cause of what the planner then ran into.
-        written.and(planned)
-    })?;
+    let planned = |windows| {
+        let planner = Planner::new(&writer, destination, component, options, outcome, windows);
+        plan(entries, planner, outcome)
+    };
+    in_stages(&writer, planned)?;
     Ok(true)
+}
+
+/// Plans, locates, writes and finishes, each in a thread of its own, so that what one thread does alone is done while
+/// others write: a look-up of 32 thousand chunks takes as long as some hundred files.
+///
+/// A stage that fails drops what it receives from, which ends the stages before it.
+fn in_stages(writer: &Writer<'_>, plan: impl FnOnce(Sender<Window>) -> Result<()>) -> Result<()> {
+    // Nothing waits between the first stages: a window is large, and each of them holds one already.
+    let (planned, windows) = bounded::<Window>(0);
+    let (located, places) = bounded::<Located>(0);
+    let (written, complete) = bounded::<Vec<Left>>(1);
+    std::thread::scope(|scope| {
+        let finishing = scope.spawn(move || complete.iter().try_for_each(|left| writer.finish_directories(&left)));
+        let writing = scope.spawn(move || {
+            places.iter().try_for_each(|window| {
+                window.write(writer)?;
+                written.send(window.left).map_err(gone)
+            })
+        });
+        let locating = scope.spawn(move || {
+            windows.iter().try_for_each(|window| located.send(Located::new(writer, window)?).map_err(gone))
+        });
+        let planned = plan(planned);
+        let join = |stage: ScopedJoinHandle<'_, Result<()>>| {
+            stage.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        // What stopped a later stage is the cause of what the earlier ones then ran into.
+        let (located, written, finished) = (join(locating), join(writing), join(finishing));
+        finished.and(written).and(located).and(planned)
+    })
+}
+
+/// The stage that would take something has failed, and says why itself.
+fn gone<T>(_: SendError<T>) -> Error {
+    Error::new(ErrorKind::Aborted, "writing has stopped")
 }
 
 fn plan(mut entries: tree::Entries<'_>, mut planner: Planner<'_>, outcome: &Outcome<'_>) -> Result<()> {

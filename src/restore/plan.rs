@@ -146,9 +146,7 @@ impl<'a> Planner<'a> {
 
     fn hand_over(&mut self) -> Result<()> {
         self.share = (self.share / 2).max(1);
-        // A writer that is gone has failed and says why itself.
-        let gone = |_| Error::new(ErrorKind::Aborted, "writing has stopped");
-        self.windows.send(std::mem::take(&mut self.window)).map_err(gone)
+        self.windows.send(std::mem::take(&mut self.window)).map_err(super::gone)
     }
 
     /// Makes the directories on the way that are not made yet. One that can't be made is told once; what is below it

@@ -7,14 +7,13 @@ use crate::error::Result;
 use crate::id::ChunkId;
 use crate::manifest::{Content, Hole, Key};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
-use crate::restore::write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many chunks a window asks for at most: about 2 GiB of content at the usual size of chunks, and 3 MiB of memory.
 const WANTS_MAX: usize = 32 << 10;
 /// How many files, or directories waiting for their metadata, a window holds at most: about 8 MiB of memory. Up to three
-/// windows exist at a time.
+/// windows exist at a time: one that is planned, one that is located, one that is written.
 const ENTRIES_MAX: usize = 16 << 10;
 
 /// One file on its way to the target.
@@ -117,10 +116,12 @@ impl FileWork {
 #[derive(Default)]
 pub(super) struct Window {
     wants: Vec<Want>,
-    /// Directories whose last entry was planned: key, key in the target, and what they are to get in the end.
-    left: Vec<(Key, Key, Metadata)>,
+    left: Vec<Left>,
     file_count: usize,
 }
+
+/// A directory whose last entry was planned: its key, its key in the target, and what it is to get in the end.
+pub(super) type Left = (Key, Key, Metadata);
 
 impl Window {
     /// Whether it holds 1/`share` of what a window may hold.
@@ -141,6 +142,10 @@ impl Window {
     pub(super) fn add(&mut self, want: Want) {
         want.file.remaining.fetch_add(1, Ordering::Relaxed);
         self.wants.push(want);
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Want>, Vec<Left>) {
+        (self.wants, self.left)
     }
 }
 
@@ -183,10 +188,9 @@ impl<'a> Writer<'a> {
         self.put(work, |work, file| work.write_zeros(file, offset, bytes))
     }
 
-    /// Reads and writes everything that a window wants, then sets the metadata of its directories.
-    pub(super) fn write(&self, window: Window) -> Result<()> {
-        write::write(self, window.wants)?;
-        window.left.iter().try_for_each(|(key, target, metadata)| self.finish_entry(key, target, metadata))
+    /// Sets the metadata of directories that are complete, in order: each after those below it.
+    pub(super) fn finish_directories(&self, left: &[Left]) -> Result<()> {
+        left.iter().try_for_each(|(key, target, metadata)| self.finish_entry(key, target, metadata))
     }
 
     /// Writes a chunk that was proved against its id to one place that wants it.

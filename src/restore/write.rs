@@ -4,40 +4,63 @@ use crate::content::{FrameBytes, FrameScratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ChunkId;
 use crate::index::Extent;
-use crate::restore::window::{Want, Writer};
+use crate::restore::window::{Left, Want, Window, Writer};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many ids are looked up at once.
 const LOOKUP_IDS: usize = 1024;
 
-/// Writes every want, or tells why it can't be had.
-pub(super) fn write(writer: &Writer<'_>, wants: Vec<Want>) -> Result<()> {
-    let located = locate(writer, wants)?;
-    let frames = frames(&located);
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<()> {
-        let mut scratch = FrameScratch::default();
-        while let Some(range) = frames.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if writer.stopped() {
-                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
-            }
-            write_frame(writer, located.get(range.clone()).unwrap_or_default(), &mut scratch)?;
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..writer.reader().access().threads).map(|_| scope.spawn(work)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Vec<Result<()>>>()
-            .into_iter()
-            .collect()
-    })
+/// A window whose chunks were found: the frames they lie in, in the order of the packs.
+pub(super) struct Located {
+    /// Where each want lies, sorted by place.
+    wants: Vec<(Extent, Want)>,
+    /// The runs of wants that lie in one frame.
+    frames: Vec<Range<usize>>,
+    /// Directories that are complete when all wants are written.
+    pub(super) left: Vec<Left>,
 }
 
-/// Finds every chunk and sorts by where it lies. Chunks that lie nowhere are told here.
+impl Located {
+    /// Finds every chunk of a window. Chunks that lie nowhere are told here.
+    ///
+    /// # Errors
+    /// When the index can't be read, or the target is full.
+    pub(super) fn new(writer: &Writer<'_>, window: Window) -> Result<Self> {
+        let (wants, left) = window.into_parts();
+        let wants = locate(writer, wants)?;
+        Ok(Self { frames: frames(&wants), wants, left })
+    }
+
+    /// Writes every want, or tells why it can't be had.
+    ///
+    /// # Errors
+    /// When the store can't be read, the target is full, or the caller stops.
+    pub(super) fn write(&self, writer: &Writer<'_>) -> Result<()> {
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<()> {
+            let mut scratch = FrameScratch::default();
+            while let Some(range) = self.frames.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if writer.stopped() {
+                    return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
+                }
+                write_frame(writer, self.wants.get(range.clone()).unwrap_or_default(), &mut scratch)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..writer.reader().access().threads).map(|_| scope.spawn(work)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect::<Vec<Result<()>>>()
+                .into_iter()
+                .collect()
+        })
+    }
+}
+
+/// Finds every chunk and sorts by where it lies.
 fn locate(writer: &Writer<'_>, wants: Vec<Want>) -> Result<Vec<(Extent, Want)>> {
     let mut located = Vec::with_capacity(wants.len());
     let (mut ids, mut found) = (Vec::with_capacity(LOOKUP_IDS), Vec::with_capacity(LOOKUP_IDS));
