@@ -82,7 +82,7 @@ pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
 pub use progress::{Event, Progress, Silent};
 pub use prune::{Amount, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
-pub use restore::{Choice, RestoreOptions, RestoreProblem, RestoreProblemKind, RestoreReport};
+pub use restore::{Below, Choice, RestoreOptions, RestoreProblem, RestoreProblemKind, RestoreReport};
 pub use scrub::{ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{

@@ -16,7 +16,7 @@ use crate::key::{KdfCost, KeyError, KeyRing, Slot, Unlock};
 use crate::manifest::{Entry, Key};
 use crate::progress::Progress;
 use crate::prune::{self, PruneOptions, PrunePlan, PruneReport};
-use crate::restore::{self, RestoreOptions, RestoreReport};
+use crate::restore::{self, Below, RestoreOptions, RestoreReport};
 use crate::scrub::{self, ScrubOptions, ScrubReport};
 use crate::session::{self, ClientState, History, Snapshot, SnapshotFilter, SnapshotSpec};
 use crate::stats::{self, RepositoryStats};
@@ -212,11 +212,11 @@ impl Repository {
         session::resolve(&self.history()?, spec, filter, session::now_ns())
     }
 
-    /// Visits the entries of a snapshot at and below `path`, in key order.
+    /// Visits the entries of a snapshot at and below `path`, in key order; what `each` passes over is not read.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when nothing is there; [`ErrorKind::Damaged`]; or what `each` returns.
-    pub fn list(&self, snapshot: &Snapshot, path: &Key, each: &mut dyn FnMut(&Entry) -> Result<()>) -> Result<()> {
+    pub fn list(&self, snapshot: &Snapshot, path: &Key, each: &mut dyn FnMut(&Entry) -> Result<Below>) -> Result<()> {
         session::bring_up_to_date(&self.access, &self.history()?)?;
         restore::list(&self.access, snapshot, path, each)
     }

@@ -14,7 +14,7 @@ mod write;
 
 pub use options::{Choice, RestoreOptions, Select};
 pub use outcome::{RestoreProblem, RestoreProblemKind, RestoreReport};
-pub use tree::list;
+pub use tree::{Below, list};
 
 use crate::access::Access;
 use crate::content::ContentReader;
@@ -126,7 +126,10 @@ fn plan(mut entries: tree::Entries<'_>, mut planner: Planner<'_>, outcome: &Outc
         if outcome.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
         }
-        planner.take(entry)?;
+        let key = entry.key.clone();
+        if planner.take(entry)? == Below::Skip {
+            entries.skip_below(&key);
+        }
     }
     planner.finish()
 }

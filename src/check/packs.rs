@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::check::report::{Damage, Findings};
 use crate::error::Result;
 use crate::id::PackId;
-use crate::index::PackOrdinal;
+use crate::index::{PACK_COUNT_MAX, PackOrdinal};
 use crate::segment::SegmentReader;
 use crate::session::{History, read_segment};
 use crate::store::{Folder, Listed, ObjectName};
@@ -19,32 +19,39 @@ pub(super) struct Listing {
     pub(super) present: Seen,
 }
 
-/// One bit for each pack of the index.
+/// One bit for each pack of the index, for each of its layers apart: their numbers begin at multiples of
+/// [`PACK_COUNT_MAX`], and one map over all of them would take 128 MiB for the first pack of the second layer.
 #[derive(Default)]
-pub(super) struct Seen(Vec<u64>);
+pub(super) struct Seen(Vec<Vec<u64>>);
 
 impl Seen {
-    fn place(ordinal: PackOrdinal) -> (usize, u64) {
-        let number = ordinal.0;
-        (usize::try_from(number / 64).unwrap_or(usize::MAX), 1 << (number % 64))
+    /// Layer, word and bit.
+    fn place(ordinal: PackOrdinal) -> (usize, usize, u64) {
+        let (layer, number) = (ordinal.0 / PACK_COUNT_MAX, ordinal.0 % PACK_COUNT_MAX);
+        let place = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        (place(layer), place(number / 64), 1 << (number % 64))
     }
 
     /// Notes a pack; false when it was noted before.
     pub(super) fn insert(&mut self, ordinal: PackOrdinal) -> bool {
         let is_new = !self.contains(ordinal);
-        let (word, bit) = Self::place(ordinal);
-        if self.0.len() <= word {
-            self.0.resize(word.saturating_add(1), 0);
+        let (layer, word, bit) = Self::place(ordinal);
+        if self.0.len() <= layer {
+            self.0.resize_with(layer.saturating_add(1), Vec::new);
         }
-        if let Some(word) = self.0.get_mut(word) {
+        let Some(words) = self.0.get_mut(layer) else { return is_new };
+        if words.len() <= word {
+            words.resize(word.saturating_add(1), 0);
+        }
+        if let Some(word) = words.get_mut(word) {
             *word |= bit;
         }
         is_new
     }
 
     pub(super) fn contains(&self, ordinal: PackOrdinal) -> bool {
-        let (word, bit) = Self::place(ordinal);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
+        let (layer, word, bit) = Self::place(ordinal);
+        self.0.get(layer).and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
     }
 }
 
@@ -117,5 +124,21 @@ pub(super) fn damage(id: PackId, place: String, wrong: String) -> Damage {
         wrong,
         remedy: "put the pack back from a second copy of the store; or back up the files again that are named here",
         ..Damage::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packs_of_every_layer_are_noted_in_little_memory() {
+        let mut seen = Seen::default();
+        for ordinal in (0..4).flat_map(|layer| [0, 63, 64, 1000].map(|pack| PackOrdinal(layer * PACK_COUNT_MAX + pack)))
+        {
+            assert!(!seen.contains(ordinal));
+            assert!(seen.insert(ordinal) && !seen.insert(ordinal) && seen.contains(ordinal));
+        }
+        assert!(seen.0.iter().map(Vec::len).sum::<usize>() <= 4 * 16);
     }
 }

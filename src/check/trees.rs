@@ -138,12 +138,12 @@ impl NodeSource for SecondLook<'_> {
     type Error = Error;
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
-        let first = match self.reader.node(id) {
+        let first = match self.reader.first_copy(id) {
             Err(error) if self.is_bad(&error) => error,
             read => return read,
         };
         self.forget(id);
-        self.reader.node(id).inspect(|_| self.findings.only_twice(&format!("node {id}"), &first.to_string()))
+        self.reader.first_copy(id).inspect(|_| self.findings.only_twice(&format!("node {id}"), &first.to_string()))
     }
 }
 

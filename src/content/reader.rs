@@ -109,22 +109,31 @@ impl ContentReader {
     }
 
     /// The bytes of one chunk, proved against its id. One that was moved by a collector since the index was brought up
-    /// to date is looked for anew.
+    /// to date is looked for anew; of one that is damaged every other copy is tried.
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`] when it is missing or wrong.
+    /// [`ErrorKind::Damaged`] when no whole copy is there.
     pub fn chunk(&self, id: ChunkId) -> Result<Vec<u8>> {
-        self.steadily(|| self.read_chunk(id))
+        let naming = &self.access.naming.chunk_ids;
+        self.any_whole(id, |bytes| (naming.id(bytes) == id).then(|| bytes.to_vec()))
     }
 
-    fn read_chunk(&self, id: ChunkId) -> Result<Vec<u8>> {
-        let extent = self.locate(id)?;
-        let frame = self.frame(&extent)?;
-        let bytes = frame.slice(&extent).ok_or_else(|| missing(&id))?;
-        if self.access.naming.chunk_ids.id(bytes) != id {
-            return Err(wrong(&id));
+    /// The first copy that `prove` takes: writers that ran at the same time may have stored the same twice.
+    fn any_whole<T>(&self, id: ChunkId, prove: impl Fn(&[u8]) -> Option<T>) -> Result<T> {
+        let from = |extent: &Extent| -> Result<T> {
+            self.frame(extent)?.slice(extent).and_then(&prove).ok_or_else(|| wrong(&id))
+        };
+        let damage = match self.steadily(|| from(&self.locate(id)?)) {
+            Err(error) if error.kind() == ErrorKind::Damaged => error,
+            found => return found,
+        };
+        for extent in self.access.index.copies(id)? {
+            match from(&extent) {
+                Err(error) if error.kind() == ErrorKind::Damaged => {}
+                found => return found,
+            }
         }
-        Ok(bytes.to_vec())
+        Err(damage)
     }
 
     /// The bytes of a node that lies at a place, proved against its id.
@@ -140,24 +149,13 @@ impl ContentReader {
         Ok(Arc::from(bytes))
     }
 
-    /// The bytes of a chunk from any place but one where it was found damaged; none when no other copy is whole.
+    /// The bytes of a node as they lie where the index finds it first, whatever other copies there are: who looks for
+    /// damage wants to see it.
     ///
     /// # Errors
-    /// When the index or the store fails.
-    pub fn another_copy(&self, id: ChunkId, damaged: &Extent) -> Result<Option<Vec<u8>>> {
-        for extent in self.access.index.copies(id)?.iter().filter(|extent| *extent != damaged) {
-            match self.decode_frame(extent) {
-                Ok(frame) => {
-                    let bytes = frame.slice(extent).filter(|bytes| self.access.naming.chunk_ids.id(bytes) == id);
-                    if let Some(bytes) = bytes {
-                        return Ok(Some(bytes.to_vec()));
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Damaged => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
+    /// [`ErrorKind::Damaged`] when it is missing or wrong there.
+    pub fn first_copy(&self, id: NodeId) -> Result<Arc<[u8]>> {
+        self.steadily(|| self.node_at(&self.locate(id.as_chunk())?, id))
     }
 
     /// Appends what an item stands for: the bytes of its chunk, or its zeros.
@@ -202,7 +200,8 @@ impl NodeSource for ContentReader {
     type Error = Error;
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
-        self.steadily(|| self.node_at(&self.locate(id.as_chunk())?, id))
+        let naming = &self.access.naming.node_ids;
+        self.any_whole(id.as_chunk(), |bytes| (naming.id(bytes) == id).then(|| Arc::from(bytes)))
     }
 }
 

@@ -54,18 +54,21 @@ impl Destination {
     /// [`DestinationError::InTheWay`], [`DestinationError::Refused`] (with `EMLINK`, `EPERM` or `EOPNOTSUPP` where the
     /// file system takes no more or no such names: then a copy has to do), [`DestinationError::Restless`].
     pub fn make_link(&self, existing: &Key, key: &Key) -> Result<Made, DestinationError> {
-        match self.link(existing, key) {
-            Err(error) if error.errno() == Errno::ACCESS.raw_os_error() => {
-                let closed = self.open_way(existing.as_bytes());
-                let linked = self.link(existing, key);
-                for (directory, mode) in closed.into_iter().rev() {
-                    set_mode(&directory, mode)
-                        .map_err(|errno| DestinationError::refused(key, Operation::SetMode, errno))?;
-                }
-                linked
+        let mut answer = self.link(existing, key);
+        // While the way is opened up, a directory nearer to the root may get its final mode and close it again.
+        for _ in 0..ATTEMPT_COUNT {
+            match &answer {
+                Err(error) if error.errno() == Errno::ACCESS.raw_os_error() => {}
+                _ => break,
             }
-            answer => answer,
+            let closed = self.open_way(existing.as_bytes());
+            answer = self.link(existing, key);
+            for (directory, mode) in closed.into_iter().rev() {
+                set_mode(&directory, mode)
+                    .map_err(|errno| DestinationError::refused(key, Operation::SetMode, errno))?;
+            }
         }
+        answer
     }
 
     fn link(&self, existing: &Key, key: &Key) -> Result<Made, DestinationError> {

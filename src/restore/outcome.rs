@@ -1,13 +1,16 @@
 //! What a restore did, and what it could not do.
 
-use crate::destination::DestinationError;
+use crate::destination::{Aspect, DestinationError, Shortfall};
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Key;
 use crate::progress::{Event, Progress};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+/// How many of the entries whose owner could not be set are named.
+const NAMED_MAX: usize = 3;
 /// How many problems are kept with their text; all are counted and all are reported as they happen.
 const PROBLEMS_KEPT_MAX: usize = 10_000;
 
@@ -49,7 +52,7 @@ pub struct RestoreReport {
     pub problem_count: u64,
     /// Those of them whose stored bytes are missing or wrong.
     pub damaged_count: u64,
-    /// The first ten thousand of them.
+    /// The first ten thousand of them; those whose owner could not be set stand in one, at the end.
     pub problems: Vec<RestoreProblem>,
     /// How long it took.
     pub duration: Duration,
@@ -63,6 +66,18 @@ pub(super) struct Outcome<'a> {
     bytes: AtomicU64,
     damaged_count: AtomicU64,
     problems: Mutex<(u64, Vec<RestoreProblem>)>,
+    unowned: Mutex<Unowned>,
+}
+
+/// Entries whose owner or group could not be set for lack of the right to: an ordinary user may not give files away,
+/// which says nothing new of each of a million of them.
+#[derive(Default)]
+struct Unowned {
+    count: u64,
+    /// The first of them.
+    paths: Vec<PathBuf>,
+    /// What was said of the first of them.
+    message: String,
 }
 
 impl<'a> Outcome<'a> {
@@ -74,6 +89,7 @@ impl<'a> Outcome<'a> {
             bytes: AtomicU64::new(0),
             damaged_count: AtomicU64::new(0),
             problems: Mutex::default(),
+            unowned: Mutex::default(),
         }
     }
 
@@ -103,6 +119,42 @@ impl<'a> Outcome<'a> {
         }
     }
 
+    /// Tells of metadata that could not be set; of owners once for all entries, at the end.
+    pub(super) fn shortfalls(&self, key: &Key, shortfalls: Vec<Shortfall>) {
+        let is_unowned = |shortfall: &Shortfall| {
+            let is_denied = shortfall.cause.kind() == std::io::ErrorKind::PermissionDenied;
+            is_denied && matches!(shortfall.aspect, Aspect::Owner | Aspect::Group)
+        };
+        let (unowned, others): (Vec<_>, Vec<_>) = shortfalls.into_iter().partition(is_unowned);
+        for shortfall in others {
+            self.problem(key.to_path(), RestoreProblemKind::Metadata, shortfall.to_string());
+        }
+        let Some(first) = unowned.first() else { return };
+        let mut gathered = self.unowned.lock().unwrap_or_else(PoisonError::into_inner);
+        if gathered.count == 0 {
+            gathered.message = first.to_string();
+        }
+        gathered.count = gathered.count.saturating_add(1);
+        if gathered.paths.len() < NAMED_MAX {
+            gathered.paths.push(key.to_path());
+        }
+    }
+
+    fn tell_unowned(&self) {
+        let Unowned { count, paths, mut message } =
+            std::mem::take(&mut *self.unowned.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut paths = paths.into_iter();
+        let Some(first) = paths.next() else { return };
+        let more = count.saturating_sub(1);
+        if more > 0 {
+            let named: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+            message.push_str(&format!("; nor of {more} more, the next being {}", named.join(" and ")));
+        }
+        self.problem(first, RestoreProblemKind::Metadata, message);
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.0 = problems.0.saturating_add(more);
+    }
+
     /// What the target refuses for one item is a problem; a full target ends the restore.
     pub(super) fn refused(&self, path: PathBuf, error: DestinationError) -> Result<()> {
         if error.is_full() {
@@ -122,6 +174,7 @@ impl<'a> Outcome<'a> {
     }
 
     pub(super) fn into_report(self) -> RestoreReport {
+        self.tell_unowned();
         let (problem_count, problems) = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
         RestoreReport {
             file_count: self.file_count.into_inner(),
@@ -132,5 +185,27 @@ impl<'a> Outcome<'a> {
             problems,
             duration: Duration::ZERO,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn owners_that_nobody_may_set_are_told_once_and_counted_by_entry() {
+        let outcome = Outcome::new(&Silent);
+        let denied = |aspect| Shortfall { aspect, cause: std::io::Error::from_raw_os_error(1) };
+        for number in 0..1000 {
+            let key = Key::parse(format!("{number:03}").into_bytes()).unwrap();
+            outcome.shortfalls(&key, vec![denied(Aspect::Owner), denied(Aspect::Group)]);
+        }
+        outcome.shortfalls(&Key::parse(b"other".to_vec()).unwrap(), vec![denied(Aspect::Mode)]);
+        let report = outcome.into_report();
+        assert_eq!((report.problem_count, report.problems.len()), (1001, 2));
+        let told = report.problems.last().unwrap();
+        assert_eq!(told.path, PathBuf::from("/000"));
+        assert!(told.message.contains("999 more, the next being /001 and /002"), "{}", told.message);
     }
 }

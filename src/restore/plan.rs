@@ -12,6 +12,7 @@ use crate::manifest::{Kind, Xattr};
 use crate::owner::OwnerMap;
 use crate::restore::options::{Choice, RestoreOptions};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
+use crate::restore::tree::Below;
 use crate::restore::window::{FileWork, Want, Window, Writer};
 use crate::session::SnapshotComponent;
 use crossbeam_channel::Sender;
@@ -47,8 +48,6 @@ pub(super) struct Planner<'a> {
     share: usize,
     /// For each hard-link group the key of the name that was restored first.
     groups: Box<dyn Scratch>,
-    /// Nothing at or below this key is restored.
-    skipped: Option<Key>,
 }
 
 impl<'a> Planner<'a> {
@@ -74,38 +73,48 @@ impl<'a> Planner<'a> {
             windows,
             share: FIRST_SHARE,
             groups: reader.access().scratch(),
-            skipped: None,
         }
     }
 
-    /// Takes the next entry in key order.
-    pub(super) fn take(&mut self, entry: Entry) -> Result<()> {
-        if self.skipped.as_ref().is_some_and(|skipped| entry.key.is_within(skipped)) {
-            return Ok(());
-        }
+    /// Takes the next entry in key order, and says whether what is below it is wanted.
+    pub(super) fn take(&mut self, entry: Entry) -> Result<Below> {
         self.leave_until(&entry.key)?;
-        let choice = self.options.select.as_ref().map_or(Choice::Take, |select| select(&entry));
-        if choice == Choice::Skip {
-            self.skipped = Some(entry.key);
+        match self.options.select.as_ref().map_or(Choice::Take, |select| select(&entry)) {
+            Choice::Skip => return Ok(Below::Skip),
+            Choice::Pass => self.pass(entry)?,
+            Choice::Take => self.restore(entry)?,
+        }
+        Ok(Below::Visit)
+    }
+
+    /// Notes a directory that is made only if something below it is taken.
+    fn pass(&mut self, entry: Entry) -> Result<()> {
+        if entry.kind() != Kind::Directory {
             return Ok(());
         }
         let Some(target) = self.target_of(&entry) else { return Ok(()) };
-        let xattrs = self.xattrs(&entry)?;
-        let metadata = self.metadata(&entry, xattrs);
+        self.enter(&entry, target)?;
+        self.tell_unread(&entry)
+    }
+
+    fn enter(&mut self, entry: &Entry, target: Key) -> Result<()> {
+        let metadata = self.metadata(entry)?;
+        self.way.push(OnTheWay { key: entry.key.clone(), target, metadata, made: false });
+        Ok(())
+    }
+
+    fn restore(&mut self, entry: Entry) -> Result<()> {
+        let Some(target) = self.target_of(&entry) else { return Ok(()) };
         if entry.kind() == Kind::Directory {
-            self.way.push(OnTheWay { key: entry.key.clone(), target, metadata, made: false });
-            if choice == Choice::Take {
-                self.make_way()?;
-            }
+            self.enter(&entry, target)?;
+            self.make_way()?;
             return self.tell_unread(&entry);
-        }
-        if choice == Choice::Pass {
-            return Ok(());
         }
         if entry.is_unreadable() {
             return self.tell_unread(&entry);
         }
         self.make_way()?;
+        let metadata = self.metadata(&entry)?;
         self.make(&entry, target, metadata)
     }
 
@@ -253,9 +262,10 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn metadata(&self, entry: &Entry, xattrs: Vec<Xattr>) -> Metadata {
+    fn metadata(&self, entry: &Entry) -> Result<Metadata> {
         let owner = Owner::Ids { uid: self.owners.uid(entry.uid), gid: self.owners.gid(entry.gid) };
-        Metadata { kind: entry.kind(), owner, mode: entry.mode, mtime: entry.mtime, xattrs }
+        let (mode, mtime, xattrs) = (entry.mode, entry.mtime, self.xattrs(entry)?);
+        Ok(Metadata { kind: entry.kind(), owner, mode, mtime, xattrs })
     }
 
     fn xattrs(&self, entry: &Entry) -> Result<Vec<Xattr>> {

@@ -36,6 +36,11 @@ impl Entries<'_> {
         Ok(entry.filter(|entry| entry.key.is_within(&self.subtree)))
     }
 
+    /// Goes on after everything below `directory`, which is not read.
+    pub(super) fn skip_below(&mut self, directory: &Key) {
+        self.cursor.skip_subtree(directory);
+    }
+
     /// The next entry; a damaged part of the tree is told and passed over.
     pub(super) fn next_entry(&mut self, outcome: &Outcome<'_>) -> Result<Option<Entry>> {
         loop {
@@ -47,7 +52,17 @@ impl Entries<'_> {
     }
 }
 
-/// Visits the entries of a snapshot at and below `path`, in key order.
+/// Whether a listing goes into a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Below {
+    /// What is in it is visited next.
+    Visit,
+    /// Nothing below it is visited, or read.
+    Skip,
+}
+
+/// Visits the entries of a snapshot at and below `path`, in key order; what `each` says of a directory counts for what
+/// is below it.
 ///
 /// # Errors
 /// [`crate::error::ErrorKind::NotFound`] when nothing is there; [`crate::error::ErrorKind::Damaged`]; or what `each` returns.
@@ -55,7 +70,7 @@ pub fn list(
     access: &Access,
     snapshot: &Snapshot,
     path: &Key,
-    each: &mut dyn FnMut(&Entry) -> Result<()>,
+    each: &mut dyn FnMut(&Entry) -> Result<Below>,
 ) -> Result<()> {
     let reader = ContentReader::new(access.clone());
     let mut found = false;
@@ -64,7 +79,9 @@ pub fn list(
         let Some(mut entries) = entries_at(&reader, root, path)? else { continue };
         found = true;
         while let Some(entry) = entries.try_next()? {
-            each(&entry)?;
+            if each(&entry)? == Below::Skip {
+                entries.skip_below(&entry.key);
+            }
         }
     }
     if found || path.is_root() { Ok(()) } else { Err(super::nothing_there(snapshot, path)) }

@@ -6,7 +6,7 @@ use crate::destination::{Destination, Existing, Metadata, TargetFile};
 use crate::error::Result;
 use crate::id::ChunkId;
 use crate::manifest::{Content, Hole, Key};
-use crate::restore::outcome::{Outcome, RestoreProblemKind};
+use crate::restore::outcome::Outcome;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -209,9 +209,7 @@ impl<'a> Writer<'a> {
     pub(super) fn finish_entry(&self, key: &Key, target: &Key, metadata: &Metadata) -> Result<()> {
         match self.destination.set_metadata(target, metadata) {
             Ok(shortfalls) => {
-                for shortfall in shortfalls {
-                    self.outcome.problem(key.to_path(), RestoreProblemKind::Metadata, shortfall.to_string());
-                }
+                self.outcome.shortfalls(key, shortfalls);
                 Ok(())
             }
             Err(error) => self.outcome.refused(key.to_path(), error),

@@ -102,7 +102,7 @@ fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut Fram
     let frame = match writer.reader().read_frame(first, scratch) {
         Ok(frame) => frame,
         Err(error) if error.kind() == ErrorKind::Damaged => {
-            return wants.iter().try_for_each(|(extent, want)| recover(writer, extent, want, again(&error)));
+            return wants.iter().try_for_each(|(_, want)| recover(writer, want, again(&error)));
         }
         Err(error) => return Err(error),
     };
@@ -110,7 +110,7 @@ fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut Fram
     for (extent, want) in wants {
         match chunk(writer, &frame, extent, want, &mut proved) {
             Ok(bytes) => writer.put_chunk(want, bytes)?,
-            Err(error) => recover(writer, extent, want, error)?,
+            Err(error) => recover(writer, want, error)?,
         }
     }
     Ok(())
@@ -118,16 +118,11 @@ fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut Fram
 
 /// What can't be had from one place may lie whole in another: a collector may have moved it since it was looked up, and
 /// writers that ran at the same time store a chunk twice.
-fn recover(writer: &Writer<'_>, damaged: &Extent, want: &Want, error: Error) -> Result<()> {
-    let reader = writer.reader();
-    let found = match reader.chunk(want.id) {
-        Ok(bytes) => Some(bytes),
-        Err(lost) if lost.kind() == ErrorKind::Damaged => reader.another_copy(want.id, damaged)?,
-        Err(error) => return Err(error),
-    };
-    match found {
-        Some(bytes) if u64::try_from(bytes.len()) == Ok(want.bytes) => writer.put_chunk(want, &bytes),
-        _ => writer.lose(want, error),
+fn recover(writer: &Writer<'_>, want: &Want, error: Error) -> Result<()> {
+    match writer.reader().chunk(want.id) {
+        Ok(bytes) if u64::try_from(bytes.len()) == Ok(want.bytes) => writer.put_chunk(want, &bytes),
+        Err(lost) if lost.kind() != ErrorKind::Damaged => Err(lost),
+        Ok(_) | Err(_) => writer.lose(want, error),
     }
 }
 

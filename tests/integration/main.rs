@@ -5,4 +5,5 @@ mod golden;
 mod house;
 mod python_reader;
 mod round_trip;
+mod second_copy;
 mod sessions;

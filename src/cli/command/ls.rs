@@ -6,7 +6,7 @@ use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{ListedSnapshot, Node, PathText};
 use crate::cli::render::text;
 use crate::cli::render::{Renderer, Style};
-use holdall::{Body, Entry, Error, ErrorKind, Key, Kind};
+use holdall::{Below, Body, Entry, Error, ErrorKind, Key, Kind};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -27,10 +27,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &LsArguments) -> Result<u8, 
         if renderer.is_closed() {
             return Err(Error::new(ErrorKind::Interrupted, "nobody reads the list any more"));
         }
-        if entry.key.depth() <= deepest {
-            show(renderer, entry, arguments.long);
-        }
-        Ok(())
+        show(renderer, entry, arguments.long);
+        Ok(if entry.key.depth() < deepest { Below::Visit } else { Below::Skip })
     });
     match listed {
         Err(error) if !renderer.is_closed() => Err(error.into()),
