@@ -43,6 +43,7 @@ use assemble::Assembled;
 use parent::Parent;
 use pipeline::Stored;
 use problem::Problems;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Makes one snapshot of the trees that the options name.
@@ -58,7 +59,9 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<BackupReport> {
     let started = std::time::Instant::now();
-    let source = Source::open(&options.paths, WalkOptions::default())?;
+    let walk = WalkOptions::default();
+    let walk = options.readers.map_or(walk.clone(), |readers| walk.thread_count(readers.get()));
+    let source = Source::open(&options.paths, walk)?;
     let source = Arc::new(source);
     let writer = Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
     let recovered = session::finish_interrupted(access, history, state.client)?;
@@ -105,6 +108,7 @@ impl Attempt<'_> {
             parent: parent.as_ref(),
             compression: self.options.compression,
             fault: self.options.fault.as_ref(),
+            readers: self.options.readers.map_or(self.access.threads, NonZeroUsize::get),
             problems: &problems,
             progress,
         };

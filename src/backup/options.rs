@@ -5,6 +5,7 @@ use crate::backup::problem::Problem;
 use crate::frame::{Compression, EncoderFault};
 use crate::id::SnapshotId;
 use crate::outcome::Counts;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub struct BackupOptions {
     pub(crate) parent: ParentChoice,
     pub(crate) compression: Compression,
     pub(crate) fault: Option<EncoderFault>,
+    pub(crate) readers: Option<NonZeroUsize>,
 }
 
 impl BackupOptions {
@@ -87,6 +89,15 @@ impl BackupOptions {
     #[must_use]
     pub const fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
+        self
+    }
+
+    /// How many files, and as many directories, are read at the same time, instead of one for each thread that
+    /// compresses: fewer where a disc has to seek between them, more where each answer is long in coming. Those above
+    /// that number take some mebibytes of memory each. What is stored does not depend on it.
+    #[must_use]
+    pub const fn read_concurrency(mut self, readers: NonZeroUsize) -> Self {
+        self.readers = Some(readers);
         self
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Run<'a> {
     pub compression: Compression,
     /// A defect of the encoder, on purpose.
     pub fault: Option<&'a EncoderFault>,
+    /// How many workers read; those above that number only compress what others have read.
+    pub readers: usize,
     /// Where problems of the source go.
     pub problems: &'a Problems<'a>,
     /// Who wants to know.
@@ -166,13 +168,13 @@ impl Run<'_> {
         reader: &ContentReader,
         stat_nodes: NodeWriter,
     ) -> Result<Assembled> {
-        let (task_sender, tasks) = bounded::<Task>(self.access.threads);
+        let (task_sender, tasks) = bounded::<Task>(self.readers);
         let (ordered_sender, ordered) = bounded::<Receiver<Finished>>(BATCHES_MAX);
         let (surplus_sender, surplus) = bounded::<RawFrame>(SURPLUS_FRAMES_MAX);
-        let busy = AtomicUsize::new(self.access.threads);
+        let busy = AtomicUsize::new(self.readers);
         std::thread::scope(|scope| {
             let mut workers = Vec::new();
-            for _ in 0..self.access.threads {
+            for number in 0..self.access.threads.max(self.readers) {
                 let writer = FrameWriter::new(
                     Arc::clone(&streams.content),
                     Arc::clone(&streams.content_totals),
@@ -182,7 +184,8 @@ impl Run<'_> {
                 let framer = Framer::new(self.access, writer, surplus_sender.clone(), Arc::clone(&shared.handover));
                 let worker = Worker::new(shared, framer);
                 let (tasks, surplus, busy) = (tasks.clone(), surplus.clone(), &busy);
-                workers.push(scope.spawn(move || work(worker, &tasks, &surplus, busy)));
+                let role = if number < self.readers { work } else { help };
+                workers.push(scope.spawn(move || role(worker, &tasks, &surplus, busy)));
             }
             drop((tasks, surplus, surplus_sender));
             let walk = scope.spawn(move || self.walk(shared, reader, &task_sender, &ordered_sender));
@@ -313,6 +316,12 @@ fn work(
     }
     worker.flush()?;
     drop(own);
+    help_to_the_end(&mut worker, &handover, surplus, busy)
+}
+
+/// A worker that never reads. It lets go of the batches: those that do read would wait for it at the end.
+fn help(mut worker: Worker<'_>, _: &Receiver<Task>, surplus: &Receiver<RawFrame>, busy: &AtomicUsize) -> Result<()> {
+    let handover = worker.handover();
     help_to_the_end(&mut worker, &handover, surplus, busy)
 }
 

@@ -7,10 +7,11 @@ pub(crate) use retention::{
 };
 
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
-use super::values::{ByteSize, Moment, Span, parse_compression, parse_max_unused};
+use super::values::{ByteSize, Moment, Span, parse_compression, parse_max_unused, parse_read_concurrency};
 use clap::{Args, Parser, Subcommand};
 use holdall::{Compression, MaxUnused};
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Backs up file trees into an encrypted, deduplicating repository, and brings them back.
@@ -136,6 +137,9 @@ pub(crate) struct BackupArguments {
     /// How hard to compress: auto, off, or 1 to 19
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = parse_compression)]
     pub(crate) compression: Compression,
+    /// How many files are read at once: 1 for a disc that seeks, more for a network [otherwise: one for each core]
+    #[arg(long, value_name = "N", value_parser = parse_read_concurrency)]
+    pub(crate) read_concurrency: Option<NonZeroUsize>,
     /// Store nothing, only say what would be stored
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

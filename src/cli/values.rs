@@ -4,6 +4,7 @@ use holdall::{CalendarSpan, Compression, CompressionLevel, GroupField, KeepCount
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use std::num::NonZeroUsize;
 
 /// Why a value was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +59,15 @@ pub(crate) fn parse_compression(text: &str) -> Result<Compression, ValueError> {
         _ => text.parse().ok().and_then(CompressionLevel::parse).map(Compression::Level),
     };
     compression.ok_or_else(|| ValueError::new("expected auto, off, or a level from 1 to 19"))
+}
+
+/// How many files may be read at once: each of them takes some mebibytes of memory.
+const READ_CONCURRENCY_MAX: usize = 64;
+
+/// Reads how many files are read at once.
+pub(crate) fn parse_read_concurrency(text: &str) -> Result<NonZeroUsize, ValueError> {
+    let readers = text.parse().ok().filter(|readers: &NonZeroUsize| readers.get() <= READ_CONCURRENCY_MAX);
+    readers.ok_or_else(|| ValueError::new(format!("expected a number from 1 to {READ_CONCURRENCY_MAX}")))
 }
 
 /// Reads how much may stay unused: `5%`, `unlimited`, or a size.

@@ -53,6 +53,10 @@ fn options(
         .tags(arguments.tag.iter().map(|tag| tag.clone().into_bytes()).collect())
         .parent(parent)
         .compression(arguments.compression);
+    let options = match arguments.read_concurrency {
+        Some(readers) => options.read_concurrency(readers),
+        None => options,
+    };
     let options = match arguments.time {
         Some(time) => options.time_ns(time.time_ns),
         None => options,
