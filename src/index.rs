@@ -17,6 +17,7 @@ mod memory;
 mod overlay;
 #[cfg(feature = "rocksdb")]
 mod own;
+mod replaceable;
 #[cfg(feature = "rocksdb")]
 mod rocks;
 mod rows;
@@ -28,10 +29,11 @@ mod standing;
 mod view;
 
 pub use memory::MemoryIndex;
+pub use replaceable::{Rebuild, Replaceable};
 pub use rows::Extent;
 pub use scratch::{Scratch, open_scratch};
 pub use side::{SideRow, SideTable};
-pub use view::{Mode, MovedAside, View, ViewKind, open_view};
+pub use view::{Mode, MovedAside, View, ViewKind, open_apart, open_view};
 
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};
 use crate::layout::Class;

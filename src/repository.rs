@@ -4,6 +4,7 @@
 mod crowd;
 mod rehearsal;
 mod retention;
+mod view;
 
 use crate::access::{Access, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
@@ -11,7 +12,7 @@ use crate::check::{self, CheckDepth, CheckReport};
 use crate::config::{ConfigChain, Parameters, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
-use crate::index::{self, Index, IndexError, MemoryIndex, Mode, MovedAside};
+use crate::index::{MemoryIndex, Mode};
 use crate::key::{KdfCost, KeyError, KeyRing, Slot, Unlock};
 use crate::manifest::{Entry, Key};
 use crate::progress::Progress;
@@ -163,23 +164,21 @@ impl Repository {
         chain.allows(Purpose::Read)?;
         let repository = chain.repository().to_string();
         let naming = Naming::derive(&ring, &chain)?;
-        let mode = options.view;
-        let view_bytes = usize::try_from(options.memory_bytes / 4).unwrap_or(usize::MAX);
-        let (index, view_notice) =
-            open_index(&options.cache_dir.join(&repository), chain.repository(), mode, view_bytes)?;
-        let access = Access {
+        let cache_dir = options.cache_dir.join(&repository);
+        let mut access = Access {
             store,
-            index: Arc::from(index),
+            index: Arc::new(MemoryIndex::new()),
             ring: Arc::new(ring),
             chain: Arc::new(chain),
             naming: Arc::new(naming),
             state_dir: options.state_dir.join(&repository),
-            cache_dir: options.cache_dir.join(&repository),
+            cache_dir: cache_dir.clone(),
             memory_bytes: options.memory_bytes,
             threads: options.threads,
             catch_up: Some(Arc::new(|access| session::bring_up_to_date(access, &History::load(access)?).map(drop))),
         };
-        Ok(Self { access, options, notices: view_notice.into_iter().collect() })
+        let notice = view::open(&mut access, &cache_dir, options.view)?;
+        Ok(Self { access, options, notices: notice.into_iter().collect() })
     }
 
     /// Makes a snapshot.
@@ -317,32 +316,6 @@ impl Repository {
         }
         Ok((history, state))
     }
-}
-
-/// Opens the view in the cache directory. Where that can't be used the index is in memory: a cache that is missing
-/// costs time and memory, never an answer.
-fn open_index(
-    directory: &Path,
-    repository: RepositoryId,
-    mode: Mode,
-    memory_bytes: usize,
-) -> Result<(Box<dyn Index>, Option<String>)> {
-    match index::open_view(directory, repository, mode, memory_bytes) {
-        Ok(view) => Ok((view.index, view.moved_aside.as_ref().map(notice))),
-        Err(error @ IndexError::Io { .. }) => {
-            let notice = format!("the cache directory can't be used, so the index is kept in memory: {error}");
-            Ok((Box::new(MemoryIndex::new()), Some(notice)))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn notice(moved: &MovedAside) -> String {
-    format!(
-        "the view of the index was damaged ({}), was moved to {} and is built again",
-        moved.reason,
-        moved.to.display()
-    )
 }
 
 fn created(created: Created, path: &Path) -> Result<()> {

@@ -78,6 +78,8 @@ impl DiskIndex {
         };
         require_form(&database, repository, writing)?;
         let standing = restore(&database)?;
+        // Whatever else of a view turns out to be damaged later: which pack a number means must be known then.
+        database.scan(Table::Packs, &[], &mut |_, _| Ok(()))?;
         stale.open(&standing);
         let (standing, writing) = (RwLock::new(standing), Mutex::new(writing));
         Ok(Self { database, standing, writing, bulk_bytes: memory_bytes / 2, _kept: kept })

@@ -61,8 +61,22 @@ pub fn open_view(
     Ok(View { index: Box::new(super::MemoryIndex::new()), kind: ViewKind::Memory, moved_aside: None })
 }
 
+/// Opens an empty view that goes away with the process, for one that is not to be relied upon. `directory` is that of
+/// [`open_view`].
+///
+/// # Errors
+/// As [`open_view`].
+#[cfg(not(feature = "rocksdb"))]
+pub fn open_apart(
+    _directory: &Path,
+    _repository: RepositoryId,
+    _memory_bytes: usize,
+) -> Result<Box<dyn Index>, IndexError> {
+    Ok(Box::new(super::MemoryIndex::new()))
+}
+
 #[cfg(feature = "rocksdb")]
-pub use on_disk::open_view;
+pub use on_disk::{open_apart, open_view};
 
 #[cfg(feature = "rocksdb")]
 mod on_disk {
@@ -100,6 +114,19 @@ mod on_disk {
             Locked::Ours(lock) => place.open_shared(lock),
             Locked::Theirs | Locked::Unsupported => place.open_apart(),
         }
+    }
+
+    /// Opens an empty view that goes away with the process, for one that is not to be relied upon. `directory` is that
+    /// of [`open_view`].
+    ///
+    /// # Errors
+    /// As [`open_view`].
+    pub fn open_apart(
+        directory: &Path,
+        repository: RepositoryId,
+        memory_bytes: usize,
+    ) -> Result<Box<dyn Index>, IndexError> {
+        Ok(Box::new(open_private(directory, repository, memory_bytes, None)?))
     }
 
     struct Place {

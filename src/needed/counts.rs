@@ -18,12 +18,14 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, SnapshotId};
 use crate::index::{IndexError, PackOrdinal, SideTable};
+use crate::needed::mark::{Mark, mark};
 use crate::needed::{Needed, PackUse, Roots};
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use change::{Change, Sign};
 use packs::Packs;
 use rows::{COUNT_PREFIX, ROOT_PREFIX, STATE_KEY, State};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 pub(super) use build::build;
 pub use build::{CountsCheck, check_counts};
@@ -37,6 +39,7 @@ pub(super) struct Counts {
     roots: BTreeMap<NodeId, SnapshotId>,
     marked: u64,
     packs: Packs,
+    mark: OnceLock<Mark>,
 }
 
 impl Counts {
@@ -49,7 +52,8 @@ impl Counts {
             return Ok(None);
         }
         let Some(roots) = counted_roots(table)? else { return Ok(None) };
-        Ok(Packs::load(table)?.map(|packs| Self { access: access.clone(), roots, marked, packs }))
+        let packs = Packs::load(table)?;
+        Ok(packs.map(|packs| Self { access: access.clone(), roots, marked, packs, mark: OnceLock::new() }))
     }
 
     /// Whether a mark of `roots` would take longer than changing the counts.
@@ -91,8 +95,8 @@ impl Counts {
     }
 }
 
-impl Needed for Counts {
-    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
+impl Counts {
+    fn look_up(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
         let mut order: Vec<(Vec<u8>, usize)> = ids.iter().map(rows::count_key).zip(0..).collect();
         order.sort_unstable();
         let keys: Vec<&[u8]> = order.iter().map(|(key, _)| key.as_slice()).collect();
@@ -103,6 +107,25 @@ impl Needed for Counts {
             asked.into_iter().for_each(|answer| *answer = true);
         })?;
         Ok(())
+    }
+
+    /// What a full mark finds, for when the view that holds the counts is found damaged.
+    fn marked(&self) -> Result<&Mark> {
+        if let Some(mark) = self.mark.get() {
+            return Ok(mark);
+        }
+        let roots = Roots { nodes: self.roots.clone(), ..Roots::default() };
+        let mark = mark(&self.access, &roots, &Silent)?;
+        Ok(self.mark.get_or_init(|| mark))
+    }
+}
+
+impl Needed for Counts {
+    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
+        match self.look_up(ids, needed) {
+            Err(_) if self.access.index.side_table()?.is_none() => self.marked()?.answer(ids, needed),
+            answer => answer,
+        }
     }
 
     fn pack_use(&self, pack: PackOrdinal) -> Result<PackUse> {

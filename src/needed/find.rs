@@ -15,17 +15,31 @@ use crate::progress::Progress;
 /// [`ErrorKind::Damaged`] when something that is needed is missing or can't be read; the message names a snapshot that
 /// needs it.
 pub fn find(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progress) -> Result<Box<dyn Needed>> {
-    if let Some(mut counts) = Counts::trusted(access, generation)?.filter(|counts| counts.are_near(roots)) {
-        match counts.bring_to(roots, progress) {
-            Ok(()) => return Ok(Box::new(counts)),
-            // Nodes of a forgotten snapshot may be gone, and a mark says more of what is missing than counts can.
-            Err(error) if error.kind() == ErrorKind::Damaged => {}
-            Err(error) => return Err(error),
-        }
+    match counted(access, roots, generation, progress) {
+        Ok(Some(counts)) => return Ok(Box::new(counts)),
+        Ok(None) => {}
+        // Nodes of a forgotten snapshot may be gone, and a mark says more of what is missing than counts can.
+        Err(error) if error.kind() == ErrorKind::Damaged || is_view_lost(access)? => {}
+        Err(error) => return Err(error),
     }
     let mark = mark(access, roots, progress)?;
     if let Some(table) = access.index.side_table()? {
-        build(access, table, &mark, roots, generation)?;
+        match build(access, table, &mark, roots, generation) {
+            Err(error) if !is_view_lost(access)? => return Err(error),
+            _ => {}
+        }
     }
     Ok(Box::new(mark))
+}
+
+fn counted(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progress) -> Result<Option<Counts>> {
+    let Some(mut counts) = Counts::trusted(access, generation)?.filter(|counts| counts.are_near(roots)) else {
+        return Ok(None);
+    };
+    counts.bring_to(roots, progress).map(|()| Some(counts))
+}
+
+/// Whether the view that held the counts is out of use, since it was found damaged.
+fn is_view_lost(access: &Access) -> Result<bool> {
+    Ok(access.index.side_table()?.is_none())
 }

@@ -1,10 +1,10 @@
 //! A backup that stores nothing: everything is read, compared, cut, compressed and sealed, and then dropped.
 
-use super::Repository;
+use super::{Repository, view};
 use crate::access::Access;
 use crate::backup::{self, BackupOptions, BackupReport};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{self, Mode};
+use crate::index::Mode;
 use crate::progress::Progress;
 use crate::session;
 use crate::store::RehearsalStore;
@@ -20,14 +20,12 @@ impl Repository {
     pub fn rehearse_backup(&self, options: &BackupOptions, progress: &dyn Progress) -> Result<BackupReport> {
         let folder = Folder::make(&self.options.cache_dir.join(self.id().to_string()))?;
         // What a reader's view is given lies over the shared one and goes away with it.
-        let view_bytes = usize::try_from(self.options.memory_bytes / 4).unwrap_or(usize::MAX);
-        let view = index::open_view(&folder.place, self.id(), Mode::Reader, view_bytes)?;
-        let access = Access {
+        let mut access = Access {
             store: Arc::new(RehearsalStore::over(Arc::clone(&self.access.store))),
-            index: Arc::from(view.index),
             state_dir: folder.own.clone(),
             ..self.access.clone()
         };
+        view::open(&mut access, &folder.place, Mode::Reader)?;
         let state = session::load(&folder.own)?;
         backup::run(&access, &self.history()?, &state, options, progress)
     }

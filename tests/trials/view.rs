@@ -84,6 +84,45 @@ fn a_view_with_any_file_cut_short_changes_no_answer() {
     answers_right_and_stores_nothing_again(&world, 4, "after all of them");
 }
 
+/// The files open, and only reading some of their rows fails. Each command meets that for itself.
+#[test]
+fn a_view_whose_blocks_rot_changes_no_answer() {
+    let (world, view) = world();
+    world.run(["forget", "-q", "latest~3"]).succeeded();
+    let (cache, kept) = (world.path("home/.cache/holdall"), world.path("kept"));
+    let tables: Vec<_> = std::fs::read_dir(&view)
+        .expect("a view")
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sst"))
+        .collect();
+    assert!(!tables.is_empty(), "{}", view.display());
+    for table in &tables {
+        let mut bytes = std::fs::read(table).expect("a table");
+        let end = bytes.len() / 2;
+        bytes[..end].iter_mut().skip(100).for_each(|byte| *byte ^= 0xff);
+        std::fs::write(table, bytes).expect("a table");
+    }
+    copy(&cache, &kept);
+    let source = format!("latest:{}", world.path("tree").display());
+    let lines: [&[&str]; 7] = [
+        &["ls", "-q", "latest"],
+        &["restore", "-q", &source, "--target", "copy"],
+        &["check", "-q", "--read-data", "--memory", "16M"],
+        &["stats", "-q"],
+        &["backup", "-q", "--force", "--dry-run", "tree"],
+        &["backup", "-q", "--force", "tree"],
+        &["prune", "-q", "--max-unused", "0"],
+    ];
+    for line in lines {
+        copy(&kept, &cache);
+        world.run(line).ended(0);
+    }
+    assert!(contents(&world.path("copy")) == contents(&world.path("tree")));
+    std::fs::remove_dir_all(world.path("copy")).expect("it was restored");
+    copy(&kept, &cache);
+    answers_right_and_stores_nothing_again(&world, 4, "rotten blocks");
+}
+
 #[test]
 fn the_view_of_another_repository_changes_no_answer() {
     let (world, view) = world();
