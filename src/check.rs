@@ -3,6 +3,7 @@
 
 mod control;
 mod data;
+mod lines;
 mod packs;
 mod proof;
 mod ration;

@@ -1,19 +1,21 @@
 //! Trees: every node is read once, whatever number of snapshots share it; every chunk that it names is looked for.
 
+use crate::check::lines::Lines;
 use crate::check::packs::Seen;
 use crate::check::report::{Damage, Findings};
 use crate::config::Role;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{ChunkId, NodeId};
+use crate::id::{ChunkId, NodeId, SnapshotId};
 use crate::index::{Extent, Scratch};
 use crate::manifest::{
-    AttributeValue, Content, Cursor, Entry, Item, ItemList, ItemReader, NodeSource, NodeVisit, ReadError, Row,
-    StatEntry, Visit,
+    AttributeValue, Content, Cursor, Entry, Item, ItemList, ItemReader, LineageError, NodeSource, NodeVisit, ReadError,
+    Row, StatEntry, Visit,
 };
 use crate::session::Snapshot;
 use crate::store::ObjectName;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many chunks are looked for at once: the index answers many neighbours faster than a few.
@@ -166,30 +168,91 @@ impl SecondLook<'_> {
 
 impl Walker<'_> {
     fn walk(&mut self, snapshots: &[Snapshot]) -> Result<()> {
-        for component in snapshots.iter().flat_map(|snapshot| &snapshot.components) {
-            if let Some(root) = component.manifest {
-                self.tree::<Entry>(root, Self::entry)?;
-            }
-            if let Some(root) = component.stat {
-                self.tree::<StatEntry>(root, |_, _| Ok(()))?;
+        for snapshot in snapshots {
+            for component in &snapshot.components {
+                if let Some(root) = component.manifest {
+                    self.tree::<Entry>((snapshot.id, root), Self::entry)?;
+                }
+                if let Some(root) = component.stat {
+                    self.tree::<StatEntry>((snapshot.id, root), |_, _| Ok(()))?;
+                }
             }
         }
         self.hand_on();
         Ok(())
     }
 
-    fn tree<R: Row>(&mut self, root: NodeId, mut each: impl FnMut(&mut Self, R) -> Result<()>) -> Result<()> {
+    fn tree<R: Row>(
+        &mut self,
+        (snapshot, root): (SnapshotId, NodeId),
+        mut each: impl FnMut(&mut Self, R) -> Result<()>,
+    ) -> Result<()> {
         let mut cursor: Cursor<R, _> = Cursor::new(self.nodes, root);
+        let mut lines = Lines::new();
         loop {
             let mut failure = Ok(());
-            let next = cursor.next_row_with(&mut |visit| self.visit(visit, &mut failure));
+            let next = cursor.next_row_with(&mut |visit| self.visit_keyed(snapshot, visit, &mut lines, &mut failure));
             failure?;
             match next {
-                Ok(None) => return Ok(()),
-                Ok(Some(row)) => each(self, row)?,
-                Err(error) => self.broken(error)?,
+                Ok(None) => return self.keep(lines.ended(None)),
+                Ok(Some(row)) => {
+                    self.stray(snapshot, lines.row(&row));
+                    each(self, row)?;
+                }
+                Err(error) => {
+                    lines.broken();
+                    self.broken(error)?;
+                }
             }
         }
+    }
+
+    /// Asks for a node of a manifest or stat tree.
+    fn visit_keyed(
+        &mut self,
+        snapshot: SnapshotId,
+        visit: &NodeVisit<'_>,
+        lines: &mut Lines,
+        failure: &mut Result<()>,
+    ) -> Visit {
+        let known = self.keep(lines.ended(visit.level)).and_then(|()| Ok(self.seen.get(visit.id.as_bytes())?));
+        match known {
+            Err(error) => {
+                *failure = Err(error);
+                return Visit::Skip;
+            }
+            Ok(Some(kept)) if !Lines::is_to_be_entered(&kept) => {
+                self.stray(snapshot, lines.pass(visit, &kept));
+                return Visit::Skip;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                if self.visit(visit, failure) == Visit::Skip {
+                    return Visit::Skip;
+                }
+            }
+        }
+        lines.enter(visit);
+        Visit::Enter
+    }
+
+    fn keep(&mut self, ended: Vec<(NodeId, Vec<u8>)>) -> Result<()> {
+        ended.into_iter().try_for_each(|(id, kept)| Ok(self.seen.put(id.as_bytes(), &kept)?))
+    }
+
+    /// Tells of a row that lies in no directory.
+    fn stray(&self, snapshot: SnapshotId, told: Result<(), LineageError>) {
+        let Err(stray) = told else { return };
+        let damage = Damage {
+            object: format!("snapshot {snapshot}"),
+            place: stray.key.to_string(),
+            wrong: stray.to_string(),
+            snapshots: BTreeSet::from([snapshot]),
+            files: BTreeSet::from([stray.key.to_path()]),
+            file_count: 1,
+            remedy: "no honest program writes this: find out who holds the key that signed the snapshot, and forget it",
+        };
+        self.findings.damage(damage, []);
     }
 
     fn visit(&mut self, visit: &NodeVisit<'_>, failure: &mut Result<()>) -> Visit {

@@ -32,6 +32,23 @@ impl Lineage {
     /// [`LineageError`] when its parent is missing or not a directory; the row counts as absent then.
     pub fn check<R: Row>(&mut self, row: &R) -> Result<(), LineageError> {
         let key = row.key();
+        self.descend_to(key)?;
+        if row.is_directory() {
+            self.directory = Some(key.clone());
+        }
+        Ok(())
+    }
+
+    /// Starts inside a tree, after a row that is or lies in this directory.
+    pub const fn within(directory: Option<Key>) -> Self {
+        Self { directory }
+    }
+
+    /// Goes to where a row of this key would stand.
+    ///
+    /// # Errors
+    /// [`LineageError`] when its parent is missing or not a directory.
+    pub fn descend_to(&mut self, key: &Key) -> Result<(), LineageError> {
         let parent = key.parent();
         while let Some(directory) = &self.directory
             && !key.is_within(directory)
@@ -40,9 +57,6 @@ impl Lineage {
         }
         if self.directory != parent {
             return Err(LineageError { key: key.clone() });
-        }
-        if row.is_directory() {
-            self.directory = Some(key.clone());
         }
         Ok(())
     }

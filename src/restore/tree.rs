@@ -2,9 +2,9 @@
 
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::NodeId;
-use crate::manifest::{Cursor, Entry, Key, ReadError};
+use crate::manifest::{Cursor, Entry, Key, Lineage};
 use crate::restore::outcome::Outcome;
 use crate::session::Snapshot;
 
@@ -14,26 +14,35 @@ pub(super) struct Entries<'a> {
     subtree: Key,
     /// The entry at the path itself, which was read to see whether there is one.
     first: Option<Entry>,
+    /// None after a part of the tree that could not be read: what follows may belong into it.
+    lineage: Option<Lineage>,
 }
 
 /// Finds the subtree at `path`; none when nothing is there. The root is always there.
 pub(super) fn entries_at<'a>(reader: &'a ContentReader, root: NodeId, path: &Key) -> Result<Option<Entries<'a>>> {
     let mut cursor = Cursor::new(reader, root);
     if path.is_root() {
-        return Ok(Some(Entries { cursor, subtree: path.clone(), first: None }));
+        return Ok(Some(Entries { cursor, subtree: path.clone(), first: None, lineage: Some(Lineage::new()) }));
     }
     let first = cursor.find(path)?;
-    Ok(first.map(|first| Entries { cursor, subtree: path.clone(), first: Some(first) }))
+    let lineage = Some(Lineage::within(path.parent()));
+    Ok(first.map(|first| Entries { cursor, subtree: path.clone(), first: Some(first), lineage }))
 }
 
 impl Entries<'_> {
-    /// The next entry; none at the end of the subtree.
-    fn try_next(&mut self) -> Result<Option<Entry>, ReadError<Error>> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
+    /// The next entry; none at the end of the subtree. One that lies in no directory is an error, and is passed over.
+    fn try_next(&mut self) -> Result<Option<Entry>> {
+        let read = match self.first.take() {
+            Some(first) => Ok(Some(first)),
+            None => self.cursor.next_row(),
+        };
+        let entry = read.inspect_err(|_| self.lineage = None)?.filter(|entry| entry.key.is_within(&self.subtree));
+        if let (Some(entry), Some(lineage)) = (&entry, &mut self.lineage) {
+            lineage.check(entry).map_err(|stray| {
+                Error::new(ErrorKind::Damaged, "no honest program wrote this manifest").because(stray)
+            })?;
         }
-        let entry = self.cursor.next_row()?;
-        Ok(entry.filter(|entry| entry.key.is_within(&self.subtree)))
+        Ok(entry)
     }
 
     /// Goes on after everything below `directory`, which is not read.
@@ -46,7 +55,7 @@ impl Entries<'_> {
         loop {
             match self.try_next() {
                 Ok(entry) => return Ok(entry),
-                Err(error) => outcome.damaged(self.subtree.to_path(), error.into())?,
+                Err(error) => outcome.damaged(self.subtree.to_path(), error)?,
             }
         }
     }

@@ -90,7 +90,7 @@ fn manifest_36_bytes_in_a_hole_are_restored() {
 }
 
 #[test]
-fn an_entry_below_a_link_is_not_written_through_it() {
+fn manifest_22_an_entry_below_a_link_is_found_and_not_written_through_it() {
     let link = Thing::new("link", Is::Symlink(b"../outside".to_vec()));
     let below = Thing::new("link/below", Is::Inline(b"should not be here".to_vec()));
     let read = Read::new(tree([link, below]), Published::Rightly);
@@ -98,4 +98,17 @@ fn an_entry_below_a_link_is_not_written_through_it() {
     assert!(read.python.1.contains("does not lie in a directory of the tree"), "{}", read.python.1);
     assert_eq!(std::fs::read_dir(read.directory.path().join("outside")).unwrap().count(), 0);
     assert_ne!(read.library, Some(0), "the library restored a file below a link as if nothing were wrong");
+    assert_eq!(read.damages, 1);
+}
+
+#[test]
+fn manifest_22_an_entry_without_a_directory_above_it_is_found_and_not_restored() {
+    let stray = Thing::new("nowhere/file", Is::Inline(b"astray".to_vec()));
+    let below_a_file = Thing::new("file/below", Is::Inline(b"astray".to_vec()));
+    for astray in [stray, below_a_file] {
+        let read = Read::new(tree([file("file", vec![Part::Chunk(noise(1, 500))]), astray]), Published::Rightly);
+        assert_eq!(read.python.0, REFUSED, "{}", read.python.1);
+        assert_eq!((read.library, read.damages), (Some(1), 1));
+        assert_eq!(std::fs::read(read.restored("file")[1].as_path()).unwrap(), noise(1, 500));
+    }
 }
