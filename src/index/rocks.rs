@@ -17,6 +17,9 @@ use rocksdb::{
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Below it not even the filters of a small view would stay in the cache.
+const CACHE_BYTES_MIN: usize = 1 << 20;
+
 /// A table of the view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Table {
@@ -32,6 +35,16 @@ pub(super) enum Table {
 
 impl Table {
     const ALL: [Self; 4] = [Self::Chunks, Self::Packs, Self::Meta, Self::Side];
+
+    /// Bits of a filter for each key. Each pack that is applied is looked for among those that are there, in every run:
+    /// at ten bits, one look in a hundred would read a block for nothing, and a view that is built anew fill the whole
+    /// cache with them.
+    const fn filter_bits(self) -> f64 {
+        match self {
+            Self::Packs => 20.0,
+            Self::Chunks | Self::Meta | Self::Side => 10.0,
+        }
+    }
 
     const fn name(self) -> &'static str {
         match self {
@@ -182,6 +195,13 @@ impl Database {
         Ok(())
     }
 
+    /// Takes memory from the cache until the answer is dropped.
+    pub(super) fn lend(&self, bytes: usize) -> Lent {
+        let mut cache = self.memory.cache.clone();
+        cache.set_capacity(self.memory.cache_bytes.saturating_sub(bytes).max(CACHE_BYTES_MIN));
+        Lent { cache, capacity_bytes: self.memory.cache_bytes }
+    }
+
     /// Makes everything written so far durable, all tables at one point.
     pub(super) fn flush(&self) -> Result<(), IndexError> {
         let families = Table::ALL.map(|table| self.family(table));
@@ -239,9 +259,22 @@ fn classify(operation: &'static str, path: &Path, error: &rocksdb::Error) -> Ind
     }
 }
 
+/// Memory that the cache does without for a while.
+pub(super) struct Lent {
+    cache: Cache,
+    capacity_bytes: usize,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.cache.set_capacity(self.capacity_bytes);
+    }
+}
+
 /// One budget for everything that grows.
 struct Memory {
     cache: Cache,
+    cache_bytes: usize,
     buffers: WriteBufferManager,
     buffer_bytes: usize,
 }
@@ -249,10 +282,10 @@ struct Memory {
 impl Memory {
     fn new(bytes: usize) -> Self {
         // The rest is for open files and for what a flush or compaction holds.
-        let cache_bytes = bytes.saturating_sub(bytes / 4).max(1 << 20);
+        let cache_bytes = bytes.saturating_sub(bytes / 4).max(CACHE_BYTES_MIN);
         let cache = Cache::new_hyper_clock_cache(cache_bytes, 0);
         let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(cache_bytes / 2, false, cache.clone());
-        Self { cache, buffers, buffer_bytes: (cache_bytes / 4).clamp(64 << 10, 32 << 20) }
+        Self { cache, cache_bytes, buffers, buffer_bytes: (cache_bytes / 4).clamp(64 << 10, 32 << 20) }
     }
 }
 
@@ -286,7 +319,7 @@ fn table_options(table: Table, memory: &Memory, merge: &Arc<dyn Merge>) -> Optio
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_top_level_index_and_filter(true);
     blocks.set_format_version(6);
-    blocks.set_ribbon_filter(10.0);
+    blocks.set_ribbon_filter(table.filter_bits());
     // Keys are hashes and places are dense: nothing to gain.
     options.set_compression_type(DBCompressionType::None);
     // Runs end and begin anew with every backup. Merging runs of like size leaves the large ones alone, where levels
@@ -305,10 +338,13 @@ fn table_options(table: Table, memory: &Memory, merge: &Arc<dyn Merge>) -> Optio
         Table::Chunks | Table::Side => memory.buffer_bytes,
         Table::Packs | Table::Meta => memory.buffer_bytes.min(1 << 20),
     });
-    if table == Table::Chunks {
+    if table != Table::Meta {
+        // A filter in one part is also made in one part, in memory that grows with the file.
         blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
         blocks.set_partition_filters(true);
         blocks.set_metadata_block_size(4096);
+    }
+    if table == Table::Chunks {
         blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
         blocks.set_data_block_hash_ratio(0.75);
         options.set_memtable_prefix_bloom_ratio(0.05);

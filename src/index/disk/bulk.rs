@@ -6,7 +6,7 @@
 //! crash in between they are given to no other pack.
 
 use super::super::encoding::put_extent;
-use super::super::rocks::{Batch, Under};
+use super::super::rocks::{Batch, Lent, Under};
 use super::super::sort::{Row, Runs, Sorted, Sorter, grouped};
 use super::super::standing::{Ordinals, Standing};
 use super::super::{Bulk, Extent, IndexError, PackEntry, PackOrdinal};
@@ -26,6 +26,8 @@ pub(super) struct DiskBulk<'a> {
     /// Nothing else writes meanwhile.
     _writing: MutexGuard<'a, Writable>,
     batch: Batch<'a>,
+    /// What the sorter takes comes from the cache, which would be full of what the view's own building reads.
+    _lent: Lent,
     sorter: Sorter,
     /// What stands, and what will once this is finished: a pack of two segments gets one number.
     standing: Standing,
@@ -38,7 +40,8 @@ impl<'a> DiskBulk<'a> {
         let standing = index.standing().clone();
         let parent = index.database.path().parent().unwrap_or(index.database.path());
         let sorter = Sorter::new(parent, index.bulk_bytes);
-        Ok(Self { index, _writing: writing, batch: index.database.batch(), sorter, standing, marks: Vec::new() })
+        let (batch, lent) = (index.database.batch(), index.database.lend(index.bulk_bytes));
+        Ok(Self { index, _writing: writing, batch, _lent: lent, sorter, standing, marks: Vec::new() })
     }
 
     /// Goes as far as a crash before the last write would.
