@@ -205,3 +205,6 @@ fn interrupted() -> Error {
 fn unstorable(key: &Key, why: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::Io, format!("the attributes of {key:?} can't be stored: {why}"))
 }
+
+#[cfg(test)]
+mod tests;

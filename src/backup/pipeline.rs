@@ -100,7 +100,11 @@ impl Run<'_> {
         };
         let (content_totals, tree_totals) = (Arc::clone(&streams.content_totals), Arc::clone(&streams.tree_totals));
         std::thread::scope(|scope| {
-            let checkpoints = scope.spawn(|| checkpointer.run(&closed));
+            // Dropped when the checkpointer fails: whoever has a pack to hand over must not wait for it for ever.
+            let checkpoints = scope.spawn(move || {
+                let closed = closed;
+                checkpointer.run(&closed)
+            });
             let assembled = self.with_streams(streams);
             let ledger = checkpoints.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             // The checkpointer's failure is the cause of what the others then ran into.

@@ -57,6 +57,8 @@ impl Ledger {
             segments.push(publish_one(access, now)?);
             rest = later;
         }
+        // As an outcome names them.
+        segments.sort_unstable_by_key(|(reference, _)| reference.id);
         Ok(PublishedSegments { segments })
     }
 }
@@ -99,5 +101,51 @@ impl PublishedSegments {
             access.index.apply(&SegmentReader::parse(reference.id, &body)?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::testing::Keys;
+    use crate::config::Parameters;
+    use crate::id::{ChunkId, ClientId, SessionId};
+    use crate::layout::{Class, FrameTable};
+    use crate::segment::PackFacts;
+    use crate::store::MemoryStore;
+    use std::sync::Arc;
+
+    /// A pack with so many chunks that no second one fits into its segment.
+    fn row(access: &Access, number: u8) -> PackRow {
+        const FRAME_CHUNKS: usize = 50_000;
+        let mut frames = FrameTable::new(128).unwrap();
+        let ids: Vec<ChunkId> = (0..5 * FRAME_CHUNKS)
+            .map(|chunk| {
+                let mut id = [number; 32];
+                id[..8].copy_from_slice(&chunk.to_be_bytes());
+                ChunkId::from_bytes(id)
+            })
+            .collect();
+        for _ in 0..5 {
+            frames.push(100_000, &vec![1; FRAME_CHUNKS]).unwrap();
+        }
+        let bytes = u64::from(frames.end_offset()) + 600;
+        let session = SessionId { client: ClientId::from_bytes([1; 16]), number: 1 };
+        let pack = PackId::from_bytes([number; 32]);
+        let facts = PackFacts { pack, class: Class::Content, bytes, signer: access.ring.signer(), session };
+        PackRow::new(facts, frames, ids).unwrap()
+    }
+
+    /// Checkpoints with the chunks of a million tiny files need several segments. Their names are hashes: in the order
+    /// in which they were made, half of such checkpoints named two of them the wrong way round, and were refused.
+    #[test]
+    fn outcome_4_several_segments_of_one_session_are_named_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let access = Keys::new(Parameters::default()).open(Arc::new(MemoryStore::new()), directory.path());
+        let mut ledger = Ledger::default();
+        (1..=6).for_each(|number| ledger.add(row(&access, number)));
+        let references = ledger.publish(&access).unwrap().references();
+        assert_eq!(references.len(), 6);
+        assert!(references.is_sorted_by(|a, b| a.id < b.id));
     }
 }
