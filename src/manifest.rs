@@ -25,6 +25,7 @@ mod node;
 pub mod opaque;
 mod row;
 mod stat;
+mod stream;
 mod time;
 mod tree;
 mod value;
@@ -52,6 +53,7 @@ pub use lineage::{Lineage, LineageError};
 pub use node::{LEVEL_MAX, NODE_BYTES_MAX, Tree};
 pub use row::{ROW_BYTES_MAX, Row, RowError};
 pub use stat::StatEntry;
+pub use stream::is_stream;
 pub use time::Timestamp;
 pub use tree::{Carry, TreeBuilder};
 pub use value::{

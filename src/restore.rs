@@ -5,6 +5,7 @@
 //! planner (manifest, directories, links) -> locator -> writer (frames and files on all cores) -> directories' metadata
 //! ```
 
+mod earlier;
 mod options;
 mod outcome;
 mod plan;
@@ -20,7 +21,8 @@ use crate::access::Access;
 use crate::content::ContentReader;
 use crate::destination::Destination;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Key;
+use crate::manifest::{Key, is_stream};
+use crate::outcome::ComponentKind;
 use crate::progress::{Event, Progress};
 use crate::session::{Snapshot, SnapshotComponent};
 use crossbeam_channel::{SendError, Sender, bounded};
@@ -50,8 +52,9 @@ pub fn run(
         progress.event(&Event::Estimated { files: counts.files, bytes: counts.bytes });
     }
     let mut found = false;
-    for component in &snapshot.components {
-        found |= restore_component(&reader, component, &destination, options, &outcome)?;
+    for (number, component) in snapshot.components.iter().enumerate() {
+        let earlier = snapshot.components.get(..number).unwrap_or_default();
+        found |= restore_component(&reader, (component, earlier), &destination, options, &outcome)?;
     }
     if !found && !options.path.is_root() {
         return Err(nothing_there(snapshot, &options.path));
@@ -64,7 +67,7 @@ pub fn run(
 
 fn restore_component(
     reader: &ContentReader,
-    component: &SnapshotComponent,
+    (component, earlier): (&SnapshotComponent, &[SnapshotComponent]),
     destination: &Destination,
     options: &RestoreOptions,
     outcome: &Outcome<'_>,
@@ -76,10 +79,15 @@ fn restore_component(
         }
         return Ok(false);
     };
+    if component.kind == ComponentKind::Stream && !is_stream(reader, root)? {
+        let message = format!("the component \"{}\" has no stream's form", component.name.escape_ascii());
+        outcome.damaged(options.path.to_path(), Error::new(ErrorKind::Damaged, message))?;
+        return Ok(false);
+    }
     let Some(entries) = tree::entries_at(reader, root, &options.path)? else { return Ok(false) };
     let writer = Writer::new(reader, destination, outcome);
     let planned = |windows| {
-        let planner = Planner::new(&writer, destination, component, options, outcome, windows);
+        let planner = Planner::new(&writer, destination, (component, earlier), options, outcome, windows);
         plan(entries, planner, outcome)
     };
     in_stages(&writer, planned)?;

@@ -19,13 +19,14 @@ import os
 import resource
 import sys
 import time
+from itertools import islice
 
 from content import Content, Index
 from history import History
 from keys import Chain, Unlock, unlock_keys
 from store import Store
 from target import Target, open_target, printable
-from tree import Trees
+from tree import Trees, is_stream
 from wire import Refused, require
 
 if not hasattr(os, "pread") or sys.version_info < (3, 11):
@@ -71,11 +72,15 @@ def restore(repository, wanted, target, unlock, report):
             if component.state != "complete":
                 report.problems += 1
                 report.notice(f"{name} is {component.state}: {printable(described.reason)}")
-            if component.manifest is not None:
-                into = Target(top, content, trees, report.entry)
-                for entry in trees.entries(component.manifest):
-                    into.write(entry)
-                into.finish()
+            if component.manifest is None:
+                continue
+            if component.kind == "stream" and not is_stream(list(islice(trees.entries(component.manifest), 3))):
+                report.entry(b"", f"{name} has no stream's form", refused=True)  # [OUTCOME-16]
+                continue
+            into = Target(top, content, trees, report.entry)
+            for entry in trees.entries(component.manifest):
+                into.write(entry)
+            into.finish()
 
 
 def main(arguments):

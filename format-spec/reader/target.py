@@ -37,13 +37,16 @@ class Target:
         self.content, self.trees, self.report = content, trees, report
         # The directories above the next entry, with their entries: metadata is set when a directory is left.
         self.stack = [(os.dup(top), None)]
-        self.links = {}  # hard-link group -> key of the member that was written
+        self.links = {}  # hard-link group -> the member that was written
+        self.taken = None  # the key of a directory that an earlier component has something else in place of
 
     def write(self, entry):
         """Writes the next entry; entries come in the order of their keys."""
         path = entry.components()
         while len(self.stack) > max(len(path), 1):
             self.leave()
+        if self.taken is not None and entry.key.startswith(self.taken + b"\0"):
+            return
         parent = self.stack[-1][0]
         self.say(entry)
         if not path:
@@ -52,8 +55,11 @@ class Target:
             try:
                 # Open to nobody but its owner until its own mode is set.
                 os.mkdir(path[-1], 0o700, dir_fd=parent)
-            except FileExistsError:
-                pass  # by a component before: what is above several components is theirs in common
+            except FileExistsError:  # [OUTCOME-15] by a component before
+                if not stat.S_ISDIR(os.stat(path[-1], dir_fd=parent, follow_symlinks=False).st_mode):
+                    self.taken = entry.key
+                    self.report(entry.key, "not restored: an earlier component holds something else at this path")
+                    return
             self.stack.append((os.open(path[-1], OPEN_DIRECTORY, dir_fd=parent), entry))
         elif entry.state != tree.UNREADABLE or entry.kind in NODES:
             try:
@@ -82,9 +88,12 @@ class Target:
 
     def leaf(self, entry, parent, name):
         """Makes anything but a directory."""
-        if entry.link in self.links:
-            self.link(self.links[entry.link], parent, name)
+        first = self.links.get(entry.link)
+        if first is not None and first._replace(key=entry.key) == entry:
+            self.link(first.key, parent, name)
             return
+        if first is not None:  # [MANIFEST-37]
+            self.report(entry.key, "is another entry than the first name of its hard-link group: restored by itself")
         if entry.kind == tree.FILE:
             self.file(entry, parent, name)
         elif entry.kind == tree.SYMLINK:
@@ -93,7 +102,7 @@ class Target:
             os.mknod(name, NODES[entry.kind] | 0o600, os.makedev(*entry.device) if entry.device else 0, dir_fd=parent)
         self.metadata(entry, name, dir_fd=parent)
         if entry.link is not None:
-            self.links[entry.link] = entry.key
+            self.links.setdefault(entry.link, entry)
 
     def link(self, first, parent, name):
         """Makes `name` one more name of an entry that was written before."""

@@ -302,6 +302,15 @@ def holes(value, what):
     return ranges
 
 
+def is_stream(entries):
+    """[OUTCOME-16] Whether the first three entries of a manifest are all that a stream's has."""
+    if len(entries) != 2:
+        return False
+    top, file = entries
+    return (top.key == b"" and top.ancestor and file.kind == FILE and file.state == STORED and
+            len(file.components()) == 1 and file.link is None and not file.attributes)
+
+
 def opaque(data, what):
     """[MANIFEST-33] What an opaque node holds."""
     require(0 < len(data) <= NODE_MAX and data[0] == OPAQUE << 4, f"{what}: no opaque node")

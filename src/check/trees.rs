@@ -10,9 +10,10 @@ use crate::id::{ChunkId, NodeId, SnapshotId};
 use crate::index::{Extent, Scratch};
 use crate::manifest::{
     AttributeValue, Content, Cursor, Entry, Item, ItemList, ItemReader, LineageError, NodeSource, NodeVisit, ReadError,
-    Row, StatEntry, Visit,
+    Row, StatEntry, Visit, is_stream,
 };
-use crate::session::Snapshot;
+use crate::outcome::ComponentKind;
+use crate::session::{Snapshot, SnapshotComponent};
 use crate::store::ObjectName;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeSet;
@@ -171,6 +172,7 @@ impl Walker<'_> {
         for snapshot in snapshots {
             for component in &snapshot.components {
                 if let Some(root) = component.manifest {
+                    self.form(snapshot.id, component, root);
                     self.tree::<Entry>((snapshot.id, root), Self::entry)?;
                 }
                 if let Some(root) = component.stat {
@@ -205,6 +207,23 @@ impl Walker<'_> {
                 }
             }
         }
+    }
+
+    /// Tells of a stream that has another form.
+    fn form(&self, snapshot: SnapshotId, component: &SnapshotComponent, root: NodeId) {
+        // What can't be read is told when it is walked.
+        if component.kind == ComponentKind::Tree || is_stream(self.nodes, root).unwrap_or(true) {
+            return;
+        }
+        let damage = Damage {
+            object: format!("snapshot {snapshot}"),
+            place: format!("component \"{}\"", component.name.escape_ascii()),
+            wrong: "its manifest has no stream's form".to_owned(),
+            snapshots: BTreeSet::from([snapshot]),
+            remedy: "no honest program writes this: find out who holds the key that signed the snapshot, and forget it",
+            ..Damage::default()
+        };
+        self.findings.damage(damage, []);
     }
 
     /// Asks for a node of a manifest or stat tree.

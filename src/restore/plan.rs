@@ -8,8 +8,9 @@ use crate::manifest::{
     Attribute, AttributeValue, Body, Content, Device, Entry, Hole, Item, ItemReader, Key, Placed, decode_holes,
     decode_xattrs,
 };
-use crate::manifest::{Kind, Xattr};
+use crate::manifest::{Kind, Row as _, Xattr};
 use crate::owner::OwnerMap;
+use crate::restore::earlier::Earlier;
 use crate::restore::options::{Choice, RestoreOptions};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
 use crate::restore::tree::Below;
@@ -31,6 +32,23 @@ struct OnTheWay {
     made: bool,
 }
 
+/// The first name of a hard-link group.
+enum First {
+    /// There is none yet.
+    None,
+    /// It was restored under this key.
+    Name(Key),
+    /// It is another entry than this one.
+    Other,
+}
+
+/// Everything about an entry but its key.
+fn hash_of_fields(entry: &Entry) -> [u8; blake3::OUT_LEN] {
+    let mut fields = Vec::new();
+    entry.encode_fields(&mut fields);
+    *blake3::hash(&fields).as_bytes()
+}
+
 /// Turns entries into work.
 pub(super) struct Planner<'a> {
     reader: &'a ContentReader,
@@ -46,8 +64,10 @@ pub(super) struct Planner<'a> {
     windows: Sender<Window>,
     /// The window at hand may hold one part in so many of a whole one: the first are small, so that writing begins soon.
     share: usize,
-    /// For each hard-link group the key of the name that was restored first.
+    /// For each hard-link group what the name is that was restored first, and its key.
     groups: Box<dyn Scratch>,
+    /// What was restored before.
+    earlier: Earlier<'a>,
 }
 
 impl<'a> Planner<'a> {
@@ -55,7 +75,7 @@ impl<'a> Planner<'a> {
     pub(super) fn new(
         writer: &'a Writer<'a>,
         destination: &'a Destination,
-        component: &SnapshotComponent,
+        (component, earlier): (&SnapshotComponent, &[SnapshotComponent]),
         options: &'a RestoreOptions,
         outcome: &'a Outcome<'a>,
         windows: Sender<Window>,
@@ -73,16 +93,26 @@ impl<'a> Planner<'a> {
             windows,
             share: FIRST_SHARE,
             groups: reader.access().scratch(),
+            earlier: Earlier::new(reader, earlier),
         }
     }
 
     /// Takes the next entry in key order, and says whether what is below it is wanted.
     pub(super) fn take(&mut self, entry: Entry) -> Result<Below> {
         self.leave_until(&entry.key)?;
-        match self.options.select.as_ref().map_or(Choice::Take, |select| select(&entry)) {
-            Choice::Skip => return Ok(Below::Skip),
-            Choice::Pass => self.pass(entry)?,
-            Choice::Take => self.restore(entry)?,
+        let choice = self.options.select.as_ref().map_or(Choice::Take, |select| select(&entry));
+        if choice == Choice::Skip {
+            return Ok(Below::Skip);
+        }
+        if self.earlier.have(&entry) {
+            let message = "an earlier component of the snapshot holds something else at this path, which stays";
+            self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Refused, message.to_owned());
+            return Ok(Below::Skip);
+        }
+        if choice == Choice::Pass {
+            self.pass(entry)?
+        } else {
+            self.restore(entry)?
         }
         Ok(Below::Visit)
     }
@@ -174,8 +204,13 @@ impl<'a> Planner<'a> {
     }
 
     fn make(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
-        if let Some(first) = self.first_name(entry)? {
-            return self.link(entry, &first, &target);
+        match self.first_name(entry)? {
+            First::None => {}
+            First::Name(first) => return self.link(entry, &first, &target),
+            First::Other => {
+                let message = "it is another entry than the first name of its hard-link group; restored by itself";
+                self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Metadata, message.to_owned());
+            }
         }
         let made = match &entry.body {
             Body::File(_) => return self.file(entry, target, metadata),
@@ -195,16 +230,24 @@ impl<'a> Planner<'a> {
     }
 
     /// The name under which another member of the entry's hard-link group was restored.
-    fn first_name(&mut self, entry: &Entry) -> Result<Option<Key>> {
-        let Some(group) = &entry.group else { return Ok(None) };
-        let Some(first) = self.groups.get(group.as_bytes())? else { return Ok(None) };
-        let changed = |cause| Error::new(ErrorKind::Io, "the table of hard links was changed").because(cause);
-        Key::parse(first).map(Some).map_err(changed)
+    fn first_name(&self, entry: &Entry) -> Result<First> {
+        let Some(group) = &entry.group else { return Ok(First::None) };
+        let Some(row) = self.groups.get(group.as_bytes())? else { return Ok(First::None) };
+        let changed = || Error::new(ErrorKind::Io, "the table of hard links was changed");
+        let (fields, first) = row.split_at_checked(blake3::OUT_LEN).ok_or_else(changed)?;
+        if fields != hash_of_fields(entry) {
+            return Ok(First::Other);
+        }
+        Key::parse(first.to_vec()).map(First::Name).map_err(|cause| changed().because(cause))
     }
 
     fn remember_first(&mut self, entry: &Entry, target: &Key) -> Result<()> {
-        let Some(group) = &entry.group else { return Ok(()) };
-        Ok(self.groups.put(group.as_bytes(), target.as_bytes())?)
+        let Some(group) = entry.group.as_ref().filter(|_| !entry.is_unreadable()) else { return Ok(()) };
+        if self.groups.get(group.as_bytes())?.is_some() {
+            return Ok(());
+        }
+        let row = [&hash_of_fields(entry)[..], target.as_bytes()].concat();
+        Ok(self.groups.put(group.as_bytes(), &row)?)
     }
 
     fn link(&self, entry: &Entry, first: &Key, target: &Key) -> Result<()> {

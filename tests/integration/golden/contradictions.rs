@@ -1,13 +1,15 @@
 //! Repositories that no honest writer makes: neither reader believes more than is there, nor loses what is.
 
-use super::story::{Published, write_one};
+use super::story::{Published, write_components};
 use super::things::{Is, Part, Thing, noise};
 use super::{Golden, password, story};
-use crate::python_reader::{REFUSED, RESTORED, python_restore};
+use crate::python_reader::{REFUSED, RESTORED, RESTORED_IN_PART, python_restore};
+use holdall::ComponentKind;
 use holdall::check::CheckDepth;
 use holdall::key::Unlock;
 use holdall::progress::Silent;
 use holdall::restore::RestoreOptions;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// What both readers make of a repository with one snapshot.
@@ -22,11 +24,15 @@ struct Read {
 
 impl Read {
     fn new(things: Vec<Thing>, published: Published) -> Self {
+        Self::components(vec![(ComponentKind::Tree, things)], published)
+    }
+
+    fn components(components: Vec<(ComponentKind, Vec<Thing>)>, published: Published) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let golden = Golden { folder: directory.path().join("made") };
         std::fs::create_dir_all(&golden.folder).unwrap();
         std::fs::create_dir(directory.path().join("outside")).unwrap();
-        let id = write_one(&golden.folder, things, published).to_string();
+        let id = write_components(&golden.folder, components, published).to_string();
         let target = |reader: &str| directory.path().join(reader);
         let python = python_restore(&golden.repository(), &id, &target("python"), &password());
         let repository = golden.open(directory.path(), Unlock::Password(story::PASSWORD));
@@ -110,5 +116,88 @@ fn manifest_22_an_entry_without_a_directory_above_it_is_found_and_not_restored()
         assert_eq!(read.python.0, REFUSED, "{}", read.python.1);
         assert_eq!((read.library, read.damages), (Some(1), 1));
         assert_eq!(std::fs::read(read.restored("file")[1].as_path()).unwrap(), noise(1, 500));
+    }
+}
+
+#[test]
+fn manifest_37_a_name_that_differs_from_the_first_of_its_group_is_restored_by_itself() {
+    let first = file("a", vec![Part::Chunk(noise(1, 500))]).first_name();
+    let same = first.other_name("b");
+    let other_content = file("c", vec![Part::Chunk(noise(2, 500))]).in_group_of(&first);
+    let other_mode = first.other_name("d").mode(0o600);
+    let other_kind = Thing::new("e", Is::Symlink(b"a".to_vec())).in_group_of(&first);
+    let read = Read::new(tree([first, same, other_content, other_mode, other_kind]), Published::Rightly);
+    assert_eq!((read.python.0, read.library), (RESTORED_IN_PART, Some(3)), "{}", read.python.1);
+    let meta = |path: PathBuf| std::fs::symlink_metadata(path).unwrap();
+    for ((a, b), (c, d)) in read
+        .restored("a")
+        .into_iter()
+        .zip(read.restored("b"))
+        .zip(read.restored("c").into_iter().zip(read.restored("d")))
+    {
+        assert_eq!((std::fs::read(&a).unwrap(), std::fs::read(&c).unwrap()), (noise(1, 500), noise(2, 500)));
+        assert_eq!(meta(a).ino(), meta(b).ino());
+        assert_eq!((meta(c).nlink(), meta(d.clone()).nlink(), meta(d).mode() & 0o7777), (1, 1, 0o600));
+    }
+    read.restored("e").into_iter().for_each(|path| assert!(meta(path).is_symlink()));
+}
+
+#[test]
+fn outcome_15_what_an_earlier_component_holds_at_a_path_stays() {
+    let text = |name: &str, text: &str| Thing::new(name, Is::Inline(text.as_bytes().to_vec()));
+    let first = tree([
+        Thing::new("both", Is::Directory),
+        text("both/file", "first"),
+        text("place", "a file"),
+        Thing::new("folder", Is::Directory),
+        text("folder/inside", "first"),
+        Thing::new("link", Is::Symlink(b"both".to_vec())),
+    ]);
+    let second = tree([
+        Thing::new("both", Is::Directory).mode(0o700),
+        text("both/file", "second"),
+        text("both/more", "second"),
+        Thing::new("place", Is::Directory),
+        text("place/below", "second"),
+        text("folder", "no folder"),
+        Thing::new("link", Is::Directory),
+        text("link/below", "second"),
+    ]);
+    let read = Read::components(vec![(ComponentKind::Tree, first), (ComponentKind::Tree, second)], Published::Rightly);
+    assert_eq!((read.python.0, read.library), (RESTORED_IN_PART, Some(4)), "{}", read.python.1);
+    for (name, expected) in
+        [("both/file", "first"), ("both/more", "second"), ("place", "a file"), ("folder/inside", "first")]
+    {
+        read.restored(name).into_iter().for_each(|path| assert_eq!(std::fs::read_to_string(path).unwrap(), expected));
+    }
+    read.restored("both/below").into_iter().for_each(|path| assert!(!path.exists()));
+    let mode = |path: PathBuf| std::fs::metadata(path).unwrap().mode() & 0o7777;
+    read.restored("both").into_iter().for_each(|path| assert_eq!(mode(path), 0o700));
+}
+
+#[test]
+fn outcome_16_a_stream_is_one_file_and_nothing_else() {
+    let top = || Thing::new("", Is::Ancestor);
+    let data = || file("database", vec![Part::Chunk(noise(1, 500))]);
+    let streams = |things: Vec<Thing>| {
+        let plain = tree([file("plain", vec![Part::Chunk(noise(2, 500))])]);
+        Read::components(vec![(ComponentKind::Stream, things), (ComponentKind::Tree, plain)], Published::Rightly)
+    };
+    let read = streams(vec![top(), data()]);
+    assert_eq!((read.python.0, read.library, read.damages), (RESTORED, Some(0), 0), "{}", read.python.1);
+    read.restored("database").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
+    let wrong = [
+        vec![top()],
+        vec![Thing::new("", Is::Directory), data()],
+        vec![top(), data(), file("more", vec![Part::Chunk(noise(3, 500))])],
+        vec![top(), Thing::new("database", Is::Directory)],
+        vec![top(), data().first_name()],
+        vec![top(), data().xattr("user.a", b"b")],
+    ];
+    for things in wrong {
+        let read = streams(things);
+        assert_eq!((read.python.0, read.library, read.damages), (REFUSED, Some(1), 1), "{}", read.python.1);
+        read.restored("database").into_iter().for_each(|path| assert!(!path.exists()));
+        read.restored("plain").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(2, 500)));
     }
 }

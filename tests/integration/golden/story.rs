@@ -75,13 +75,23 @@ pub(crate) enum Published {
     AndCondemned,
 }
 
-/// Writes a repository with one snapshot into an empty directory.
-pub(crate) fn write_one(folder: &Path, things: Vec<Thing>, published: Published) -> SnapshotId {
+/// Writes a repository with one snapshot of several components into an empty directory.
+pub(crate) fn write_components(
+    folder: &Path,
+    components: Vec<(ComponentKind, Vec<Thing>)>,
+    published: Published,
+) -> SnapshotId {
     let (mut forge, rings) = found(&folder.join("repository"));
     slots(&forge, &rings, folder);
-    let planted = plant(&forge, things);
+    let (kinds, planted): (Vec<_>, Vec<_>) =
+        components.into_iter().map(|(kind, things)| (kind, plant(&forge, things))).unzip();
     let open = forge.open(&rings.all, session(ADMIN, 1), SessionKind::Backup);
-    let content = publish(&forge, &open, &planted);
+    let mut content = Content::default();
+    for planted in &planted {
+        let published = publish(&forge, &open, planted);
+        content.packs.extend(published.packs);
+        content.segments.extend(published.segments);
+    }
     let packs = content.packs.clone();
     let (content, open) = if published == Published::InVain {
         let body = forge.body(&open, OutcomeKind::Abort, Content::default());
@@ -91,8 +101,13 @@ pub(crate) fn write_one(folder: &Path, things: Vec<Thing>, published: Published)
         (content, open)
     };
     let mut body = forge.body(&open, OutcomeKind::Snapshot, content);
-    body.components = List(vec![component(&planted, ComponentState::Complete)]);
-    let id = forge.end(&rings.all, &body, Some(&description("one", vec![named("", "")])));
+    for (kind, planted) in kinds.into_iter().zip(&planted) {
+        let tree = component(planted, ComponentState::Complete);
+        let stat = tree.stat.filter(|_| kind == ComponentKind::Tree);
+        body.components.0.push(Component { kind, stat, ..tree });
+    }
+    let descriptions = planted.iter().map(|_| named("", "")).collect();
+    let id = forge.end(&rings.all, &body, Some(&description("one", descriptions)));
     if published == Published::AndCondemned {
         let mut packs = packs;
         packs.sort();

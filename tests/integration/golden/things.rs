@@ -117,6 +117,11 @@ impl Thing {
         self
     }
 
+    /// Says that it is another name of something, with the same time.
+    pub(crate) fn in_group_of(self, first: &Self) -> Self {
+        Self { first_name: first.first_name.clone(), mtime: first.mtime, ..self }
+    }
+
     pub(crate) fn other_name(&self, path: impl AsRef<[u8]>) -> Self {
         Self { path: path.as_ref().to_vec(), ..self.clone() }
     }
