@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 
 /// A checkpoint is committed this long after its first pack was finished.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(120);
-/// Or when it names so many chunks: their claims and rows are in memory until then, about 80 bytes each.
-const CHECKPOINT_CHUNKS_MAX: usize = 400_000;
+/// Or when it names so many chunks, some 8 GiB of content: their claims and rows are in memory until then, and the copies
+/// of their segment while it is published. With 400 thousand, a backup of a million small files peaked at 186 MiB.
+const CHECKPOINT_CHUNKS_MAX: usize = 128 << 10;
 
 /// Opens checkpoint sessions when content streams ask for one.
 pub struct CheckpointSessions {
