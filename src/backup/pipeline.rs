@@ -323,7 +323,7 @@ fn work(
     help_to_the_end(&mut worker, &handover, surplus, busy)
 }
 
-/// A worker that never reads. It lets go of the batches: those that do read would wait for it at the end.
+/// A worker that takes no batch, only other workers' frames.
 fn help(mut worker: Worker<'_>, _: &Receiver<Task>, surplus: &Receiver<RawFrame>, busy: &AtomicUsize) -> Result<()> {
     let handover = worker.handover();
     help_to_the_end(&mut worker, &handover, surplus, busy)

@@ -144,6 +144,9 @@ mod on_disk {
             self.directory.join("lock")
         }
 
+        /// Opening for writing takes 9 ms with its fsyncs, and closing 2 ms, of the 20 ms of a backup of one file that
+        /// did not change, and of the 250 ms of one of 79 thousand: too little to put it off until there is something
+        /// to write.
         fn open_shared(&self, lock: FileLock) -> Result<View, IndexError> {
             let lock = Arc::new(lock);
             let open = || {
