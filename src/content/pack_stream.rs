@@ -12,6 +12,10 @@ use crate::pack::PackSealer;
 use crossbeam_channel::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// A pack of tiny files is closed when it has so many chunks: a checkpoint takes whole packs, and its chunks are in
+/// memory until it is committed.
+const PACK_CHUNKS_MAX: usize = 32 << 10;
+
 /// Names the session under which the next packs are begun; called when the first of them is.
 pub type SessionSource = Box<dyn Fn() -> Result<SessionId> + Send + Sync>;
 
@@ -136,6 +140,7 @@ impl PackStream {
         let after_bytes = u64::from(open.table.end_offset()).saturating_add(sealed_bytes.into());
         let past = after_bytes > target_bytes && open.pack.sealer.closing(&open.table).is_tight();
         past || after_bytes > target_bytes.saturating_add(target_bytes >> 2)
+            || open.ids.len().saturating_add(frame.ids.len()) > PACK_CHUNKS_MAX
             || !open.table.has_room(sealed_bytes, frame.ids.len())
     }
 
