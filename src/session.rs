@@ -42,6 +42,10 @@ pub use view::{bring_up_to_date, present_segments, read_segment, replaced_by};
 
 /// The clock, in nanoseconds since the epoch. Nothing's safety rests on it.
 pub fn now_ns() -> i64 {
+    #[cfg(test)]
+    if let Some(pretended_ns) = testing::clock::pretended_ns() {
+        return pretended_ns;
+    }
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -30,7 +30,7 @@ pub struct ClientState {
 
 /// Exclusive access to the state file, held for the moment of an update only.
 struct Guard {
-    _lock: OwnedFd,
+    _lock: Option<OwnedFd>,
     directory: PathBuf,
 }
 
@@ -83,6 +83,10 @@ pub fn replace(directory: &Path) -> Result<ClientState> {
 
 impl Guard {
     fn take(directory: &Path) -> Result<Self> {
+        #[cfg(test)]
+        if super::testing::memory::is_kept() {
+            return Ok(Self { _lock: None, directory: directory.to_path_buf() });
+        }
         let refuse = |cause: std::io::Error| {
             let message = format!("the state directory {} can't be written to; name another one", directory.display());
             Error::new(ErrorKind::Io, message).because(cause)
@@ -94,7 +98,7 @@ impl Guard {
         let lock = rustix::fs::open(directory.join("lock"), flags, Mode::RUSR | Mode::WUSR)
             .map_err(|errno| refuse(errno.into()))?;
         rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|errno| refuse(errno.into()))?;
-        Ok(Self { _lock: lock, directory: directory.to_path_buf() })
+        Ok(Self { _lock: Some(lock), directory: directory.to_path_buf() })
     }
 
     fn read(&self) -> Option<ClientState> {
@@ -108,6 +112,10 @@ impl Guard {
 
 /// Reads a value that this client keeps in a file of its state directory; none when there is none that can be believed.
 pub(crate) fn read_kept<T: bincode::Decode<()>>(directory: &Path, file: &str, bytes_max: u64) -> Option<T> {
+    #[cfg(test)]
+    if super::testing::memory::is_kept() {
+        return super::testing::memory::read(file).and_then(|body| wire::decode(&body).ok());
+    }
     let path = directory.join(file);
     if std::fs::metadata(&path).ok()?.len() > bytes_max {
         return None;
@@ -123,6 +131,11 @@ pub(crate) fn read_kept<T: bincode::Decode<()>>(directory: &Path, file: &str, by
 /// # Errors
 /// When the state directory can't be written to.
 pub(crate) fn write_kept<T: bincode::Encode>(directory: &Path, file: &str, value: &T) -> Result<()> {
+    #[cfg(test)]
+    if super::testing::memory::is_kept() {
+        super::testing::memory::write(file, wire::encode(value));
+        return Ok(());
+    }
     let path = directory.join(file);
     let temporary = directory.join(format!("{file}.new"));
     let write = || -> std::io::Result<()> {

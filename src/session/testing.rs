@@ -1,4 +1,7 @@
-//! Histories that tests tell without a store.
+//! Histories that tests tell without a store, clocks that lie, and state that is kept in memory.
+
+pub(crate) mod clock;
+pub(crate) mod memory;
 
 use crate::config::Role;
 use crate::envelope::Described;

@@ -1,250 +1,93 @@
-//! Eight writers, two prunes, and somebody who forgets, on one store in memory: each takes the steps of the real engine,
-//! and before each step a seeded scheduler says who goes on. Some crash, some sleep for long and wake up as zombies.
+//! Eight writers, two prunes, and an owner who forgets and undoes, on one store in memory: each takes the steps of the
+//! real engine, and before each step at the store a seeded scheduler says who goes on. Some crash, some sleep for long
+//! and wake up as zombies after others have ended their sessions.
 //!
-//! After every removal of packs, and at the end, every live snapshot must be whole. `HOLDALL_SCHEDULES` says how many
-//! schedules are run, `HOLDALL_SEED` where they begin.
+//! After every step no live snapshot may lack a chunk; at the end a real reader reads every live snapshot, and one more
+//! prune finishes whatever was left half done. Signatures are cheap and state files are in memory: everything else is
+//! what ships. `HOLDALL_SCHEDULES` says how many schedules are run, `HOLDALL_SEED` where they begin.
 
-use super::world::{Inherit, World, back_up, files, forget, prune, whole};
-use crate::id::SessionId;
+mod oracle;
+mod stage;
+
+use super::world::{Files, Inherit, World, back_up, files, forget, objects, prune, whole};
+use crate::forget::{self as forgetting, Client};
+use crate::id::SnapshotId;
+use crate::outcome::StatementKind;
+use crate::progress::Silent;
 use crate::prune::{MaxUnused, PruneOptions};
-use crate::session::{self, History, move_to_machine};
-use crate::store::{Created, Folder, Listed, MemoryStore, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
-use rustix::io::Errno;
+use crate::session::testing::{clock, memory};
+use crate::session::{self, History, Writer, move_to_machine};
+use crate::store::{MemoryStore, ObjectName, Store};
+use oracle::{Needs, Oracle};
+use stage::{Blind, Broken, Dice, Gate, Gated};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const WRITERS: usize = 8;
 const COLLECTORS: usize = 2;
-const FORGETTERS: usize = 1;
-const ACTORS: usize = WRITERS + COLLECTORS + FORGETTERS;
+const OWNERS: usize = 1;
+const ACTORS: usize = WRITERS + COLLECTORS + OWNERS;
 /// How many schedules a test run tries unless it is told otherwise.
-const SCHEDULES: u64 = 40;
+const SCHEDULES: u64 = 200;
+/// A file is one chunk.
+const FILE_BYTES: usize = 60;
+const FIRST_FILES: u32 = 6;
 
-/// Xorshift, seeded.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
-    }
-
-    fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[usize::try_from(self.below(items.len().try_into().unwrap())).unwrap()]
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
+/// The files of one snapshot: three in a row.
+fn some_files(first: u32) -> Files {
+    files(first..first + 3, FILE_BYTES)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Actor {
-    Waiting,
-    /// Until so many steps were taken by others.
-    Asleep(u64),
-    Crashed,
-    Done,
+/// Everything that schedules share: keys, and a repository with a live and a forgotten snapshot.
+struct Base {
+    world: World,
+    needs: Arc<Needs>,
+    objects: Vec<(ObjectName, Vec<u8>)>,
+    state: oracle::State,
 }
 
-struct Schedule {
-    dice: Dice,
-    actors: [Actor; ACTORS],
-    /// Who goes on; none while the test itself works.
-    turn: Option<usize>,
-    /// How many have come to their first step.
-    arrived: usize,
-    steps: u64,
+fn settle_in(seed: u64, machine: usize) {
+    move_to_machine(u8::try_from(machine).unwrap());
+    memory::keep_state();
+    clock::pretend(1_800_000_000_000_000_000);
+    crate::seal::testing::sign_cheaply();
+    crate::seal::testing::draw_from(seed.wrapping_mul(64) + u64::try_from(machine).unwrap());
 }
 
-impl Schedule {
-    fn pick(&mut self) {
-        self.steps += 1;
-        for actor in &mut self.actors {
-            if *actor == Actor::Asleep(self.steps) {
-                *actor = Actor::Waiting;
-            }
-        }
-        let steps = self.steps;
-        for actor in &mut self.actors {
-            if matches!(actor, Actor::Asleep(until) if *until < steps) {
-                *actor = Actor::Waiting;
-            }
-        }
-        let awake: Vec<usize> = (0..ACTORS).filter(|number| self.actors[*number] == Actor::Waiting).collect();
-        let asleep = || (0..ACTORS).filter(|number| matches!(self.actors[*number], Actor::Asleep(_)));
-        let ready: Vec<usize> = if awake.is_empty() { asleep().collect() } else { awake };
-        if ready.is_empty() {
-            self.turn = None;
-            return;
-        }
-        let chosen = *self.dice.pick(&ready);
-        self.actors[chosen] = match self.dice.below(400) {
-            0 => Actor::Crashed,
-            1..=6 => Actor::Asleep(self.steps + 20 + self.dice.below(400)),
-            _ => Actor::Waiting,
-        };
-        if matches!(self.actors[chosen], Actor::Asleep(_)) && ready.len() > 1 {
-            return self.pick();
-        }
-        self.turn = Some(chosen);
-    }
-}
-
-struct Gate {
-    schedule: Mutex<Schedule>,
-    changed: [Condvar; ACTORS],
-}
-
-impl Gate {
-    fn new(seed: u64) -> Self {
-        let schedule =
-            Schedule { dice: Dice::new(seed), actors: [Actor::Waiting; ACTORS], turn: None, arrived: 0, steps: 0 };
-        Self { schedule: Mutex::new(schedule), changed: std::array::from_fn(|_| Condvar::new()) }
-    }
-
-    /// Gives the turn away and waits until it comes back. Fails when the actor has crashed.
-    fn step(&self, own: usize) -> Result<(), StoreError> {
-        let mut schedule = self.schedule.lock().unwrap();
-        if schedule.actors[own] == Actor::Crashed {
-            return Err(dead());
-        }
-        if schedule.turn == Some(own) {
-            schedule.pick();
-            self.wake(&schedule);
-        } else {
-            schedule.arrived += 1;
-            if schedule.arrived == ACTORS {
-                schedule.pick();
-                self.wake(&schedule);
-            }
-        }
-        while schedule.turn != Some(own) {
-            schedule = self.changed[own].wait(schedule).unwrap();
-        }
-        if schedule.actors[own] == Actor::Crashed { Err(dead()) } else { Ok(()) }
-    }
-
-    fn end(&self, own: usize) {
-        let mut schedule = self.schedule.lock().unwrap();
-        schedule.actors[own] = Actor::Done;
-        if schedule.turn == Some(own) {
-            schedule.pick();
-            self.wake(&schedule);
-        }
-    }
-
-    fn wake(&self, schedule: &Schedule) {
-        if let Some(next) = schedule.turn {
-            self.changed[next].notify_one();
-        }
-    }
-}
-
-fn dead() -> StoreError {
-    StoreError::from_io("writing", "the store of one who is dead", Errno::IO.into())
-}
-
-/// The store as one actor sees it.
-#[derive(Clone)]
-struct Gated {
-    inner: MemoryStore,
-    gate: Arc<Gate>,
-    own: usize,
-    removed: Arc<Mutex<bool>>,
-}
-
-impl Store for Gated {
-    fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.gate.step(self.own)?;
-        self.inner.create(name, bytes)
-    }
-
-    fn spool(&self, _session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
-        Ok(Box::new(GatedSpool { store: self.clone(), bytes: Vec::new() }))
-    }
-
-    fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
-        // What is named by its hash or never changes can be read at any time between two steps; whether it is there is
-        // what matters, and only packs, segments and sets ever go.
-        if matches!(name.folder(), Folder::Segments | Folder::Gc | Folder::Sessions) {
-            self.gate.step(self.own)?;
-        }
-        self.inner.read(name, limit_bytes)
-    }
-
-    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
-        self.gate.step(self.own)?;
-        self.inner.open(name)
-    }
-
-    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.gate.step(self.own)?;
-        self.inner.list(folder, each)
-    }
-
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
-        // One by one: others go on in between.
-        let mut count = 0;
-        for name in names {
-            self.gate.step(self.own)?;
-            count += self.inner.remove_all(&[*name])?;
-            if name.folder() == Folder::Packs {
-                *self.removed.lock().unwrap() = true;
-            }
-        }
-        Ok(count)
-    }
-
-    fn sweep_temporaries(&self, _may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.inner.facts()
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-}
-
-struct GatedSpool {
-    store: Gated,
-    bytes: Vec<u8>,
-}
-
-impl Spool for GatedSpool {
-    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn publish(self: Box<Self>, name: &ObjectName) -> Result<Created, StoreError> {
-        self.store.create(name, &self.bytes)
+impl Base {
+    fn new() -> Self {
+        settle_in(0, 99);
+        let world = World::new();
+        let reader = world.keys.open(Arc::new(world.store.clone()), Path::new("nowhere"));
+        let every: Vec<Files> = (0..FIRST_FILES).map(some_files).collect();
+        let needs = Arc::new(Needs::new(&reader, &every));
+        let first = back_up(&reader, &some_files(0), Inherit::Never).unwrap();
+        back_up(&reader, &some_files(2), Inherit::Never).unwrap();
+        forget(&reader, first).unwrap();
+        let objects: Vec<_> = objects(&world.store).into_iter().collect();
+        let oracle = Oracle::new(&world.keys, reader, Arc::clone(&needs), oracle::State::default());
+        objects.iter().for_each(|(name, bytes)| oracle.created(name, bytes));
+        // They came in the order of their names, not of their making: what was missing then is none.
+        let mut state = oracle.state();
+        state.lost = None;
+        Self { world, needs, objects, state }
     }
 }
 
 /// What one actor does, by a seed of its own.
-fn act(world: &World, store: Gated, own: usize, seed: u64) {
-    move_to_machine(u8::try_from(own + 1).unwrap());
-    let number = u64::try_from(own + 1).unwrap();
-    crate::seal::testing::draw_from(seed.wrapping_mul(64) + number);
-    let mut dice = Dice::new(seed ^ number << 32);
-    let access = world.client_on(&format!("{seed}-{own}"), Arc::new(store.clone()));
+fn act(store: &Gated, seed: u64) {
+    let own = store.own;
+    settle_in(seed, own + 1);
+    let mut dice = Dice::new(seed ^ u64::try_from(own + 1).unwrap() << 32);
+    let access = store.oracle.keys().open(Arc::new(store.clone()), Path::new("nowhere"));
     // Whoever crashed or was ended by another fails, and that is all.
     if own < WRITERS {
         for _ in 0..=dice.below(2) {
             let inherit = if dice.one_in(3) { Inherit::WhenAllowed } else { Inherit::Never };
-            let first = u32::try_from(dice.below(6)).unwrap();
-            let _ = back_up(&access, &files(first..first + 3, 200), inherit);
+            let first = u32::try_from(dice.below(FIRST_FILES.into())).unwrap();
+            let _ = back_up(&access, &some_files(first), inherit);
         }
     } else if own < WRITERS + COLLECTORS {
         for _ in 0..2 {
@@ -253,66 +96,113 @@ fn act(world: &World, store: Gated, own: usize, seed: u64) {
             let _ = prune(&access, &PruneOptions::default().max_unused(limit).silent_after(patience));
         }
     } else {
-        for _ in 0..8 {
+        for _ in 0..6 {
             let Ok(history) = History::load(&access) else { break };
-            let live = session::all(&history).into_iter().filter(|snapshot| !snapshot.forgotten);
-            let live: Vec<_> = live.map(|snapshot| snapshot.id).collect();
-            if !live.is_empty() {
+            let choose = |forgotten: bool| -> Vec<SnapshotId> {
+                let all = session::all(&history).into_iter();
+                all.filter(|snapshot| snapshot.forgotten == forgotten).map(|snapshot| snapshot.id).collect()
+            };
+            let (live, forgotten) = (choose(false), choose(true));
+            if dice.one_in(3) && !forgotten.is_empty() {
+                let Ok(state) = session::load(&access.state_dir) else { break };
+                let client = Client { state: &state, writer: &Writer::default() };
+                let _ = forgetting::undo(&access, &client, &[*dice.pick(&forgotten)], StatementKind::Undo, &Silent);
+            } else if !live.is_empty() {
                 let _ = forget(&access, *dice.pick(&live));
             }
         }
     }
-    store.gate.end(own);
 }
 
-/// Runs one schedule; returns how many steps it took.
-fn run(seed: u64) -> u64 {
-    let world = World::new();
-    crate::seal::testing::draw_from(seed);
-    let first = world.back_up("before", &files(0..4, 200));
-    world.back_up("before", &files(2..6, 200));
-    world.forget(first);
-    let gate = Arc::new(Gate::new(seed));
-    let removed = Arc::new(Mutex::new(false));
+/// What came of a schedule.
+struct Ended {
+    steps: u64,
+    lost: Option<String>,
+}
+
+/// Runs one schedule.
+fn run(base: &Base, seed: u64, broken: Broken) -> Ended {
+    let store = MemoryStore::new();
+    base.objects.iter().for_each(|(name, bytes)| store.overwrite(*name, bytes));
+    let open = |store: Arc<dyn Store>| base.world.keys.open(store, Path::new("nowhere"));
+    let reader = || open(Arc::new(store.clone()));
+    let oracle = Arc::new(Oracle::new(&base.world.keys, reader(), Arc::clone(&base.needs), base.state.clone()));
+    let gate = Arc::new(Gate::new(seed, ACTORS));
     std::thread::scope(|scope| {
         for own in 0..ACTORS {
-            let (gate, removed) = (Arc::clone(&gate), Arc::clone(&removed));
-            let store = Gated { inner: world.store.clone(), gate, own, removed };
-            let world = &world;
-            scope.spawn(move || act(world, store, own, seed));
+            let is_collector = (WRITERS..WRITERS + COLLECTORS).contains(&own);
+            let (inner, gate, oracle) = (store.clone(), Arc::clone(&gate), Arc::clone(&oracle));
+            let blind = Arc::new(Mutex::new(Blind::default()));
+            let gated = Gated { inner, gate, oracle, own, is_collector, broken, blind };
+            scope.spawn(move || {
+                // A panic must not leave the others waiting; with a broken rule anything may happen.
+                let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(&gated, seed)));
+                gated.gate.end(own);
+                if let Err(panic) = acted
+                    && broken == Broken::Nothing
+                {
+                    std::panic::resume_unwind(panic);
+                }
+            });
         }
     });
-    whole(&world.client("reader")).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-    let steps = gate.schedule.lock().unwrap().steps;
-    // Whatever was left half done, one prune by the last one alive finishes it.
-    move_to_machine(99);
-    for _ in 0..2 {
-        let options = PruneOptions::default().max_unused(MaxUnused::Share(0)).silent_after(Duration::ZERO);
-        let report = prune(&world.client("last"), &options).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        assert!(report.waiting.is_empty(), "seed {seed}: {report:?}");
+    let ended = Ended { steps: gate.steps(), lost: oracle.lost() };
+    if broken != Broken::Nothing || ended.lost.is_some() {
+        return ended;
     }
-    whole(&world.client("after")).unwrap_or_else(|error| panic!("seed {seed}, at the end: {error}"));
-    steps
+    // Whatever was left half done, one prune by the last one alive finishes it.
+    settle_in(seed, 98);
+    let options = PruneOptions::default().max_unused(MaxUnused::Share(0)).silent_after(Duration::ZERO);
+    let report = prune(&reader(), &options).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    assert!(report.waiting.is_empty(), "seed {seed}: {report:?}");
+    whole(&reader()).unwrap_or_else(|error| panic!("seed {seed}, at the end: {error}"));
+    ended
 }
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
+/// Runs schedules on all cores until one loses something. Returns how many steps they took, or the first loss.
+fn run_all(first: u64, count: u64, broken: Broken) -> Result<u64, String> {
+    let next = AtomicU64::new(first);
+    let run_some = || -> Result<u64, String> {
+        let base = Base::new();
+        let mut steps = 0;
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + count {
+                return Ok(steps);
+            }
+            let ended = run(&base, seed, broken);
+            steps += ended.steps;
+            if let Some(lost) = ended.lost {
+                next.store(first + count, Ordering::Relaxed);
+                return Err(format!("seed {seed}: {lost}"));
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(run_some)).collect();
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        ended.into_iter().sum()
+    })
+}
+
 #[test]
 fn whatever_the_schedule_no_live_snapshot_ever_lacks_a_chunk() {
     let (first, count) = (number("HOLDALL_SEED", 1), number("HOLDALL_SCHEDULES", SCHEDULES));
     let started = std::time::Instant::now();
-    let next = AtomicU64::new(first);
-    let run_some = || {
-        let seeds =
-            std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < first + count));
-        seeds.map(run).sum::<u64>()
-    };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let steps: u64 = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(run_some)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    });
+    let steps = run_all(first, count, Broken::Nothing).unwrap_or_else(|lost| panic!("{lost}"));
     println!("{count} schedules from seed {first} on, {steps} steps, {:.1} s", started.elapsed().as_secs_f64());
+}
+
+#[test]
+fn each_rule_that_is_broken_is_found_by_a_loss() {
+    let rules = [Broken::SecondLook, Broken::Sessions];
+    for broken in rules {
+        let lost = run_all(1, 1000, broken).expect_err(&format!("nothing is lost without {broken:?}"));
+        println!("without {broken:?}: {lost}");
+    }
 }

@@ -1,15 +1,15 @@
 //! A repository in memory, and a writer that takes a backup's steps in one thread: open, read, store what is not there,
 //! publish, commit.
 
-use crate::access::Access;
 use crate::access::testing::Keys;
+use crate::access::{Access, Naming};
 use crate::config::Parameters;
 use crate::content::{Claim, Claims, ContentReader, FrameWriter, NodeWriter, PackStream, RawFrame, StoredTotals};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::Compression;
-use crate::id::{ClientId, SessionId, SnapshotId};
+use crate::id::{ClientId, NodeId, SessionId, SnapshotId};
 use crate::layout::Class;
-use crate::manifest::{Body, Content, Cursor, Entry, Item, ItemList, Key, StatEntry, TreeBuilder};
+use crate::manifest::{Body, Content, Cursor, Entry, Item, ItemList, Key, NodeSink, StatEntry, TreeBuilder};
 use crate::outcome::{
     Component, ComponentDescription, ComponentKind, ComponentState, Counts, OutcomeDescription, OutcomeKind,
 };
@@ -176,8 +176,8 @@ fn commit(
     access: &Access,
     main: RunningSession,
     mut ledger: Ledger,
-    manifest: Option<crate::id::NodeId>,
-    stat: Option<crate::id::NodeId>,
+    manifest: Option<NodeId>,
+    stat: Option<NodeId>,
 ) -> Result<SnapshotId> {
     let published = ledger.publish(access)?;
     let mut body = main.outcome(OutcomeKind::Snapshot, ledger.pack_ids(), published.references());
@@ -248,23 +248,15 @@ fn store_trees(
     claims: &Arc<Claims>,
     main: SessionId,
     files: &Files,
-) -> Result<(crate::id::NodeId, crate::id::NodeId, Ledger)> {
+) -> Result<(NodeId, NodeId, Ledger)> {
     let (sender, closed) = unbounded();
     let stream = |class| Arc::new(PackStream::new(access.clone(), class, Box::new(move || Ok(main)), sender.clone()));
     let (manifests, stats) = (stream(Class::Manifest), stream(Class::Stat));
-    let naming = &access.naming;
     let mut nodes = NodeWriter::new(access.clone(), Arc::clone(claims), writer(&manifests));
-    let mut manifest = TreeBuilder::<Entry>::new(&naming.boundary, naming.manifest_means);
-    for (name, content) in files {
-        let id = naming.chunk_ids.id(content);
-        let bytes = content.len().try_into().unwrap();
-        let body = Body::File(Content::Items(ItemList::Few(vec![Item::Chunk { id, bytes }])));
-        manifest.push(&Entry::new(Key::root().child(name.as_bytes()).unwrap(), body), &mut nodes)?;
-    }
-    let manifest = manifest.finish(&mut nodes)?;
+    let manifest = manifest_of(&access.naming, files, &mut nodes)?;
     nodes.flush()?;
     let mut nodes = NodeWriter::new(access.clone(), Arc::clone(claims), writer(&stats));
-    let stat = TreeBuilder::<StatEntry>::new(&naming.boundary, naming.stat_means).finish(&mut nodes)?;
+    let stat = stat_of(&access.naming, &mut nodes)?;
     nodes.flush()?;
     manifests.end()?;
     stats.end()?;
@@ -273,6 +265,23 @@ fn store_trees(
         ledger.add(pack.finish(access)?);
     }
     Ok((manifest, stat, ledger))
+}
+
+/// Builds the manifest of a snapshot.
+pub(super) fn manifest_of(naming: &Naming, files: &Files, nodes: &mut impl NodeSink<Error = Error>) -> Result<NodeId> {
+    let mut manifest = TreeBuilder::<Entry>::new(&naming.boundary, naming.manifest_means);
+    for (name, content) in files {
+        let id = naming.chunk_ids.id(content);
+        let bytes = content.len().try_into().unwrap();
+        let body = Body::File(Content::Items(ItemList::Few(vec![Item::Chunk { id, bytes }])));
+        manifest.push(&Entry::new(Key::root().child(name.as_bytes()).unwrap(), body), nodes)?;
+    }
+    Ok(manifest.finish(nodes)?)
+}
+
+/// Builds the stat tree of a snapshot, which is empty.
+pub(super) fn stat_of(naming: &Naming, nodes: &mut impl NodeSink<Error = Error>) -> Result<NodeId> {
+    Ok(TreeBuilder::<StatEntry>::new(&naming.boundary, naming.stat_means).finish(nodes)?)
 }
 
 /// Makes a record that forgets a snapshot.
