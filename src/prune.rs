@@ -22,12 +22,14 @@ pub use options::{Amount, MaxUnused, PruneOptions, PruneReport, PruneSummary, Wa
 
 use crate::access::Access;
 use crate::error::{ErrorKind, Result};
+use crate::id::SegmentId;
 use crate::needed::Roots;
 use crate::progress::{Event, Progress};
 use crate::session::{self, History};
 use choose::{Candidate, Choice, Limits};
 use marks::Marks;
 use options::Chosen;
+use std::collections::BTreeSet;
 use survey::Survey;
 
 /// How often a prune begins anew because another collector was at work: each time that one got further.
@@ -36,6 +38,8 @@ const ATTEMPTS_MAX: u32 = 8;
 /// What a prune will do. Nothing has been changed for it.
 pub struct PrunePlan {
     look: Box<Look>,
+    /// What was there before anything was looked at.
+    seen: Seen,
 }
 
 impl PrunePlan {
@@ -52,8 +56,8 @@ impl PrunePlan {
 /// [`ErrorKind::Denied`] when the key's role may not prune.
 pub fn plan(access: &Access, options: &PruneOptions, progress: &dyn Progress) -> Result<PrunePlan> {
     generation::check_allowed(access)?;
-    let look = steadily(access, || look(access, History::default(), options, progress))?;
-    Ok(PrunePlan { look: Box::new(look) })
+    let (look, seen) = steadily(access, Seen::now(access)?, || look(access, History::default(), options, progress))?;
+    Ok(PrunePlan { look: Box::new(look), seen })
 }
 
 /// Prunes as planned. Where the store has changed since, what was planned is tested again and what came to be needed
@@ -69,11 +73,11 @@ pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &
     let client = session::load(&access.state_dir)?;
     session::check_rollback(&History::load(access)?, &client)?;
     let shown = plan.look.chosen.clone();
-    let outcome = match perform(access, Some(plan.look), &shown, options, progress) {
+    let outcome = match perform(access, (Some(plan.look), plan.seen), &shown, options, progress) {
         // What may be deleted without storing anything goes first; the rest is for a prune that has space.
         Err(error) if error.kind() == ErrorKind::NoSpace && access.store.give_up_reserve()? => {
             let sparing = options.clone().max_unused(MaxUnused::Unlimited);
-            perform(access, None, &shown, &sparing, progress)
+            perform(access, (None, Seen::now(access)?), &shown, &sparing, progress)
         }
         outcome => outcome,
     };
@@ -84,15 +88,16 @@ pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &
     Ok(report)
 }
 
-/// Takes every step, from what was looked at if nothing has changed since.
+/// Takes every step, from what was looked at if nothing has changed since. What was seen then is what a failure is
+/// compared with: a plan may be shown for long, and other collectors go on meanwhile.
 fn perform(
     access: &Access,
-    mut planned: Option<Box<Look>>,
+    (mut planned, seen): (Option<Box<Look>>, Seen),
     shown: &Chosen,
     options: &PruneOptions,
     progress: &dyn Progress,
 ) -> Result<PruneReport> {
-    steadily(access, || {
+    let (report, _) = steadily(access, seen, || {
         let mut prune = run::Prune::new(access, options, progress);
         let history = planned.as_mut().map(|look| std::mem::take(&mut look.survey.history)).unwrap_or_default();
         let (history, ended) = prune.end_silent(history)?;
@@ -104,28 +109,37 @@ fn perform(
             None => Box::new(look(access, history, options, progress)?),
         };
         prune.run(*look, shown)
-    })
+    })?;
+    Ok(report)
+}
+
+/// What tells that other collectors were at work. Segments that one of them replaced are removed some time after the
+/// outcome that says so.
+#[derive(PartialEq, Eq)]
+struct Seen(run::Mark, BTreeSet<SegmentId>);
+
+impl Seen {
+    fn now(access: &Access) -> Result<Self> {
+        Ok(Self(run::Mark::of(&History::load(access)?), session::present_segments(access)?))
+    }
 }
 
 /// Repeats what failed because another collector removed it under our hands. What is still missing when the store has
-/// not changed meanwhile is missing indeed.
-fn steadily<T>(access: &Access, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    // Segments that another collector replaced are removed some time after the outcome that says so.
-    let look = || -> Result<_> { Ok((run::Mark::of(&History::load(access)?), session::present_segments(access)?)) };
-    let mut before = look()?;
+/// not changed since `before` is missing indeed. Returns as well what was there before the attempt that went well.
+fn steadily<T>(access: &Access, mut before: Seen, mut attempt: impl FnMut() -> Result<T>) -> Result<(T, Seen)> {
     for _ in 1..ATTEMPTS_MAX {
         match attempt() {
             Err(error) if error.kind() == ErrorKind::Damaged => {
-                let now = look()?;
+                let now = Seen::now(access)?;
                 if now == before {
                     return Err(error);
                 }
                 before = now;
             }
-            other => return other,
+            other => return Ok((other?, before)),
         }
     }
-    attempt()
+    Ok((attempt()?, before))
 }
 
 /// Everything that a choice rests on.

@@ -215,6 +215,24 @@ fn segments_are_compacted_and_sets_retired() {
     world.assert_whole();
 }
 
+/// A prune of a crowd once said that a segment was damaged which another prune had replaced since the plan was made.
+#[test]
+fn a_plan_that_another_prune_overtook_is_made_anew() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..6, 40_000));
+    world.back_up("b", &files(3..9, 40_000));
+    world.forget(first);
+    let strict = PruneOptions::default().max_unused(MaxUnused::Share(0));
+    let owner = world.client("owner");
+    let plan = prune::plan(&owner, &strict, &Silent).unwrap();
+    assert!(plan.summary().repacked.pack_count > 0, "{:?}", plan.summary());
+    for _ in 0..2 {
+        prune(&world.client("other"), &strict).unwrap();
+    }
+    prune::run(&owner, plan, &strict, &Silent).unwrap();
+    world.assert_whole();
+}
+
 #[test]
 fn prune_18_sets_stay_while_a_session_is_open_that_was_so_when_packs_were_deleted() {
     let world = World::new();
