@@ -113,8 +113,9 @@ pub(crate) fn recoverable(access: &Access, history: &History) -> Result<Vec<Snap
     let reader = ContentReader::new(access.clone());
     let mut found = Vec::new();
     for snapshot in session::all(history).into_iter().filter(|snapshot| snapshot.forgotten) {
-        // No collector has chosen what to delete since it was forgotten.
-        let untouched = history.may_inherit(snapshot.id);
+        // The sets of the highest generation stay: when all that are there counted it as live, no collector has chosen
+        // what to delete since it was forgotten.
+        let untouched = history.generations.iter().all(|known| known.live.binary_search(&snapshot.id).is_ok());
         if untouched || whole::check(&reader, &standing, &snapshot, &mut || Ok(()))?.is_ok() {
             found.push(snapshot);
         }

@@ -371,3 +371,17 @@ fn records_of_one_client_never_share_a_number() {
     assert_eq!(numbers, [1, 2, 3, 4]);
     assert_eq!(house.listed(), []);
 }
+
+#[test]
+fn a_forgotten_snapshot_whose_packs_were_deleted_is_not_offered() {
+    let house = House::new();
+    let gone = house.backup("gone");
+    house.backup("kept");
+    house.forget(&[gone]);
+    assert_eq!(house.repository.forgotten_snapshots().unwrap().len(), 1);
+    let options = crate::prune::PruneOptions::default();
+    let plan = house.repository.plan_prune(&options, &Silent).unwrap();
+    let report = house.repository.prune(plan, &options, &Silent).unwrap();
+    assert!(report.deleted.pack_count > 0, "{report:?}");
+    assert_eq!(house.repository.forgotten_snapshots().unwrap().len(), 0);
+}
