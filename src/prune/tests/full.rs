@@ -37,7 +37,7 @@ fn a_prune_works_without_a_free_byte_and_puts_its_reserve_back() {
     let store: Arc<dyn Store> = Arc::new(LocalStore::create(&place.join("repository")).unwrap());
     store.keep_reserve().unwrap();
     let reserve = place.join("repository/reserve");
-    assert_eq!(std::fs::metadata(&reserve).unwrap().len(), 4 << 20);
+    assert_eq!(std::fs::metadata(&reserve).unwrap().len(), 1 << 20);
     let access = world.client_on("owner", Arc::clone(&store));
     let back_up = |files: &Files| super::world::back_up(&access, files, super::world::Inherit::Never);
     let first = back_up(&files(0..100, 100_000)).unwrap();
@@ -53,7 +53,7 @@ fn a_prune_works_without_a_free_byte_and_puts_its_reserve_back() {
     super::world::whole(&world.client_on("reader", Arc::clone(&store))).unwrap();
     std::fs::remove_file(place.join("filler")).unwrap();
     prune(&world.client_on("owner", Arc::clone(&store)), &PruneOptions::default()).unwrap();
-    assert_eq!(std::fs::metadata(&reserve).unwrap().len(), 4 << 20, "it is kept again");
+    assert_eq!(std::fs::metadata(&reserve).unwrap().len(), 1 << 20, "it is kept again");
 }
 
 /// Thirty nights of a tree in which a twentieth of the files changes each night.

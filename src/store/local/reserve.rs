@@ -6,8 +6,13 @@ use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 const NAME: &str = "reserve";
-/// Room for the two sets of a prune of some fifty thousand packs, and the little else that it writes.
-const RESERVE_BYTES: u64 = 4 << 20;
+/// The reserve is this part of the medium: as many packs of 16 MiB as it can hold stand, at 32 bytes each, in both sets of
+/// a prune that deletes them all.
+const MEDIUM_PART: u64 = 1 << 18;
+/// Room for what else a prune writes.
+const BYTES_MIN: u64 = 1 << 20;
+/// Room for the sets of fifty thousand packs.
+const BYTES_MAX: u64 = 4 << 20;
 /// A medium with less left than so many times the reserve is better used otherwise.
 const SPARE_FACTOR: u64 = 8;
 
@@ -15,16 +20,17 @@ const SPARE_FACTOR: u64 = 8;
 pub(super) fn keep(root: &Root) -> Result<(), StoreError> {
     let failed = |error: Errno| root.error("reserving", NAME, error.into());
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let space = rustix::fs::fstatvfs(root.directory()).map_err(failed)?;
+    let bytes = (space.f_blocks.saturating_mul(space.f_frsize) / MEDIUM_PART).clamp(BYTES_MIN, BYTES_MAX);
     let status = rustix::fs::statat(root.directory(), NAME, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
-    if status.is_ok_and(|status| u64::try_from(status.st_size).unwrap_or(0) >= RESERVE_BYTES) {
+    if status.is_ok_and(|status| u64::try_from(status.st_size).unwrap_or(0) >= bytes) {
         return Ok(());
     }
-    let space = rustix::fs::fstatvfs(root.directory()).map_err(failed)?;
-    if space.f_bavail.saturating_mul(space.f_frsize) < RESERVE_BYTES.saturating_mul(SPARE_FACTOR) {
+    if space.f_bavail.saturating_mul(space.f_frsize) < bytes.saturating_mul(SPARE_FACTOR) {
         return Ok(());
     }
     let file = rustix::fs::openat(root.directory(), NAME, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) => Ok(()),
         // Somebody filled the medium meanwhile, or it can't reserve: then there is no reserve.
         Err(_) => root.unlink(NAME).map(drop),
