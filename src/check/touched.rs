@@ -4,9 +4,7 @@ use crate::check::report::Findings;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{NodeId, SnapshotId};
-use crate::manifest::{
-    AttributeValue, Content, Cursor, Entry, Item, ItemList, ItemReader, Key, ReadError, Span, StatEntry,
-};
+use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, Key, ReadError, Span, StatEntry};
 use crate::session::Snapshot;
 use std::path::PathBuf;
 
@@ -34,14 +32,7 @@ fn manifest(reader: &ContentReader, snapshot: SnapshotId, root: NodeId, findings
         match cursor.next_row() {
             Ok(None) => return Ok(()),
             Ok(Some(entry)) => {
-                if let Some(Content::Items(list)) = entry.content() {
-                    items(reader, snapshot, &entry.key, list, findings);
-                }
-                for attribute in entry.attributes.iter() {
-                    if let AttributeValue::OutOfLine(list) = &attribute.value {
-                        items(reader, snapshot, &entry.key, list, findings);
-                    }
-                }
+                entry.item_lists().for_each(|list| items(reader, snapshot, &entry.key, list, findings));
             }
             Err(error) => findings.touches(error.node().as_chunk(), snapshot, span_path(&error)),
         }

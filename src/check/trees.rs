@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, SnapshotId};
 use crate::index::{Extent, Scratch};
 use crate::manifest::{
-    AttributeValue, Content, Cursor, Entry, Item, ItemList, ItemReader, LineageError, NodeSource, NodeVisit, ReadError,
-    Row, StatEntry, Visit, is_stream,
+    Cursor, Entry, Item, ItemList, ItemReader, LineageError, NodeSource, NodeVisit, ReadError, Row, StatEntry, Visit,
+    is_stream,
 };
 use crate::outcome::ComponentKind;
 use crate::session::{Snapshot, SnapshotComponent};
@@ -293,15 +293,7 @@ impl Walker<'_> {
     }
 
     fn entry(&mut self, entry: Entry) -> Result<()> {
-        if let Some(Content::Items(list)) = entry.content() {
-            self.items(list)?;
-        }
-        for attribute in entry.attributes.iter() {
-            if let AttributeValue::OutOfLine(list) = &attribute.value {
-                self.items(list)?;
-            }
-        }
-        Ok(())
+        entry.item_lists().try_for_each(|list| self.items(list))
     }
 
     fn items(&mut self, list: &ItemList) -> Result<()> {

@@ -9,9 +9,7 @@ use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, PackId, SignerKey};
 use crate::index::{Extent, PackEntry, PackOrdinal, Scratch};
-use crate::manifest::{
-    AttributeValue, Content, Cursor, Entry, Item, ItemList, ItemReader, NodeVisit, ReadError, Row, StatEntry, Visit,
-};
+use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, NodeVisit, ReadError, Row, StatEntry, Visit};
 use crate::session::{History, Snapshot};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -166,15 +164,7 @@ impl Walker<'_> {
     }
 
     fn entry(&mut self, entry: Entry) -> Result<(), Stop> {
-        if let Some(Content::Items(list)) = entry.content() {
-            self.items(list)?;
-        }
-        for attribute in entry.attributes.iter() {
-            if let AttributeValue::OutOfLine(list) = &attribute.value {
-                self.items(list)?;
-            }
-        }
-        Ok(())
+        entry.item_lists().try_for_each(|list| self.items(list))
     }
 
     fn items(&mut self, list: &ItemList) -> Result<(), Stop> {

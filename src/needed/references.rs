@@ -1,7 +1,7 @@
 //! What a node names.
 
 use crate::id::{ChunkId, NodeId};
-use crate::manifest::{AttributeValue, Content, Entry, Item, ItemList, NodeError, NodeRow, Tree, inspect};
+use crate::manifest::{Item, ItemList, NodeError, NodeRow, Tree, inspect};
 
 /// What one or several nodes name, in no order; a thing that is named twice stands twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl References {
     pub(super) fn add(&mut self, node: &[u8]) -> Result<(), NodeError> {
         let mut children = Vec::new();
         let inspected = inspect(node, &mut |row| match row {
-            NodeRow::Entry(entry) => self.entry(&entry),
+            NodeRow::Entry(entry) => entry.item_lists().for_each(|list| self.list(list)),
             NodeRow::Item(item) => self.item(&item),
             NodeRow::Child { id, .. } => children.push(id),
             NodeRow::Stat(_) => {}
@@ -39,17 +39,6 @@ impl References {
             self.nodes.append(&mut children);
         }
         Ok(())
-    }
-
-    fn entry(&mut self, entry: &Entry) {
-        if let Some(Content::Items(list)) = entry.content() {
-            self.list(list);
-        }
-        for attribute in entry.attributes.iter() {
-            if let AttributeValue::OutOfLine(list) = &attribute.value {
-                self.list(list);
-            }
-        }
     }
 
     fn list(&mut self, list: &ItemList) {
