@@ -173,14 +173,12 @@ fn grouped(
 ) -> BTreeMap<GroupKey, Vec<Snapshot>> {
     let mut groups: BTreeMap<GroupKey, Vec<Snapshot>> = BTreeMap::new();
     for snapshot in snapshots {
-        let group = groups.entry(group_key(&snapshot, fields)).or_default();
-        // A snapshot that is named twice goes once.
-        if group.iter().all(|other| other.id != snapshot.id) {
-            group.push(snapshot);
-        }
+        groups.entry(group_key(&snapshot, fields)).or_default().push(snapshot);
     }
     for group in groups.values_mut() {
         group.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.time_ns, snapshot.id)));
+        // A snapshot that is named twice goes once.
+        group.dedup_by_key(|snapshot| snapshot.id);
     }
     groups
 }
