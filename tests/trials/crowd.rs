@@ -42,7 +42,7 @@ struct Counts {
 #[test]
 fn writers_and_prunes_that_are_killed_and_stopped_at_random_lose_nothing_and_leave_no_garbage() {
     let seed = setting("HOLDALL_SEED", 20_261_125);
-    let seconds = setting("HOLDALL_CROWD_SECONDS", 20);
+    let seconds = setting("HOLDALL_CROWD_SECONDS", 60);
     let crowd = Crowd {
         world: World::with_repository(),
         until: Instant::now() + Duration::from_secs(seconds),
