@@ -15,9 +15,10 @@ use crate::progress::{Event, Progress};
 use crate::prune::marks::Marks;
 use crate::prune::measure::for_each_row;
 use crate::prune::options::Amount;
-use crate::prune::survey::{Known, Survey, interrupted};
+use crate::prune::survey::{self, Known, Survey, interrupted};
 use crate::segment::PackRow;
 use crate::session::{Beating, Ledger};
+use crate::store::ObjectName;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,8 +41,8 @@ pub(super) type Sessions<'a> = dyn FnMut() -> Result<Beating> + 'a;
 /// excluded from the index: a chunk that has another copy is not copied.
 ///
 /// # Errors
-/// When the store fails, a session is ended by somebody else, or the caller stops. A source that can't be read is in
-/// the report.
+/// When the store fails, a session is ended by somebody else, or the caller stops; [`ErrorKind::Damaged`] when a source
+/// is gone. One that can't be read is in the report.
 pub(super) fn repack(
     access: &Access,
     survey: &Survey,
@@ -126,7 +127,10 @@ impl Copier<'_, '_> {
                 .collect();
             match self.frame(known.class, &places) {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Damaged => self.repacked.damaged.push(error.to_string()),
+                Err(error) if error.kind() == ErrorKind::Damaged && self.is_there(row)? => {
+                    self.repacked.damaged.push(error.to_string());
+                }
+                // Also that a pack is gone which was there when it was chosen: another collector was faster.
                 Err(error) => return Err(error),
             }
         }
@@ -134,6 +138,10 @@ impl Copier<'_, '_> {
             self.commit()?;
         }
         Ok(())
+    }
+
+    fn is_there(&self, row: &PackRow) -> Result<bool> {
+        survey::is_there(self.access, &ObjectName::Pack(row.facts().pack))
     }
 
     /// Copies the needed chunks of one frame, each proved against its id before it is claimed.

@@ -237,7 +237,7 @@ pub(super) fn bring_up_to_date(access: &Access, history: &History) -> Result<()>
     Err(Error::new(ErrorKind::Damaged, message))
 }
 
-fn is_there(access: &Access, name: &ObjectName) -> Result<bool> {
+pub(super) fn is_there(access: &Access, name: &ObjectName) -> Result<bool> {
     match access.store.open(name) {
         Ok(_) => Ok(true),
         Err(error) if error.is_not_found() => Ok(false),

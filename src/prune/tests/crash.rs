@@ -1,7 +1,8 @@
 //! A prune that dies, or is refused something, at each of its changes: the next one finishes it and nothing is lost.
 
 use super::world::{World, files, prune};
-use crate::prune::{MaxUnused, PruneOptions};
+use crate::progress::Silent;
+use crate::prune::{self, MaxUnused, PruneOptions};
 use crate::session::move_to_machine;
 use crate::store::faulty::{Fault, FaultyStore};
 use std::sync::Arc;
@@ -26,14 +27,35 @@ fn options() -> PruneOptions {
     PruneOptions::default().max_unused(MaxUnused::Share(0)).silent_after(Duration::ZERO)
 }
 
+/// Prunes, and says how many changes that took.
+fn change_count(world: &World) -> usize {
+    let counting = FaultyStore::counting(Arc::new(world.store.clone()));
+    prune(&world.client_on("owner", Arc::new(counting.clone())), &options()).unwrap();
+    counting.change_count()
+}
+
+/// A prune of a crowd once called packs damaged that another prune had deleted since it had chosen to repack them.
+#[test]
+fn overtaken_up_to_each_change_of_another_prune_a_prune_takes_nothing_that_is_gone_for_damaged() {
+    let world = world();
+    for at in 1..=change_count(&world.fork()) {
+        let fork = world.fork();
+        let owner = fork.client("owner");
+        let plan = prune::plan(&owner, &options(), &Silent).unwrap();
+        let store = FaultyStore::new(Arc::new(fork.store.clone()), at, Fault::CrashAfter);
+        let _ = prune(&fork.client_on("other", Arc::new(store)), &options());
+        let report = prune::run(&owner, plan, &options(), &Silent).unwrap_or_else(|error| panic!("at {at}: {error}"));
+        assert_eq!(report.damaged_count, 0, "at {at}: {:?}", report.notices);
+        fork.assert_whole();
+    }
+}
+
 #[test]
 fn killed_at_each_of_its_changes_a_prune_is_finished_by_the_next_and_nothing_is_lost() {
     let world = world();
-    let counted = world.fork();
-    let counting = FaultyStore::counting(Arc::new(counted.store.clone()));
-    prune(&counted.client_on("owner", Arc::new(counting.clone())), &options()).unwrap();
-    let expected = counted.pack_count();
-    let change_count = counting.change_count();
+    let finished = world.fork();
+    let change_count = change_count(&finished);
+    let expected = finished.pack_count();
     assert!(change_count > 10, "{change_count} changes");
     for at in 1..=change_count {
         for fault in Fault::ALL {
