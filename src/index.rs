@@ -32,7 +32,7 @@ pub use memory::MemoryIndex;
 pub use replaceable::{Rebuild, Replaceable};
 pub use rows::Extent;
 pub use scratch::{Scratch, open_scratch};
-pub use side::{SideRow, SideTable};
+pub use side::{SideClaim, SideRow, SideTable};
 pub use view::{Mode, MovedAside, View, ViewKind, open_apart, open_view};
 
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};

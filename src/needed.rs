@@ -51,11 +51,11 @@ pub trait Needed: Send + Sync {
     /// When the answer can't be read.
     fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()>;
 
-    /// How much of a pack is needed that the index listed when what is needed was found.
+    /// How much of a pack is needed; none for one that was not looked at, so that only its chunks can tell.
     ///
     /// # Errors
     /// When the answer can't be read.
-    fn pack_use(&self, pack: PackOrdinal) -> Result<PackUse>;
+    fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>>;
 }
 
 #[cfg(test)]

@@ -157,8 +157,7 @@ fn look(access: &Access, earlier: History, options: &PruneOptions, progress: &dy
     let survey = Survey::take(access, earlier, progress)?;
     let roots = Roots::of(&survey.history);
     progress.event(&Event::Phase("finding what is needed"));
-    let mut marks = Marks::default();
-    marks.cover(access, &roots, progress)?;
+    let marks = Marks::of(access, &roots, survey.generation.saturating_sub(1), progress)?;
     progress.event(&Event::Phase("measuring packs"));
     let used = measure::measure(access, &survey, &marks, progress)?;
     let candidates = survey.standing().filter(|(_, known)| !known.is_disputed).map(|(id, known)| {

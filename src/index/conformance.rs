@@ -290,6 +290,10 @@ pub(crate) fn a_side_table_keeps_its_rows_apart(index: &dyn Index) {
     table.scan(b"", &mut |key, _| keys.push(key.to_vec())).unwrap();
     assert_eq!(keys, [b"b9"]);
     assert_eq!(index.recall(b"b1").unwrap().unwrap(), b"elsewhere");
+    let claim = table.claim().unwrap();
+    assert!(table.claim().is_none(), "one holder at a time");
+    drop(claim);
+    assert!(table.claim().is_some());
 }
 
 pub(crate) fn ids_may_repeat_in_a_lookup(index: &dyn Index) {

@@ -15,17 +15,19 @@
 //! Until that is there its packs don't count; after a crash their numbers are never used again, and what rows stay
 //! behind disappear when the table is next rewritten.
 
+mod apply;
 mod bulk;
 mod keys;
 mod side;
 mod stale;
 
-use super::encoding::{decode_entry, decode_numbers, encode_entry, encode_numbers, for_each_extent, put_extent};
-use super::rocks::{Batch, Database, Merge, Role, Table};
+use super::encoding::{decode_entry, decode_numbers, encode_numbers, for_each_extent};
+use super::rocks::{Database, Merge, Role, Table};
+use super::side::SideClaims;
 use super::standing::{Ordinals, Standing};
 use super::{Bulk, Extent, Index, IndexError, PackEntry, PackOrdinal, SideTable, Totals};
 use crate::id::{ChunkId, PackId, RepositoryId, SegmentId};
-use crate::segment::{PackRow, SegmentReader};
+use crate::segment::SegmentReader;
 use crate::wire::WireError;
 use bulk::DiskBulk;
 use keys::{ENTRY_PREFIX, FORM_KEY, NEXT_KEY, SEGMENT_PREFIX, entry_key, pack_key, remembered_key, segment_key};
@@ -44,6 +46,7 @@ pub(super) struct DiskIndex {
     standing: RwLock<Standing>,
     /// Held by the one `apply` or `retract` at a time; tells whether there may be any.
     writing: Mutex<Writable>,
+    side_claims: SideClaims,
     /// How much memory sorting the rows of many segments may take while it lasts.
     bulk_bytes: usize,
     /// Let go after everything above: a lock, or a directory of its own.
@@ -82,7 +85,8 @@ impl DiskIndex {
         database.scan(Table::Packs, &[], &mut |_, _| Ok(()))?;
         stale.open(&standing);
         let (standing, writing) = (RwLock::new(standing), Mutex::new(writing));
-        Ok(Self { database, standing, writing, bulk_bytes: memory_bytes / 2, _kept: kept })
+        let side_claims = SideClaims::default();
+        Ok(Self { database, standing, writing, side_claims, bulk_bytes: memory_bytes / 2, _kept: kept })
     }
 
     fn standing(&self) -> RwLockReadGuard<'_, Standing> {
@@ -118,52 +122,6 @@ impl DiskIndex {
         let row = self.database.get(Table::Packs, &entry_key(number))?;
         let row = row.ok_or_else(|| self.malformed(&WireError::UnexpectedEnd { offset: 0 }))?;
         decode_entry(&row, segment).map_err(|error| self.malformed(&error))
-    }
-
-    /// The number of a pack: the one that it has and that counts, if all that is known of it agrees, or a new one.
-    fn number(
-        &self,
-        entry: &PackEntry,
-        counts: impl Fn(PackOrdinal) -> bool,
-        batch: &mut Batch<'_>,
-    ) -> Result<u32, IndexError> {
-        let mut numbers = self.all_numbers(&entry.id)?;
-        numbers.retain(|number| counts(PackOrdinal(*number)));
-        for number in &numbers {
-            if self.entry(*number, entry.segment)?.is_same(entry) {
-                return Ok(*number);
-            }
-        }
-        let number = {
-            let mut standing = self.standing_mut();
-            let number = standing.number()?;
-            standing.met(number, &entry.id);
-            number
-        };
-        numbers.push(number);
-        batch.put(Table::Packs, &entry_key(number), &encode_entry(entry));
-        batch.put(Table::Packs, &pack_key(&entry.id), &encode_numbers(&numbers));
-        Ok(number)
-    }
-
-    fn apply_pack(&self, segment: SegmentId, row: &PackRow, batch: &mut Batch<'_>) -> Result<u32, IndexError> {
-        let number = self.number(&PackEntry::of(segment, row), |ordinal| self.standing().counts(ordinal), batch)?;
-        let mut value = Vec::new();
-        for (chunk, place) in row.chunks() {
-            value.clear();
-            put_extent(&mut value, &Extent::new(PackOrdinal(number), place));
-            batch.merge(Table::Chunks, chunk.as_bytes(), &value);
-            if batch.bytes() >= BATCH_BYTES {
-                self.write_piece(batch)?;
-            }
-        }
-        Ok(number)
-    }
-
-    /// Writes a piece of a segment. The next number goes with it, so that those used in it are never given out again.
-    fn write_piece(&self, batch: &mut Batch<'_>) -> Result<(), IndexError> {
-        batch.put(Table::Meta, NEXT_KEY, &self.standing().next().to_le_bytes());
-        batch.write()
     }
 }
 

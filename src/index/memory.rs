@@ -3,6 +3,7 @@
 
 mod side;
 
+use super::side::SideClaims;
 use super::standing::{Ordinals, Standing};
 use super::{Bulk, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, SideTable, Totals};
 use crate::id::{ChunkId, PackId, SegmentId};
@@ -14,6 +15,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[derive(Debug, Default)]
 pub struct MemoryIndex {
     state: RwLock<State>,
+    side_claims: SideClaims,
 }
 
 #[derive(Debug, Default)]

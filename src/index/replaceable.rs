@@ -5,7 +5,9 @@
 //! it: the second's numbers are told apart by what both know of a pack. Which packs there are the first must therefore
 //! be able to say even when it is damaged; a view whose pack rows can't be read is not opened at all.
 
-use super::{Bulk, Extent, Index, IndexError, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideRow, SideTable, Totals};
+use super::{
+    Bulk, Extent, Index, IndexError, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideClaim, SideRow, SideTable, Totals,
+};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::SegmentReader;
 use std::collections::{BTreeSet, HashMap};
@@ -294,6 +296,10 @@ impl Index for Replaceable {
 }
 
 impl SideTable for Replaceable {
+    fn claim(&self) -> Option<SideClaim> {
+        self.side(|table| Ok(table.claim())).ok().flatten()
+    }
+
     fn get_sorted(&self, keys: &[&[u8]], each: &mut dyn FnMut(usize, &[u8])) -> Result<(), IndexError> {
         self.side(|table| table.get_sorted(keys, each))
     }

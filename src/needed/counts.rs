@@ -128,8 +128,8 @@ impl Needed for Counts {
         }
     }
 
-    fn pack_use(&self, pack: PackOrdinal) -> Result<PackUse> {
-        self.packs.get(pack).map_or_else(|| Err(unsound("it lacks a pack")), Ok)
+    fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
+        Ok(self.packs.get(pack))
     }
 }
 

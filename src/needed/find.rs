@@ -2,34 +2,54 @@
 
 use crate::access::Access;
 use crate::error::{ErrorKind, Result};
+use crate::id::ChunkId;
+use crate::index::{PackOrdinal, SideClaim};
 use crate::needed::counts::{Counts, build};
 use crate::needed::mark::mark;
-use crate::needed::{Needed, Roots};
+use crate::needed::{Needed, PackUse, Roots};
 use crate::progress::Progress;
 
 /// Finds what is needed for a prune generation: by the counts of the view, brought to these roots, while they can be
-/// trusted and little has changed; else by a full mark, from which the view gets new counts. `generation` is the number
-/// of the highest generation that is known, 0 when there is none.
+/// trusted and little has changed; else by a full mark, from which the view gets new counts. Nobody else in this process
+/// has the counts until the answer is dropped; who asks meanwhile gets a mark. `generation` is the number of the highest
+/// generation that is known, 0 when there is none.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`] when something that is needed is missing or can't be read; the message names a snapshot that
 /// needs it.
 pub fn find(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progress) -> Result<Box<dyn Needed>> {
+    let table = access.index.side_table()?;
+    let Some((table, claim)) = table.and_then(|table| Some((table, table.claim()?))) else {
+        return Ok(Box::new(mark(access, roots, progress)?));
+    };
     match counted(access, roots, generation, progress) {
-        Ok(Some(counts)) => return Ok(Box::new(counts)),
+        Ok(Some(counts)) => return Ok(Box::new(Claimed { counts, _claim: claim })),
         Ok(None) => {}
         // Nodes of a forgotten snapshot may be gone, and a mark says more of what is missing than counts can.
         Err(error) if error.kind() == ErrorKind::Damaged || is_view_lost(access)? => {}
         Err(error) => return Err(error),
     }
     let mark = mark(access, roots, progress)?;
-    if let Some(table) = access.index.side_table()? {
-        match build(access, table, &mark, roots, generation) {
-            Err(error) if !is_view_lost(access)? => return Err(error),
-            _ => {}
-        }
+    match build(access, table, &mark, roots, generation) {
+        Err(error) if !is_view_lost(access)? => Err(error),
+        _ => Ok(Box::new(mark)),
     }
-    Ok(Box::new(mark))
+}
+
+/// Counts that nobody else brings to other roots: a collector that still goes by them would miss what those roots lack.
+struct Claimed {
+    counts: Counts,
+    _claim: SideClaim,
+}
+
+impl Needed for Claimed {
+    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
+        self.counts.answer(ids, needed)
+    }
+
+    fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
+        self.counts.pack_use(pack)
+    }
 }
 
 fn counted(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progress) -> Result<Option<Counts>> {

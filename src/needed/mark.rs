@@ -37,8 +37,8 @@ impl Needed for Mark {
         self.ids.contains(ids, needed)
     }
 
-    fn pack_use(&self, pack: PackOrdinal) -> Result<PackUse> {
-        Ok(self.packs.get(&pack).copied().unwrap_or_default())
+    fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
+        Ok(Some(self.packs.get(&pack).copied().unwrap_or_default()))
     }
 }
 

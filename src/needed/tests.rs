@@ -141,7 +141,7 @@ fn assert_right(access: &Access, needed: &dyn Needed, expected: &BTreeSet<ChunkI
     let right: Vec<bool> = ids.iter().map(|id| expected.contains(id)).collect();
     assert_eq!(answers, right);
     for (pack, right) in uses(access, expected) {
-        let used = needed.pack_use(pack).unwrap();
+        let used = needed.pack_use(pack).unwrap().unwrap();
         assert_eq!((used.chunk_count, used.raw_bytes), (right.chunk_count, right.raw_bytes));
         assert!(used.copied_count >= right.copied_count);
     }
@@ -243,10 +243,26 @@ fn index_10_forgetting_one_snapshot_of_several_needs_no_mark() {
     assert_eq!(marked(&access), Some(3), "the counts were changed");
     assert_right(&access, &*needed, &plainly(&access, kept.nodes.keys().copied()));
     assert_eq!(check_counts(&access, &Silent).unwrap(), CountsCheck::Agree);
+    drop(needed);
     let only = roots_of(&history, |at| at == 2);
     find(&access, &only, 4, &Silent).unwrap();
     find(&access, &Roots::of(&history), 5, &Silent).unwrap();
     assert_eq!(marked(&access), Some(5), "where most has changed, a mark is cheaper");
+}
+
+#[test]
+fn index_14_who_asks_while_somebody_goes_by_the_counts_gets_a_mark() {
+    let house = House::with_snapshots();
+    let (access, history) = house.look();
+    let (all, kept) = (Roots::of(&history), roots_of(&history, |at| at != 1));
+    find(&access, &all, 0, &Silent).unwrap();
+    let first = find(&access, &all, 1, &Silent).unwrap();
+    let second = find(&access, &kept, 1, &Silent).unwrap();
+    assert_right(&access, &*first, &plainly(&access, all.nodes.keys().copied()));
+    assert_right(&access, &*second, &plainly(&access, kept.nodes.keys().copied()));
+    drop((first, second));
+    let third = find(&access, &kept, 1, &Silent).unwrap();
+    assert_right(&access, &*third, &plainly(&access, kept.nodes.keys().copied()));
 }
 
 #[test]

@@ -4,25 +4,33 @@ use crate::access::Access;
 use crate::error::Result;
 use crate::id::ChunkId;
 use crate::index::PackOrdinal;
-use crate::needed::{self, Mark, Needed, PackUse, Roots};
+use crate::needed::{self, Needed, PackUse, Roots};
 use crate::progress::Progress;
 
-/// Marks that add up. What was needed by roots that are forgotten meanwhile stays needed: slack until the next prune.
-#[derive(Default)]
+/// Answers that add up. What was needed by roots that are forgotten meanwhile stays needed: slack until the next prune.
 pub(super) struct Marks {
     followed: Roots,
-    found: Vec<Mark>,
+    found: Vec<Box<dyn Needed>>,
 }
 
 impl Marks {
-    /// Follows the roots that were not followed before.
+    /// Follows the first roots, as [`needed::find`] does.
     ///
     /// # Errors
     /// [`crate::error::ErrorKind::Damaged`] when something that is needed is missing or can't be read.
+    pub(super) fn of(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progress) -> Result<Self> {
+        let found = needed::find(access, roots, generation, progress)?;
+        Ok(Self { followed: roots.clone(), found: vec![found] })
+    }
+
+    /// Follows the roots that came meanwhile, by a mark of their own: the counts stay what was answered from.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
     pub(super) fn cover(&mut self, access: &Access, roots: &Roots, progress: &dyn Progress) -> Result<()> {
         let new = roots.beyond(&self.followed);
         if !new.is_empty() {
-            self.found.push(needed::mark(access, &new, progress)?);
+            self.found.push(Box::new(needed::mark(access, &new, progress)?));
         }
         self.followed = std::mem::take(&mut self.followed).with(new);
         Ok(())
@@ -43,8 +51,7 @@ impl Marks {
     /// How much of a pack is needed; none when that can't be told without looking at each of its chunks.
     pub(super) fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
         match self.found.as_slice() {
-            [] => Ok(Some(PackUse::default())),
-            [one] => one.pack_use(pack).map(|used| Some(used).filter(|used| used.copied_count == 0)),
+            [one] => Ok(one.pack_use(pack)?.filter(|used| used.copied_count == 0)),
             _ => Ok(None),
         }
     }

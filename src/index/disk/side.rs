@@ -2,10 +2,14 @@
 
 use super::super::IndexError;
 use super::super::rocks::Table;
-use super::super::side::{SideRow, SideTable};
+use super::super::side::{SideClaim, SideRow, SideTable};
 use super::DiskIndex;
 
 impl SideTable for DiskIndex {
+    fn claim(&self) -> Option<SideClaim> {
+        self.side_claims.claim()
+    }
+
     fn get_sorted(&self, keys: &[&[u8]], each: &mut dyn FnMut(usize, &[u8])) -> Result<(), IndexError> {
         self.database.get_sorted(Table::Side, keys, &mut |position, value| {
             each(position, value);

@@ -1,10 +1,14 @@
 //! The rows that a room above keeps.
 
 use super::super::IndexError;
-use super::super::side::{SideRow, SideTable};
+use super::super::side::{SideClaim, SideRow, SideTable};
 use super::MemoryIndex;
 
 impl SideTable for MemoryIndex {
+    fn claim(&self) -> Option<SideClaim> {
+        self.side_claims.claim()
+    }
+
     fn get_sorted(&self, keys: &[&[u8]], each: &mut dyn FnMut(usize, &[u8])) -> Result<(), IndexError> {
         let state = self.read();
         for (position, key) in keys.iter().enumerate() {

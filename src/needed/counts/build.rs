@@ -25,7 +25,10 @@ pub(in crate::needed) fn build(
     })?;
     let mut numbers = Vec::new();
     access.index.for_each_pack(&mut |pack, _| numbers.push(pack))?;
-    let pack_row = |pack: PackOrdinal| Ok((rows::pack_key(pack), Some(rows::encode_pack(&mark.pack_use(pack)?))));
+    let pack_row = |pack: PackOrdinal| {
+        let used = mark.pack_use(pack)?.unwrap_or_default();
+        Ok((rows::pack_key(pack), Some(rows::encode_pack(&used))))
+    };
     table.write(&numbers.into_iter().map(pack_row).collect::<Result<Vec<_>>>()?)?;
     let root_row =
         |(root, named_by): (&_, &crate::id::SnapshotId)| (rows::root_key(root), Some(named_by.as_bytes().to_vec()));

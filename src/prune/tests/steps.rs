@@ -50,6 +50,28 @@ fn a_prune_deletes_what_only_forgotten_snapshots_needed_and_keeps_the_rest() {
 }
 
 #[test]
+fn a_prune_in_a_view_that_was_counted_reads_only_what_was_forgotten() {
+    let world = World::new();
+    let gone = world.back_up("a", &files(0..6, 40_000));
+    let others = objects(&world.store);
+    world.back_up("b", &files(6..12, 40_000));
+    let kept: Vec<_> = objects(&world.store)
+        .into_iter()
+        .filter(|(name, _)| name.folder() == Folder::Packs && !others.contains_key(name))
+        .collect();
+    world.back_up("c", &files(12..18, 40_000));
+    world.prune();
+    world.forget(gone);
+    for (pack, mut bytes) in kept {
+        bytes.iter_mut().for_each(|byte| *byte ^= 1);
+        world.store.overwrite(pack, &bytes);
+    }
+    let anew = prune(&world.client("owner"), &PruneOptions::default()).unwrap_err();
+    assert_eq!(anew.kind(), ErrorKind::Damaged, "a full mark reads what is kept");
+    assert_eq!(world.prune().deleted.pack_count, 2, "the content and the manifest of what was forgotten");
+}
+
+#[test]
 fn everything_forgotten_leaves_no_pack() {
     let world = World::new();
     for number in 0..3 {

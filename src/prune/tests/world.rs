@@ -23,7 +23,7 @@ use crate::wire::{Blob, List};
 use crossbeam_channel::unbounded;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a snapshot holds: names and contents, each content one chunk.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) keys: Keys,
     pub(super) store: MemoryStore,
     directory: tempfile::TempDir,
+    /// Keeps its view, so that each prune goes by the counts that the one before left.
+    collector: OnceLock<Access>,
 }
 
 impl World {
@@ -40,7 +42,7 @@ impl World {
         let memory = Path::new("/dev/shm");
         let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let directory = directory.unwrap();
-        Self { keys: keys(), store: MemoryStore::new(), directory }
+        Self { keys: keys(), store: MemoryStore::new(), directory, collector: OnceLock::new() }
     }
 
     /// Another repository with the same contents, to be treated otherwise.
@@ -75,7 +77,7 @@ impl World {
     }
 
     pub(super) fn prune(&self) -> PruneReport {
-        prune(&self.client("owner"), &PruneOptions::default()).unwrap()
+        prune(self.collector.get_or_init(|| self.client("owner")), &PruneOptions::default()).unwrap()
     }
 
     pub(super) fn pack_count(&self) -> usize {
