@@ -80,7 +80,7 @@ pub use key::{KdfCost, Unlock, format_key_file, parse_key_file};
 pub use manifest::{Body, Entry, Key, Kind};
 pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
 pub use progress::{Event, Progress, Silent};
-pub use prune::{Amount, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
+pub use prune::{Amount, Forecast, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restore::{Below, Choice, RestoreOptions, RestoreProblem, RestoreProblemKind, RestoreReport};
 pub use scrub::{ScrubDamage, ScrubOptions, ScrubReport};

@@ -8,6 +8,7 @@
 
 mod choose;
 mod compact;
+mod forecast;
 mod generation;
 mod keep;
 mod marks;
@@ -18,6 +19,7 @@ mod run;
 mod survey;
 mod waits;
 
+pub use forecast::{Forecast, forecast};
 pub use options::{Amount, MaxUnused, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
 
 use crate::access::Access;

@@ -3,7 +3,7 @@
 use crate::id::{NodeId, SnapshotId};
 use crate::outcome::{Outcome, OutcomeKind};
 use crate::record::RecordKind;
-use crate::session::{self, History};
+use crate::session::{self, History, Snapshot};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Everything from which what is needed can be reached.
@@ -19,8 +19,14 @@ pub struct Roots {
 impl Roots {
     /// Finds what is live.
     pub fn of(history: &History) -> Self {
+        Self::without(history, &BTreeSet::new())
+    }
+
+    /// Finds what would be live if these snapshots were forgotten as well.
+    pub fn without(history: &History, forgotten: &BTreeSet<SnapshotId>) -> Self {
         let mut roots = Self::default();
-        for snapshot in session::all(history).iter().filter(|snapshot| !snapshot.forgotten) {
+        let is_live = |snapshot: &&Snapshot| !snapshot.forgotten && !forgotten.contains(&snapshot.id);
+        for snapshot in session::all(history).iter().filter(is_live) {
             roots.live.insert(snapshot.id);
             for component in &snapshot.components {
                 roots.add(snapshot.id, component.manifest.into_iter().chain(component.stat));

@@ -6,6 +6,7 @@ use crate::forget::{self, Client, ForgetPlan, ForgetReport, PinReport, Retention
 use crate::id::{SessionId, SnapshotId};
 use crate::outcome::StatementKind;
 use crate::progress::Progress;
+use crate::prune::{self, Forecast};
 use crate::session::{self, AbortOutcome, SessionSpec, Snapshot, UndecidedSession, Writer};
 
 impl Repository {
@@ -23,6 +24,15 @@ impl Repository {
     /// [`ErrorKind::Pinned`] when one of them is pinned.
     pub fn plan_forget_snapshots(&self, snapshots: Vec<Snapshot>) -> Result<ForgetPlan> {
         forget::by_name(snapshots, session::now_ns())
+    }
+
+    /// Works out what a prune could free once a plan is carried out. Nothing is changed. Reads the manifests of all
+    /// snapshots, unless a prune counted here before and the repository was opened for writing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when something that a snapshot needs is missing; or when the store can't be read.
+    pub fn forecast(&self, plan: &ForgetPlan, progress: &dyn Progress) -> Result<Forecast> {
+        prune::forecast(&self.access, &plan.goes().map(|snapshot| snapshot.id).collect(), progress)
     }
 
     /// Forgets what a plan says. Nothing is deleted: until a prune has collected what only these snapshots needed,

@@ -31,7 +31,15 @@ fn text(value: &serde_json::Value, field: &str) -> String {
 fn a_policy_is_shown_then_done_then_undone() {
     let (world, ids) = world_of_days(&["2026-01-01", "2026-01-02", "2026-01-03"]);
     let rehearsed = world.run(["forget", "--keep-daily", "1", "-n"]).succeeded();
-    for part in ["host h; paths ", "stays", "goes", "daily snapshot", "beyond 1 daily", "nothing was forgotten"] {
+    for part in [
+        "host h; paths ",
+        "stays",
+        "goes",
+        "daily snapshot",
+        "beyond 1 daily",
+        "could then free",
+        "nothing was forgotten",
+    ] {
         assert!(rehearsed.out.contains(part), "{part}: {}", rehearsed.out);
     }
     assert_eq!(listed(&world, &[]).len(), 3);
@@ -57,6 +65,11 @@ fn programs_read_groups_with_what_stays_and_why() {
     assert_eq!(group["reasons"][0]["matches"], serde_json::json!(["daily snapshot"]));
     assert_eq!(group["reasons"][0]["snapshot"]["id"], ids[1]);
     assert_eq!(group["removals"][0], serde_json::json!({"id": ids[0], "causes": ["beyond 1 daily"]}));
+    let forecast = world.run(["forget", "--json", "-d", "1", "-n"]).succeeded().only("forecast");
+    assert_eq!(forecast["unused_bytes"], 0);
+    let freed_bytes = forecast["freed_bytes"].as_u64().unwrap();
+    let freed = world.run(["forget", "--json", "-d", "1", "--prune"]).succeeded().only("summary");
+    assert!(freed_bytes > 0 && freed_bytes <= freed["bytes_deleted"].as_u64().unwrap(), "{freed_bytes}: {freed}");
 }
 
 #[test]

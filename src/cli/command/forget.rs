@@ -8,8 +8,8 @@ use crate::cli::render::retention;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
 use holdall::{
-    AcceptRollback, ForgetPlan, ForgetReport, KeepCount, Period, Repository, RetentionOptions, RetentionPolicy,
-    SnapshotId,
+    AcceptRollback, Forecast, ForgetPlan, ForgetReport, KeepCount, Period, Repository, RetentionOptions,
+    RetentionPolicy, SnapshotId,
 };
 
 pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failure> {
@@ -23,6 +23,11 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<
     match access {
         Access::Read => {
             context.renderer.print(&retention::plan_text(&plan));
+            if plan.goes().next().is_some() {
+                let forecast = forecast(context, &repository, &plan)?;
+                context.renderer.print(&retention::forecast_text(forecast));
+                context.renderer.json(&retention::forecast(forecast));
+            }
             context.renderer.print("nothing was forgotten\n");
             Ok(exit::DONE)
         }
@@ -34,6 +39,14 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<
             if arguments.prune && code == exit::DONE { super::prune::run_as_usual(context) } else { Ok(code) }
         }
     }
+}
+
+fn forecast(context: &Context<'_>, repository: &Repository, plan: &ForgetPlan) -> Result<Forecast, Failure> {
+    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let display = Display::of_a_check(context.renderer, stop.clone());
+    let forecast = repository.forecast(plan, &display);
+    drop(display);
+    forecast.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))
 }
 
 fn plan(repository: &Repository, arguments: &ForgetArguments) -> Result<ForgetPlan, Failure> {

@@ -4,7 +4,8 @@ use super::json::{self, moment};
 use super::snapshot::as_json;
 use super::text::{self, Align};
 use holdall::{
-    Fate, ForgetPlan, Goes, GroupKey, GroupPlan, Period, PinReport, PlacesLeft, SnapshotId, Stays, UndoReport, Verdict,
+    Fate, Forecast, ForgetPlan, Goes, GroupKey, GroupPlan, Period, PinReport, PlacesLeft, SnapshotId, Stays,
+    UndoReport, Verdict,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -33,6 +34,14 @@ struct Reason {
 struct Removal {
     id: String,
     causes: Vec<String>,
+}
+
+/// What forgetting would free.
+#[derive(Debug, Serialize)]
+pub(crate) struct ForecastLine {
+    message_type: &'static str,
+    freed_bytes: u64,
+    unused_bytes: u64,
 }
 
 /// What an undo did.
@@ -95,6 +104,21 @@ fn group(plan: &GroupPlan) -> Group {
 
 fn counters(left: &PlacesLeft) -> BTreeMap<&'static str, u32> {
     left.0.iter().filter(|(_, left)| *left > 0).map(|(period, left)| (period_name(*period), *left)).collect()
+}
+
+/// What would be freed.
+pub(crate) fn forecast_text(forecast: Forecast) -> String {
+    let already = match forecast.unused_bytes {
+        0 => String::new(),
+        bytes => format!("; {} more is unused already", text::bytes(bytes)),
+    };
+    format!("a prune could then free {}{already}\n", text::bytes(forecast.freed_bytes))
+}
+
+/// What would be freed, for programs.
+pub(crate) const fn forecast(forecast: Forecast) -> ForecastLine {
+    let Forecast { freed_bytes, unused_bytes } = forecast;
+    ForecastLine { message_type: "forecast", freed_bytes, unused_bytes }
 }
 
 /// What an undo did, for programs.

@@ -2,9 +2,9 @@
 
 use super::world::{Inherit, World, back_up, files, objects, prune};
 use crate::error::ErrorKind;
-use crate::id::SessionId;
+use crate::id::{SessionId, SnapshotId};
 use crate::progress::Silent;
-use crate::prune::{self, MaxUnused, PruneOptions};
+use crate::prune::{self, Forecast, MaxUnused, PruneOptions};
 use crate::session::{self, History, Stage, Writer};
 use crate::session_record::SessionKind;
 use crate::store::{Folder, ObjectName, Store};
@@ -69,6 +69,28 @@ fn a_prune_in_a_view_that_was_counted_reads_only_what_was_forgotten() {
     let anew = prune(&world.client("owner"), &PruneOptions::default()).unwrap_err();
     assert_eq!(anew.kind(), ErrorKind::Damaged, "a full mark reads what is kept");
     assert_eq!(world.prune().deleted.pack_count, 2, "the content and the manifest of what was forgotten");
+}
+
+#[test]
+fn what_would_be_freed_is_what_a_prune_then_frees() {
+    let world = World::new();
+    let apart = world.back_up("a", &files(0..6, 40_000));
+    let shared = world.back_up("b", &files(6..12, 40_000));
+    world.back_up("c", &files(9..15, 40_000));
+    let forecast = |forgetting: &[SnapshotId]| {
+        let forgetting = forgetting.iter().copied().collect();
+        prune::forecast(&world.client("owner"), &forgetting, &Silent).unwrap()
+    };
+    assert_eq!(forecast(&[]), Forecast::default());
+    let (one, both) = (forecast(&[apart]), forecast(&[apart, shared]));
+    let part_bytes = both.freed_bytes - one.freed_bytes;
+    assert!((3 * 40_000..4 * 40_000).contains(&part_bytes), "three of six contents and a manifest: {part_bytes}");
+    world.forget(apart);
+    assert_eq!(forecast(&[]), Forecast { freed_bytes: 0, unused_bytes: one.freed_bytes });
+    let again = forecast(&[apart, shared]);
+    assert_eq!(again, Forecast { freed_bytes: part_bytes, unused_bytes: one.freed_bytes });
+    assert_eq!(world.prune().deleted.bytes, one.freed_bytes);
+    assert_eq!(forecast(&[shared]), Forecast { freed_bytes: part_bytes, unused_bytes: 0 });
 }
 
 #[test]
