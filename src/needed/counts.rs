@@ -131,6 +131,17 @@ impl Needed for Counts {
     fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
         Ok(self.packs.get(pack))
     }
+
+    fn measured_bytes(&self, pack: PackOrdinal) -> Option<u64> {
+        self.packs.measured_bytes(pack)
+    }
+
+    fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) -> Result<()> {
+        match self.access.index.side_table()? {
+            Some(table) => Ok(table.write(&self.packs.measured_rows(measured))?),
+            None => Ok(()),
+        }
+    }
 }
 
 fn table(access: &Access) -> Result<&dyn SideTable> {

@@ -30,7 +30,8 @@ pub fn find(access: &Access, roots: &Roots, generation: u64, progress: &dyn Prog
         Err(error) => return Err(error),
     }
     let mark = mark(access, roots, progress)?;
-    match build(access, table, &mark, roots, generation) {
+    match build(access, table, &mark, roots, generation).and_then(|()| Counts::trusted(access, generation)) {
+        Ok(Some(counts)) => Ok(Box::new(Claimed { counts, _claim: claim })),
         Err(error) if !is_view_lost(access)? => Err(error),
         _ => Ok(Box::new(mark)),
     }
@@ -49,6 +50,14 @@ impl Needed for Claimed {
 
     fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
         self.counts.pack_use(pack)
+    }
+
+    fn measured_bytes(&self, pack: PackOrdinal) -> Option<u64> {
+        self.counts.measured_bytes(pack)
+    }
+
+    fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) -> Result<()> {
+        self.counts.keep_measured(measured)
     }
 }
 

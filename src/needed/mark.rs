@@ -40,6 +40,14 @@ impl Needed for Mark {
     fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
         Ok(Some(self.packs.get(&pack).copied().unwrap_or_default()))
     }
+
+    fn measured_bytes(&self, _: PackOrdinal) -> Option<u64> {
+        None
+    }
+
+    fn keep_measured(&self, _: &[(PackOrdinal, u64)]) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Finds everything that is needed. Time: every distinct node is read once. Memory: half of what the operation may use,

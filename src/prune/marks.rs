@@ -55,4 +55,20 @@ impl Marks {
             _ => Ok(None),
         }
     }
+
+    /// What an earlier prune measured of a pack whose use has not changed since.
+    pub(super) fn measured_bytes(&self, pack: PackOrdinal) -> Option<u64> {
+        match self.found.as_slice() {
+            [one] => one.measured_bytes(pack),
+            _ => None,
+        }
+    }
+
+    /// Keeps what was measured for the next prune.
+    pub(super) fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) -> Result<()> {
+        match self.found.as_slice() {
+            [one] => one.keep_measured(measured),
+            _ => Ok(()),
+        }
+    }
 }

@@ -21,7 +21,8 @@ pub(super) struct Used {
     pub(super) bytes: u64,
 }
 
-/// Measures every pack that stands. Costs a look at the rows of the packs that are used in part.
+/// Measures every pack that stands. Costs a look at the rows of the packs that are used in part, but for those that a
+/// prune measured in this view and whose use has not changed since: they are most of them, night after night.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`] when no pack holds a needed chunk: what would be deleted may be all that is left of it.
@@ -40,21 +41,37 @@ pub(super) fn measure(
             Some(all) if all.chunk_count == known.chunk_count && known.is_present => {
                 used.insert(*id, Used { chunk_count: all.chunk_count, bytes: known.bytes });
             }
-            _ => drop(open.insert(*id)),
+            part => match part.and_then(|part| Some((part, marks.measured_bytes(known.ordinal)?))) {
+                Some((PackUse { chunk_count, .. }, bytes)) if is_standing(survey, id, known) && !known.is_disputed => {
+                    used.insert(*id, Used { chunk_count, bytes });
+                }
+                _ => _ = open.insert(*id),
+            },
         }
     }
+    let mut measured = Vec::new();
     for_each_row(access, survey, &open, &mut |row, known| {
         if progress.stopped() {
             return Err(interrupted());
         }
         let pack = row.facts().pack;
-        if !known.is_present || survey.condemned.contains(&pack) {
+        if !is_standing(survey, &pack, known) {
             return measuring.require_other_copies(row);
         }
-        used.insert(pack, measuring.used(row, known)?);
+        let of_pack = measuring.used(row, known)?;
+        // Where there are copies elsewhere, which one counts depends on other packs than this.
+        if !known.is_disputed && marks.pack_use(known.ordinal)?.is_some() {
+            measured.push((known.ordinal, of_pack.bytes));
+        }
+        used.insert(pack, of_pack);
         Ok(())
     })?;
+    marks.keep_measured(&measured)?;
     Ok(used)
+}
+
+fn is_standing(survey: &Survey, id: &PackId, known: &Known) -> bool {
+    known.is_present && !survey.condemned.contains(id)
 }
 
 struct Measuring<'a> {

@@ -27,7 +27,7 @@ pub(in crate::needed) fn build(
     access.index.for_each_pack(&mut |pack, _| numbers.push(pack))?;
     let pack_row = |pack: PackOrdinal| {
         let used = mark.pack_use(pack)?.unwrap_or_default();
-        Ok((rows::pack_key(pack), Some(rows::encode_pack(&used))))
+        Ok((rows::pack_key(pack), Some(rows::encode_pack(&used, None))))
     };
     table.write(&numbers.into_iter().map(pack_row).collect::<Result<Vec<_>>>()?)?;
     let root_row =

@@ -17,22 +17,39 @@ const LOOKUP_IDS: usize = 1024;
 /// The use of every pack that was met. Memory: a hundred bytes a pack.
 pub(super) struct Packs {
     uses: BTreeMap<PackOrdinal, PackUse>,
+    /// What a collector measured of packs whose use has not changed since.
+    measured: BTreeMap<PackOrdinal, u64>,
     changed: BTreeSet<PackOrdinal>,
 }
 
 impl Packs {
     /// What the view keeps; none when a row is malformed.
     pub(super) fn load(table: &dyn SideTable) -> Result<Option<Self>, IndexError> {
-        let mut uses = Some(BTreeMap::new());
+        let (mut uses, mut measured) = (Some(BTreeMap::new()), BTreeMap::new());
         table.scan(rows::PACK_PREFIX, &mut |key, row| match (rows::decode_pack(key, row), &mut uses) {
-            (Ok((pack, used)), Some(uses)) => _ = uses.insert(pack, used),
+            (Ok((pack, used, bytes)), Some(uses)) => {
+                uses.insert(pack, used);
+                measured.extend(bytes.map(|bytes| (pack, bytes)));
+            }
             _ => uses = None,
         })?;
-        Ok(uses.map(|uses| Self { uses, changed: BTreeSet::new() }))
+        Ok(uses.map(|uses| Self { uses, measured, changed: BTreeSet::new() }))
     }
 
     pub(super) fn get(&self, pack: PackOrdinal) -> Option<PackUse> {
         self.uses.get(&pack).copied()
+    }
+
+    pub(super) fn measured_bytes(&self, pack: PackOrdinal) -> Option<u64> {
+        self.measured.get(&pack).copied()
+    }
+
+    /// The rows with what was measured now.
+    pub(super) fn measured_rows(&self, measured: &[(PackOrdinal, u64)]) -> Vec<SideRow> {
+        let row = |(pack, bytes): &(PackOrdinal, u64)| {
+            Some((rows::pack_key(*pack), Some(rows::encode_pack(self.uses.get(pack)?, Some(*bytes)))))
+        };
+        measured.iter().filter_map(row).collect()
     }
 
     /// Whether the view lists exactly the packs that were met.
@@ -116,7 +133,9 @@ impl Packs {
     /// The rows that changed since they were last asked for.
     pub(super) fn changed_rows(&mut self) -> Vec<SideRow> {
         let changed = std::mem::take(&mut self.changed);
-        changed.iter().map(|pack| (rows::pack_key(*pack), self.uses.get(pack).map(rows::encode_pack))).collect()
+        changed.iter().for_each(|pack| _ = self.measured.remove(pack));
+        let row = |pack: &PackOrdinal| self.uses.get(pack).map(|used| rows::encode_pack(used, None));
+        changed.iter().map(|pack| (rows::pack_key(*pack), row(pack))).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 //! 's'                        -> how far they can be trusted, and the generation of the last full mark
 //! 'r' root                   -> an outcome that names it: what is counted
 //! 'c' id of a chunk or node  -> how many distinct nodes and roots name it, never 0
-//! 'p' pack number            -> how much of the pack is needed
+//! 'p' pack number            -> how much of the pack is needed; one more than the bytes that this was measured to be, or 0
 //! ```
 
 use crate::id::{ChunkId, NodeId, SnapshotId};
@@ -82,20 +82,22 @@ pub(super) fn pack_key(pack: PackOrdinal) -> Vec<u8> {
     [PACK_PREFIX, &pack.0.to_be_bytes()].concat()
 }
 
-pub(super) fn encode_pack(used: &PackUse) -> Vec<u8> {
-    let mut out = Vec::with_capacity(12);
-    [used.chunk_count, used.raw_bytes, used.copied_count].into_iter().for_each(|field| out.put_varint(field));
+pub(super) fn encode_pack(used: &PackUse, measured_bytes: Option<u64>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16);
+    let measured = measured_bytes.map_or(0, |bytes| bytes.saturating_add(1));
+    [used.chunk_count, used.raw_bytes, used.copied_count, measured].into_iter().for_each(|field| out.put_varint(field));
     out
 }
 
-pub(super) fn decode_pack(key: &[u8], row: &[u8]) -> Result<(PackOrdinal, PackUse), WireError> {
+pub(super) fn decode_pack(key: &[u8], row: &[u8]) -> Result<(PackOrdinal, PackUse, Option<u64>), WireError> {
     let mut input = Reader::new(key);
     input.bytes(PACK_PREFIX.len())?;
     let number = u32::from_be_bytes(input.array()?);
     input.finish()?;
     let mut input = Reader::new(row);
     let used = PackUse { chunk_count: input.varint()?, raw_bytes: input.varint()?, copied_count: input.varint()? };
-    input.finish().map(|()| (PackOrdinal(number), used))
+    let measured_bytes = input.varint()?.checked_sub(1);
+    input.finish().map(|()| (PackOrdinal(number), used, measured_bytes))
 }
 
 #[cfg(test)]
@@ -105,10 +107,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_read_back(number: u32, fields: [u64; 3]) {
+        fn rows_read_back(number: u32, fields: [u64; 3], measured in prop::option::of(0..u64::MAX)) {
             let [chunk_count, raw_bytes, copied_count] = fields;
             let (pack, used) = (PackOrdinal(number), PackUse { chunk_count, raw_bytes, copied_count });
-            prop_assert_eq!(decode_pack(&pack_key(pack), &encode_pack(&used)), Ok((pack, used)));
+            prop_assert_eq!(decode_pack(&pack_key(pack), &encode_pack(&used, measured)), Ok((pack, used, measured)));
             prop_assert_eq!(decode_count(&encode_count(chunk_count)), Ok(chunk_count));
             for state in [State::Changing, State::Settled { marked: raw_bytes }] {
                 prop_assert_eq!(State::decode(&state.encode()), state);

@@ -1,6 +1,7 @@
 //! One prune at a time, and what it leaves to the next.
 
 use super::world::{Inherit, World, back_up, files, objects, prune};
+use crate::access::Access;
 use crate::error::ErrorKind;
 use crate::id::{SessionId, SnapshotId};
 use crate::progress::Silent;
@@ -69,6 +70,25 @@ fn a_prune_in_a_view_that_was_counted_reads_only_what_was_forgotten() {
     let anew = prune(&world.client("owner"), &PruneOptions::default()).unwrap_err();
     assert_eq!(anew.kind(), ErrorKind::Damaged, "a full mark reads what is kept");
     assert_eq!(world.prune().deleted.pack_count, 2, "the content and the manifest of what was forgotten");
+}
+
+#[test]
+fn what_was_counted_and_measured_before_leads_to_the_plan_of_a_view_that_is_new() {
+    let world = World::new();
+    let options = PruneOptions::default().max_unused(MaxUnused::Unlimited);
+    let plan = |access: &Access| prune::plan(access, &options, &Silent).unwrap().summary().clone();
+    let mut snapshots = Vec::new();
+    for night in 0..12 {
+        snapshots.push(world.back_up("a", &files(night * 2..night * 2 + 9, 30_000)));
+        if night % 3 == 2 {
+            world.forget(snapshots.remove(snapshots.len() / 2));
+            prune(world.collector(), &options).unwrap();
+        }
+        let (kept, new) = (plan(world.collector()), plan(&world.client("owner")));
+        assert_eq!(kept, new, "night {night}");
+        assert_eq!(plan(world.collector()), new, "night {night}, once more");
+    }
+    assert!(plan(world.collector()).slack_bytes > 0, "some packs are used in part");
 }
 
 #[test]

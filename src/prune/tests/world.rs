@@ -77,7 +77,11 @@ impl World {
     }
 
     pub(super) fn prune(&self) -> PruneReport {
-        prune(self.collector.get_or_init(|| self.client("owner")), &PruneOptions::default()).unwrap()
+        prune(self.collector(), &PruneOptions::default()).unwrap()
+    }
+
+    pub(super) fn collector(&self) -> &Access {
+        self.collector.get_or_init(|| self.client("owner"))
     }
 
     pub(super) fn pack_count(&self) -> usize {
