@@ -79,7 +79,7 @@ fn what_was_counted_and_measured_before_leads_to_the_plan_of_a_view_that_is_new(
     let plan = |access: &Access| prune::plan(access, &options, &Silent).unwrap().summary().clone();
     let mut snapshots = Vec::new();
     for night in 0..12 {
-        snapshots.push(world.back_up("a", &files(night * 2..night * 2 + 9, 30_000)));
+        snapshots.push(world.back_up("a", &files(night * 6..night * 6 + 9, 30_000)));
         if night % 3 == 2 {
             world.forget(snapshots.remove(snapshots.len() / 2));
             prune(world.collector(), &options).unwrap();
