@@ -229,7 +229,9 @@ class Bench:
 
     def results(self):
         """Everything that was measured, and on what."""
-        measured = [m for m in self.measurements() if "spoilt" not in m]
+        # Where the cache lies is nobody's business.
+        named = lambda words: [word.replace(str(self.options.cache), "CACHE") for word in words]
+        measured = [{**m, "command": named(m["command"])} for m in self.measurements() if "spoilt" not in m]
         names = [name for name in TOOLS if any(m["tool"] == name for m in measured)]
         tools = {name: {"version": self.tool(name).version(), "settings": TOOLS[name].settings} for name in names}
         return {"holdall": {"commit": (self.folder / "commit").read_text(), "sha256": self.digest},

@@ -1,5 +1,6 @@
 """Tables of medians and ratios, and the plot, from raw results."""
 
+import collections
 import json
 import statistics
 from pathlib import Path
@@ -55,7 +56,10 @@ class Medians:
         return max(values) if figure == "peak_bytes" else statistics.median(values)
 
     def rounds(self, corpus):
-        return len({m["round"] for m in self.measurements if m["corpus"] == corpus})
+        """How many values each median has: "5", or "2 to 5" after a run that was not finished or left a tool out."""
+        counts = collections.Counter((m["tool"], m["measure"]) for m in self.measurements if m["corpus"] == corpus)
+        least, most = min(counts.values()), max(counts.values())
+        return str(most) if least == most else f"{least} to {most}"
 
 
 def shown(value, figure):
