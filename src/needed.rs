@@ -60,11 +60,8 @@ pub trait Needed: Send + Sync {
     /// What [`Self::keep_measured`] was told of a pack whose use has not changed since.
     fn measured_bytes(&self, pack: PackOrdinal) -> Option<u64>;
 
-    /// Keeps how many bytes of some packs are needed, for the next that asks here; or does nothing.
-    ///
-    /// # Errors
-    /// When the view can't be written.
-    fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) -> Result<()>;
+    /// Keeps how many bytes of some packs are needed, for the next that asks here, if there is a place for it.
+    fn keep_measured(&self, measured: &[(PackOrdinal, u64)]);
 }
 
 #[cfg(test)]

@@ -136,10 +136,10 @@ impl Needed for Counts {
         self.packs.measured_bytes(pack)
     }
 
-    fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) -> Result<()> {
-        match self.access.index.side_table()? {
-            Some(table) => Ok(table.write(&self.packs.measured_rows(measured))?),
-            None => Ok(()),
+    fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) {
+        if let Ok(Some(table)) = self.access.index.side_table() {
+            // What is lost is measured again.
+            let _ = table.write(&self.packs.measured_rows(measured));
         }
     }
 }

@@ -24,16 +24,16 @@ pub fn find(access: &Access, roots: &Roots, generation: u64, progress: &dyn Prog
     };
     match counted(access, roots, generation, progress) {
         Ok(Some(counts)) => return Ok(Box::new(Claimed { counts, _claim: claim })),
-        Ok(None) => {}
-        // Nodes of a forgotten snapshot may be gone, and a mark says more of what is missing than counts can.
-        Err(error) if error.kind() == ErrorKind::Damaged || is_view_lost(access)? => {}
-        Err(error) => return Err(error),
+        Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+        // Nodes of a forgotten snapshot may be gone, the view damaged, its disc full. A mark does without all of them, and
+        // says more of what is missing than counts can.
+        Ok(None) | Err(_) => {}
     }
     let mark = mark(access, roots, progress)?;
     match build(access, table, &mark, roots, generation).and_then(|()| Counts::trusted(access, generation)) {
         Ok(Some(counts)) => Ok(Box::new(Claimed { counts, _claim: claim })),
-        Err(error) if !is_view_lost(access)? => Err(error),
-        _ => Ok(Box::new(mark)),
+        // A view that can't keep counts stops nobody.
+        Ok(None) | Err(_) => Ok(Box::new(mark)),
     }
 }
 
@@ -56,8 +56,8 @@ impl Needed for Claimed {
         self.counts.measured_bytes(pack)
     }
 
-    fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) -> Result<()> {
-        self.counts.keep_measured(measured)
+    fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) {
+        self.counts.keep_measured(measured);
     }
 }
 
@@ -66,9 +66,4 @@ fn counted(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progr
         return Ok(None);
     };
     counts.bring_to(roots, progress).map(|()| Some(counts))
-}
-
-/// Whether the view that held the counts is out of use, since it was found damaged.
-fn is_view_lost(access: &Access) -> Result<bool> {
-    Ok(access.index.side_table()?.is_none())
 }

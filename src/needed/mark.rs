@@ -45,9 +45,7 @@ impl Needed for Mark {
         None
     }
 
-    fn keep_measured(&self, _: &[(PackOrdinal, u64)]) -> Result<()> {
-        Ok(())
-    }
+    fn keep_measured(&self, _: &[(PackOrdinal, u64)]) {}
 }
 
 /// Finds everything that is needed. Time: every distinct node is read once. Memory: half of what the operation may use,

@@ -65,10 +65,9 @@ impl Marks {
     }
 
     /// Keeps what was measured for the next prune.
-    pub(super) fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) -> Result<()> {
-        match self.found.as_slice() {
-            [one] => one.keep_measured(measured),
-            _ => Ok(()),
+    pub(super) fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) {
+        if let [one] = self.found.as_slice() {
+            one.keep_measured(measured);
         }
     }
 }

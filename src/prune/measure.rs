@@ -66,7 +66,7 @@ pub(super) fn measure(
         used.insert(pack, of_pack);
         Ok(())
     })?;
-    marks.keep_measured(&measured)?;
+    marks.keep_measured(&measured);
     Ok(used)
 }
 

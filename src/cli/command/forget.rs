@@ -100,8 +100,11 @@ fn policy(repository: &Repository, keep: &KeepArguments) -> Result<RetentionPoli
 /// Tells what was done, and returns the exit code.
 fn tell(context: &Context<'_>, report: &ForgetReport) -> u8 {
     let count = u64::try_from(report.forgotten.len()).unwrap_or(u64::MAX);
-    let hint =
-        if count > 0 { "; their data stays until a prune, and `holdall forget --undo` brings them back" } else { "" };
+    let hint = match count {
+        0 => "",
+        1 => "; its data stays until a prune, and `holdall forget --undo` brings it back",
+        _ => "; their data stays until a prune, and `holdall forget --undo` brings them back",
+    };
     context.renderer.say(&format!("{} forgotten{hint}\n", text::counted(count, "snapshot", "snapshots")));
     if !report.pinned.is_empty() {
         context.renderer.notice(&format!("pinned meanwhile, so not forgotten: {}", short(&report.pinned)));
