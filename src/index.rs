@@ -337,7 +337,7 @@ pub enum IndexError {
         reason: String,
     },
     /// The medium that holds the view is full.
-    #[error("no space left for the index view in {place}")]
+    #[error("no space left for the index view in {place} (HOLDALL_CACHE_DIR may name another disc)")]
     NoSpace {
         /// The view.
         place: String,

@@ -76,10 +76,15 @@ pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &
     session::check_rollback(&History::load(access)?, &client)?;
     let shown = plan.look.chosen.clone();
     let outcome = match perform(access, (Some(plan.look), plan.seen), &shown, options, progress) {
-        // What may be deleted without storing anything goes first; the rest is for a prune that has space.
-        Err(error) if error.kind() == ErrorKind::NoSpace && access.store.give_up_reserve()? => {
+        // What may be deleted without storing anything goes first; the rest is for a prune that has space. The reserve may
+        // have been given up before, for the store's proof.
+        Err(error) if error.kind() == ErrorKind::NoSpace && options.max_unused != MaxUnused::Unlimited => {
+            access.store.give_up_reserve()?;
             let sparing = options.clone().max_unused(MaxUnused::Unlimited);
-            perform(access, (None, Seen::now(access)?), &shown, &sparing, progress)
+            perform(access, (None, Seen::now(access)?), &shown, &sparing, progress).map(|mut report| {
+                report.notices.push(format!("nothing was repacked: {error}"));
+                report
+            })
         }
         outcome => outcome,
     };

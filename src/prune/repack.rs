@@ -67,12 +67,23 @@ pub(super) fn repack(
     match outcome.and_then(|()| copier.commit()) {
         Ok(()) => Ok(copier.repacked),
         Err(error) => {
-            if let Some(batch) = &copier.batch {
-                batch.session.abort(access);
+            if let Some(Batch { session, lanes, closed, .. }) = copier.batch.take() {
+                // What a full medium holds of unfinished packs makes room for the abort.
+                drop((lanes, closed));
+                give_up(access, &session, &error);
             }
             Err(error)
         }
     }
+}
+
+/// Ends a session that failed. On a full medium its abort takes from the reserve: while it is open, nothing that was
+/// condemned can be deleted.
+pub(super) fn give_up(access: &Access, session: &Beating, error: &Error) {
+    if error.kind() == ErrorKind::NoSpace {
+        let _ = access.store.give_up_reserve();
+    }
+    session.abort(access);
 }
 
 struct Copier<'a, 's> {

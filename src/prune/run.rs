@@ -11,7 +11,7 @@ use crate::prune::compact::{self, Inputs, Thoroughness};
 use crate::prune::generation::{self, Condemning};
 use crate::prune::keep;
 use crate::prune::options::{Amount, Chosen, MaxUnused, PruneOptions, PruneReport, WaitingGeneration};
-use crate::prune::repack::repack;
+use crate::prune::repack::{give_up, repack};
 use crate::prune::survey::{Survey, bring_up_to_date, list_packs, sound_history};
 use crate::prune::waits::{self, Published};
 use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, Stage, Writer};
@@ -239,8 +239,8 @@ impl<'a> Prune<'a> {
         self.progress.event(&Event::Phase("compacting segments"));
         let mut session = Beating::open(self.access, &history, SessionKind::Repack, &self.writer)?;
         let outcome = self.compact_in(&mut session, history, thoroughness);
-        if outcome.is_err() {
-            session.abort(self.access);
+        if let Err(error) = &outcome {
+            give_up(self.access, &session, error);
         }
         outcome
     }
