@@ -1,5 +1,6 @@
 //! Ctrl-C and its kin: the first asks the work to stop, the second ends the process.
 
+use crate::cli::failure::Failure;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io;
@@ -18,15 +19,20 @@ impl Stop {
     ///
     /// # Errors
     /// When the operating system refuses a handler.
-    pub(crate) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         let stop = Self::default();
+        stop.register().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+        Ok(stop)
+    }
+
+    fn register(&self) -> io::Result<()> {
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // Order matters: the first signal finds the flag unset, the second one ends the process.
-            flag::register_conditional_shutdown(signal, exit_code_of(signal), Arc::clone(&stop.asked))?;
-            flag::register(signal, Arc::clone(&stop.asked))?;
-            flag::register_usize(signal, Arc::clone(&stop.signal), signal.unsigned_abs().try_into().unwrap_or(0))?;
+            flag::register_conditional_shutdown(signal, exit_code_of(signal), Arc::clone(&self.asked))?;
+            flag::register(signal, Arc::clone(&self.asked))?;
+            flag::register_usize(signal, Arc::clone(&self.signal), signal.unsigned_abs().try_into().unwrap_or(0))?;
         }
-        Ok(stop)
+        Ok(())
     }
 
     /// Whether the work should stop.

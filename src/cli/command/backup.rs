@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<
     let access = if arguments.dry_run { Access::Read } else { Access::Write(accept) };
     let repository = context.open(access)?;
     let options = options(context, arguments, &repository)?;
-    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let stop = Stop::listen()?;
 
     let started = Moment::now();
     let display = Display::new(context.renderer, stop.clone());

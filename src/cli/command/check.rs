@@ -16,7 +16,7 @@ const SHOWN_COUNT_MAX: usize = 20;
 pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u8, Failure> {
     let repository = context.open(Access::Read)?;
     let depth = if arguments.read_data { CheckDepth::Data } else { CheckDepth::Structure };
-    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let stop = Stop::listen()?;
 
     let display = Display::of_a_check(context.renderer, stop.clone());
     let report = repository.check(depth, &display);

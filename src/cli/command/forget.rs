@@ -42,7 +42,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<
 }
 
 fn forecast(context: &Context<'_>, repository: &Repository, plan: &ForgetPlan) -> Result<Forecast, Failure> {
-    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let stop = Stop::listen()?;
     let display = Display::of_a_check(context.renderer, stop.clone());
     let forecast = repository.forecast(plan, &display);
     drop(display);
@@ -124,7 +124,7 @@ fn undo(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failur
     let filter = context::filter(&arguments.filter)?;
     let snapshots = context::resolve(&repository, &arguments.snapshots, &filter)?;
     let ids: Vec<SnapshotId> = snapshots.iter().map(|snapshot| snapshot.id).collect();
-    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let stop = Stop::listen()?;
     let display = Display::new(context.renderer, stop.clone());
     let report = repository.undo_forget(&ids, &context.writer(), &display);
     drop(display);

@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &PinArguments) -> Result<u8,
     }
     let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
     let snapshots = context::resolve(&repository, &arguments.snapshots, &SnapshotFilter::default())?;
-    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let stop = Stop::listen()?;
     let display = Display::new(context.renderer, stop.clone());
     let report = repository.pin(&snapshots, until_ns, &context.writer(), &display);
     drop(display);

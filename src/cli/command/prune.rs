@@ -28,7 +28,7 @@ pub(crate) fn run_as_usual(context: &Context<'_>) -> Result<u8, Failure> {
 fn run_with(context: &Context<'_>, access: Access, options: PruneOptions) -> Result<u8, Failure> {
     let repository = context.open(access)?;
     let options = signed_by_this_process(context, options);
-    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let stop = Stop::listen()?;
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
 
     let display = Display::of_a_check(context.renderer, stop.clone());

@@ -22,7 +22,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result
     }
     let repository = context.open(Access::Read)?;
     let snapshot = repository.resolve(&arguments.snapshot.spec, &context::filter(&arguments.filter)?)?;
-    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let stop = Stop::listen()?;
 
     let display = Display::new(context.renderer, stop.clone());
     let report = repository.restore(&snapshot, &options, &display);

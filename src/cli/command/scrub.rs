@@ -21,7 +21,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ScrubArguments) -> Result<u
         None => context.repository_path()?,
     };
     require_folder(&path)?;
-    let stop = Stop::listen().map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;
+    let stop = Stop::listen()?;
     let display = Display::of_a_check(context.renderer, stop.clone());
     let report = Repository::scrub(&path, &ScrubOptions::default(), &display);
     drop(display);
