@@ -17,7 +17,7 @@ mod rows;
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, SnapshotId};
-use crate::index::{IndexError, PackOrdinal, SideTable};
+use crate::index::{IndexError, PackOrdinal, SideClaim, SideTable};
 use crate::needed::mark::{Mark, mark};
 use crate::needed::{Needed, PackUse, Roots};
 use crate::progress::{Progress, Silent};
@@ -40,6 +40,8 @@ pub(super) struct Counts {
     marked: u64,
     packs: Packs,
     mark: OnceLock<Mark>,
+    /// Kept while somebody goes by these counts. Brought to other roots meanwhile, they would miss what those lack.
+    _claim: Option<SideClaim>,
 }
 
 impl Counts {
@@ -53,7 +55,13 @@ impl Counts {
         }
         let Some(roots) = counted_roots(table)? else { return Ok(None) };
         let packs = Packs::load(table)?;
-        Ok(packs.map(|packs| Self { access: access.clone(), roots, marked, packs, mark: OnceLock::new() }))
+        let (access, mark) = (access.clone(), OnceLock::new());
+        Ok(packs.map(|packs| Self { access, roots, marked, packs, mark, _claim: None }))
+    }
+
+    /// These counts, which nobody else changes before they are dropped.
+    pub(super) fn held(self, claim: SideClaim) -> Self {
+        Self { _claim: Some(claim), ..self }
     }
 
     /// Whether a mark of `roots` would take longer than changing the counts.

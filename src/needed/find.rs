@@ -2,11 +2,9 @@
 
 use crate::access::Access;
 use crate::error::{ErrorKind, Result};
-use crate::id::ChunkId;
-use crate::index::{PackOrdinal, SideClaim};
 use crate::needed::counts::{Counts, build};
 use crate::needed::mark::mark;
-use crate::needed::{Needed, PackUse, Roots};
+use crate::needed::{Needed, Roots};
 use crate::progress::Progress;
 
 /// Finds what is needed for a prune generation: by the counts of the view, brought to these roots, while they can be
@@ -23,7 +21,7 @@ pub fn find(access: &Access, roots: &Roots, generation: u64, progress: &dyn Prog
         return Ok(Box::new(mark(access, roots, progress)?));
     };
     match counted(access, roots, generation, progress) {
-        Ok(Some(counts)) => return Ok(Box::new(Claimed { counts, _claim: claim })),
+        Ok(Some(counts)) => return Ok(Box::new(counts.held(claim))),
         Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
         // Nodes of a forgotten snapshot may be gone, the view damaged, its disc full. A mark does without all of them, and
         // says more of what is missing than counts can.
@@ -31,33 +29,9 @@ pub fn find(access: &Access, roots: &Roots, generation: u64, progress: &dyn Prog
     }
     let mark = mark(access, roots, progress)?;
     match build(access, table, &mark, roots, generation).and_then(|()| Counts::trusted(access, generation)) {
-        Ok(Some(counts)) => Ok(Box::new(Claimed { counts, _claim: claim })),
+        Ok(Some(counts)) => Ok(Box::new(counts.held(claim))),
         // A view that can't keep counts stops nobody.
         Ok(None) | Err(_) => Ok(Box::new(mark)),
-    }
-}
-
-/// Counts that nobody else brings to other roots: a collector that still goes by them would miss what those roots lack.
-struct Claimed {
-    counts: Counts,
-    _claim: SideClaim,
-}
-
-impl Needed for Claimed {
-    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
-        self.counts.answer(ids, needed)
-    }
-
-    fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
-        self.counts.pack_use(pack)
-    }
-
-    fn measured_bytes(&self, pack: PackOrdinal) -> Option<u64> {
-        self.counts.measured_bytes(pack)
-    }
-
-    fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) {
-        self.counts.keep_measured(measured);
     }
 }
 

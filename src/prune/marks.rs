@@ -50,24 +50,25 @@ impl Marks {
 
     /// How much of a pack is needed; none when that can't be told without looking at each of its chunks.
     pub(super) fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
-        match self.found.as_slice() {
-            [one] => Ok(one.pack_use(pack)?.filter(|used| used.copied_count == 0)),
-            _ => Ok(None),
-        }
+        let used = self.only().map(|one| one.pack_use(pack)).transpose()?.flatten();
+        Ok(used.filter(|used| used.copied_count == 0))
     }
 
     /// What an earlier prune measured of a pack whose use has not changed since.
     pub(super) fn measured_bytes(&self, pack: PackOrdinal) -> Option<u64> {
-        match self.found.as_slice() {
-            [one] => one.measured_bytes(pack),
-            _ => None,
-        }
+        self.only()?.measured_bytes(pack)
     }
 
     /// Keeps what was measured for the next prune.
     pub(super) fn keep_measured(&self, measured: &[(PackOrdinal, u64)]) {
-        if let [one] = self.found.as_slice() {
-            one.keep_measured(measured);
+        self.only().into_iter().for_each(|one| one.keep_measured(measured));
+    }
+
+    /// The one answer there is. What several say of a pack does not add up.
+    fn only(&self) -> Option<&dyn Needed> {
+        match self.found.as_slice() {
+            [one] => Some(&**one),
+            _ => None,
         }
     }
 }

@@ -36,17 +36,9 @@ pub(super) fn measure(
     let mut used = BTreeMap::new();
     let mut open: BTreeSet<PackId> = BTreeSet::new();
     for (id, known) in &survey.packs {
-        match marks.pack_use(known.ordinal)? {
-            Some(PackUse { chunk_count: 0, .. }) if !known.is_disputed => {}
-            Some(all) if all.chunk_count == known.chunk_count && known.is_present => {
-                used.insert(*id, Used { chunk_count: all.chunk_count, bytes: known.bytes });
-            }
-            part => match part.and_then(|part| Some((part, marks.measured_bytes(known.ordinal)?))) {
-                Some((PackUse { chunk_count, .. }, bytes)) if is_standing(survey, id, known) && !known.is_disputed => {
-                    used.insert(*id, Used { chunk_count, bytes });
-                }
-                _ => _ = open.insert(*id),
-            },
+        match without_rows(survey, marks, id, known)? {
+            Some(of_pack) => _ = used.insert(*id, of_pack),
+            None => _ = open.insert(*id),
         }
     }
     let mut measured = Vec::new();
@@ -68,6 +60,18 @@ pub(super) fn measure(
     })?;
     marks.keep_measured(&measured);
     Ok(used)
+}
+
+/// How much of a pack is needed, if that is known without looking at its rows.
+fn without_rows(survey: &Survey, marks: &Marks, id: &PackId, known: &Known) -> Result<Option<Used>> {
+    let Some(PackUse { chunk_count, .. }) = marks.pack_use(known.ordinal)? else { return Ok(None) };
+    let bytes = match chunk_count {
+        0 if !known.is_disputed => Some(0),
+        all if all == known.chunk_count && known.is_present => Some(known.bytes),
+        _ if !known.is_disputed && is_standing(survey, id, known) => marks.measured_bytes(known.ordinal),
+        _ => None,
+    };
+    Ok(bytes.map(|bytes| Used { chunk_count, bytes }))
 }
 
 fn is_standing(survey: &Survey, id: &PackId, known: &Known) -> bool {
