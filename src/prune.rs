@@ -23,7 +23,7 @@ pub use forecast::{Forecast, forecast};
 pub use options::{Amount, MaxUnused, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
 
 use crate::access::Access;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::SegmentId;
 use crate::needed::Roots;
 use crate::progress::{Event, Progress};
@@ -76,22 +76,35 @@ pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &
     session::check_rollback(&History::load(access)?, &client)?;
     let shown = plan.look.chosen.clone();
     let outcome = match perform(access, (Some(plan.look), plan.seen), &shown, options, progress) {
-        // What may be deleted without storing anything goes first; the rest is for a prune that has space. The reserve may
-        // have been given up before, for the store's proof.
-        Err(error) if error.kind() == ErrorKind::NoSpace && options.max_unused != MaxUnused::Unlimited => {
-            access.store.give_up_reserve()?;
-            let sparing = options.clone().max_unused(MaxUnused::Unlimited);
-            perform(access, (None, Seen::now(access)?), &shown, &sparing, progress).map(|mut report| {
-                report.notices.push(format!("nothing was repacked: {error}"));
-                report
-            })
-        }
+        Err(error) if error.kind() == ErrorKind::NoSpace => spare(access, error, &shown, options, progress),
         outcome => outcome,
     };
     // Kept again as soon as there is space; without it everything works but a prune of a full medium.
     let _ = access.store.keep_reserve();
     let mut report = outcome?;
     report.duration = started.elapsed();
+    Ok(report)
+}
+
+/// Does on a full medium what takes next to no space: what may be deleted without storing anything goes, and the rest is
+/// for a prune that has space. The reserve may have been given up before, for the store's proof or an abort.
+fn spare(
+    access: &Access,
+    full: Error,
+    shown: &Chosen,
+    options: &PruneOptions,
+    progress: &dyn Progress,
+) -> Result<PruneReport> {
+    let has_given = access.store.give_up_reserve()?;
+    let would_repack = options.max_unused != MaxUnused::Unlimited;
+    if !has_given && !would_repack {
+        return Err(full);
+    }
+    let sparing = options.clone().max_unused(MaxUnused::Unlimited);
+    let mut report = perform(access, (None, Seen::now(access)?), shown, &sparing, progress)?;
+    if would_repack {
+        report.notices.push(format!("nothing was repacked; make room and prune again: {full}"));
+    }
     Ok(report)
 }
 

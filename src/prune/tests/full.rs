@@ -1,8 +1,10 @@
 //! A medium without a free byte, and how much is left after a prune.
 
 use super::world::{Files, World, files, forget, objects, prune};
-use crate::error::ErrorKind;
-use crate::prune::{MaxUnused, PruneOptions};
+use crate::access::Access;
+use crate::error::{ErrorKind, Result};
+use crate::id::SnapshotId;
+use crate::prune::{MaxUnused, PruneOptions, PruneReport};
 use crate::store::{Folder, LocalStore, Store};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,38 +28,86 @@ impl Drop for Mount {
     }
 }
 
+/// A repository on a medium without a free byte, but for the reserve; none where this user or sandbox may not mount.
+struct FullMedium {
+    world: World,
+    place: PathBuf,
+    store: Arc<dyn Store>,
+    _mount: Mount,
+}
+
+impl FullMedium {
+    /// One of its two snapshots is forgotten. Some of its packs nobody needs any more; of the others so much is needed
+    /// that the reserve could not take it.
+    fn new() -> Option<Self> {
+        let world = World::new();
+        let place = world.place("medium");
+        let Some(mount) = Mount::new(&place, 64) else {
+            println!("skipped: this user or sandbox may not mount");
+            return None;
+        };
+        let store: Arc<dyn Store> = Arc::new(LocalStore::create(&place.join("repository")).unwrap());
+        store.facts().unwrap();
+        store.keep_reserve().unwrap();
+        let medium = Self { world, place, store, _mount: mount };
+        assert_eq!(medium.reserve_bytes(), Some(1 << 20));
+        let first = medium.back_up(&files(0..100, 100_000)).unwrap();
+        medium.back_up(&files((70..100).step_by(2).chain(100..120), 100_000)).unwrap();
+        forget(&medium.owner(), first).unwrap();
+        let mut filler = std::fs::File::create(medium.place.join("filler")).unwrap();
+        while std::io::Write::write_all(&mut filler, &[1; 4096]).is_ok() {}
+        let full = medium.back_up(&files(200..210, 100_000)).unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::NoSpace, "{full}");
+        Some(medium)
+    }
+
+    fn owner(&self) -> Access {
+        self.world.client_on("owner", Arc::clone(&self.store))
+    }
+
+    /// Another process: it has to prove the store anew, which takes from the reserve.
+    fn opened_anew(&self) -> Access {
+        self.world.client_on("owner", Arc::new(LocalStore::open(&self.place.join("repository")).unwrap()))
+    }
+
+    fn back_up(&self, files: &Files) -> Result<SnapshotId> {
+        super::world::back_up(&self.owner(), files, super::world::Inherit::Never)
+    }
+
+    fn reserve_bytes(&self) -> Option<u64> {
+        std::fs::metadata(self.place.join("repository/reserve")).map(|status| status.len()).ok()
+    }
+
+    fn assert_pruned(&self, report: &PruneReport) {
+        assert!(report.deleted.bytes > 5 << 20, "{report:?}");
+        super::world::whole(&self.world.client_on("reader", Arc::clone(&self.store))).unwrap();
+    }
+}
+
 #[test]
 fn a_prune_works_without_a_free_byte_and_puts_its_reserve_back() {
-    let world = World::new();
-    let place = world.place("medium");
-    let Some(_mount) = Mount::new(&place, 64) else {
-        println!("skipped: this user or sandbox may not mount");
-        return;
-    };
-    let store: Arc<dyn Store> = Arc::new(LocalStore::create(&place.join("repository")).unwrap());
-    store.keep_reserve().unwrap();
-    let reserve = place.join("repository/reserve");
-    assert_eq!(std::fs::metadata(&reserve).unwrap().len(), 1 << 20);
-    let access = world.client_on("owner", Arc::clone(&store));
-    let back_up = |files: &Files| super::world::back_up(&access, files, super::world::Inherit::Never);
-    let first = back_up(&files(0..100, 100_000)).unwrap();
-    // Of the last packs every other content stays: more than the reserve could take.
-    back_up(&files((70..100).step_by(2).chain(100..120), 100_000)).unwrap();
-    forget(&access, first).unwrap();
-    let mut filler = std::fs::File::create(place.join("filler")).unwrap();
-    while std::io::Write::write_all(&mut filler, &[1; 4096]).is_ok() {}
-    drop(filler);
-    let full = back_up(&files(200..210, 100_000)).unwrap_err();
-    assert_eq!(full.kind(), ErrorKind::NoSpace, "{full}");
-    // Another process: it has to prove the store anew, which takes from the reserve, and then can't repack.
-    let opened: Arc<dyn Store> = Arc::new(LocalStore::open(&place.join("repository")).unwrap());
-    let report = prune(&world.client_on("owner", opened), &PruneOptions::default()).unwrap();
-    assert!(report.deleted.bytes > 5 << 20, "{report:?}");
-    assert!(report.notices.iter().any(|notice| notice.contains("nothing was repacked")), "{report:?}");
-    super::world::whole(&world.client_on("reader", Arc::clone(&store))).unwrap();
-    std::fs::remove_file(place.join("filler")).unwrap();
-    prune(&world.client_on("owner", Arc::clone(&store)), &PruneOptions::default()).unwrap();
-    assert_eq!(std::fs::metadata(&reserve).unwrap().len(), 1 << 20, "it is kept again");
+    for opened_anew in [false, true] {
+        let Some(medium) = FullMedium::new() else { return };
+        let access = if opened_anew { medium.opened_anew() } else { medium.owner() };
+        let report = prune(&access, &PruneOptions::default()).unwrap();
+        medium.assert_pruned(&report);
+        assert!(report.notices.iter().any(|notice| notice.contains("nothing was repacked")), "{report:?}");
+        std::fs::remove_file(medium.place.join("filler")).unwrap();
+        prune(&medium.owner(), &PruneOptions::default()).unwrap();
+        assert_eq!(medium.reserve_bytes(), Some(1 << 20), "it is kept again");
+    }
+}
+
+#[test]
+fn a_prune_that_would_not_repack_anyway_takes_from_the_reserve_as_well() {
+    let options = PruneOptions::default().max_unused(MaxUnused::Unlimited);
+    for opened_anew in [false, true] {
+        let Some(medium) = FullMedium::new() else { return };
+        let access = if opened_anew { medium.opened_anew() } else { medium.owner() };
+        let report = prune(&access, &options).unwrap();
+        medium.assert_pruned(&report);
+        assert!(report.notices.is_empty(), "{report:?}");
+    }
 }
 
 /// Thirty nights of a tree in which a twentieth of the files changes each night.
