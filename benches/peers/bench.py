@@ -229,14 +229,19 @@ class Bench:
 
     def results(self):
         """Everything that was measured, and on what."""
-        # Where the cache lies is nobody's business.
-        named = lambda words: [word.replace(str(self.options.cache), "CACHE") for word in words]
-        measured = [{**m, "command": named(m["command"])} for m in self.measurements() if "spoilt" not in m]
+        measured = [{**m, "command": self.without_places(m["command"])} for m in self.measurements() if "spoilt" not in m]
         names = [name for name in TOOLS if any(m["tool"] == name for m in measured)]
         tools = {name: {"version": self.tool(name).version(), "settings": TOOLS[name].settings} for name in names}
         return {"holdall": {"commit": (self.folder / "commit").read_text(), "sha256": self.digest},
                 "machine": machine(self.options.work), "tools": tools, "measurements": measured,
                 "corpora": {corpus: self.corpus_facts(corpus) for corpus in {m["corpus"] for m in measured}}}
+
+    def without_places(self, command):
+        """A command as anybody may read it: where this user keeps programs and repositories is left out."""
+        places = {str(self.work): "WORK", str(self.folder): "BIN", str(self.options.cache / "tools/bin"): "BIN"}
+        for place, name in places.items():
+            command = [word.replace(place, name) for word in command]
+        return command
 
     def corpus_facts(self, corpus):
         facts = self.folder / f"corpus-{corpus}.json"
