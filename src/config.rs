@@ -344,7 +344,9 @@ pub enum ConfigError {
         signer: SignerKey,
     },
     /// No such configuration in the chain.
-    #[error("configuration {0} is not known")]
+    #[error(
+        "configuration {0} is not known: it was made after this program opened the repository, or it is missing; run this again"
+    )]
     Unknown(u32),
     /// The key was listed before.
     #[error("the key {0} is or was already listed")]

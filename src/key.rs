@@ -7,6 +7,8 @@
 mod derived;
 mod error;
 mod kdf;
+mod note;
+mod recovery;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -16,7 +18,9 @@ pub use derived::{
 };
 pub use error::KeyError;
 pub use kdf::{KdfCost, Unlock, UnlockKind, format_key_file, parse_key_file};
-pub use slot::{SLOT_BYTES_MAX, SLOT_MAGIC, Slot, SlotFacts, open_slot, seal_slot, wrap};
+pub use note::SlotNote;
+pub use recovery::format_recovery_key;
+pub use slot::{LABEL_BYTES_MAX, SLOT_BYTES_MAX, SLOT_MAGIC, Slot, SlotFacts, open_slot, seal_slot, wrap};
 
 use crate::config::{Config, ConfigChain, EPOCHS_COUNT_MAX, EpochPublics, Parameters, Role};
 use crate::id::{ObjectHash, RepositoryId, SignerKey};

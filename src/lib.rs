@@ -53,6 +53,9 @@
 //! | **a pin** | | the one that was made last decides | the snapshot lives and is pinned |
 //! | **an undo** | | | both commit the same statement |
 //!
+//! A change of keys excludes nothing either: it makes the next configuration, and whoever opens the repository afterwards
+//! goes by that. An operation that was open before goes on under the configuration that it read.
+//!
 //! What makes a snapshot live again is a session like any other (an undo, a pin of a forgotten snapshot): it is open
 //! before it tests that all it needs is there, so a prune waits for it or has published before what it deletes.
 //!
@@ -60,7 +63,7 @@
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc); *3* store, index,
 //! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, check,
-//! forget, prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
+//! forget, keys, prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
 pub mod id;
@@ -75,8 +78,9 @@ pub use forget::{
     PlacesLeft, RetentionOptions, RetentionPolicy, Stays, UndoReport, Verdict, Zone,
 };
 pub use frame::{Compression, CompressionLevel, EncoderFault};
-pub use id::{RepositoryId, SessionId, SignerKey, SnapshotId};
-pub use key::{KdfCost, Unlock, format_key_file, parse_key_file};
+pub use id::{ObjectHash, RepositoryId, SessionId, SignerKey, SnapshotId};
+pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key, parse_key_file};
+pub use keys::{AddedKey, Grant, KeySlot, NewKeyOptions, RemovedKey, SlotOwner, Standing};
 pub use manifest::{Body, Entry, Key, Kind};
 pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
 pub use progress::{Event, Progress, Silent};
@@ -122,6 +126,8 @@ pub mod gc;
 pub mod index;
 #[doc(hidden)]
 pub mod key;
+#[doc(hidden)]
+pub mod keys;
 #[doc(hidden)]
 pub mod layout;
 #[doc(hidden)]

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod crowd;
+mod custody;
 mod rehearsal;
 mod retention;
 mod view;
@@ -13,7 +14,8 @@ use crate::config::{ConfigChain, Parameters, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
 use crate::index::{MemoryIndex, Mode};
-use crate::key::{KdfCost, KeyError, KeyRing, Slot, Unlock};
+use crate::key::{KdfCost, KeyRing, Unlock};
+use crate::keys;
 use crate::manifest::{Entry, Key};
 use crate::progress::Progress;
 use crate::prune::{self, PruneOptions, PrunePlan, PruneReport};
@@ -21,12 +23,9 @@ use crate::restore::{self, Below, RestoreOptions, RestoreReport};
 use crate::scrub::{self, ScrubOptions, ScrubReport};
 use crate::session::{self, ClientState, History, Snapshot, SnapshotFilter, SnapshotSpec};
 use crate::stats::{self, RepositoryStats};
-use crate::store::{Created, Folder, Listed, LocalStore, ObjectName, Store};
+use crate::store::{Created, LocalStore, ObjectName, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The most bytes that a key slot or a configuration may have.
-const SMALL_OBJECT_BYTES_MAX: u64 = 4 << 20;
 
 /// How to open a repository.
 #[derive(Debug, Clone)]
@@ -158,8 +157,8 @@ impl Repository {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_store(store: Arc<dyn Store>, unlock: Unlock<'_>, options: OpenOptions) -> Result<Self> {
-        let ring = unlock_ring(store.as_ref(), unlock)?;
-        let chain = ConfigChain::load(&read_configs(store.as_ref())?, ring.config_zero())?;
+        let ring = keys::unlock(store.as_ref(), unlock)?;
+        let chain = ConfigChain::load(&keys::read_configs(store.as_ref())?, ring.config_zero())?;
         ring.confirm(&chain)?;
         chain.allows(Purpose::Read)?;
         let repository = chain.repository().to_string();
@@ -214,8 +213,10 @@ impl Repository {
     /// Visits the entries of a snapshot at and below `path`, in key order; what `each` passes over is not read.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when nothing is there; [`ErrorKind::Damaged`]; or what `each` returns.
+    /// [`ErrorKind::NotFound`] when nothing is there; [`ErrorKind::Denied`] when the key can't read;
+    /// [`ErrorKind::Damaged`]; or what `each` returns.
     pub fn list(&self, snapshot: &Snapshot, path: &Key, each: &mut dyn FnMut(&Entry) -> Result<Below>) -> Result<()> {
+        self.require_reader("list what snapshots hold")?;
         session::bring_up_to_date(&self.access, &self.history()?)?;
         restore::list(&self.access, snapshot, path, each)
     }
@@ -223,7 +224,7 @@ impl Repository {
     /// Restores a snapshot or a part of it.
     ///
     /// # Errors
-    /// When the target can't be written at all, or the caller stops. Items that could not be restored as they were are
+    /// [`ErrorKind::Denied`] when the key can't read; when the target can't be written at all, or the caller stops. Items that could not be restored as they were are
     /// in the report.
     pub fn restore(
         &self,
@@ -231,6 +232,7 @@ impl Repository {
         options: &RestoreOptions,
         progress: &dyn Progress,
     ) -> Result<RestoreReport> {
+        self.require_reader("restore")?;
         session::bring_up_to_date(&self.access, &self.history()?)?;
         restore::run(&self.access, snapshot, options, progress)
     }
@@ -238,9 +240,10 @@ impl Repository {
     /// Checks every object, and with [`CheckDepth::Data`] every byte. Damage is data in the report, not an error.
     ///
     /// # Errors
-    /// When the store can't be listed, or the caller stops.
+    /// [`ErrorKind::Denied`] when the key can't read; when the store can't be listed, or the caller stops.
     pub fn check(&self, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
         self.access.chain.allows(Purpose::Check)?;
+        self.require_reader("check")?;
         check::run(&self.access, &self.history()?, depth, progress)
     }
 
@@ -298,6 +301,15 @@ impl Repository {
         &self.access
     }
 
+    /// Fails for a key that can't open trees and content: what it can't open must not pass for damage.
+    fn require_reader(&self, what: &str) -> Result<()> {
+        if self.access.ring.reads() {
+            return Ok(());
+        }
+        let message = format!("a key with the role {} may not {what}: it can read nothing", self.access.ring.role());
+        Err(Error::new(ErrorKind::Denied, message))
+    }
+
     fn history(&self) -> Result<History> {
         History::load(&self.access)
     }
@@ -326,50 +338,4 @@ fn created(created: Created, path: &Path) -> Result<()> {
             Err(Error::new(ErrorKind::Occupied, message))
         }
     }
-}
-
-/// Tries every key slot; a slot that is damaged does not keep another one from opening.
-fn unlock_ring(store: &dyn Store, unlock: Unlock<'_>) -> Result<KeyRing> {
-    let mut names = Vec::new();
-    store.list(Folder::Keys, &mut |listed| {
-        if let Listed::Object { name: ObjectName::Key(name), .. } = listed {
-            names.push(name);
-        }
-    })?;
-    let mut damaged = None;
-    let mut tried = 0usize;
-    for name in &names {
-        let opened = || -> Result<Option<KeyRing>> {
-            let bytes = store.read(&ObjectName::Key(*name), SMALL_OBJECT_BYTES_MAX)?;
-            match Slot::parse(name, &bytes)?.open(unlock) {
-                Ok(ring) => Ok(Some(ring)),
-                Err(KeyError::WrongSecret | KeyError::OtherKind { .. }) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        };
-        match opened() {
-            Ok(Some(ring)) => return Ok(ring),
-            Ok(None) => tried = tried.saturating_add(1),
-            Err(error) => damaged = Some(error.while_doing(format!("key slot {name}"))),
-        }
-    }
-    match damaged {
-        Some(error) if tried == 0 => Err(error),
-        _ => {
-            let message =
-                format!("the password or key file opens none of the {} key slots in {}", names.len(), store.describe());
-            Err(Error::new(ErrorKind::WrongPassword, message))
-        }
-    }
-}
-
-fn read_configs(store: &dyn Store) -> Result<Vec<(u32, Vec<u8>)>> {
-    let mut numbers = Vec::new();
-    store.list(Folder::Config, &mut |listed| {
-        if let Listed::Object { name: ObjectName::Config(number), .. } = listed {
-            numbers.push(number);
-        }
-    })?;
-    let read = |number| Ok((number, store.read(&ObjectName::Config(number), SMALL_OBJECT_BYTES_MAX)?));
-    numbers.into_iter().map(read).collect()
 }

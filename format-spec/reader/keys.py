@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from argon2.low_level import Type, hash_secret_raw
+from mnemonic import Mnemonic
 
 from seal import OVERHEAD, SUITE, VERSION, check_commitment, check_signature, derive, hash32, open_part, public_half
 from wire import Packed, Plain, Refused, require
@@ -11,6 +12,7 @@ from wire import Packed, Plain, Refused, require
 CONFIG_BODY_MAX = 1 << 20
 CONFIG_MAX = 16 + CONFIG_BODY_MAX + 32 + 64 + 32
 SLOT_MAX = 512 << 10
+NOTE_MAX = 2048
 ROLES = ("put", "read", "prune", "all")
 OPEN = 2**32 - 1  # a signer whose right has no end
 SIGNERS_MAX, EPOCHS_MAX, FEATURES_MAX, LABEL_MAX = 8192, 1024, 1024, 1024
@@ -142,6 +144,13 @@ class Chain:
                     f"the repository uses feature {number:#x}, which this reader does not know")
 
 
+def recovery_secret(text, what):
+    """The secret that the words of a recovery key stand for [KEY-7]."""
+    words = text.decode("ascii", "replace").split()
+    require(len(words) == 24 and Mnemonic("english").check(" ".join(words)), f"{what} is no key file")
+    return bytes(Mnemonic("english").to_entropy(words))
+
+
 class Unlock:
     """A password, the secret of a key file, or nothing. Opens slots of its own kind alone [KEY-4]."""
 
@@ -151,10 +160,9 @@ class Unlock:
         if key_file is not None and password is None:
             self.kind = 2
             with open(key_file, "rb") as file:
-                text = file.read(80)
+                text = file.read(1024)
             found = re.fullmatch(rb"holdall-key-1 ([0-9a-f]{64})\n?", text)  # [KEY-7]
-            require(found, f"{key_file} is no key file")
-            self.secret = bytes.fromhex(found[1].decode())
+            self.secret = bytes.fromhex(found[1].decode()) if found else recovery_secret(text, key_file)
 
     def key(self, salt, memory, passes, lanes):
         """The object key of a slot."""
@@ -203,6 +211,16 @@ class Keys:
                 "the key slot has key epochs that the configuration does not list")
 
 
+def check_note(slot, what):
+    """The head of the note behind a slot's payload, if there is one [KEY-10]. Restoring needs nothing of it."""
+    if slot.left():
+        field = slot.in_range(slot.u8(), 0, 1, "key field of the note")
+        require(slot.bytes(3) == bytes(3), f"{what}: reserved bytes of its note are not zero")
+        slot.u32()
+        slot.bytes(32 * field)
+        require(OVERHEAD <= slot.left() <= NOTE_MAX, f"{what}: its note has a wrong length")
+
+
 def open_slot(name, data, unlock):
     """The keys in a slot; None when the password or key file does not open it [KEY-1]."""
     what = f"keys/{name}"
@@ -221,7 +239,9 @@ def open_slot(name, data, unlock):
     else:
         require((memory, passes, lanes) == (0, 0, 0), f"{what}: a cost where nothing is derived")
     length, commitment = slot.u32(), slot.bytes(32)
-    require(length == slot.left() >= OVERHEAD, f"{what}: its length is not what it says")
+    require(OVERHEAD <= length <= slot.left(), f"{what}: its length is not what it says")
+    sealed = slot.bytes(length)
+    check_note(slot, what)
     if kind != unlock.kind:
         return None
     key = unlock.key(salt, memory, passes, lanes)
@@ -229,7 +249,7 @@ def open_slot(name, data, unlock):
         check_commitment(key, commitment, what)
     except Refused:
         return None  # [KEY-3] another password or key file
-    return Keys(repository, open_part(key, b"HOLDSLOT", kind, salt, 0, slot.bytes(length), what), what)
+    return Keys(repository, open_part(key, b"HOLDSLOT", kind, salt, 0, sealed, what), what)
 
 
 def unlock_keys(store, unlock):

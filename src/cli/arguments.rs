@@ -1,7 +1,9 @@
 //! The command line as its users see it.
 
+mod key;
 mod retention;
 
+pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
@@ -100,17 +102,15 @@ pub(crate) enum Command {
     Scrub(ScrubArguments),
     /// Delete what no snapshot needs any more
     Prune(PruneArguments),
+    /// List, make, change and end the keys that open the repository
+    Key(KeyArguments),
 }
 
 /// `holdall init`
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
-    /// Memory that trying one password costs; more is slower for you and for those who guess
-    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
-    pub(crate) kdf_memory: ByteSize,
-    /// How often that memory is passed over
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(crate) kdf_passes: u32,
+    #[command(flatten)]
+    pub(crate) kdf: KdfArguments,
 }
 
 /// `holdall backup`

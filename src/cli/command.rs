@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod forget;
 mod init;
+mod key;
 mod ls;
 mod pin;
 mod prune;
@@ -33,5 +34,6 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Check(arguments) => check::run(context, arguments),
         Command::Scrub(arguments) => scrub::run(context, arguments),
         Command::Prune(arguments) => prune::run(context, arguments),
+        Command::Key(arguments) => key::run(context, arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! The only place that prints: text for people, JSON for programs, problems and progress beside them.
 
 pub(crate) mod json;
+pub(crate) mod keys;
 pub(crate) mod progress;
 pub(crate) mod retention;
 pub(crate) mod snapshot;

@@ -127,7 +127,7 @@ fn ask(purpose: Purpose) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match purpose {
         Purpose::Open => answer("password of the repository"),
         Purpose::Choose => {
-            let first = answer("password for the new repository")?;
+            let first = answer("new password")?;
             let second = answer("the same again")?;
             if first == second { Ok(first) } else { Err(Failure::misuse("the two passwords differ")) }
         }

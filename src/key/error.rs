@@ -72,14 +72,20 @@ pub enum KeyError {
     #[error("the password is empty")]
     EmptyPassword,
     /// Not the text of a key file.
-    #[error("not a key file: expected `holdall-key-1` and 64 hexadecimal digits")]
+    #[error("not a key file: expected `holdall-key-1` and 64 hexadecimal digits, or the 24 words of a recovery key")]
     KeyFile,
+    /// Words that are no recovery key; which word, or that their checksum is wrong.
+    #[error("not a recovery key: {0}")]
+    Recovery(String),
     /// Bytes of the header or the payload do not decode.
     #[error("key slot: {0}")]
     Wire(#[from] WireError),
     /// The secret is right and yet the payload does not open or decode, or contradicts itself.
     #[error("payload of a key slot: {0}")]
     Payload(&'static str),
+    /// The note of a slot can't be believed.
+    #[error("note of a key slot: {0}")]
+    Note(&'static str),
     /// The key belongs to another repository, or the configuration was exchanged.
     #[error("the key does not belong to this repository: {0}")]
     Foreign(&'static str),

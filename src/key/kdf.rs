@@ -1,6 +1,7 @@
 //! From what a user has to the key that opens a slot.
 
 use super::KeyError;
+use super::recovery::parse_recovery_key;
 use crate::id::{parse_hex, write_hex};
 use crate::seal::{ObjectKey, Secret};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -164,12 +165,16 @@ pub fn format_key_file(secret: &Secret) -> Zeroizing<String> {
     text
 }
 
-/// Reads the text of a key file; its last line end may be missing.
+/// Reads the text of a key file, whose last line end may be missing, or the words of a recovery key.
 ///
 /// # Errors
-/// [`KeyError::KeyFile`] when it is anything else.
+/// [`KeyError::KeyFile`] when it is neither, [`KeyError::Recovery`] when it is words that are no recovery key.
 pub fn parse_key_file(text: &[u8]) -> Result<Secret, KeyError> {
     let text = std::str::from_utf8(text).map_err(|_| KeyError::KeyFile)?;
-    let digits = text.strip_suffix('\n').unwrap_or(text).strip_prefix(KEY_FILE_PREFIX);
-    digits.and_then(parse_hex::<32>).map(Secret::from_bytes).ok_or(KeyError::KeyFile)
+    if let Some(digits) = text.strip_suffix('\n').unwrap_or(text).strip_prefix(KEY_FILE_PREFIX) {
+        return parse_hex::<32>(digits).map(Secret::from_bytes).ok_or(KeyError::KeyFile);
+    }
+    let is_words = text.split_ascii_whitespace().nth(1).is_some()
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_whitespace());
+    if is_words { parse_recovery_key(text) } else { Err(KeyError::KeyFile) }
 }

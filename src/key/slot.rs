@@ -1,5 +1,6 @@
 //! Key slots: a ring's secrets, wrapped by a password or a key file.
 
+use super::note::{self, SealedNote, SlotNote};
 use super::{EpochRoots, KdfCost, KeyError, KeyRing, ReadingRoots, Unlock, UnlockKind};
 use crate::config::{EPOCHS_COUNT_MAX, EpochPublics, Role};
 use crate::id::{ObjectHash, RepositoryId};
@@ -9,15 +10,17 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The first eight bytes of a key slot.
 pub const SLOT_MAGIC: [u8; 8] = *b"HOLDSLOT";
-const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 1;
 const HEAD_BYTES: usize = 112;
-const LABEL_BYTES_MAX: usize = 1024;
+/// Longest label of a key slot.
+pub const LABEL_BYTES_MAX: usize = 1024;
 /// Longest key slot.
 pub const SLOT_BYTES_MAX: usize = 512 << 10;
 
 /// A key slot whose shape and name have been checked, but which has not been opened.
 #[derive(Debug, Clone)]
 pub struct Slot<'a> {
+    name: ObjectHash,
     /// What opens it.
     pub kind: UnlockKind,
     /// The repository to which it claims to belong.
@@ -26,11 +29,14 @@ pub struct Slot<'a> {
     cost: KdfCost,
     commitment: [u8; 32],
     sealed: &'a [u8],
+    note: Option<SealedNote<'a>>,
 }
 
 /// What an opened slot says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotFacts {
+    /// The slot's name in the store.
+    pub name: ObjectHash,
     /// A name for people.
     pub label: Vec<u8>,
     /// When it was sealed, in nanoseconds since the epoch.
@@ -79,7 +85,8 @@ impl SecretBytes {
     }
 }
 
-/// Wraps a ring. The object's name is the hash of the bytes; the label is for people and is sealed.
+/// Wraps a ring, with a note that says whose it is. The object's name is the hash of the bytes; the label is for people
+/// and is sealed.
 ///
 /// # Errors
 /// [`KeyError::EmptyPassword`], [`KeyError::Memory`], and [`KeyError::Payload`] when the label is too long.
@@ -90,9 +97,22 @@ pub fn seal_slot(
     label: &[u8],
     created_at_ns: i64,
 ) -> Result<Vec<u8>, KeyError> {
-    seal_salted(ring, unlock, cost, label, created_at_ns, seal::random())
+    seal_noted(ring, unlock, cost, &SlotNote::of(ring, label, created_at_ns), seal::random())
 }
 
+pub(super) fn seal_noted(
+    ring: &KeyRing,
+    unlock: Unlock<'_>,
+    cost: KdfCost,
+    note: &SlotNote,
+    salt: [u8; 32],
+) -> Result<Vec<u8>, KeyError> {
+    let mut slot = seal_salted(ring, unlock, cost, &note.label, note.created_at_ns, salt)?;
+    note::seal(ring, note, &salt, &mut slot)?;
+    Ok(slot)
+}
+
+/// A slot without a note.
 pub(super) fn seal_salted(
     ring: &KeyRing,
     unlock: Unlock<'_>,
@@ -167,10 +187,10 @@ impl<'a> Slot<'a> {
         if hash != *name {
             return Err(KeyError::Damaged { expected: *name, found: hash });
         }
-        Self::fields(bytes)
+        Self::fields(hash, bytes)
     }
 
-    fn fields(bytes: &'a [u8]) -> Result<Self, KeyError> {
+    fn fields(name: ObjectHash, bytes: &'a [u8]) -> Result<Self, KeyError> {
         let mut reader = Reader::new(bytes);
         reader.array::<8>()?;
         match reader.u16()? {
@@ -194,12 +214,19 @@ impl<'a> Slot<'a> {
         };
         let sealed_bytes = usize::try_from(reader.u32()?).unwrap_or(usize::MAX);
         let commitment = reader.array()?;
-        let sealed = reader.rest();
         let expected = sealed_bytes.saturating_add(HEAD_BYTES);
-        if sealed.len() != sealed_bytes {
-            return Err(KeyError::Length { found: bytes.len(), expected });
-        }
-        Ok(Self { kind, repository, salt, cost, commitment, sealed })
+        let cut_short = |_| KeyError::Length { found: bytes.len(), expected };
+        let sealed = reader.bytes(sealed_bytes).map_err(cut_short)?;
+        let note = SealedNote::parse(reader.rest())?;
+        Ok(Self { name, kind, repository, salt, cost, commitment, sealed, note })
+    }
+
+    /// What the slot's note says to whoever can read the repository; none when it has no note.
+    ///
+    /// # Errors
+    /// [`KeyError::Lacks`] when `ring` can't read, [`KeyError::Note`] when the note can't be believed.
+    pub fn note(&self, ring: &KeyRing) -> Result<Option<SlotNote>, KeyError> {
+        self.note.as_ref().map(|note| note.open(ring, &self.salt)).transpose()
     }
 
     /// Opens the slot.
@@ -220,7 +247,7 @@ impl<'a> Slot<'a> {
         if payload.repository != self.repository {
             return Err(KeyError::Payload("it belongs to another repository"));
         }
-        KeyRing::from_payload(&payload)
+        KeyRing::from_payload(&payload, self.name)
     }
 }
 
@@ -258,7 +285,7 @@ impl KeyRing {
         }
     }
 
-    fn from_payload(payload: &Payload) -> Result<Self, KeyError> {
+    fn from_payload(payload: &Payload, name: ObjectHash) -> Result<Self, KeyError> {
         let epochs = &payload.epochs.0;
         let ordered = epochs.is_sorted_by(|a, b| a.publics.epoch < b.publics.epoch);
         if epochs.is_empty() || epochs.len() > EPOCHS_COUNT_MAX || !ordered {
@@ -277,7 +304,7 @@ impl KeyRing {
             seed,
             naming: payload.naming.secret(),
             epochs: epochs.collect::<Result<_, _>>()?,
-            slot: Some(SlotFacts { label: payload.label.0.clone(), created_at_ns: payload.created_at_ns }),
+            slot: Some(SlotFacts { name, label: payload.label.0.clone(), created_at_ns: payload.created_at_ns }),
         })
     }
 }

@@ -1,8 +1,9 @@
 //! Rings and slots.
 
+mod notes;
 mod vectors;
 
-use super::slot::{Payload, SecretBytes, seal_salted};
+use super::slot::{Payload, SecretBytes, seal_noted, seal_salted};
 use super::*;
 use crate::envelope::testing::{Keys, NOW_NS, hash_of, keys};
 use crate::wire::{self, Blob, WireError};
@@ -18,6 +19,14 @@ fn opened(bytes: &[u8], unlock: Unlock<'_>) -> Result<KeyRing, KeyError> {
     open_slot(&hash_of(bytes), bytes, unlock)
 }
 
+/// A slot opened by nothing, with a note that `change` has changed before it was signed.
+fn noted(keys: &Keys, role: Role, change: impl FnOnce(&mut SlotNote)) -> Vec<u8> {
+    let ring = keys.of(role);
+    let mut note = SlotNote::of(ring, b"laptop", NOW_NS);
+    change(&mut note);
+    seal_noted(ring, Unlock::None, KdfCost::CHEAP, &note, [0x0a; 32]).unwrap()
+}
+
 #[test]
 fn a_ring_reads_back_from_its_slot() {
     let keys = keys();
@@ -30,7 +39,8 @@ fn a_ring_reads_back_from_its_slot() {
             assert_eq!((ring.role(), ring.reads()), (role, role != Role::Put));
             assert_eq!(ring.signing().sign(b"x"), keys.of(role).signing().sign(b"x"));
             assert_eq!((ring.naming(), ring.config_zero()), (keys.of(role).naming(), keys.of(role).config_zero()));
-            assert_eq!(ring.slot(), Some(&SlotFacts { label: b"laptop".to_vec(), created_at_ns: NOW_NS }));
+            let facts = SlotFacts { name: hash_of(&bytes), label: b"laptop".to_vec(), created_at_ns: NOW_NS };
+            assert_eq!(ring.slot(), Some(&facts));
             let again = seal_salted(&ring, unlock, KdfCost::CHEAP, b"laptop", NOW_NS, [0x0a; 32]).unwrap();
             assert_eq!(again, bytes, "a ring keeps everything");
         }
@@ -202,6 +212,26 @@ fn key_6_a_ring_and_a_chain_must_belong_together() {
     foreign(|payload| payload.config_zero = ObjectHash::from_bytes([1; 32]), "configuration 0");
     foreign(|payload| payload.epochs.0[0].publics.content.0[0] ^= 1, "key epochs");
     foreign(|payload| payload.epochs.0[0].publics.epoch = 2, "key epochs");
+}
+
+#[test]
+fn key_7_the_words_of_a_recovery_key_read_back() {
+    let secret = Secret::from_bytes([0x7f; 32]);
+    // The vector of BIP 39 for this entropy.
+    let words = "legal winner thank year wave sausage worth useful legal winner thank year wave sausage worth useful \
+                 legal winner thank year wave sausage worth title";
+    assert_eq!(*format_recovery_key(&secret), words);
+    assert_eq!(parse_key_file(words.as_bytes()), Ok(secret.clone()));
+    assert_eq!(parse_key_file(format!("\n  {}\n", words.replace(' ', "\n")).as_bytes()), Ok(secret));
+    let refused = |text: String| parse_key_file(text.as_bytes()).unwrap_err().to_string();
+    assert!(refused(words.replace("title", "winner")).contains("checksum"));
+    assert!(refused(words.replacen("thank", "thankyou", 1)).contains("word 3 is not of the list"));
+    assert!(refused(words.replace(" title", "")).contains("23 words"));
+    let twelve = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+    assert!(refused(twelve.to_owned()).contains("12 words"));
+    for other in ["", "legal", "Legal winner", "legal,winner"] {
+        assert_eq!(parse_key_file(other.as_bytes()).unwrap_err(), KeyError::KeyFile, "{other:?}");
+    }
 }
 
 #[test]

@@ -36,6 +36,7 @@ const RANKS: &[(&str, u8)] = &[
     ("restore", 9),
     ("check", 9),
     ("forget", 9),
+    ("keys", 9),
     ("scrub", 9),
     ("prune", 9),
     ("stats", 9),

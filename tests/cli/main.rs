@@ -3,6 +3,7 @@
 
 mod daily;
 mod defective;
+mod keys;
 mod machine;
 mod misuse;
 mod retention;

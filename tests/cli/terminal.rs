@@ -31,7 +31,7 @@ fn a_password_is_asked_for_twice_and_never_shown() {
     let init = "init --kdf-memory 64K --kdf-passes 1";
     let (code, shown) = on_a_terminal(&world, init, &format!("{PASSWORD}\n{PASSWORD}\n"));
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("password for the new repository") && shown.contains("again"), "{shown}");
+    assert!(shown.contains("new password") && shown.contains("again"), "{shown}");
     assert!(!shown.contains(PASSWORD), "{shown}");
     world.run(["snapshots"]).succeeded();
     let (code, shown) = on_a_terminal(&world, "snapshots", &format!("{PASSWORD}\n"));

@@ -1,6 +1,6 @@
 //! `holdall init`
 
-use crate::cli::arguments::InitArguments;
+use crate::cli::arguments::{InitArguments, KdfArguments};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{Initialized, PathText};
@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &InitArguments) -> Result<u8, Failure> {
     let path = context.repository_path()?;
-    let options = CreateOptions::default().kdf(kdf_cost(arguments)?);
+    let options = CreateOptions::default().kdf(kdf_cost(&arguments.kdf)?);
     let source = context.surroundings.secret_source(&context.global.unlock)?;
     let id = source.unlock(Purpose::Choose, |unlock| Ok(Repository::create(&path, unlock, &options)?))?;
 
@@ -25,7 +25,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &InitArguments) -> Result<u8
     Ok(exit::DONE)
 }
 
-fn kdf_cost(arguments: &InitArguments) -> Result<KdfCost, Failure> {
+/// What trying a password is to cost.
+pub(super) fn kdf_cost(arguments: &KdfArguments) -> Result<KdfCost, Failure> {
     let kibibytes = u32::try_from(arguments.kdf_memory.0 / 1024).unwrap_or(u32::MAX);
     KdfCost::parse(kibibytes, arguments.kdf_passes, 1).map_err(|error| Failure::misuse(error.to_string()))
 }

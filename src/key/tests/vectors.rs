@@ -36,6 +36,8 @@ fn cases(keys: &Keys) -> Vec<Case> {
     stronger.role = Role::All;
     let stronger = wrap(&wire::encode(&stronger), put.repository(), Unlock::None, KdfCost::CHEAP, [2; 32]).unwrap();
     let last = none.len() - 1;
+    let noted = noted(keys, Role::All, |_| ());
+    let note = none.len();
     vec![
         ("none", "role all, opened by nothing", none.clone()),
         ("password", "role read, 64 KiB, one pass, one lane", password.clone()),
@@ -50,7 +52,7 @@ fn cases(keys: &Keys) -> Vec<Case> {
         ("kind", "kind 4", changed(&none, 12, 4)),
         ("reserved", "a reserved byte that is not zero", changed(&none, 13, 1)),
         ("cost", "a cost where none is paid", changed(&none, 64, 1)),
-        ("length", "a length that is one too short", changed(&none, 76, none[76] - 1)),
+        ("length", "a length that is one too long", changed(&none, 76, none[76] + 1)),
         ("password-memory", "4 TiB of memory", changed(&password, 67, 0xff)),
         ("password-passes", "a number of passes that takes years", changed(&password, 71, 0xff)),
         ("password-lanes", "no lanes", changed(&password, 72, 0)),
@@ -65,6 +67,11 @@ fn cases(keys: &Keys) -> Vec<Case> {
         ("commitment", "another commitment", changed(&none, 80, none[80] ^ 1)),
         ("tag", "another tag", changed(&none, last, none[last] ^ 1)),
         ("secrets", "the secrets of put with the role all", stronger),
+        ("noted", "role all, with a note", noted.clone()),
+        ("note-short", "a note of seven bytes", noted[..note + 7].to_vec()),
+        ("note-field", "key field 2 of a note", changed(&noted, note, 2)),
+        ("note-reserved", "a reserved byte of a note that is not zero", changed(&noted, note + 1, 1)),
+        ("note-sealed", "a sealed part of 47 bytes", noted[..note + 8 + 47].to_vec()),
     ]
 }
 

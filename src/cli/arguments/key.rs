@@ -1,0 +1,116 @@
+//! Options of `holdall key`.
+
+use crate::cli::values::ByteSize;
+use clap::{Args, Subcommand, ValueEnum};
+use holdall::Role;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// `holdall key`
+#[derive(Debug, Args)]
+pub(crate) struct KeyArguments {
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+/// What to do about keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// List the ways into the repository: whose they are and what they may do
+    List,
+    /// Make another way in: one more password for this key, or with --role a key of its own for another user
+    Add(AddKeyArguments),
+    /// Remove ways in; a key that has no other one left ends, and nothing that it signs counts from then on
+    Remove {
+        /// The start of a name that `key list` shows
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<String>,
+    },
+    /// Change the password or key file with which the repository was opened
+    Passwd(NewSecretArguments),
+    /// Write the sealed key with which the repository was opened to a file, for the day when the repository loses it
+    Export {
+        /// Where to write it; it is of no use without the password or key file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Put an exported key back into a repository that has lost it
+    Import {
+        /// What `key export` wrote
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// `holdall key add`
+#[derive(Debug, Args)]
+pub(crate) struct AddKeyArguments {
+    /// Make a key of its own that may do so much: put only backs up and can't read; read also reads; prune also forgets
+    /// and prunes; all also changes keys [otherwise: the rights of the key at hand]
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<RoleArgument>,
+    /// What to call it in lists [otherwise: user@host]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+    #[command(flatten)]
+    pub(crate) secret: NewSecretArguments,
+}
+
+/// A role's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArgument {
+    Put,
+    Read,
+    Prune,
+    All,
+}
+
+impl From<RoleArgument> for Role {
+    fn from(role: RoleArgument) -> Self {
+        match role {
+            RoleArgument::Put => Self::Put,
+            RoleArgument::Read => Self::Read,
+            RoleArgument::Prune => Self::Prune,
+            RoleArgument::All => Self::All,
+        }
+    }
+}
+
+/// Where the new secret comes from. Without any of these a terminal is asked, twice.
+#[derive(Debug, Default, Args)]
+pub(crate) struct NewSecretArguments {
+    /// A file whose first line is the new password
+    #[arg(long, value_name = "FILE", group = "new_secret")]
+    pub(crate) new_password_file: Option<PathBuf>,
+    /// A shell command that prints the new password
+    #[arg(long, value_name = "COMMAND", group = "new_secret")]
+    pub(crate) new_password_command: Option<OsString>,
+    /// A key file, which is made if it is not there
+    #[arg(long, value_name = "FILE", group = "new_secret")]
+    pub(crate) new_key_file: Option<PathBuf>,
+    /// A recovery key: 24 words that are shown once, to be written down; a file that holds them is a key file
+    #[arg(long, group = "new_secret")]
+    pub(crate) new_recovery_key: bool,
+    /// No password at all: whoever can read the repository's folder can read its contents
+    #[arg(long, group = "new_secret")]
+    pub(crate) new_insecure_no_password: bool,
+    #[command(flatten)]
+    pub(crate) kdf: KdfArguments,
+}
+
+/// What trying a password costs.
+#[derive(Debug, Args)]
+pub(crate) struct KdfArguments {
+    /// Memory that trying one password costs; more is slower for you and for those who guess
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    pub(crate) kdf_memory: ByteSize,
+    /// How often that memory is passed over
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) kdf_passes: u32,
+}
+
+impl Default for KdfArguments {
+    fn default() -> Self {
+        Self { kdf_memory: ByteSize(64 << 20), kdf_passes: 3 }
+    }
+}

@@ -1,0 +1,125 @@
+//! `holdall key`
+
+use super::init::kdf_cost;
+use crate::cli::arguments::{AddKeyArguments, KeyArguments, KeyCommand, NewSecretArguments};
+use crate::cli::context::{Access, Context, require_folder};
+use crate::cli::failure::{Failure, exit};
+use crate::cli::render::keys;
+use crate::cli::secret::{Purpose, SecretSource};
+use holdall::{
+    AcceptRollback, AddedKey, Grant, KdfCost, NewKeyOptions, Repository, Secret, Unlock, format_recovery_key,
+};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+pub(crate) fn run(context: &Context<'_>, arguments: &KeyArguments) -> Result<u8, Failure> {
+    match &arguments.command {
+        KeyCommand::List => list(context),
+        KeyCommand::Add(arguments) => add(context, arguments),
+        KeyCommand::Remove { keys } => remove(context, keys),
+        KeyCommand::Passwd(secret) => change(context, secret),
+        KeyCommand::Export { file } => export(context, file),
+        KeyCommand::Import { file } => import(context, file),
+    }
+}
+
+fn list(context: &Context<'_>) -> Result<u8, Failure> {
+    let slots = context.open(Access::Read)?.keys()?;
+    context.renderer.json(&slots.iter().map(keys::as_json).collect::<Vec<_>>());
+    context.renderer.print(&keys::table(&slots));
+    Ok(exit::DONE)
+}
+
+fn add(context: &Context<'_>, arguments: &AddKeyArguments) -> Result<u8, Failure> {
+    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let label = match &arguments.label {
+        Some(label) => label.clone(),
+        None => {
+            let writer = context.writer();
+            format!("{}@{}", String::from_utf8_lossy(&writer.user), String::from_utf8_lossy(&writer.host))
+        }
+    };
+    let grant = arguments.role.map_or(Grant::SameKey, |role| Grant::NewKey(role.into()));
+    let make = |unlock: Unlock<'_>, kdf| {
+        Ok(repository.add_key(unlock, &NewKeyOptions::new(label.clone()).grant(grant).kdf(kdf))?)
+    };
+    let (added, words) = with_new_secret(&arguments.secret, make)?;
+    context.renderer.say(&format!("key {} added: it may {}\n", keys::short(&added.id), keys::rights(added.role)));
+    let words = words.as_ref().map(|words| words.as_str());
+    words.into_iter().for_each(|words| context.renderer.say(&keys::recovery(words)));
+    context.renderer.json(&keys::added("key_added", &added, words));
+    Ok(exit::DONE)
+}
+
+fn remove(context: &Context<'_>, prefixes: &[String]) -> Result<u8, Failure> {
+    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    for prefix in prefixes {
+        let removed = repository.remove_key(prefix)?;
+        let id = keys::short(&removed.id);
+        let said = match &removed.revoked {
+            Some(_) => format!("key {id} removed: nothing that it signs counts from now on\n"),
+            None => format!("key {id} removed\n"),
+        };
+        context.renderer.say(&said);
+        context.renderer.json(&keys::removed(&removed));
+    }
+    context
+        .renderer
+        .say("whoever has a copy of a removed key and its password can still read what was stored until now\n");
+    Ok(exit::DONE)
+}
+
+fn change(context: &Context<'_>, secret: &NewSecretArguments) -> Result<u8, Failure> {
+    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let (changed, words) = with_new_secret(secret, |unlock, kdf| Ok(repository.change_key(unlock, kdf)?))?;
+    context.renderer.say(&format!("key {} has taken the place of the old one\n", keys::short(&changed.id)));
+    let words = words.as_ref().map(|words| words.as_str());
+    words.into_iter().for_each(|words| context.renderer.say(&keys::recovery(words)));
+    context.renderer.json(&keys::added("key_changed", &changed, words));
+    Ok(exit::DONE)
+}
+
+fn export(context: &Context<'_>, file: &Path) -> Result<u8, Failure> {
+    let bytes = context.open(Access::Read)?.export_key()?;
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).and_then(|mut out| {
+        out.write_all(&bytes)?;
+        out.sync_all()
+    });
+    written.map_err(|error| Failure::io(file, "write", &error))?;
+    let shown = file.display();
+    context.renderer.say(&format!("key written to {shown}; `holdall key import` puts it back into the repository\n"));
+    Ok(exit::DONE)
+}
+
+fn import(context: &Context<'_>, file: &Path) -> Result<u8, Failure> {
+    let path = context.repository_path()?;
+    require_folder(&path)?;
+    let bytes = std::fs::read(file).map_err(|error| Failure::io(file, "read", &error))?;
+    let id = Repository::import_key(&path, &bytes)?;
+    context.renderer.say(&format!("key {} is in the repository\n", keys::short(&id)));
+    Ok(exit::DONE)
+}
+
+/// Gets the new secret, and the words of it if it is a recovery key.
+fn with_new_secret(
+    arguments: &NewSecretArguments,
+    make: impl FnOnce(Unlock<'_>, KdfCost) -> Result<AddedKey, Failure>,
+) -> Result<(AddedKey, Option<Zeroizing<String>>), Failure> {
+    let kdf = kdf_cost(&arguments.kdf)?;
+    if arguments.new_recovery_key {
+        let secret = Secret::random();
+        let added = make(Unlock::KeyFile(&secret), kdf)?;
+        return Ok((added, Some(format_recovery_key(&secret))));
+    }
+    let named = [
+        arguments.new_password_file.clone().map(SecretSource::PasswordFile),
+        arguments.new_password_command.clone().map(SecretSource::PasswordCommand),
+        arguments.new_key_file.clone().map(SecretSource::KeyFile),
+        arguments.new_insecure_no_password.then_some(SecretSource::NoPassword),
+    ];
+    let source = named.into_iter().flatten().next().unwrap_or(SecretSource::Terminal);
+    Ok((source.unlock(Purpose::Choose, |unlock| make(unlock, kdf))?, None))
+}

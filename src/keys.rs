@@ -1,0 +1,257 @@
+//! The keys of a repository: who can open it and what each may do.
+//!
+//! A *key* is a signing key with a role, listed in the configuration; a *slot* is one way to open it, by a password or a
+//! key file. One key may have several slots. To make a key is to list it in the next configuration and then to store a
+//! slot; to end it is to revoke it in the next configuration and then to remove its slots. Both are safe to interrupt:
+//! a key without a slot opens nothing, and a slot of a revoked key signs nothing.
+
+mod change;
+#[cfg(test)]
+mod tests;
+
+pub use change::{add, import, read_configs, remove, replace};
+
+use crate::access::Access;
+use crate::config::{OPEN, Role};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ObjectHash, SignerKey};
+use crate::key::{KdfCost, KeyRing, SLOT_BYTES_MAX, Slot, SlotNote, Unlock, UnlockKind};
+use crate::store::{Folder, Listed, ObjectName, Store};
+
+/// What a new slot opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grant {
+    /// The key with which the repository was opened: another way to the same rights.
+    #[default]
+    SameKey,
+    /// A key of its own with this role. Only a key with the role all can make one.
+    NewKey(Role),
+}
+
+/// How to make a slot.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct NewKeyOptions {
+    pub(crate) grant: Grant,
+    pub(crate) label: Vec<u8>,
+    pub(crate) kdf: KdfCost,
+}
+
+impl NewKeyOptions {
+    /// Names the slot for people: at most 1024 bytes.
+    pub fn new(label: impl Into<Vec<u8>>) -> Self {
+        Self { label: label.into(), ..Self::default() }
+    }
+
+    /// What the slot opens.
+    #[must_use]
+    pub const fn grant(mut self, grant: Grant) -> Self {
+        self.grant = grant;
+        self
+    }
+
+    /// What deriving the key from a password costs.
+    #[must_use]
+    pub const fn kdf(mut self, kdf: KdfCost) -> Self {
+        self.kdf = kdf;
+        self
+    }
+}
+
+/// Whether a key may still sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Valid,
+    /// It was revoked: the slot still opens what was stored until then.
+    Revoked,
+    /// No configuration ever listed it: making it was interrupted, or somebody else put it there.
+    Unlisted,
+}
+
+/// Whose a slot is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SlotOwner {
+    /// The slot says it, signed by the key that it names.
+    Known {
+        /// The key.
+        signer: SignerKey,
+        /// What the configuration lets it do, or let it do until it was revoked.
+        role: Role,
+        /// A name for people.
+        label: Vec<u8>,
+        /// When the slot was made, in nanoseconds since the epoch.
+        created_at_ns: i64,
+        /// Whether it may still sign.
+        standing: Standing,
+    },
+    /// It can't be known; the text says why.
+    Unknown(String),
+}
+
+/// One way into a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySlot {
+    /// The slot's name.
+    pub id: ObjectHash,
+    /// What opens it; none when the slot is damaged.
+    pub kind: Option<UnlockKind>,
+    /// Whose it is.
+    pub owner: SlotOwner,
+    /// Whether the repository was opened with it just now.
+    pub is_current: bool,
+}
+
+/// What became of a slot that was to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedKey {
+    /// The slot's name.
+    pub id: ObjectHash,
+    /// The key that it opens.
+    pub signer: SignerKey,
+    /// What that key may do.
+    pub role: Role,
+}
+
+/// What became of a slot that was to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedKey {
+    /// The slot's name.
+    pub id: ObjectHash,
+    /// The key that was ended with its last slot; none while it has others, or when it is not known whose the slot was.
+    pub revoked: Option<SignerKey>,
+}
+
+/// Every slot, by name. A damaged one is listed as such.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn list(access: &Access) -> Result<Vec<KeySlot>> {
+    let mut slots = Vec::new();
+    for id in names(access.store.as_ref())? {
+        match access.store.read(&ObjectName::Key(id), limit_bytes()) {
+            Ok(bytes) => slots.push(described(access, id, &bytes)),
+            // Removed since the folder was listed.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => {
+                let owner = SlotOwner::Unknown(error.to_string());
+                slots.push(KeySlot { id, kind: None, owner, is_current: false });
+            }
+        }
+    }
+    Ok(slots)
+}
+
+/// Finds the one slot whose name begins with `prefix`.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`], or when the store can't be read.
+pub fn find(access: &Access, prefix: &str) -> Result<KeySlot> {
+    let mut fitting = list(access)?.into_iter().filter(|slot| slot.id.to_string().starts_with(prefix));
+    match (fitting.next(), fitting.next()) {
+        (Some(slot), None) => Ok(slot),
+        (Some(one), Some(other)) => {
+            let message = format!("{prefix} fits several key slots: {}, {}; give more digits", one.id, other.id);
+            Err(Error::new(ErrorKind::Ambiguous, message))
+        }
+        (None, _) => {
+            Err(Error::new(ErrorKind::NotFound, format!("no key slot begins with {prefix}; `key list` lists them")))
+        }
+    }
+}
+
+/// The bytes of the slot with which the repository was opened: with the password or key file they open it even when the
+/// store has lost its slots.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when the store has lost it already.
+pub fn export(access: &Access) -> Result<Vec<u8>> {
+    let facts = access.ring.slot().ok_or_else(no_slot)?;
+    let bytes = access.store.read(&ObjectName::Key(facts.name), limit_bytes())?;
+    Slot::parse(&facts.name, &bytes)?;
+    Ok(bytes)
+}
+
+fn described(access: &Access, id: ObjectHash, bytes: &[u8]) -> KeySlot {
+    let is_current = access.ring.slot().is_some_and(|facts| facts.name == id);
+    let slot = match Slot::parse(&id, bytes) {
+        Ok(slot) => slot,
+        Err(error) => return KeySlot { id, kind: None, owner: SlotOwner::Unknown(error.to_string()), is_current },
+    };
+    let own = access.ring.slot().filter(|_| is_current).map(|facts| SlotNote {
+        signer: access.ring.signer(),
+        role: access.ring.role(),
+        label: facts.label.clone(),
+        created_at_ns: facts.created_at_ns,
+    });
+    let owner = match (own, slot.note(&access.ring)) {
+        (Some(note), _) | (None, Ok(Some(note))) => known(access, note),
+        (None, Ok(None)) => SlotOwner::Unknown("it does not say whose it is".to_owned()),
+        (None, Err(error)) => SlotOwner::Unknown(error.to_string()),
+    };
+    KeySlot { id, kind: Some(slot.kind), owner, is_current }
+}
+
+/// What a note says, with the role that counts: the configuration's.
+fn known(access: &Access, note: SlotNote) -> SlotOwner {
+    let SlotNote { signer, role, label, created_at_ns } = note;
+    let listed = access.config().signers.0.iter().find(|listed| listed.key == signer);
+    let (role, standing) = match listed {
+        Some(listed) if listed.until == OPEN => (listed.role, Standing::Valid),
+        Some(listed) => (listed.role, Standing::Revoked),
+        None => (role, Standing::Unlisted),
+    };
+    SlotOwner::Known { signer, role, label, created_at_ns, standing }
+}
+
+fn names(store: &dyn Store) -> Result<Vec<ObjectHash>> {
+    let mut names = Vec::new();
+    store.list(Folder::Keys, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Key(name), .. } = listed {
+            names.push(name);
+        }
+    })?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Tries every slot; one that is damaged does not keep another one from opening.
+///
+/// # Errors
+/// [`ErrorKind::WrongPassword`] when no slot opens, or why the slots can't be read when none of them could be tried.
+pub fn unlock(store: &dyn Store, unlock: Unlock<'_>) -> Result<KeyRing> {
+    let names = names(store)?;
+    let mut damaged = None;
+    let mut tried = 0usize;
+    for name in &names {
+        let opened = || -> Result<Option<KeyRing>> {
+            let bytes = store.read(&ObjectName::Key(*name), limit_bytes())?;
+            match Slot::parse(name, &bytes)?.open(unlock) {
+                Ok(ring) => Ok(Some(ring)),
+                Err(crate::key::KeyError::WrongSecret | crate::key::KeyError::OtherKind { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
+        match opened() {
+            Ok(Some(ring)) => return Ok(ring),
+            Ok(None) => tried = tried.saturating_add(1),
+            Err(error) => damaged = Some(error.while_doing(format!("key slot {name}"))),
+        }
+    }
+    match damaged {
+        Some(error) if tried == 0 => Err(error),
+        _ => {
+            let message =
+                format!("the password or key file opens none of the {} key slots in {}", names.len(), store.describe());
+            Err(Error::new(ErrorKind::WrongPassword, message))
+        }
+    }
+}
+
+fn limit_bytes() -> u64 {
+    u64::try_from(SLOT_BYTES_MAX).unwrap_or(u64::MAX)
+}
+
+fn no_slot() -> Error {
+    Error::new(ErrorKind::NotFound, "the repository was opened without a key slot")
+}

@@ -1,0 +1,180 @@
+//! Making, changing and ending keys.
+
+use super::{AddedKey, Grant, KeySlot, NewKeyOptions, RemovedKey, SlotOwner, Standing, limit_bytes, list, no_slot};
+use crate::access::Access;
+use crate::config::{Config, ConfigChain, Role};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ObjectHash, SignerKey};
+use crate::key::{KdfCost, KeyRing, LABEL_BYTES_MAX, Slot, Unlock, seal_slot};
+use crate::store::{Created, Folder, Listed, ObjectName, Store};
+
+/// How often a configuration is drafted anew because somebody else's came first.
+const ATTEMPTS_MAX: usize = 16;
+
+/// Makes a slot that `unlock` opens, and the key for it if it is to have one of its own.
+///
+/// # Errors
+/// [`ErrorKind::Denied`] when the key at hand may not make another one; [`ErrorKind::Invalid`] for an empty password or
+/// a label that is too long; or when the store can't be written to.
+pub fn add(access: &Access, unlock: Unlock<'_>, options: &NewKeyOptions, now_ns: i64) -> Result<AddedKey> {
+    match options.grant {
+        Grant::SameKey => store_slot(access, &access.ring, unlock, options, now_ns),
+        Grant::NewKey(role) => {
+            require_all(access, "make keys")?;
+            let ring = access.ring.restricted(role)?;
+            // Sealed before anything is changed: a password that can't be used leaves no key behind.
+            seal(&ring, unlock, options, now_ns)?;
+            change_config(access, now_ns, |config| Ok(config.enlist(ring.signer(), role)?))?;
+            store_slot(access, &ring, unlock, options, now_ns)
+        }
+    }
+}
+
+/// Removes a slot, and ends its key if it was the last one of it.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] for the slot with which the repository was opened; [`ErrorKind::Denied`] when the key at hand
+/// may not end another one; or when the store can't be written to.
+pub fn remove(access: &Access, slot: &KeySlot, now_ns: i64) -> Result<RemovedKey> {
+    if slot.is_current {
+        let message =
+            "this is the key slot with which the repository was opened: open it with another one to remove it";
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    let own = access.ring.signer();
+    let ended = match &slot.owner {
+        SlotOwner::Known { signer, .. } if *signer == own => None,
+        SlotOwner::Known { signer, standing, .. } => {
+            require_all(access, "remove others' keys")?;
+            let is_last = *standing == Standing::Valid && !has_other_slot(access, slot.id, signer)?;
+            is_last.then_some(*signer)
+        }
+        SlotOwner::Unknown(_) => {
+            require_all(access, "remove others' keys")?;
+            None
+        }
+    };
+    if let Some(signer) = ended {
+        change_config(access, now_ns, |config| match config.revoke(&signer) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Error::from(error).while_doing(format!("ending the key {signer}"))),
+        })?;
+    }
+    access.store.remove_all(&[ObjectName::Key(slot.id)])?;
+    Ok(RemovedKey { id: slot.id, revoked: ended })
+}
+
+/// Makes a new slot in place of the one with which the repository was opened, with the same key and label.
+///
+/// # Errors
+/// As [`add`]. The old slot is removed only when the new one is there.
+pub fn replace(access: &Access, unlock: Unlock<'_>, kdf: KdfCost, now_ns: i64) -> Result<AddedKey> {
+    let facts = access.ring.slot().ok_or_else(no_slot)?;
+    let options = NewKeyOptions::new(facts.label.clone()).kdf(kdf);
+    let added = store_slot(access, &access.ring, unlock, &options, now_ns)?;
+    access.store.remove_all(&[ObjectName::Key(facts.name)])?;
+    Ok(added)
+}
+
+/// Puts an exported slot back into a store that has lost it. Needs no key: the slot must hash to its name, be whole, and
+/// name the repository of the store's configurations. Returns its name.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] when the bytes are no slot of this repository; or when the store can't be written to.
+pub fn import(store: &dyn Store, configs: &[(u32, Vec<u8>)], bytes: &[u8]) -> Result<ObjectHash> {
+    let refused = |why: String| Error::new(ErrorKind::Invalid, why);
+    let id = ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes());
+    let slot = Slot::parse(&id, bytes).map_err(|error| refused(error.to_string()))?;
+    let signed = configs.iter().find(|(number, _)| *number == 0);
+    let signed = signed.ok_or_else(|| Error::new(ErrorKind::NoRepository, "the repository has no configuration"))?;
+    let first = crate::config::SignedConfig::parse(&signed.1)?;
+    if first.config.repository != slot.repository {
+        return Err(refused(format!("the key slot belongs to the repository {}", slot.repository)));
+    }
+    match store.create(&ObjectName::Key(id), bytes)? {
+        Created::New | Created::Exists => Ok(id),
+    }
+}
+
+fn require_all(access: &Access, what: &str) -> Result<()> {
+    let role = access.config().role_of(&access.ring.signer());
+    match role {
+        Some(Role::All) => Ok(()),
+        Some(role) => Err(Error::new(ErrorKind::Denied, format!("a key with the role {role} may not {what}"))),
+        None => Err(Error::new(ErrorKind::Denied, format!("a key that was revoked may not {what}"))),
+    }
+}
+
+/// A slot that may belong to the same key counts as one: a key is not ended on a guess.
+fn has_other_slot(access: &Access, id: ObjectHash, signer: &SignerKey) -> Result<bool> {
+    let belongs = |slot: &KeySlot| match &slot.owner {
+        SlotOwner::Known { signer: other, .. } => other == signer,
+        SlotOwner::Unknown(_) => false,
+    };
+    Ok(list(access)?.iter().any(|slot| slot.id != id && belongs(slot)))
+}
+
+fn seal(ring: &KeyRing, unlock: Unlock<'_>, options: &NewKeyOptions, now_ns: i64) -> Result<Vec<u8>> {
+    if options.label.len() > LABEL_BYTES_MAX {
+        let message = format!("the label of a key has at most {LABEL_BYTES_MAX} bytes, not {}", options.label.len());
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    Ok(seal_slot(ring, unlock, options.kdf, &options.label, now_ns)?)
+}
+
+/// Seals a slot, opens it again to prove it, and stores it.
+fn store_slot(
+    access: &Access,
+    ring: &KeyRing,
+    unlock: Unlock<'_>,
+    options: &NewKeyOptions,
+    now_ns: i64,
+) -> Result<AddedKey> {
+    let bytes = seal(ring, unlock, options, now_ns)?;
+    let id = ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes());
+    let opened = Slot::parse(&id, &bytes)?.open(unlock)?;
+    if opened.signer() != ring.signer() {
+        return Err(Error::new(ErrorKind::Unreliable, "a key slot that was just sealed opens to another key"));
+    }
+    let name = ObjectName::Key(id);
+    let stored = match access.store.create(&name, &bytes)? {
+        Created::New => access.store.read(&name, limit_bytes())? == bytes,
+        Created::Exists => false,
+    };
+    if !stored {
+        return Err(Error::new(ErrorKind::Unreliable, format!("key slot {id} does not read back as it was written")));
+    }
+    Ok(AddedKey { id, signer: ring.signer(), role: ring.role() })
+}
+
+/// Makes the next configuration. Where somebody else makes one at the same time, the change is made to his.
+fn change_config(access: &Access, now_ns: i64, change: impl Fn(&mut Config) -> Result<()>) -> Result<()> {
+    for _ in 0..ATTEMPTS_MAX {
+        let chain = ConfigChain::load(&read_configs(access.store.as_ref())?, access.ring.config_zero())?;
+        let mut draft = chain.draft(now_ns);
+        change(&mut draft)?;
+        let bytes = draft.sign(access.ring.signing())?;
+        // Never stored unless every reader takes it.
+        chain.clone().extend(&bytes)?;
+        if access.store.create(&ObjectName::Config(draft.number), &bytes)? == Created::New {
+            return Ok(());
+        }
+    }
+    Err(Error::new(ErrorKind::Busy, "somebody else changes the configuration all the time; try again"))
+}
+
+/// The objects of the `config` folder, by number.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn read_configs(store: &dyn Store) -> Result<Vec<(u32, Vec<u8>)>> {
+    let mut numbers = Vec::new();
+    store.list(Folder::Config, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Config(number), .. } = listed {
+            numbers.push(number);
+        }
+    })?;
+    let limit_bytes = u64::try_from(crate::config::CONFIG_BYTES_MAX).unwrap_or(u64::MAX);
+    let read = |number| Ok((number, store.read(&ObjectName::Config(number), limit_bytes)?));
+    numbers.into_iter().map(read).collect()
+}

@@ -1,0 +1,85 @@
+//! Keys, as users make and end them.
+
+use crate::run::World;
+
+fn cheap(line: &[&str]) -> Vec<String> {
+    line.iter().chain(&["--kdf-memory", "64K", "--kdf-passes", "1"]).map(|word| (*word).to_owned()).collect()
+}
+
+#[test]
+fn a_machine_that_can_only_back_up_is_set_up_and_taken_out() {
+    let world = World::with_repository();
+    world.file("tree/letter", b"Dear Ada,");
+    let key = world.path("machine.key");
+    let key = key.to_str().expect("a text");
+    let added = world.run(["key", "add", "--role", "put", "--label", "web1", "--new-key-file", key]).succeeded();
+    assert!(added.out.contains("it may back up, and read nothing"), "{}", added.out);
+    let machine = |line: &[&str]| {
+        let mut command = world.command();
+        command.env_remove("HOLDALL_PASSWORD").env("HOLDALL_KEY_FILE", key).env("HOME", world.path("web1")).args(line);
+        crate::run::Finished::of(&command.output().expect("the program starts"))
+    };
+    machine(&["backup", "tree"]).succeeded();
+    let refused = machine(&["restore", "latest", "--target", "stolen"]).ended(1);
+    assert!(refused.err.contains("a key with the role put may not restore"), "{}", refused.err);
+    machine(&["check"]).ended(1);
+    machine(&["ls", "latest"]).ended(1);
+    assert!(!world.path("stolen").join("letter").exists());
+    machine(&["forget", "latest"]).ended(1);
+    world.run(["restore", "latest", "--target", "back"]).succeeded();
+
+    let listed = world.run(["key", "list", "--json"]).succeeded().json();
+    let keys = listed.first().and_then(serde_json::Value::as_array).expect("a list");
+    let web1 = keys.iter().find(|key| key["label"] == "web1").expect("the new key");
+    assert_eq!(
+        (&web1["role"], &web1["standing"], &web1["opened_by"]),
+        (&"put".into(), &"valid".into(), &"key file".into())
+    );
+    let id = web1["id"].as_str().expect("a name");
+    let removed = world.run(["key", "remove", id]).succeeded();
+    assert!(removed.out.contains("nothing that it signs counts from now on"), "{}", removed.out);
+    machine(&["backup", "tree"]).ended(12);
+    world.run(["check", "--read-data"]).succeeded();
+}
+
+#[test]
+fn a_recovery_key_opens_the_repository_when_the_password_is_lost() {
+    let world = World::with_repository();
+    let added = world.run(["key", "add", "--new-recovery-key", "--json"]).succeeded().only("key_added");
+    let words = added["recovery_key"].as_str().expect("words");
+    assert_eq!(words.split(' ').count(), 24);
+    let file = world.file("words", words.replace(' ', "\n").as_bytes());
+    let file = file.to_str().expect("a text");
+    world.file("new-password", b"a new one\n");
+    let lost = |line: &[String]| {
+        let mut command = world.command();
+        command.env_remove("HOLDALL_PASSWORD").args(line);
+        crate::run::Finished::of(&command.output().expect("the program starts"))
+    };
+    let line = cheap(&["key", "passwd", "--key-file", file, "--new-password-file", "new-password"]);
+    lost(&line).succeeded();
+    let open = |password: &str| {
+        let mut command = world.command();
+        command.env("HOLDALL_PASSWORD", password).args(["key", "list"]);
+        crate::run::Finished::of(&command.output().expect("the program starts"))
+    };
+    let listed = open("a new one").succeeded();
+    assert_eq!(listed.out.matches(" all ").count(), 2, "{}", listed.out);
+    assert_eq!(listed.out.matches('*').count(), 1, "{}", listed.out);
+    let shown = world.run(["key", "add", "--new-recovery-key"]).succeeded();
+    assert!(shown.out.contains("shown this once"), "{}", shown.out);
+}
+
+#[test]
+fn keys_are_exported_and_put_back() {
+    let world = World::with_repository();
+    world.run(["key", "export", "saved"]).succeeded();
+    world.run(["key", "export", "saved"]).ended(1);
+    std::fs::remove_dir_all(world.path("repository/keys")).expect("the folder goes");
+    world.run(["snapshots"]).ended(12);
+    world.run(["key", "import", "saved"]).succeeded();
+    world.run(["snapshots"]).succeeded();
+    world.run(["key", "remove"]).ended(2);
+    world.run(["key", "add", "--role", "owner"]).ended(2);
+    world.run(["key", "add", "--new-recovery-key", "--new-insecure-no-password"]).ended(2);
+}
