@@ -61,7 +61,7 @@
 //!
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, seal; *2* the stored
-//! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc); *3* store, index,
+//! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, check,
 //! forget, keys, prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
 
@@ -140,6 +140,8 @@ pub mod outcome;
 pub mod owner;
 #[doc(hidden)]
 pub mod pack;
+#[doc(hidden)]
+pub mod parity;
 #[doc(hidden)]
 pub mod prune;
 #[doc(hidden)]

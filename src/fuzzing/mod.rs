@@ -11,6 +11,7 @@ pub mod key;
 pub mod manifest;
 pub mod outcome;
 pub mod pack;
+pub mod parity;
 pub mod record;
 pub mod seal;
 pub mod segment;
@@ -40,6 +41,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("pack", pack::fuzz_pack),
     ("pack_footer", pack::fuzz_pack_footer),
     ("pack_scan", pack::fuzz_pack_scan),
+    ("parity", parity::fuzz_parity),
+    ("parity_heal", parity::fuzz_parity_heal),
     ("record", record::fuzz_record),
     ("seal", seal::fuzz_seal),
     ("segment", segment::fuzz_segment),

@@ -22,6 +22,7 @@ const RANKS: &[(&str, u8)] = &[
     ("outcome", 2),
     ("record", 2),
     ("gc", 2),
+    ("parity", 2),
     ("store", 3),
     ("index", 3),
     ("source", 3),

@@ -54,6 +54,12 @@ const CONSTANTS: &[Constant] = &[
     limit("src/manifest/attribute.rs", "ATTRIBUTE_COUNT_MAX", "| attributes of an entry | {} |"),
     limit("src/manifest/attribute.rs", "ATTRIBUTE_BYTES_MAX", "| value of an attribute | {} |"),
     limit("src/manifest/value.rs", "XATTR_VALUE_BYTES_MAX", "| value of an extended attribute | {} |"),
+    limit("src/parity.rs", "SHARD_BYTES_MAX", "| a shard of a pack | {} |"),
+    limit("src/parity.rs", "SHARD_COUNT_MAX", "| shards of a pack | {} |"),
+    limit("src/parity.rs", "GROUP_SHARD_COUNT_MAX", "| places of a group of shards | {} |"),
+    limit("src/parity.rs", "GROUP_BYTES_MAX", "| memory of a group of shards | {} |"),
+    stated("src/parity.rs", "SHARD_COUNT_MAX", "format-spec/15-parity.md", "of shards of the pack, at most {}"),
+    stated("src/parity.rs", "GROUP_BYTES_MAX", "format-spec/15-parity.md", "times S, is at most {}"),
     stated(
         "src/manifest/key.rs",
         "KEY_BYTES_MAX",
