@@ -1,7 +1,9 @@
 //! Prunes of small repositories in memory, beside writers that take the same steps as a backup.
 
+mod clocks;
 mod crash;
 mod full;
+mod hooked;
 mod simulation;
 mod steps;
 mod world;

@@ -76,6 +76,8 @@ impl BootClock {
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
         let rest_ms = u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000;
         let since_boot_ms = seconds.saturating_mul(1000).saturating_add(rest_ms);
+        #[cfg(test)]
+        let since_boot_ms = super::testing::clock::pretended_since_boot_ms().unwrap_or(since_boot_ms);
         Self { boot_id: liveness::own().boot_id, since_boot_ms }
     }
 }

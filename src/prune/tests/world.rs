@@ -305,7 +305,7 @@ fn forgetting(client: ClientId, number: u64, snapshot: SnapshotId) -> RecordBody
     RecordBody {
         client,
         number,
-        made_at_ns: 0,
+        made_at_ns: session::now_ns(),
         kind: RecordKind::Forget,
         snapshots: List(vec![snapshot]),
         until_ns: None,
