@@ -2,6 +2,7 @@
 //! is. Damage is data: what is wrong, where, and which snapshots and files it touches.
 
 mod control;
+mod counts;
 mod data;
 mod lines;
 mod packs;
@@ -41,11 +42,17 @@ pub enum CheckDepth {
     Data,
 }
 
-/// Checks a repository.
+/// Checks a repository, and the reference counts in its view.
 ///
 /// # Errors
 /// When the store can't be listed, or the caller stops.
 pub fn run(access: &Access, history: &History, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
+    let mut report = run_steadily(access, history, depth, progress)?;
+    counts::compare(access, &mut report, progress)?;
+    Ok(report)
+}
+
+fn run_steadily(access: &Access, history: &History, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
     let mut newer = None;
     let mut attempt = 1;
     loop {

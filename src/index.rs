@@ -32,7 +32,7 @@ pub use memory::MemoryIndex;
 pub use replaceable::{Rebuild, Replaceable};
 pub use rows::Extent;
 pub use scratch::{Scratch, open_scratch};
-pub use side::{SideClaim, SideRow, SideTable};
+pub use side::{SideClaim, SideRow, SideRows, SideTable};
 pub use view::{Mode, MovedAside, View, ViewKind, open_apart, open_view};
 
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};
@@ -221,6 +221,19 @@ pub trait Index: Send + Sync {
     fn side_table(&self) -> Result<Option<&dyn SideTable>, IndexError> {
         Ok(None)
     }
+
+    /// The same rows for reading: what they were at one moment, where the view was opened for reading. None where there
+    /// are none.
+    ///
+    /// # Errors
+    /// When the view can't be read.
+    fn side_rows(&self) -> Result<Option<&dyn SideRows>, IndexError> {
+        Ok(None)
+    }
+
+    /// Says that the view on disk is wrong: from now on nobody gets its side table, and the next who opens it for
+    /// writing makes it anew.
+    fn distrust(&self) {}
 
     /// How much the applied segments list.
     ///

@@ -22,7 +22,7 @@ mod spill;
 mod tally;
 mod walk;
 
-pub use counts::{CountsCheck, check_counts};
+pub use counts::{CountsCheck, KeptCounts};
 pub use find::find;
 pub use mark::{Mark, mark};
 pub use roots::Roots;

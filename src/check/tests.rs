@@ -4,7 +4,9 @@ use super::{CheckDepth, CheckReport};
 use crate::backup::BackupOptions;
 use crate::id::PackId;
 use crate::key::{KdfCost, Unlock};
+use crate::needed::KeptCounts;
 use crate::progress::Silent;
+use crate::prune::PruneOptions;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::store::moody::{Mood, MoodyStore};
 use crate::store::{Folder, Listed, LocalStore, ObjectName, Store};
@@ -225,4 +227,64 @@ fn a_rotten_segment_is_named() {
         assert!(report.damage.iter().any(|damage| damage.object == name.to_string()), "{report:?}");
         replace(&patient.store().join(name.to_string()), &bytes);
     }
+}
+
+/// Removes the row of one counted chunk.
+fn miscount(repository: &Repository) {
+    let index = &repository.access().index;
+    let table = index.side_table().unwrap().expect("this process writes the view");
+    let mut first = None;
+    table.scan(b"c", &mut |key, _| _ = first.get_or_insert(key.to_vec())).unwrap();
+    table.write(&[(first.expect("something is counted"), None)]).unwrap();
+}
+
+fn prune(repository: &Repository) {
+    let options = PruneOptions::default();
+    let plan = repository.plan_prune(&options, &Silent).unwrap();
+    repository.prune(plan, &options, &Silent).unwrap();
+}
+
+#[test]
+fn index_15_a_check_finds_counts_that_are_wrong_and_no_prune_goes_by_them() {
+    let patient = Patient::new();
+    let repository = Repository::open(&patient.store(), PASSWORD, patient.options()).unwrap();
+    let check = || repository.check(CheckDepth::Structure, &Silent).unwrap();
+    assert_eq!(check().damage, [], "there are none yet");
+    prune(&repository);
+    assert_eq!(check().damage, [], "they are right");
+    miscount(&repository);
+    let found = check();
+    let [damage] = found.damage.as_slice() else { panic!("{found:?}") };
+    assert_eq!((found.damage_count, damage.place.as_str()), (1, "reference counts"));
+    assert!(damage.wrong.starts_with("of 1 chunks and nodes it counts fewer"), "{damage:?}");
+    assert!(damage.remedy.contains("prune"), "{damage:?}");
+    assert!(KeptCounts::open(repository.access()).unwrap().is_none(), "a prune would make a full mark");
+    assert_eq!(check().damage, []);
+    prune(&repository);
+    assert!(KeptCounts::open(repository.access()).unwrap().is_some());
+    assert_eq!(check().damage, []);
+}
+
+/// Where another process, or another opening, may write the view, a reader sees its rows as they were at one moment.
+#[cfg(feature = "rocksdb")]
+#[test]
+fn index_15_a_check_beside_a_writer_finds_counts_that_are_wrong_and_has_the_view_made_anew() {
+    let patient = Patient::new();
+    let writer = Repository::open(&patient.store(), PASSWORD, patient.options()).unwrap();
+    prune(&writer);
+    writer.access().index.flush().unwrap();
+    assert_eq!(patient.check(CheckDepth::Structure, 128 << 20).damage, [], "they are right");
+    miscount(&writer);
+    assert_eq!(patient.check(CheckDepth::Structure, 128 << 20).damage, [], "what is not flushed is not there yet");
+    writer.access().index.flush().unwrap();
+    for memory_bytes in MEMORIES_BYTES {
+        let found = patient.check(CheckDepth::Structure, memory_bytes);
+        assert_eq!(found.damage.len(), usize::from(memory_bytes == MEMORIES_BYTES[0]), "{found:?}");
+    }
+    assert!(writer.access().index.side_table().unwrap().is_none(), "who has it open goes by it no more");
+    drop(writer);
+    let writer = Repository::open(&patient.store(), PASSWORD, patient.options()).unwrap();
+    assert!(KeptCounts::open(writer.access()).unwrap().is_none(), "it is made anew, without counts");
+    prune(&writer);
+    assert_eq!(writer.check(CheckDepth::Structure, &Silent).unwrap().damage, []);
 }

@@ -25,7 +25,7 @@ use super::encoding::{decode_entry, decode_numbers, encode_numbers, for_each_ext
 use super::rocks::{Database, Merge, Role, Table};
 use super::side::SideClaims;
 use super::standing::{Ordinals, Standing};
-use super::{Bulk, Extent, Index, IndexError, PackEntry, PackOrdinal, SideTable, Totals};
+use super::{Bulk, Extent, Index, IndexError, PackEntry, PackOrdinal, SideRows, SideTable, Totals};
 use crate::id::{ChunkId, PackId, RepositoryId, SegmentId};
 use crate::segment::SegmentReader;
 use crate::wire::WireError;
@@ -290,7 +290,15 @@ impl Index for DiskIndex {
 
     fn side_table(&self) -> Result<Option<&dyn SideTable>, IndexError> {
         let writing = *self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(if writing == Writable::Yes { Some(self) } else { None })
+        Ok(if writing == Writable::Yes && !self.database.is_distrusted() { Some(self) } else { None })
+    }
+
+    fn side_rows(&self) -> Result<Option<&dyn SideRows>, IndexError> {
+        Ok(Some(self))
+    }
+
+    fn distrust(&self) {
+        self.database.distrust();
     }
 
     fn totals(&self) -> Result<Totals, IndexError> {

@@ -5,7 +5,7 @@ mod side;
 
 use super::side::SideClaims;
 use super::standing::{Ordinals, Standing};
-use super::{Bulk, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, SideTable, Totals};
+use super::{Bulk, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, SideRows, SideTable, Totals};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::{PackRow, SegmentReader};
 use std::collections::{BTreeMap, HashMap};
@@ -207,6 +207,10 @@ impl Index for MemoryIndex {
     }
 
     fn side_table(&self) -> Result<Option<&dyn SideTable>, IndexError> {
+        Ok(Some(self))
+    }
+
+    fn side_rows(&self) -> Result<Option<&dyn SideRows>, IndexError> {
         Ok(Some(self))
     }
 

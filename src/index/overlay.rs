@@ -3,7 +3,9 @@
 //! One process writes the shared view. All others read what it has flushed and keep what is newer to themselves: in
 //! memory at first, in a private view once that is full. Pack numbers carry their layer in the two upper bits.
 
-use super::{Bulk, Extent, Index, IndexError, MemoryIndex, OneByOne, PACK_COUNT_MAX, PackEntry, PackOrdinal, Totals};
+use super::{
+    Bulk, Extent, Index, IndexError, MemoryIndex, OneByOne, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideRows, Totals,
+};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::SegmentReader;
 use std::collections::BTreeSet;
@@ -58,6 +60,12 @@ impl Overlay {
         self.layers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The view that lies below.
+    fn base(&self) -> Arc<dyn Index> {
+        let layers = self.layers.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&layers.first().expect("there are two layers from the start").index)
+    }
+
     /// The layer that takes the next segment.
     fn top(&self, excluded: &BTreeSet<PackId>) -> Result<Layer, IndexError> {
         let mut layers = self.layers.write().unwrap_or_else(PoisonError::into_inner);
@@ -88,6 +96,17 @@ impl Overlay {
             }
         }
         Ok(false)
+    }
+}
+
+/// Those of the view below, as they were when it was opened.
+impl SideRows for Overlay {
+    fn get_sorted(&self, keys: &[&[u8]], each: &mut dyn FnMut(usize, &[u8])) -> Result<(), IndexError> {
+        self.base().side_rows()?.map_or(Ok(()), |rows| rows.get_sorted(keys, each))
+    }
+
+    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), IndexError> {
+        self.base().side_rows()?.map_or(Ok(()), |rows| rows.scan(prefix, each))
     }
 }
 
@@ -204,6 +223,15 @@ impl Index for Overlay {
             }
         }
         Ok(None)
+    }
+
+    fn side_rows(&self) -> Result<Option<&dyn SideRows>, IndexError> {
+        let are_there = self.base().side_rows()?.is_some();
+        Ok(are_there.then_some(self))
+    }
+
+    fn distrust(&self) {
+        self.base().distrust();
     }
 
     fn totals(&self) -> Result<Totals, IndexError> {

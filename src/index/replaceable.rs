@@ -6,7 +6,8 @@
 //! be able to say even when it is damaged; a view whose pack rows can't be read is not opened at all.
 
 use super::{
-    Bulk, Extent, Index, IndexError, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideClaim, SideRow, SideTable, Totals,
+    Bulk, Extent, Index, IndexError, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideClaim, SideRow, SideRows, SideTable,
+    Totals,
 };
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::SegmentReader;
@@ -134,13 +135,29 @@ impl Replaceable {
 
     /// Works with the first one's side table, which is not given out again once it was found damaged.
     fn side<T>(&self, work: impl FnOnce(&dyn SideTable) -> Result<T, IndexError>) -> Result<T, IndexError> {
-        let lost = || IndexError::Io { operation: "using", place: "memory".into(), reason: "it has no rows".into() };
-        let done = work(self.first.side_table()?.ok_or_else(lost)?);
+        self.judge_side(work(self.first.side_table()?.ok_or_else(no_rows)?))
+    }
+
+    /// The same where rows are only read.
+    fn side_rows_of<T>(&self, work: impl FnOnce(&dyn SideRows) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        self.judge_side(work(self.first.side_rows()?.ok_or_else(no_rows)?))
+    }
+
+    fn judge_side<T>(&self, done: Result<T, IndexError>) -> Result<T, IndexError> {
         if matches!(done, Err(IndexError::Damaged { .. })) {
             self.side_is_lost.store(true, Ordering::Release);
         }
         done
     }
+
+    /// What the second holds goes away with it.
+    fn has_lost_side(&self) -> bool {
+        self.second.get().is_some() || self.side_is_lost.load(Ordering::Acquire)
+    }
+}
+
+fn no_rows() -> IndexError {
+    IndexError::Io { operation: "using", place: "memory".into(), reason: "it has no rows".into() }
 }
 
 /// The number under which an index knows this pack, by the same key's word.
@@ -276,10 +293,17 @@ impl Index for Replaceable {
     }
 
     fn side_table(&self) -> Result<Option<&dyn SideTable>, IndexError> {
-        // What the second holds goes away with it.
-        let is_lost = self.second.get().is_some() || self.side_is_lost.load(Ordering::Acquire);
-        let is_there = !is_lost && self.first.side_table()?.is_some();
+        let is_there = !self.has_lost_side() && self.first.side_table()?.is_some();
         Ok(is_there.then_some(self))
+    }
+
+    fn side_rows(&self) -> Result<Option<&dyn SideRows>, IndexError> {
+        let are_there = !self.has_lost_side() && self.first.side_rows()?.is_some();
+        Ok(are_there.then_some(self))
+    }
+
+    fn distrust(&self) {
+        self.first.distrust();
     }
 
     fn totals(&self) -> Result<Totals, IndexError> {
@@ -295,21 +319,23 @@ impl Index for Replaceable {
     }
 }
 
+impl SideRows for Replaceable {
+    fn get_sorted(&self, keys: &[&[u8]], each: &mut dyn FnMut(usize, &[u8])) -> Result<(), IndexError> {
+        self.side_rows_of(|table| table.get_sorted(keys, each))
+    }
+
+    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), IndexError> {
+        self.side_rows_of(|table| table.scan(prefix, each))
+    }
+}
+
 impl SideTable for Replaceable {
     fn claim(&self) -> Option<SideClaim> {
         self.side(|table| Ok(table.claim())).ok().flatten()
     }
 
-    fn get_sorted(&self, keys: &[&[u8]], each: &mut dyn FnMut(usize, &[u8])) -> Result<(), IndexError> {
-        self.side(|table| table.get_sorted(keys, each))
-    }
-
     fn write(&self, rows: &[SideRow]) -> Result<(), IndexError> {
         self.side(|table| table.write(rows))
-    }
-
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), IndexError> {
-        self.side(|table| table.scan(prefix, each))
     }
 
     fn replace(&self, rows: &[SideRow]) -> Result<(), IndexError> {

@@ -224,6 +224,11 @@ impl Database {
         distrust(&self.path);
     }
 
+    /// Whether somebody said so.
+    pub(super) fn is_distrusted(&self) -> bool {
+        distrust_mark(&self.path).exists()
+    }
+
     fn error(&self, operation: &'static str, error: &rocksdb::Error) -> IndexError {
         if error.kind() == ErrorKind::Corruption {
             self.distrust();

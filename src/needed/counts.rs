@@ -11,13 +11,14 @@
 
 mod build;
 mod change;
+mod compare;
 mod packs;
 mod rows;
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, SnapshotId};
-use crate::index::{IndexError, PackOrdinal, SideClaim, SideTable};
+use crate::index::{IndexError, PackOrdinal, SideClaim, SideRows, SideTable};
 use crate::needed::mark::{Mark, mark};
 use crate::needed::{Needed, PackUse, Roots};
 use crate::progress::{Progress, Silent};
@@ -28,7 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub(super) use build::build;
-pub use build::{CountsCheck, check_counts};
+pub use compare::{CountsCheck, KeptCounts};
 
 /// After so many generations a full mark is made, whatever the counts say.
 const GENERATIONS_MAX: u64 = 30;
@@ -157,16 +158,16 @@ fn table(access: &Access) -> Result<&dyn SideTable> {
     access.index.side_table()?.ok_or_else(lost)
 }
 
-fn state(table: &dyn SideTable) -> Result<State, IndexError> {
+fn state(rows: &dyn SideRows) -> Result<State, IndexError> {
     let mut state = State::Changing;
-    table.get_sorted(&[STATE_KEY], &mut |_, row| state = State::decode(row))?;
+    rows.get_sorted(&[STATE_KEY], &mut |_, row| state = State::decode(row))?;
     Ok(state)
 }
 
 /// What is counted; none when a row is malformed.
-fn counted_roots(table: &dyn SideTable) -> Result<Option<BTreeMap<NodeId, SnapshotId>>, IndexError> {
+fn counted_roots(side: &dyn SideRows) -> Result<Option<BTreeMap<NodeId, SnapshotId>>, IndexError> {
     let mut roots = Some(BTreeMap::new());
-    table.scan(ROOT_PREFIX, &mut |key, value| match (rows::decode_root(key, value), &mut roots) {
+    side.scan(ROOT_PREFIX, &mut |key, value| match (rows::decode_root(key, value), &mut roots) {
         (Some((root, named_by)), Some(roots)) => _ = roots.insert(root, named_by),
         _ => roots = None,
     })?;

@@ -2,19 +2,28 @@
 
 use super::super::IndexError;
 use super::super::rocks::Table;
-use super::super::side::{SideClaim, SideRow, SideTable};
+use super::super::side::{SideClaim, SideRow, SideRows, SideTable};
 use super::DiskIndex;
 
-impl SideTable for DiskIndex {
-    fn claim(&self) -> Option<SideClaim> {
-        self.side_claims.claim()
-    }
-
+impl SideRows for DiskIndex {
     fn get_sorted(&self, keys: &[&[u8]], each: &mut dyn FnMut(usize, &[u8])) -> Result<(), IndexError> {
         self.database.get_sorted(Table::Side, keys, &mut |position, value| {
             each(position, value);
             Ok(())
         })
+    }
+
+    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), IndexError> {
+        self.database.scan(Table::Side, prefix, &mut |key, value| {
+            each(key, value);
+            Ok(())
+        })
+    }
+}
+
+impl SideTable for DiskIndex {
+    fn claim(&self) -> Option<SideClaim> {
+        self.side_claims.claim()
     }
 
     fn write(&self, rows: &[SideRow]) -> Result<(), IndexError> {
@@ -26,13 +35,6 @@ impl SideTable for DiskIndex {
             }
         }
         batch.write()
-    }
-
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), IndexError> {
-        self.database.scan(Table::Side, prefix, &mut |key, value| {
-            each(key, value);
-            Ok(())
-        })
     }
 
     fn replace(&self, rows: &[SideRow]) -> Result<(), IndexError> {

@@ -1,14 +1,10 @@
 //! The rows that a room above keeps.
 
 use super::super::IndexError;
-use super::super::side::{SideClaim, SideRow, SideTable};
+use super::super::side::{SideClaim, SideRow, SideRows, SideTable};
 use super::MemoryIndex;
 
-impl SideTable for MemoryIndex {
-    fn claim(&self) -> Option<SideClaim> {
-        self.side_claims.claim()
-    }
-
+impl SideRows for MemoryIndex {
     fn get_sorted(&self, keys: &[&[u8]], each: &mut dyn FnMut(usize, &[u8])) -> Result<(), IndexError> {
         let state = self.read();
         for (position, key) in keys.iter().enumerate() {
@@ -19,6 +15,19 @@ impl SideTable for MemoryIndex {
         Ok(())
     }
 
+    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), IndexError> {
+        let state = self.read();
+        let rows = state.side.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+        rows.for_each(|(key, value)| each(key, value));
+        Ok(())
+    }
+}
+
+impl SideTable for MemoryIndex {
+    fn claim(&self) -> Option<SideClaim> {
+        self.side_claims.claim()
+    }
+
     fn write(&self, rows: &[SideRow]) -> Result<(), IndexError> {
         let mut state = self.write();
         for (key, value) in rows {
@@ -27,13 +36,6 @@ impl SideTable for MemoryIndex {
                 None => _ = state.side.remove(key),
             }
         }
-        Ok(())
-    }
-
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), IndexError> {
-        let state = self.read();
-        let rows = state.side.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
-        rows.for_each(|(key, value)| each(key, value));
         Ok(())
     }
 
