@@ -12,7 +12,8 @@ use std::time::Duration;
 /// Which snapshot a backup is compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ParentChoice {
-    /// The latest of the same client, host and paths; failing that, of the same host and paths.
+    /// The latest of the same client, host and paths; failing that, of the same host and paths. While a prune waits for
+    /// somebody, one that was live when that prune began.
     #[default]
     Latest,
     /// This one.

@@ -47,7 +47,7 @@ pub(super) fn choose(
         ParentChoice::Snapshot(id) => Some(named(history, *id)?),
         ParentChoice::Latest => latest(history, options, client, paths),
     };
-    // What a collector has condemned around the parent can't be told from what it needs: read everything anew.
+    // What a collector has condemned around a parent that was named can't be told from what it needs: read everything anew.
     Ok(chosen.filter(|snapshot| history.may_inherit(snapshot.id)).and_then(|snapshot| parts(&snapshot)))
 }
 
@@ -58,9 +58,12 @@ fn named(history: &History, id: SnapshotId) -> Result<Snapshot> {
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the parent {id} is no snapshot of this repository")))
 }
 
+/// The newest that may be inherited from: while a generation waits for a long backup, one that it counted as live. What
+/// changed since is read again, and not the whole tree night after night.
 fn latest(history: &History, options: &BackupOptions, client: ClientId, paths: &[Vec<u8>]) -> Option<Snapshot> {
     let fits = |snapshot: &Snapshot| {
         !snapshot.forgotten
+            && history.may_inherit(snapshot.id)
             && snapshot.origin.as_ref().is_some_and(|origin| origin.host == options.host && origin.paths == paths)
     };
     let fitting: Vec<Snapshot> = session::all(history).into_iter().filter(fits).collect();

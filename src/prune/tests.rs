@@ -4,6 +4,7 @@ mod clocks;
 mod crash;
 mod full;
 mod hooked;
+mod pace;
 mod simulation;
 mod steps;
 mod world;
