@@ -148,6 +148,8 @@ pub(crate) fn write_kept<T: bincode::Encode>(directory: &Path, file: &str, value
         std::fs::rename(&temporary, &path)?;
         std::fs::File::open(directory)?.sync_all()
     };
+    #[cfg(test)]
+    let write = || super::testing::files::decided(&temporary, write);
     write().map_err(|cause| {
         Error::new(ErrorKind::Io, format!("the client's state {} can't be written", path.display())).because(cause)
     })

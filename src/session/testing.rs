@@ -1,6 +1,7 @@
-//! Histories that tests tell without a store, clocks that lie, and state that is kept in memory.
+//! Histories that tests tell without a store, clocks that lie, and state that is kept in memory or fails to be kept.
 
 pub(crate) mod clock;
+pub(crate) mod files;
 pub(crate) mod memory;
 
 use crate::config::Role;

@@ -56,6 +56,17 @@ enum Verdict {
     FailAndDoLater,
 }
 
+/// What becomes of a change that a process makes elsewhere than in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It happens.
+    Happens,
+    /// It happens, and the process is told that it did not, or does not live to hear of it.
+    HappensAndFails,
+    /// It does not happen.
+    Fails,
+}
+
 impl FaultyStore {
     /// Has the change of this number fail, counted from 1.
     pub(crate) fn new(inner: Arc<dyn Store>, at: usize, fault: Fault) -> Self {
@@ -71,6 +82,26 @@ impl FaultyStore {
     /// How many changes were attempted.
     pub(crate) fn change_count(&self) -> usize {
         self.state.lock().expect("no test panics while it holds this").change_count
+    }
+
+    /// Counts a change that is made elsewhere, to a file of the process's own say, and decides on it.
+    pub(crate) fn judge_elsewhere(&self) -> Fate {
+        match self.judge() {
+            Ok(Verdict::Do) => Fate::Happens,
+            Ok(Verdict::DoAndFail) => Fate::HappensAndFails,
+            Ok(Verdict::Fail(_) | Verdict::FailAndDoLater) | Err(_) => Fate::Fails,
+        }
+    }
+
+    /// Does a change that may be done twice as was decided on it.
+    fn do_judged<T>(&self, change: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match self.judge()? {
+            Verdict::Do => change(),
+            Verdict::DoAndFail => change().and(Err(failed(Errno::IO))),
+            Verdict::Fail(errno) => Err(failed(errno)),
+            // A removal that comes late is one that did not happen, as far as anybody may rely on it.
+            Verdict::FailAndDoLater => Err(failed(Errno::TIMEDOUT)),
+        }
     }
 
     /// Counts a change and decides on it; what was late happens first.
@@ -142,18 +173,19 @@ impl Store for FaultyStore {
     }
 
     fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
-        match self.judge()? {
-            Verdict::Do => self.inner.remove_all(names),
-            Verdict::DoAndFail => self.inner.remove_all(names).and(Err(failed(Errno::IO))),
-            // A removal that comes late is one that did not happen, as far as anybody may rely on it.
-            Verdict::Fail(errno) => Err(failed(errno)),
-            Verdict::FailAndDoLater => Err(failed(Errno::TIMEDOUT)),
-        }
+        self.do_judged(|| self.inner.remove_all(names))
     }
 
     fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
-        self.alive()?;
-        self.inner.sweep_temporaries(may_go)
+        self.do_judged(|| self.inner.sweep_temporaries(may_go))
+    }
+
+    fn keep_reserve(&self) -> Result<(), StoreError> {
+        self.do_judged(|| self.inner.keep_reserve())
+    }
+
+    fn give_up_reserve(&self) -> Result<bool, StoreError> {
+        self.do_judged(|| self.inner.give_up_reserve())
     }
 
     fn facts(&self) -> Result<StoreFacts, StoreError> {

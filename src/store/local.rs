@@ -73,6 +73,20 @@ impl LocalStore {
     }
 }
 
+#[cfg(test)]
+impl LocalStore {
+    /// Lets the process die at the call to the system of this number, counted from here and from 1: neither that call nor
+    /// any after it changes anything.
+    pub(crate) fn die_at_call(&self, at: usize) {
+        self.root.steps().plan(at, Errno::IO, steps::Afterwards::Dead);
+    }
+
+    /// How many calls were made since this was last asked. The process lives again.
+    pub(crate) fn calls_made(&self) -> usize {
+        self.root.steps().made().len()
+    }
+}
+
 impl Store for LocalStore {
     fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
         // A session begins with its object. Until that is there two processes may reach for one number, and the first

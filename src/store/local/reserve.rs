@@ -2,6 +2,7 @@
 
 use super::super::StoreError;
 use super::root::Root;
+use super::steps::Step;
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -29,7 +30,9 @@ pub(super) fn keep(root: &Root) -> Result<(), StoreError> {
     if space.f_bavail.saturating_mul(space.f_frsize) < bytes.saturating_mul(SPARE_FACTOR) {
         return Ok(());
     }
-    let file = rustix::fs::openat(root.directory(), NAME, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+    let opened = root.steps().step(Step::Create);
+    let opened = opened.and_then(|()| rustix::fs::openat(root.directory(), NAME, flags, Mode::RUSR | Mode::WUSR));
+    let file = opened.map_err(failed)?;
     match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) => Ok(()),
         // Somebody filled the medium meanwhile, or it can't reserve: then there is no reserve.
