@@ -24,7 +24,7 @@ const DEAD_DIVISOR: u64 = 20;
 
 /// Which segments to replace.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Inputs(BTreeSet<SegmentId>);
+pub(super) struct Inputs(pub(super) BTreeSet<SegmentId>);
 
 impl Inputs {
     pub(super) fn is_empty(&self) -> bool {
@@ -52,8 +52,13 @@ impl Inputs {
         })?;
         let named = history.segments();
         let here: Vec<&SegmentRef> = named.values().filter(|segment| present.contains(&segment.id)).collect();
+        Ok(Self::of(&here, &dead, thoroughness))
+    }
+
+    /// The choice among the segments that are here, of which so many chunks are dead.
+    pub(super) fn of(here: &[&SegmentRef], dead: &BTreeMap<SegmentId, u64>, thoroughness: Thoroughness) -> Self {
         let mut inputs: BTreeSet<SegmentId> = BTreeSet::new();
-        for segment in &here {
+        for segment in here {
             let dead = dead.get(&segment.id).copied().unwrap_or(0);
             let is_worth_it = match thoroughness {
                 Thoroughness::Full => dead > 0,
@@ -72,7 +77,7 @@ impl Inputs {
         if is_many {
             inputs.extend(small);
         }
-        Ok(Self(inputs))
+        Self(inputs)
     }
 }
 
@@ -205,6 +210,17 @@ fn unlike(id: SegmentId) -> Error {
     Error::new(ErrorKind::Damaged, message)
 }
 
+/// Whether a segment that was listed before `history` was read may go: how the outcomes name it, and what a present one
+/// says that it replaces.
+pub(super) fn may_go(named: Option<&SegmentRef>, replaced: Option<&Replaced>, history: &History) -> bool {
+    match (named, replaced) {
+        (Some(named), Some(old)) => (named.pack_count, named.chunk_count) == (old.pack_count, old.chunk_count),
+        (Some(_), None) => false,
+        // Whoever published it without naming it had its session open when it was listed.
+        (None, _) => history.open.is_empty(),
+    }
+}
+
 /// Removes, of the segments that were listed before `history` was read, those that a committed one replaces, with their
 /// counts; and, while nobody writes, those that no outcome names.
 ///
@@ -218,13 +234,7 @@ pub(super) fn remove_replaced(access: &Access, history: &History, listed: &BTree
         replaced.extend(session::replaced_by(access, *id)?.into_iter().map(|old| (old.segment, old)));
     }
     for id in listed {
-        let is_replaced = named
-            .get(id)
-            .zip(replaced.get(id))
-            .is_some_and(|(named, old)| (named.pack_count, named.chunk_count) == (old.pack_count, old.chunk_count));
-        // Whoever published it without naming it had its session open when it was listed.
-        let is_nobodys = !named.contains_key(id) && history.open.is_empty();
-        if is_replaced || is_nobodys {
+        if may_go(named.get(id), replaced.get(id), history) {
             gone.push(ObjectName::Segment(*id));
         }
     }

@@ -8,7 +8,7 @@ use crate::gc::{self, CondemnedBody, DeletedBody};
 use crate::id::{ObjectHash, PackId, SessionId, SnapshotId};
 use crate::progress::Progress;
 use crate::prune::survey::{highest_generation, interrupted};
-use crate::session::CONTROL_BYTES_MAX;
+use crate::session::{CONTROL_BYTES_MAX, Generation, History, Stage};
 use crate::store::{Created, Fact, ObjectName};
 use crate::wire::List;
 use std::collections::BTreeSet;
@@ -45,12 +45,43 @@ pub(super) fn condemn(
         Created::Exists => return Ok(Condemning::Taken),
         Created::New => {}
     }
-    if highest_generation(access)? > generation {
-        // The number was used and retired while this process slept: what was chosen is of another day.
+    if is_outlived(generation, highest_generation(access)?) {
         delete_nothing(access, generation, ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()))?;
         return Ok(Condemning::Taken);
     }
     Ok(Condemning::Done)
+}
+
+/// Whether a number that was free when it was taken had been used and retired while this process slept: then what was
+/// chosen is of another day.
+pub(super) const fn is_outlived(generation: u64, highest: u64) -> bool {
+    highest > generation
+}
+
+/// Whose deleted set counts, once this process has tried to create one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counting {
+    /// This process's.
+    Own,
+    /// That of whoever was first.
+    First,
+    /// None: the generation was retired meanwhile.
+    Nobodys,
+    /// None, and this process's, which came after that, must go again.
+    Withdrawn,
+}
+
+impl Counting {
+    /// `condemned` is the set that was looked at, `there` the one that is there after the attempt.
+    pub(super) fn of(created: Created, condemned: ObjectHash, there: Option<ObjectHash>) -> Self {
+        match (there, created) {
+            (None, Created::New) => Self::Withdrawn,
+            (None, Created::Exists) => Self::Nobodys,
+            (Some(there), _) if there != condemned => Self::Nobodys,
+            (Some(_), Created::New) => Self::Own,
+            (Some(_), Created::Exists) => Self::First,
+        }
+    }
 }
 
 fn delete_nothing(access: &Access, generation: u64, condemned: ObjectHash) -> Result<()> {
@@ -73,32 +104,30 @@ pub(super) fn publish_deleted(
     packs: BTreeSet<PackId>,
 ) -> Result<Option<Vec<PackId>>> {
     let body = DeletedBody { generation, condemned, packs: List(packs.into_iter().collect()) };
-    let bytes = gc::seal_deleted(&body, &access.ring, &access.chain)?;
-    let created = access.store.create(&ObjectName::Deleted { generation }, &bytes)?;
-    let name = ObjectName::Condemned { generation };
-    let bytes = match access.store.read(&name, CONTROL_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => {
-            if created == Created::New {
-                access.store.remove_all(&[ObjectName::Deleted { generation }])?;
-            }
+    let name = ObjectName::Deleted { generation };
+    let created = access.store.create(&name, &gc::seal_deleted(&body, &access.ring, &access.chain)?)?;
+    let there = read_if_there(access, &ObjectName::Condemned { generation })?;
+    let there = there.map(|bytes| ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()));
+    match Counting::of(created, condemned, there) {
+        Counting::Own => return Ok(Some(body.packs.0)),
+        Counting::First => {}
+        Counting::Nobodys => return Ok(None),
+        Counting::Withdrawn => {
+            access.store.remove_all(&[name])?;
             return Ok(None);
         }
-        Err(error) => return Err(error.into()),
-    };
-    if ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()) != condemned {
-        return Ok(None);
     }
-    if created == Created::New {
-        return Ok(Some(body.packs.0));
-    }
-    let bytes = match access.store.read(&ObjectName::Deleted { generation }, CONTROL_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(bytes) = read_if_there(access, &name)? else { return Ok(None) };
     let deleted = gc::open_deleted(generation, &access.ring, &access.chain, &bytes)?;
     Ok((deleted.body.condemned == condemned).then_some(deleted.body.packs.0))
+}
+
+fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
+    match access.store.read(name, CONTROL_BYTES_MAX) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Removes packs that a deleted set lists, and their parity. Returns how many were there.
@@ -117,6 +146,31 @@ pub(super) fn delete(access: &Access, packs: &[PackId], progress: &dyn Progress)
         access.store.remove_all(&parity)?;
     }
     Ok(count)
+}
+
+/// When the sets of a generation may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Retirement {
+    /// Not now.
+    Never,
+    /// At once: it was begun.
+    Begun,
+    /// When no segment names one of its packs, and every session is decided that was open after the deleted set of the
+    /// condemned one with this hash was published.
+    WhenUnnamed(ObjectHash),
+}
+
+impl Retirement {
+    /// The sets of the highest generation stay, so that a number in use is seen.
+    pub(super) fn of(known: &Generation, history: &History) -> Self {
+        let is_highest = history.generations.iter().all(|other| other.number <= known.number);
+        match (known.stage, known.condemned) {
+            _ if is_highest => Self::Never,
+            (Stage::Condemned, _) | (Stage::Deleted, None) => Self::Never,
+            (Stage::Retiring, _) => Self::Begun,
+            (Stage::Deleted, Some(condemned)) => Self::WhenUnnamed(condemned),
+        }
+    }
 }
 
 /// Removes the sets of a generation that nobody needs to know of any more: the condemned one first, so that no pack that

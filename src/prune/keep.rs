@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::error::Result;
 use crate::id::{ChunkId, PackId};
-use crate::index::Extent;
+use crate::index::PackOrdinal;
 use crate::prune::marks::Marks;
 use crate::prune::measure::for_each_row;
 use crate::prune::survey::Survey;
@@ -30,21 +30,24 @@ pub(super) fn spared(
         }
         access.index.lookup(&needed, &mut found)?;
         for (id, extent) in needed.iter().zip(&found) {
-            if extent.is_some_and(|extent| survey.stays(&extent, candidates)) {
+            if extent.is_some_and(|extent| survey.stays(extent.pack, candidates)) {
                 continue;
             }
-            let copies = access.index.copies(*id)?;
-            if !copies.iter().any(|copy| survey.stays(copy, candidates)) {
-                // Every committed copy: which of them a writer counts on is not known.
-                spared.extend(own_copies(survey, candidates, &copies));
-            }
+            let copies: Vec<PackOrdinal> = access.index.copies(*id)?.iter().map(|copy| copy.pack).collect();
+            spared.extend(spared_for(survey, candidates, &copies));
         }
         Ok(())
     })?;
     Ok(spared)
 }
 
-fn own_copies(survey: &Survey, candidates: &BTreeSet<PackId>, copies: &[Extent]) -> Vec<PackId> {
-    let packs = copies.iter().filter_map(|copy| survey.name(copy.pack));
+/// The candidates that must stay for one needed chunk, of which `copies` are all that the view lists: none while a copy
+/// stays elsewhere.
+pub(super) fn spared_for(survey: &Survey, candidates: &BTreeSet<PackId>, copies: &[PackOrdinal]) -> Vec<PackId> {
+    if copies.iter().any(|pack| survey.stays(*pack, candidates)) {
+        return Vec::new();
+    }
+    // Every committed copy: which of them a writer counts on is not known.
+    let packs = copies.iter().filter_map(|pack| survey.name(*pack));
     packs.filter(|pack| candidates.contains(pack)).collect()
 }

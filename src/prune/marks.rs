@@ -19,8 +19,12 @@ impl Marks {
     /// # Errors
     /// [`crate::error::ErrorKind::Damaged`] when something that is needed is missing or can't be read.
     pub(super) fn of(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progress) -> Result<Self> {
-        let found = needed::find(access, roots, generation, progress)?;
-        Ok(Self { followed: roots.clone(), found: vec![found] })
+        Ok(Self::new(roots, needed::find(access, roots, generation, progress)?))
+    }
+
+    /// Begins with what was found for the first roots.
+    pub(super) fn new(roots: &Roots, found: Box<dyn Needed>) -> Self {
+        Self { followed: roots.clone(), found: vec![found] }
     }
 
     /// Follows the roots that came meanwhile, by a mark of their own: the counts stay what was answered from.
@@ -28,9 +32,18 @@ impl Marks {
     /// # Errors
     /// As [`Self::of`].
     pub(super) fn cover(&mut self, access: &Access, roots: &Roots, progress: &dyn Progress) -> Result<()> {
+        self.cover_by(roots, |new| Ok(Box::new(needed::mark(access, new, progress)?)))
+    }
+
+    /// The same, with `find` for roots that were not followed yet.
+    pub(super) fn cover_by(
+        &mut self,
+        roots: &Roots,
+        find: impl FnOnce(&Roots) -> Result<Box<dyn Needed>>,
+    ) -> Result<()> {
         let new = roots.beyond(&self.followed);
         if !new.is_empty() {
-            self.found.push(Box::new(needed::mark(access, &new, progress)?));
+            self.found.push(find(&new)?);
         }
         self.followed = std::mem::take(&mut self.followed).with(new);
         Ok(())

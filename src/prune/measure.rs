@@ -100,7 +100,12 @@ impl Measuring<'_> {
         for ((id, place), is_needed) in row.chunks().zip(&self.flags) {
             let here = Extent::new(known.ordinal, place);
             let keep = *is_needed
-                && match found.next().copied().flatten().filter(|extent| self.survey.stays(extent, &BTreeSet::new())) {
+                && match found
+                    .next()
+                    .copied()
+                    .flatten()
+                    .filter(|extent| self.survey.stays(extent.pack, &BTreeSet::new()))
+                {
                     Some(extent) => extent == here,
                     // Without a copy that a look-up finds every other one counts.
                     None => self.access.index.copies(id)?.contains(&here),

@@ -8,7 +8,7 @@ use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
 use crate::prune::Look;
 use crate::prune::compact::{self, Inputs, Thoroughness};
-use crate::prune::generation::{self, Condemning};
+use crate::prune::generation::{self, Condemning, Retirement};
 use crate::prune::keep;
 use crate::prune::options::{Amount, Chosen, MaxUnused, PruneOptions, PruneReport, WaitingGeneration};
 use crate::prune::repack::{give_up, repack};
@@ -259,14 +259,12 @@ impl<'a> Prune<'a> {
     fn retire(&self, earlier: History) -> Result<()> {
         let history = sound_history(self.access, earlier)?;
         bring_up_to_date(self.access, &history)?;
-        let highest = history.generations.iter().map(|known| known.number).max();
         let mut listed = None;
-        for known in history.generations.iter().filter(|known| Some(known.number) != highest) {
-            let may_go = match (known.stage, known.condemned) {
-                (Stage::Condemned, _) => false,
-                (Stage::Retiring, _) => true,
-                (Stage::Deleted, None) => false,
-                (Stage::Deleted, Some(condemned)) => {
+        for known in &history.generations {
+            let may_go = match Retirement::of(known, &history) {
+                Retirement::Never => false,
+                Retirement::Begun => true,
+                Retirement::WhenUnnamed(condemned) => {
                     let packs = match &listed {
                         Some(packs) => packs,
                         None => listed.insert(list_packs(self.access)?),
@@ -306,7 +304,7 @@ impl<'a> Prune<'a> {
     }
 }
 
-fn deleted_packs(history: &History) -> HashSet<PackId> {
+pub(super) fn deleted_packs(history: &History) -> HashSet<PackId> {
     let deleted = history.generations.iter().filter(|known| known.stage == Stage::Deleted);
     deleted.flat_map(|known| known.packs.iter().copied()).collect()
 }

@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PackId, SegmentId, SessionId};
-use crate::index::{Extent, PackOrdinal};
+use crate::index::{PackEntry, PackOrdinal};
 use crate::layout::{Class, HEADER_BYTES_MAX};
 use crate::outcome::{self, OutcomeKind};
 use crate::pack::PackHeader;
@@ -56,7 +56,15 @@ impl Survey {
         if progress.stopped() {
             return Err(interrupted());
         }
-        let mut survey = Self {
+        let mut survey = Self::new(generation, listed, history);
+        survey.refresh(access, generation)?;
+        survey.find_orphans(access)?;
+        Ok(survey)
+    }
+
+    /// Knows what was listed, and nothing of the view yet.
+    pub(super) fn new(generation: u64, listed: HashMap<PackId, u64>, history: History) -> Self {
+        Self {
             generation,
             condemned: HashSet::new(),
             history,
@@ -65,10 +73,7 @@ impl Survey {
             listed,
             orphans: Vec::new(),
             notices: Vec::new(),
-        };
-        survey.refresh(access, generation)?;
-        survey.find_orphans(access)?;
-        Ok(survey)
+        }
     }
 
     /// Learns from the view, which is up to date, and from the history what counts now, as a generation sees it: what it
@@ -77,28 +82,37 @@ impl Survey {
     /// # Errors
     /// When the index or the store can't be read.
     pub(super) fn refresh(&mut self, access: &Access, own: u64) -> Result<()> {
+        self.begin_anew(own);
+        access.index.for_each_pack(&mut |ordinal, entry| self.learn(ordinal, entry))?;
+        self.look_for(&mut |id| is_there(access, &ObjectName::Pack(id)))
+    }
+
+    /// Forgets the view, and takes from the history what other generations condemn.
+    pub(super) fn begin_anew(&mut self, own: u64) {
         let others = self.history.generations.iter().filter(|generation| generation.number != own);
         self.condemned = others.flat_map(|generation| generation.packs.iter().copied()).collect();
         (self.packs, self.names) = (BTreeMap::new(), HashMap::new());
-        let (packs, names) = (&mut self.packs, &mut self.names);
-        access.index.for_each_pack(&mut |ordinal, entry| {
-            let known = Known {
-                ordinal,
-                class: entry.class,
-                bytes: entry.bytes,
-                chunk_count: entry.chunk_count,
-                segment: entry.segment,
-                is_present: false,
-                is_disputed: false,
-            };
-            names.insert(ordinal, entry.id);
-            packs.entry(entry.id).and_modify(|known| known.is_disputed = true).or_insert(known);
-        })?;
+    }
+
+    /// Learns of a pack that the view lists.
+    pub(super) fn learn(&mut self, ordinal: PackOrdinal, entry: &PackEntry) {
+        let known = Known {
+            ordinal,
+            class: entry.class,
+            bytes: entry.bytes,
+            chunk_count: entry.chunk_count,
+            segment: entry.segment,
+            is_present: false,
+            is_disputed: false,
+        };
+        self.names.insert(ordinal, entry.id);
+        self.packs.entry(entry.id).and_modify(|known| known.is_disputed = true).or_insert(known);
+    }
+
+    /// Tells packs that are there from those that are gone, once all that the view lists are known.
+    pub(super) fn look_for(&mut self, is_there: &mut dyn FnMut(PackId) -> Result<bool>) -> Result<()> {
         for (id, known) in &mut self.packs {
-            if !self.listed.contains_key(id)
-                && !self.condemned.contains(id)
-                && is_there(access, &ObjectName::Pack(*id))?
-            {
+            if !self.listed.contains_key(id) && !self.condemned.contains(id) && is_there(*id)? {
                 self.listed.insert(*id, known.bytes);
             }
             known.is_present = self.listed.contains_key(id);
@@ -107,8 +121,8 @@ impl Survey {
     }
 
     /// Whether a copy in this pack stays whatever this generation condemns, unless it is among `candidates`.
-    pub(super) fn stays(&self, extent: &Extent, candidates: &BTreeSet<PackId>) -> bool {
-        let pack = self.names.get(&extent.pack).and_then(|id| Some((id, self.packs.get(id)?)));
+    pub(super) fn stays(&self, pack: PackOrdinal, candidates: &BTreeSet<PackId>) -> bool {
+        let pack = self.names.get(&pack).and_then(|id| Some((id, self.packs.get(id)?)));
         pack.is_some_and(|(id, known)| known.is_present && !self.condemned.contains(id) && !candidates.contains(id))
     }
 
@@ -124,22 +138,20 @@ impl Survey {
 
     fn find_orphans(&mut self, access: &Access) -> Result<()> {
         let mut committed = CommittedPacks::default();
-        let is_unknown = |id: &PackId| !self.packs.contains_key(id) && !self.condemned.contains(id);
-        let unknown: BTreeMap<PackId, u64> =
-            self.listed.iter().filter(|(id, _)| is_unknown(id)).map(|(id, bytes)| (*id, *bytes)).collect();
-        for (id, bytes) in &unknown {
+        for (id, bytes) in &self.unlisted() {
             let Some(session) = self.session_of(access, *id)? else { continue };
-            if self.history.open.contains(&session) {
-                continue;
-            }
-            let Some(outcome) = self.history.outcomes.get(&session) else {
-                self.notices.push(format!(
-                    "{} belongs to session {session}, of which the store knows nothing: it was left alone",
-                    ObjectName::Pack(*id)
-                ));
-                continue;
+            let decided = match Stray::of(&self.history, session) {
+                Stray::Pending => continue,
+                Stray::Unknown => {
+                    self.notices.push(format!(
+                        "{} belongs to session {session}, of which the store knows nothing: it was left alone",
+                        ObjectName::Pack(*id)
+                    ));
+                    continue;
+                }
+                Stray::Decided(kind) => kind,
             };
-            if outcome.body.kind != OutcomeKind::Abort && committed.contain(access, session, *id)? {
+            if decided != OutcomeKind::Abort && committed.contain(access, session, *id)? {
                 let message = format!(
                     "{} is committed by outcome {session} and listed by no segment; rebuild the segments with repair, \
                      then prune again",
@@ -150,6 +162,12 @@ impl Survey {
             self.orphans.push((*id, *bytes));
         }
         Ok(())
+    }
+
+    /// Packs that are there, that the view does not list, and that no generation condemns.
+    pub(super) fn unlisted(&self) -> BTreeMap<PackId, u64> {
+        let is_unknown = |id: &PackId| !self.packs.contains_key(id) && !self.condemned.contains(id);
+        self.listed.iter().filter(|(id, _)| is_unknown(id)).map(|(id, bytes)| (*id, *bytes)).collect()
     }
 
     /// The session in a pack's header; none when the pack is gone again or its header can't be read.
@@ -169,6 +187,26 @@ impl Survey {
                 Ok(None)
             }
         }
+    }
+}
+
+/// What may become of a pack that the view does not list, by the session in its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stray {
+    /// Its session is open, and may yet commit it.
+    Pending,
+    /// Nothing is known of its session.
+    Unknown,
+    /// Its session ended so. Unless the outcome commits the pack, nobody will.
+    Decided(OutcomeKind),
+}
+
+impl Stray {
+    pub(super) fn of(history: &History, session: SessionId) -> Self {
+        if history.open.contains(&session) {
+            return Self::Pending;
+        }
+        history.outcomes.get(&session).map_or(Self::Unknown, |outcome| Self::Decided(outcome.body.kind))
     }
 }
 

@@ -30,27 +30,58 @@ struct Wait {
     sessions: List<SessionId>,
 }
 
-/// The sessions that must be decided and are not. `history` was read after the set was published.
+/// Which sessions were open when which set was seen first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+pub(super) struct Waits(List<Wait>);
+
+/// Whether something has to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begun {
+    Now,
+    Before,
+}
+
+/// The number of a generation, the hash of its condemned set, and what was published of it.
+pub(super) type What = (u64, ObjectHash, Published);
+
+impl Waits {
+    /// Begins to wait for all that are open, unless that was begun before. Forgets those generations of which `history`
+    /// knows no more.
+    pub(super) fn begin(&mut self, history: &History, what: What) -> Begun {
+        if self.find(what).is_some() {
+            return Begun::Before;
+        }
+        let (generation, condemned, published) = what;
+        let sessions = List(history.open.iter().copied().collect());
+        let alive: BTreeSet<u64> = history.generations.iter().map(|known| known.number).collect();
+        self.0.0.push(Wait { generation, condemned, published, sessions });
+        self.0.0.retain(|wait| alive.contains(&wait.generation) || wait.generation == generation);
+        Begun::Now
+    }
+
+    /// Those of them that are not decided. All that are open where nothing was begun.
+    pub(super) fn undecided(&self, history: &History, what: What) -> BTreeSet<SessionId> {
+        let is_undecided = |id: &SessionId| !history.outcomes.contains_key(id);
+        match self.find(what) {
+            Some(wait) => wait.sessions.0.iter().copied().filter(is_undecided).collect(),
+            None => history.open.iter().copied().filter(is_undecided).collect(),
+        }
+    }
+
+    fn find(&self, what: What) -> Option<&Wait> {
+        self.0.0.iter().find(|wait| (wait.generation, wait.condemned, wait.published) == what)
+    }
+}
+
+/// The sessions that must be decided and are not. `history` tells of the set, and lists sessions after it has read sets:
+/// every session that was open when the set was published is in it, if it is not decided.
 ///
 /// # Errors
 /// When the state directory can't be written to.
-pub(super) fn undecided(
-    access: &Access,
-    history: &History,
-    (generation, condemned, published): (u64, ObjectHash, Published),
-) -> Result<BTreeSet<SessionId>> {
-    let mut waits = read_kept::<List<Wait>>(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default().0;
-    let is_this = |wait: &Wait| (wait.generation, wait.condemned, wait.published) == (generation, condemned, published);
-    let first: BTreeSet<SessionId> = match waits.iter().find(|wait| is_this(wait)) {
-        Some(wait) => wait.sessions.0.iter().copied().collect(),
-        None => {
-            let sessions = List(history.open.iter().copied().collect());
-            waits.push(Wait { generation, condemned, published, sessions });
-            let alive: BTreeSet<u64> = history.generations.iter().map(|known| known.number).collect();
-            waits.retain(|wait| alive.contains(&wait.generation) || wait.generation == generation);
-            write_kept(&access.state_dir, FILE, &List(waits))?;
-            history.open.clone()
-        }
-    };
-    Ok(first.into_iter().filter(|id| !history.outcomes.contains_key(id)).collect())
+pub(super) fn undecided(access: &Access, history: &History, what: What) -> Result<BTreeSet<SessionId>> {
+    let mut waits = read_kept::<Waits>(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default();
+    if waits.begin(history, what) == Begun::Now {
+        write_kept(&access.state_dir, FILE, &waits)?;
+    }
+    Ok(waits.undecided(history, what))
 }

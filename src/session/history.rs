@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gc;
+use crate::gc::{self, Condemned, Deleted, GcError};
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId, SnapshotId};
 use crate::outcome::{self, Outcome, OutcomeKind, SeenEntry, SegmentRef};
 use crate::record::{self, Record};
@@ -49,6 +49,49 @@ pub struct Generation {
     pub condemned: Option<ObjectHash>,
 }
 
+impl Generation {
+    /// What the sets say that were found of a generation; none when there is none: it was retired.
+    ///
+    /// # Errors
+    /// [`GcError::Invalid`] when the deleted set does not follow from the condemned one.
+    pub(crate) fn of(
+        number: u64,
+        condemned: Option<Condemned>,
+        deleted: Option<Deleted>,
+    ) -> Result<Option<Self>, GcError> {
+        if let (Some(deleted), Some(condemned)) = (&deleted, &condemned) {
+            deleted.check_follows(condemned)?;
+        }
+        let stage = match (&condemned, &deleted) {
+            (None, None) => return Ok(None),
+            (Some(_), None) => Stage::Condemned,
+            (Some(_), Some(_)) => Stage::Deleted,
+            // Retiring removes the condemned set first, so that no spared pack ever looks condemned again.
+            (None, Some(_)) => Stage::Retiring,
+        };
+        let hash = condemned.as_ref().map(|condemned| condemned.hash);
+        let (condemned, live) = condemned.map(|set| (set.body.packs.0, set.body.live.0)).unwrap_or_default();
+        let packs = deleted.map_or(condemned, |deleted| deleted.body.packs.0);
+        Ok(Some(Self { number, stage, packs, live, condemned: hash }))
+    }
+}
+
+/// What a history is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Sessions,
+    Outcomes,
+    Records,
+    Generations,
+}
+
+impl Part {
+    /// The order in which they are read. Generations come before sessions: whoever waits for a generation's sessions must
+    /// not miss one that was opened before its set was published, however long it slept in between. Sessions come before
+    /// outcomes: one that is decided and tidied away in between would else be neither open nor decided.
+    pub(crate) const IN_ORDER: [Self; 4] = [Self::Generations, Self::Sessions, Self::Outcomes, Self::Records];
+}
+
 /// Everything that the store's control objects say. Memory: a few hundred bytes for each session ever decided.
 #[derive(Default)]
 pub struct History {
@@ -67,8 +110,7 @@ pub struct History {
 }
 
 impl History {
-    /// Reads the sessions first and the outcomes after them, so that a session that was decided meanwhile does not
-    /// look open; then records and gc state.
+    /// Reads everything, in an order in which whatever happens meanwhile does no harm.
     ///
     /// # Errors
     /// When the store can't be listed. Single objects that can't be believed are troubles, not errors.
@@ -83,16 +125,25 @@ impl History {
     /// As [`Self::load`].
     pub fn reload(self, access: &Access) -> Result<Self> {
         let mut history = Self { known: self.outcomes, ..Self::default() };
-        access.store.list(Folder::Sessions, &mut |listed| {
-            if let Listed::Object { name: ObjectName::Session(id), .. } = listed {
-                history.open.insert(id);
+        for part in Part::IN_ORDER {
+            match part {
+                Part::Sessions => history.read_sessions(access)?,
+                Part::Outcomes => history.read_outcomes(access)?,
+                Part::Records => history.read_records(access)?,
+                Part::Generations => history.read_generations(access)?,
             }
-        })?;
-        history.read_outcomes(access)?;
-        history.read_records(access)?;
-        history.read_generations(access)?;
+        }
         history.settle(access)?;
         Ok(history)
+    }
+
+    fn read_sessions(&mut self, access: &Access) -> Result<()> {
+        access.store.list(Folder::Sessions, &mut |listed| {
+            if let Listed::Object { name: ObjectName::Session(id), .. } = listed {
+                self.open.insert(id);
+            }
+        })?;
+        Ok(())
     }
 
     fn read_outcomes(&mut self, access: &Access) -> Result<()> {
@@ -288,20 +339,7 @@ fn read_generation(access: &Access, number: u64, is_deleted: bool) -> Result<Opt
         .transpose()?;
     let deleted = if is_deleted { read_if_there(access, &ObjectName::Deleted { generation: number })? } else { None };
     let deleted = deleted.map(|bytes| gc::open_deleted(number, &access.ring, &access.chain, &bytes)).transpose()?;
-    if let (Some(deleted), Some(condemned)) = (&deleted, &condemned) {
-        deleted.check_follows(condemned)?;
-    }
-    let stage = match (&condemned, &deleted) {
-        (None, None) => return Ok(None),
-        (Some(_), None) => Stage::Condemned,
-        (Some(_), Some(_)) => Stage::Deleted,
-        // Retiring removes the condemned set first, so that no spared pack ever looks condemned again.
-        (None, Some(_)) => Stage::Retiring,
-    };
-    let hash = condemned.as_ref().map(|condemned| condemned.hash);
-    let (condemned, live) = condemned.map(|set| (set.body.packs.0, set.body.live.0)).unwrap_or_default();
-    let packs = deleted.map_or(condemned, |deleted| deleted.body.packs.0);
-    Ok(Some(Generation { number, stage, packs, live, condemned: hash }))
+    Ok(Generation::of(number, condemned, deleted)?)
 }
 
 fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
