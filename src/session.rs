@@ -23,6 +23,8 @@ pub use beating::Beating;
 pub use checkpoint::{CheckpointSessions, Checkpointer};
 pub use heartbeat::Pulse;
 pub(crate) use history::CONTROL_BYTES_MAX;
+#[cfg(test)]
+pub(crate) use history::Part;
 pub use history::{Generation, History, Stage, Trouble, check_rollback};
 pub use ledger::{Ledger, PublishedSegments};
 #[cfg(test)]

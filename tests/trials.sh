@@ -1,13 +1,13 @@
 #!/bin/sh
 # The long forms of the trials: 200 kills; a folder with a million entries, a thousand folders with a thousand each, a
-# sparse tebibyte, a file of 20 GiB; six writers and two prunes for ten minutes; a million schedules of the simulation;
-# `/usr`, `/etc` and `/var/lib` backed up twice, restored and compared. Needs root, some hours and 25 GB below $TMPDIR
-# (default /var/tmp).
+# sparse tebibyte, a file of 20 GiB; six writers and two prunes for ten minutes; a million schedules of what decides, and
+# ten thousand of the whole engine; `/usr`, `/etc` and `/var/lib` backed up twice, restored and compared. Needs root, some
+# hours and 25 GB below $TMPDIR (default /var/tmp).
 #
 # An interrupted run is resumed by running it again: what is done is listed in target/trials/<commit>-<seed>.log. What
 # is done with changes that are not committed is not taken over into the next run. The result is written to
-# target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents, crowd, schedules or
-# trees; a part of the name of one of the trials of extents runs that one alone.
+# target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents, crowd, schedules,
+# engine or trees; a part of the name of one of the trials of extents runs that one alone.
 set -eu
 cd "$(dirname "$0")/.."
 part=${1:-all}
@@ -48,16 +48,25 @@ if wanted crowd crowd; then
     HOLDALL_CROWD_SECONDS=600 trial crowd::
     passed && echo crowd >>"$log"
 fi
-# A million schedules in parts, so that what was interrupted goes on where it was.
-if wanted schedules schedules; then
+# Schedules in parts, so that what was interrupted goes on where it was.
+# simulate PART COUNT TEST VARIABLE: a hundred times so many schedules of a test, told by that variable.
+simulate() {
     for part_number in $(seq 0 99); do
-        done_before "schedules $part_number" && continue
-        say "schedules from $((seed + part_number * 10000)) on"
-        HOLDALL_SEED=$((seed + part_number * 10000)) HOLDALL_SCHEDULES=10000 \
-            cargo test --release --locked --lib -- --nocapture prune::tests::simulation 2>&1 | tee -a "$result"
-        passed && echo "schedules $part_number" >>"$log"
+        if done_before "$1 $part_number"; then continue; fi
+        first=$((seed + part_number * $2))
+        say "$1 from $first on"
+        env HOLDALL_SEED="$first" "$4=$2" cargo test --release --locked --lib --no-default-features --features cli \
+            --config profile.release.package.holdall.debug-assertions=true \
+            --config profile.release.package.holdall.overflow-checks=true -- --nocapture "$3" 2>&1 | tee -a "$result"
+        if passed; then echo "$1 $part_number" >>"$log"; fi
     done
-    done_before "schedules 99" && echo schedules >>"$log"
+    if [ "$(grep -cx "$1 [0-9]*" "$log" 2>/dev/null)" = 100 ]; then echo "$1" >>"$log"; fi
+}
+if wanted schedules schedules; then
+    simulate schedules 10000 prune::tests::schedules::whatever HOLDALL_SCHEDULES
+fi
+if wanted engine engine; then
+    simulate engine 100 prune::tests::simulation::whatever HOLDALL_ENGINE_SCHEDULES
 fi
 
 # The trees of this machine. What changes meanwhile is named by the backup itself, and left out of the comparison.
@@ -96,7 +105,7 @@ for one in /etc /usr /var/lib; do
 done
 say "result: $result"
 for one in kills "extent a_folder_with" "extent very_many_files" "extent a_sparse_file" "extent a_long_file" crowd \
-    schedules "tree /etc" "tree /usr" "tree /var/lib"; do
+    schedules engine "tree /etc" "tree /usr" "tree /var/lib"; do
     done_before "$one" || [ "$part" != all ] || failed=1
 done
 exit "$failed"

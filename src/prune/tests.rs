@@ -3,9 +3,11 @@
 mod asleep;
 mod clocks;
 mod crash;
+mod dice;
 mod full;
 mod hooked;
 mod pace;
+mod schedules;
 mod simulation;
 mod steps;
 mod world;

@@ -4,11 +4,12 @@
 //!
 //! After every step no live snapshot may lack a chunk; at the end a real reader reads every live snapshot, and one more
 //! prune finishes whatever was left half done. Signatures are cheap and state files are in memory: everything else is
-//! what ships. `HOLDALL_SCHEDULES` says how many schedules are run, `HOLDALL_SEED` where they begin.
+//! what ships. `HOLDALL_ENGINE_SCHEDULES` says how many schedules are run, `HOLDALL_SEED` where they begin.
 
 mod oracle;
 mod stage;
 
+use super::dice::Dice;
 use super::world::{Files, Inherit, World, back_up, files, forget, objects, prune, whole};
 use crate::forget::{self as forgetting, Client};
 use crate::id::SnapshotId;
@@ -19,7 +20,7 @@ use crate::session::testing::{clock, memory};
 use crate::session::{self, History, Writer, move_to_machine};
 use crate::store::{MemoryStore, ObjectName, Store};
 use oracle::{Needs, Oracle};
-use stage::{Blind, Broken, Dice, Gate, Gated};
+use stage::{Blind, Broken, Gate, Gated};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -192,7 +193,7 @@ fn run_all(first: u64, count: u64, broken: Broken) -> Result<u64, String> {
 
 #[test]
 fn whatever_the_schedule_no_live_snapshot_ever_lacks_a_chunk() {
-    let (first, count) = (number("HOLDALL_SEED", 1), number("HOLDALL_SCHEDULES", SCHEDULES));
+    let (first, count) = (number("HOLDALL_SEED", 1), number("HOLDALL_ENGINE_SCHEDULES", SCHEDULES));
     let started = std::time::Instant::now();
     let steps = run_all(first, count, Broken::Nothing).unwrap_or_else(|lost| panic!("{lost}"));
     println!("{count} schedules from seed {first} on, {steps} steps, {:.1} s", started.elapsed().as_secs_f64());
