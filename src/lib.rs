@@ -60,7 +60,7 @@
 //! before it tests that all it needs is there, so a prune waits for it or has published before what it deletes.
 //!
 //! # The house
-//! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, seal; *2* the stored
+//! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, check,
 //! forget, keys, prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
@@ -83,6 +83,7 @@ pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key,
 pub use keys::{AddedKey, Grant, KeySlot, NewKeyOptions, RemovedKey, SlotOwner, Standing};
 pub use manifest::{Body, Entry, Key, Kind};
 pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
+pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
 pub use progress::{Event, Progress, Silent};
 pub use prune::{Amount, Forecast, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
@@ -142,6 +143,8 @@ pub mod owner;
 pub mod pack;
 #[doc(hidden)]
 pub mod parity;
+#[doc(hidden)]
+pub mod pattern;
 #[doc(hidden)]
 pub mod prune;
 #[doc(hidden)]

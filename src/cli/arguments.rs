@@ -2,11 +2,13 @@
 
 mod key;
 mod retention;
+mod selection;
 
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
+pub(crate) use selection::{ExcludeArguments, IncludeArguments};
 
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use super::values::{ByteSize, Moment, Span, parse_compression, parse_max_unused, parse_read_concurrency};
@@ -202,12 +204,10 @@ pub(crate) struct RestoreArguments {
     /// The folder to restore into: a whole snapshot with its absolute paths below it, a part directly
     #[arg(short, long, value_name = "DIR")]
     pub(crate) target: PathBuf,
-    /// Restore only what fits this pattern; may be repeated
-    #[arg(short, long, value_name = "PATTERN")]
-    pub(crate) include: Vec<OsString>,
-    /// Leave out what fits this pattern; may be repeated
-    #[arg(short, long, value_name = "PATTERN")]
-    pub(crate) exclude: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) include: IncludeArguments,
+    #[command(flatten)]
+    pub(crate) exclude: ExcludeArguments,
 }
 
 /// `holdall stats`

@@ -1,214 +1,126 @@
-//! Patterns that choose paths: `*.o`, `/home/*/cache`, `src/**/test`.
-//!
-//! `*` and `?` stand for any bytes within a name, `[a-z]` and `[!a-z]` for one of some, `**` as a whole name for any number
-//! of names. A pattern that begins with `/` is held against the whole path, any other against every part of it. What
-//! fits covers everything below it.
+//! Patterns from options and from files, as the library's lists.
 
-use super::values::ValueError;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use super::arguments::{ExcludeArguments, IncludeArguments};
+use super::failure::Failure;
+use super::surroundings::Surroundings;
+use holdall::{PatternCase, PatternList, Rule};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
-/// A pattern, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern {
-    anchored: bool,
-    names: Vec<Name>,
+/// What `--exclude` and the options like it name: a list for each way to treat case, without empty ones.
+pub(crate) fn excludes(surroundings: &Surroundings, given: &ExcludeArguments) -> Result<Vec<PatternList>, Failure> {
+    let exact = Given { option: "--exclude", texts: &given.exclude, files: &given.exclude_file };
+    let ignored = Given { option: "--iexclude", texts: &given.iexclude, files: &given.iexclude_file };
+    lists(surroundings, exact, ignored)
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Name {
-    /// `**`
-    AnyNames,
-    /// One name.
-    One(Vec<Piece>),
+/// What `--include` and the options like it name.
+pub(crate) fn includes(surroundings: &Surroundings, given: &IncludeArguments) -> Result<Vec<PatternList>, Failure> {
+    let exact = Given { option: "--include", texts: &given.include, files: &given.include_file };
+    let ignored = Given { option: "--iinclude", texts: &given.iinclude, files: &given.iinclude_file };
+    lists(surroundings, exact, ignored)
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    /// `*`
-    AnyBytes,
-    /// `?`
-    AnyByte,
-    /// `[...]`: whether it is negated, and its ranges.
-    Class(bool, Vec<(u8, u8)>),
-    /// A byte that stands for itself.
-    Byte(u8),
+/// What was given for one list: the patterns of the command line come before those of the files.
+struct Given<'a> {
+    option: &'static str,
+    texts: &'a [OsString],
+    files: &'a [PathBuf],
 }
 
-impl Pattern {
-    /// Takes a pattern apart.
-    pub(crate) fn parse(text: &OsStr) -> Result<Self, ValueError> {
-        let bytes = text.as_bytes();
-        let names = bytes.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-        let names: Vec<Name> = names.map(parse_name).collect::<Result<_, _>>()?;
-        if names.is_empty() {
-            return Err(ValueError::new("an empty pattern fits nothing"));
+fn lists(surroundings: &Surroundings, exact: Given<'_>, ignored: Given<'_>) -> Result<Vec<PatternList>, Failure> {
+    let mut lists = Vec::new();
+    for (case, given) in [(PatternCase::Exact, exact), (PatternCase::Ignored, ignored)] {
+        let mut list = PatternList::new(case);
+        for text in given.texts {
+            add(&mut list, Rule::new(text.as_bytes(), given.option))?;
         }
-        Ok(Self { anchored: bytes.first() == Some(&b'/'), names })
-    }
-
-    /// Whether the path, given by its names, or a folder above it fits.
-    pub(crate) fn covers(&self, path: &[&[u8]]) -> bool {
-        let starts = if self.anchored { 0..1 } else { 0..path.len() };
-        starts.into_iter().any(|start| path.get(start..).is_some_and(|rest| names_fit(&self.names, rest)))
-    }
-}
-
-fn parse_name(name: &[u8]) -> Result<Name, ValueError> {
-    if name == b"**" {
-        return Ok(Name::AnyNames);
-    }
-    let mut pieces = Vec::new();
-    let mut rest = name;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        pieces.push(match first {
-            b'*' => Piece::AnyBytes,
-            b'?' => Piece::AnyByte,
-            b'[' => parse_class(&mut rest)?,
-            b'\\' => {
-                let (escaped, after) =
-                    rest.split_first().ok_or_else(|| ValueError::new("nothing follows the last \\"))?;
-                rest = after;
-                Piece::Byte(*escaped)
-            }
-            byte => Piece::Byte(*byte),
-        });
-    }
-    Ok(Name::One(pieces))
-}
-
-fn parse_class(rest: &mut &[u8]) -> Result<Piece, ValueError> {
-    let negated = matches!(rest.first(), Some(b'!' | b'^'));
-    let inside = rest.get(usize::from(negated)..).unwrap_or(&[]);
-    // A bracket that comes first is one of the bytes.
-    let end = inside.iter().skip(1).position(|byte| *byte == b']').map(|at| at + 1);
-    let (mut bytes, after) = end
-        .and_then(|end| Some((inside.get(..end)?, inside.get(end + 1..)?)))
-        .ok_or_else(|| ValueError::new("a [ without its ]"))?;
-    *rest = after;
-    let mut ranges = Vec::new();
-    while let Some((low, left)) = bytes.split_first() {
-        match left {
-            [b'-', high, left @ ..] => {
-                ranges.push((*low, *high));
-                bytes = left;
-            }
-            left => {
-                ranges.push((*low, *low));
-                bytes = left;
-            }
+        for file in given.files {
+            let text = std::fs::read(file).map_err(|error| Failure::io(file, "read", &error))?;
+            rules(surroundings, file, &text)?.into_iter().try_for_each(|rule| add(&mut list, rule))?;
+        }
+        if !list.is_empty() {
+            lists.push(list);
         }
     }
-    Ok(Piece::Class(negated, ranges))
+    Ok(lists)
 }
 
-/// Whether the pattern's names fit the first names of the path.
-fn names_fit(pattern: &[Name], path: &[&[u8]]) -> bool {
-    match (pattern.split_first(), path.split_first()) {
-        (None, _) => true,
-        (Some((Name::AnyNames, rest)), _) => {
-            (0..=path.len()).any(|skipped| path.get(skipped..).is_some_and(|path| names_fit(rest, path)))
-        }
-        (Some((Name::One(pieces), rest)), Some((name, below))) => name_fits(pieces, name) && names_fit(rest, below),
-        (Some((Name::One(_), _)), None) => false,
+fn add(list: &mut PatternList, rule: Rule) -> Result<(), Failure> {
+    let shown = rule.to_string();
+    list.add(rule).map_err(|error| Failure::misuse(format!("{shown}: {error}")))
+}
+
+/// The rules of a file: one a line, without the white space around it; empty lines and those that begin with `#` are
+/// none. Variables are replaced.
+fn rules(surroundings: &Surroundings, file: &Path, text: &[u8]) -> Result<Vec<Rule>, Failure> {
+    let origin = file.display().to_string();
+    if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
+        return Err(Failure::misuse(format!("{origin} is written in UTF-16; save it as UTF-8")));
     }
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut rules = Vec::new();
+    for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+        let line = trimmed(line);
+        if line.is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        let text = expanded(line, surroundings).map_err(|unset| {
+            let name = OsStr::from_bytes(&unset).display().to_string();
+            Failure::misuse(format!("{origin}:{number}: the variable {name} is not set; for a dollar sign write $$"))
+        })?;
+        rules.push(Rule::new(text, origin.clone()).line(number));
+    }
+    Ok(rules)
 }
 
-/// Whether one name fits, in time proportional to the product of the lengths: on a mismatch only the last `*` takes more.
-fn name_fits(pieces: &[Piece], name: &[u8]) -> bool {
-    let (mut piece, mut byte) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(next) = name.get(byte) {
-        match pieces.get(piece) {
-            Some(Piece::AnyBytes) => {
-                star = Some((piece + 1, byte));
-                piece += 1;
-            }
-            Some(other) if other.fits(*next) => {
-                piece += 1;
-                byte += 1;
-            }
-            _ => {
-                let Some((after, taken)) = star else { return false };
-                star = Some((after, taken + 1));
-                piece = after;
-                byte = taken + 1;
+/// Without the white space at both ends, that beyond ASCII as well.
+fn trimmed(line: &[u8]) -> &[u8] {
+    std::str::from_utf8(line).map_or_else(|_| line.trim_ascii(), |line| line.trim().as_bytes())
+}
+
+/// `$NAME` and `${NAME}` by the variable's value, `$$` by a dollar sign; fails with the name of one that is not set.
+///
+/// A variable that is not set is no empty text: `$DATA/*` would then leave out everything.
+fn expanded(line: &[u8], surroundings: &Surroundings) -> Result<Vec<u8>, Vec<u8>> {
+    let mut text = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'$') {
+        let (before, from_dollar) = rest.split_at(at);
+        let behind = from_dollar.get(1..).unwrap_or_default();
+        text.extend_from_slice(before);
+        let (name, length) = variable_name(behind);
+        match name {
+            b"" => text.push(b'$'),
+            b"$" => text.push(b'$'),
+            name => {
+                let value = std::str::from_utf8(name).ok().and_then(|name| surroundings.given_variable(name));
+                text.extend_from_slice(&value.ok_or_else(|| name.to_vec())?.into_vec());
             }
         }
+        rest = behind.get(length..).unwrap_or_default();
     }
-    pieces.iter().skip(piece).all(|piece| *piece == Piece::AnyBytes)
+    text.extend_from_slice(rest);
+    Ok(text)
 }
 
-impl Piece {
-    fn fits(&self, byte: u8) -> bool {
-        match self {
-            Self::AnyBytes => false,
-            Self::AnyByte => true,
-            Self::Class(negated, ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(&byte)) != *negated,
-            Self::Byte(wanted) => *wanted == byte,
+/// The name that stands behind a dollar sign, and how many bytes it takes; an empty one if there is none.
+fn variable_name(behind: &[u8]) -> (&[u8], usize) {
+    match behind.first() {
+        Some(b'{') => {
+            let end = behind.iter().position(|byte| *byte == b'}');
+            let name = end.and_then(|end| behind.get(1..end)).filter(|name| !name.is_empty());
+            // A brace that is never closed names a variable that nobody can set.
+            name.map_or((behind, behind.len()), |name| (name, name.len().saturating_add(2)))
+        }
+        Some(b'*' | b'#' | b'$' | b'@' | b'!' | b'?' | b'-' | b'0'..=b'9') => (behind.get(..1).unwrap_or_default(), 1),
+        _ => {
+            let length = behind.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+            (behind.get(..length).unwrap_or_default(), length)
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn covers(pattern: &str, path: &str) -> bool {
-        let names: Vec<&[u8]> = path.split('/').filter(|name| !name.is_empty()).map(str::as_bytes).collect();
-        Pattern::parse(OsStr::new(pattern)).expect(pattern).covers(&names)
-    }
-
-    #[test]
-    fn patterns_cover_what_they_say() {
-        let cases = [
-            ("*.o", "/a/b.o", true),
-            ("*.o", "/a.o/b", true),
-            ("*.o", "/a/b.oo", false),
-            ("b", "/a/b/c", true),
-            ("/b", "/a/b", false),
-            ("/a", "/a/b", true),
-            ("/a/*/c", "/a/b/c/d", true),
-            ("/a/*/c", "/a/c", false),
-            ("/a/**/c", "/a/c", true),
-            ("/a/**/c", "/a/x/y/c", true),
-            ("a/c", "/x/a/c", true),
-            ("a/c", "/x/a/b/c", false),
-            ("b/", "/a/b", true),
-            ("f?o", "/foo", true),
-            ("f?o", "/fo", false),
-            ("[a-c]x", "/bx", true),
-            ("[!a-c]x", "/bx", false),
-            ("[]]x", "/]x", true),
-            ("[a-]x", "/-x", true),
-            ("\\*", "/*", true),
-            ("\\*", "/a", false),
-            ("*a*b*", "/xaxbx", true),
-            ("*a*b", "/xabxa", false),
-            ("*", "/", false),
-        ];
-        for (pattern, path, expected) in cases {
-            assert_eq!(covers(pattern, path), expected, "{pattern} {path}");
-        }
-    }
-
-    #[test]
-    fn many_stars_do_not_take_for_ever() {
-        let name = "a".repeat(255);
-        assert!(!covers(&format!("{}b", "a*".repeat(60)), &format!("/{name}")));
-    }
-
-    #[test]
-    fn broken_patterns_are_refused() {
-        for pattern in ["", "/", "[a", "a\\"] {
-            assert!(Pattern::parse(OsStr::new(pattern)).is_err(), "{pattern:?}");
-        }
-    }
-
-    #[test]
-    fn names_of_any_bytes_fit() {
-        let pattern = Pattern::parse(OsStr::from_bytes(b"\xff*")).expect("a pattern");
-        assert!(pattern.covers(&[b"\xff\n"]));
-    }
-}
+mod tests;

@@ -19,8 +19,19 @@ impl Surroundings {
         Self { variable: |name| std::env::var_os(name) }
     }
 
+    /// Those that a test gives.
+    #[cfg(test)]
+    pub(crate) fn with(variable: fn(&str) -> Option<OsString>) -> Self {
+        Self { variable }
+    }
+
+    /// A variable as it was given, also an empty one.
+    pub(crate) fn given_variable(&self, name: &str) -> Option<OsString> {
+        (self.variable)(name)
+    }
+
     fn variable(&self, name: &str) -> Option<OsString> {
-        (self.variable)(name).filter(|value| !value.is_empty())
+        self.given_variable(name).filter(|value| !value.is_empty())
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
@@ -131,13 +142,9 @@ mod tests {
         Arguments::try_parse_from(line.split_whitespace()).expect("the line is understood").global
     }
 
-    fn with(variable: fn(&str) -> Option<OsString>) -> Surroundings {
-        Surroundings { variable }
-    }
-
     #[test]
     fn the_command_line_decides_before_the_environment() {
-        let surroundings = with(|name| Some(format!("/env/{name}").into()));
+        let surroundings = Surroundings::with(|name| Some(format!("/env/{name}").into()));
         let given = global("holdall -r /r --cache-dir /c --key-file k snapshots");
         assert_eq!(surroundings.repository(&given).ok(), Some(PathBuf::from("/r")));
         assert_eq!(surroundings.cache_folder(&given).ok(), Some(PathBuf::from("/c")));
@@ -151,26 +158,26 @@ mod tests {
     #[test]
     fn two_secrets_in_the_environment_are_refused_and_empty_ones_are_none() {
         let none = UnlockArguments::default();
-        assert!(with(|_| Some("x".into())).secret_source(&none).is_err());
-        assert_eq!(with(|_| Some("".into())).secret_source(&none).ok(), Some(SecretSource::Terminal));
-        let one = with(|name| (name == "HOLDALL_PASSWORD").then(|| "x".into()));
+        assert!(Surroundings::with(|_| Some("x".into())).secret_source(&none).is_err());
+        assert_eq!(Surroundings::with(|_| Some("".into())).secret_source(&none).ok(), Some(SecretSource::Terminal));
+        let one = Surroundings::with(|name| (name == "HOLDALL_PASSWORD").then(|| "x".into()));
         assert_eq!(one.secret_source(&none).ok(), Some(SecretSource::password("x".into())));
     }
 
     #[test]
     fn folders_follow_the_base_directory_specification() {
         let none = global("holdall snapshots");
-        let home = with(|name| (name == "HOME").then(|| "/home/u".into()));
+        let home = Surroundings::with(|name| (name == "HOME").then(|| "/home/u".into()));
         assert_eq!(home.cache_folder(&none).ok(), Some(PathBuf::from("/home/u/.cache/holdall")));
         assert_eq!(home.state_folder().ok(), Some(PathBuf::from("/home/u/.local/state/holdall")));
-        let based = with(|name| (name != "HOLDALL_CACHE_DIR").then(|| "/base".into()));
+        let based = Surroundings::with(|name| (name != "HOLDALL_CACHE_DIR").then(|| "/base".into()));
         assert_eq!(based.cache_folder(&none).ok(), Some(PathBuf::from("/base/holdall")));
-        assert!(with(|_| None).state_folder().is_err());
+        assert!(Surroundings::with(|_| None).state_folder().is_err());
     }
 
     #[test]
     fn a_run_without_a_repository_is_misuse() {
-        let failure = with(|_| None).repository(&global("holdall snapshots")).expect_err("no repository");
+        let failure = Surroundings::with(|_| None).repository(&global("holdall snapshots")).expect_err("no repository");
         assert_eq!(failure.exit_code(), 2);
     }
 }

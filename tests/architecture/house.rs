@@ -11,6 +11,7 @@ const RANKS: &[(&str, u8)] = &[
     ("frame", 1),
     ("fs", 1),
     ("layout", 1),
+    ("pattern", 1),
     ("seal", 1),
     ("pack", 2),
     ("manifest", 2),

@@ -4,20 +4,19 @@ use super::ls::key;
 use crate::cli::arguments::RestoreArguments;
 use crate::cli::context::{self, Access, Context};
 use crate::cli::failure::{Failure, exit};
-use crate::cli::pattern::Pattern;
+use crate::cli::pattern;
 use crate::cli::render::json::RestoreSummary;
 use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use holdall::{Choice, Entry, RestoreOptions, RestoreReport, Snapshot};
-use std::ffi::OsString;
+use holdall::{Choice, Entry, PatternList, RestoreOptions, RestoreReport, Snapshot};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result<u8, Failure> {
     let mut options = RestoreOptions::new(&arguments.target).path(key(arguments.snapshot.path.as_deref())?);
-    if let Some(selection) = Selection::new(arguments)? {
+    if let Some(selection) = Selection::new(context, arguments)? {
         options = options.select(Arc::new(move |entry: &Entry| selection.choose(entry)));
     }
     let repository = context.open(Access::Read)?;
@@ -40,28 +39,23 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result
 
 /// What `--include` and `--exclude` choose.
 struct Selection {
-    include: Vec<Pattern>,
-    exclude: Vec<Pattern>,
+    include: Vec<PatternList>,
+    exclude: Vec<PatternList>,
 }
 
 impl Selection {
-    fn new(arguments: &RestoreArguments) -> Result<Option<Self>, Failure> {
-        let parse = |texts: &[OsString]| {
-            let parsed = texts.iter().map(|text| {
-                Pattern::parse(text).map_err(|error| Failure::misuse(format!("pattern {}: {error}", text.display())))
-            });
-            parsed.collect::<Result<Vec<_>, _>>()
-        };
-        let (include, exclude) = (parse(&arguments.include)?, parse(&arguments.exclude)?);
+    fn new(context: &Context<'_>, arguments: &RestoreArguments) -> Result<Option<Self>, Failure> {
+        let include = pattern::includes(&context.surroundings, &arguments.include)?;
+        let exclude = pattern::excludes(&context.surroundings, &arguments.exclude)?;
         Ok((!include.is_empty() || !exclude.is_empty()).then_some(Self { include, exclude }))
     }
 
     fn choose(&self, entry: &Entry) -> Choice {
         let path: Vec<&[u8]> = entry.key.components().collect();
-        let covered = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.covers(&path));
-        if covered(&self.exclude) {
+        let chosen = |lists: &[PatternList]| lists.iter().any(|list| list.choosing(&path).is_some());
+        if chosen(&self.exclude) {
             Choice::Skip
-        } else if self.include.is_empty() || covered(&self.include) {
+        } else if self.include.is_empty() || chosen(&self.include) {
             Choice::Take
         } else {
             Choice::Pass
@@ -103,11 +97,15 @@ fn summary_text(report: &RestoreReport, snapshot: &Snapshot, target: &Path) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdall::{Body, Key};
+    use holdall::{Body, Key, Rule};
 
     fn chosen(include: &[&str], exclude: &[&str], path: &str) -> Choice {
-        let parse = |texts: &[&str]| texts.iter().map(|text| Pattern::parse(text.as_ref()).expect(text)).collect();
-        let selection = Selection { include: parse(include), exclude: parse(exclude) };
+        let lists = |texts: &[&str]| {
+            let mut list = PatternList::default();
+            texts.iter().for_each(|text| list.add(Rule::new(*text, "test")).expect(text));
+            if list.is_empty() { Vec::new() } else { vec![list] }
+        };
+        let selection = Selection { include: lists(include), exclude: lists(exclude) };
         selection.choose(&Entry::new(Key::from_path(Path::new(path)).expect(path), Body::Directory))
     }
 
