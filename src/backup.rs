@@ -10,6 +10,7 @@
 //! Every arrow is a bounded queue; memory does not depend on how many files there are or how long they are.
 
 mod assemble;
+mod components;
 mod contents;
 mod entry;
 mod file;
@@ -21,32 +22,34 @@ mod owners;
 mod parent;
 mod pipeline;
 mod problem;
+mod stream;
 mod work;
+mod workers;
 
 pub use assemble::Changes;
 pub use options::{BackupOptions, BackupReport, ParentChoice};
 pub use problem::{Problem, ProblemKind};
+pub use stream::{Need, StreamFate, StreamSource};
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, SnapshotId};
 use crate::manifest::Key;
-use crate::outcome::{
-    Component, ComponentDescription, ComponentKind, ComponentState, OutcomeDescription, OutcomeKind, SegmentRef,
-};
+use crate::outcome::{Counts, OutcomeDescription, OutcomeKind, SegmentRef};
 use crate::progress::{Event, Progress};
 use crate::session::{self, ClientState, History, RunningSession, Writer};
 use crate::session_record::SessionKind;
 use crate::source::{Source, WalkOptions};
 use crate::wire::{Blob, List};
 use assemble::Assembled;
+use components::Components;
 use parent::Parent;
-use pipeline::Stored;
+use pipeline::{Parts, Stored};
 use problem::Problems;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// Makes one snapshot of the trees that the options name.
+/// Makes one snapshot of the trees and streams that the options name.
 ///
 /// # Errors
 /// When the repository fails, the caller stops, or nothing at all can be read. What single source items can't deliver
@@ -59,9 +62,13 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<BackupReport> {
     let started = std::time::Instant::now();
-    let walk = WalkOptions::default();
+    let walk = WalkOptions::default().selection(options.selection.clone());
     let walk = options.readers.map_or(walk.clone(), |readers| walk.thread_count(readers.get()));
-    let source = Source::open(&options.paths, walk)?;
+    let source = match (options.paths.as_slice(), options.streams.is_empty()) {
+        ([], false) => Source::nothing()?,
+        (paths, _) => Source::open(paths, walk)?,
+    };
+    stream::check_names(&options.streams, &source)?;
     let source = Arc::new(source);
     let writer = Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
     let recovered = session::finish_interrupted(access, history, state.client)?;
@@ -93,8 +100,11 @@ impl Attempt<'_> {
     fn run(&self, progress: &dyn Progress) -> Result<BackupReport> {
         let history = History::load(self.access)?;
         session::bring_up_to_date(self.access, &history)?;
-        let paths: Vec<Vec<u8>> = self.source.arguments().map(|key| metadata::path_of(&key)).collect();
-        let parent = parent::choose(self.access, &history, self.options, self.state.client, &paths)?;
+        let trees = metadata::stated_paths(self.source.arguments());
+        let parent = match trees.as_slice() {
+            [] => None,
+            trees => parent::choose(self.access, &history, self.options, self.state.client, trees)?,
+        };
         if let Some(parent) = &parent {
             progress.event(&Event::Estimated { files: parent.counts.files, bytes: parent.counts.bytes });
         }
@@ -103,6 +113,7 @@ impl Attempt<'_> {
         let run = pipeline::Run {
             access: self.access,
             source: self.source,
+            inputs: &self.options.streams,
             writer: self.writer,
             main: self.main,
             parent: parent.as_ref(),
@@ -112,18 +123,49 @@ impl Attempt<'_> {
             problems: &problems,
             progress,
         };
-        let (assembled, mut stored) = run.store()?;
+        let (parts, mut stored) = run.store()?;
         let (problem_count, problems) = problems.into_report();
-        if assembled.is_bare() && problem_count > 0 {
+        if parts.trees.as_ref().is_some_and(Assembled::is_bare) && problem_count > 0 {
             return Err(nothing_read(&problems));
         }
         let published = stored.main.publish(self.access)?;
-        let component = component(&assembled);
-        let description = self.description(&assembled, parent.as_ref(), &paths);
-        let hash = self.commit(&history, &stored, published.references(), component, walk_started_ns, &description)?;
+        let made = components::of(&parts, &self.options.streams, parent.as_ref(), walk_started_ns);
+        let counts = made.counts();
+        let description = self.description(&made, parent.as_ref(), trees);
+        let hash = self.commit(&history, &stored, published.references(), made, &description)?;
         published.apply(self.access)?;
         let snapshot = SnapshotId::from_bytes(*hash.as_bytes());
-        Ok(report(snapshot, parent.as_ref(), &assembled, &stored, problem_count, problems))
+        let parent = parent.map(|parent| parent.id);
+        Ok(BackupReport { problem_count, problems, ..self.report(snapshot, parent, counts, &parts, &stored) })
+    }
+
+    fn report(
+        &self,
+        snapshot: SnapshotId,
+        parent: Option<SnapshotId>,
+        counts: Counts,
+        parts: &Parts,
+        stored: &Stored,
+    ) -> BackupReport {
+        let names = self.options.streams.iter().map(|stream| stream.name.clone());
+        let fates = parts.streams.iter().map(|kept| kept.fate.clone());
+        BackupReport {
+            snapshot,
+            parent,
+            counts,
+            changes: parts.trees.as_ref().map(|trees| trees.changes).unwrap_or_default(),
+            streams: names.zip(fates).collect(),
+            content_raw_bytes: stored.content_raw_bytes,
+            content_stored_bytes: stored.content_stored_bytes,
+            content_chunk_count: stored.content_chunk_count,
+            tree_raw_bytes: stored.tree_raw_bytes,
+            tree_stored_bytes: stored.tree_stored_bytes,
+            recovered_pack_count: 0,
+            left_out_count: parts.trees.as_ref().map_or(0, |trees| trees.left_out_count),
+            problem_count: 0,
+            problems: Vec::new(),
+            duration: std::time::Duration::ZERO,
+        }
     }
 
     fn commit(
@@ -131,65 +173,28 @@ impl Attempt<'_> {
         history: &History,
         stored: &Stored,
         segments: Vec<SegmentRef>,
-        component: Component,
-        walk_started_ns: i64,
+        made: Components,
         description: &OutcomeDescription,
     ) -> Result<ObjectHash> {
         let mut body = self.main.outcome(OutcomeKind::Snapshot, stored.main.pack_ids(), segments);
         body.time_ns = self.options.time_ns.unwrap_or(body.committed_at_ns);
-        body.components = List(vec![component]);
-        body.attributes = List(vec![session::walk_starts_attribute(&[walk_started_ns])]);
+        body.components = List(made.components);
+        body.attributes = List(vec![session::walk_starts_attribute(&made.walk_starts_ns)]);
         session::commit_seen(self.access, self.main, self.state, history.seen(), body, Some(description))
     }
 
-    fn description(&self, assembled: &Assembled, parent: Option<&Parent>, paths: &[Vec<u8>]) -> OutcomeDescription {
-        let (users, groups) = owners::names(&assembled.owners, parent);
+    fn description(&self, made: &Components, parent: Option<&Parent>, trees: Vec<Vec<u8>>) -> OutcomeDescription {
+        let streams = self.options.streams.iter().map(|stream| [b"/", stream.name.as_slice()].concat());
         OutcomeDescription {
             host: Blob(self.options.host.clone()),
             user: Blob(self.options.user.clone()),
-            paths: List(paths.iter().cloned().map(Blob).collect()),
+            paths: List(trees.into_iter().chain(streams).map(Blob).collect()),
             tags: List(self.options.tags.iter().cloned().map(Blob).collect()),
             program: Blob::from(concat!("holdall ", env!("CARGO_PKG_VERSION"))),
             parent: parent.map(|parent| parent.id),
-            components: List(vec![ComponentDescription { users, groups, ..ComponentDescription::default() }]),
+            components: List(made.descriptions.clone()),
             ..OutcomeDescription::default()
         }
-    }
-}
-
-fn component(assembled: &Assembled) -> Component {
-    Component {
-        kind: ComponentKind::Tree,
-        required: true,
-        state: ComponentState::Complete,
-        manifest: Some(assembled.manifest),
-        stat: Some(assembled.stat),
-        counts: assembled.counts,
-    }
-}
-
-fn report(
-    snapshot: SnapshotId,
-    parent: Option<&Parent>,
-    assembled: &Assembled,
-    stored: &Stored,
-    problem_count: u64,
-    problems: Vec<Problem>,
-) -> BackupReport {
-    BackupReport {
-        snapshot,
-        parent: parent.map(|parent| parent.id),
-        counts: assembled.counts,
-        changes: assembled.changes,
-        content_raw_bytes: stored.content_raw_bytes,
-        content_stored_bytes: stored.content_stored_bytes,
-        content_chunk_count: stored.content_chunk_count,
-        tree_raw_bytes: stored.tree_raw_bytes,
-        tree_stored_bytes: stored.tree_stored_bytes,
-        recovered_pack_count: 0,
-        problem_count,
-        problems,
-        duration: std::time::Duration::ZERO,
     }
 }
 

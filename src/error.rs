@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Aborted,
     /// The caller asked to stop.
     Interrupted,
+    /// A command whose output was to be stored failed.
+    CommandFailed,
     /// This machine computed something wrongly and was caught at it: memory or processor may be failing.
     Unreliable,
     /// The operating system refused an operation.

@@ -23,12 +23,15 @@ use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+/// What is asked about every entry. The mount comes at no cost where the kernel knows it.
+const ASKED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
+
 /// Looks at `name` in the directory `at`, not following a link, not mounting anything.
 ///
 /// # Errors
 /// Those of `statx`.
 pub fn look_at(at: impl AsFd, name: impl Arg) -> Result<Statx, Errno> {
-    statx(at, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS)
+    statx(at, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, ASKED)
 }
 
 /// Looks at what an open handle stands for.
@@ -36,7 +39,7 @@ pub fn look_at(at: impl AsFd, name: impl Arg) -> Result<Statx, Errno> {
 /// # Errors
 /// Those of `statx`.
 pub fn look_through(handle: impl AsFd) -> Result<Statx, Errno> {
-    statx(handle, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+    statx(handle, "", AtFlags::EMPTY_PATH, ASKED)
 }
 
 /// Joins the key bytes of a directory and a name below it.

@@ -69,7 +69,9 @@ pub mod error;
 pub mod id;
 pub mod progress;
 
-pub use backup::{BackupOptions, BackupReport, Changes, ParentChoice, Problem, ProblemKind};
+pub use backup::{
+    BackupOptions, BackupReport, Changes, Need, ParentChoice, Problem, ProblemKind, StreamFate, StreamSource,
+};
 pub use check::{CheckDepth, CheckReport, Damage};
 pub use config::{Parameters, Role};
 pub use error::{Error, ErrorKind, Result};
@@ -84,7 +86,7 @@ pub use keys::{AddedKey, Grant, KeySlot, NewKeyOptions, RemovedKey, SlotOwner, S
 pub use manifest::{Body, Entry, Key, Kind};
 pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
-pub use progress::{Event, Progress, Silent};
+pub use progress::{Event, LeftOutPart, Progress, Silent};
 pub use prune::{Amount, Forecast, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restore::{Below, Choice, RestoreOptions, RestoreProblem, RestoreProblemKind, RestoreReport};
@@ -95,6 +97,7 @@ pub use session::{
     SnapshotSpec, UndecidedSession, Writer, WriterProcess,
 };
 pub use session_record::SessionKind;
+pub use source::{Selection, StreamInput};
 pub use stats::{ClassStats, FolderStats, RepositoryStats};
 
 #[doc(hidden)]

@@ -147,6 +147,23 @@ pub struct Counts {
     pub inconsistent: u64,
 }
 
+impl Counts {
+    /// These and others together.
+    #[must_use]
+    pub const fn plus(self, other: &Self) -> Self {
+        Self {
+            files: self.files.saturating_add(other.files),
+            directories: self.directories.saturating_add(other.directories),
+            symlinks: self.symlinks.saturating_add(other.symlinks),
+            others: self.others.saturating_add(other.others),
+            hard_links: self.hard_links.saturating_add(other.hard_links),
+            bytes: self.bytes.saturating_add(other.bytes),
+            unreadable: self.unreadable.saturating_add(other.unreadable),
+            inconsistent: self.inconsistent.saturating_add(other.inconsistent),
+        }
+    }
+}
+
 /// One component of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub struct Component {

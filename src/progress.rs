@@ -50,6 +50,19 @@ pub enum Event<'a> {
         /// Bytes as they lie in the store.
         stored_bytes: u64,
     },
+    /// Something is left out because the selection says so.
+    LeftOut {
+        /// What it is about.
+        path: &'a Path,
+        /// How much of it.
+        part: LeftOutPart,
+        /// The rule: a pattern, say; any bytes may stand in it.
+        rule: &'a [u8],
+        /// Where the rule was written: an option, or the path of a file.
+        origin: &'a str,
+        /// The number of its line in that file, from 1.
+        line: Option<u64>,
+    },
     /// Something went wrong that does not end the operation; the operation's report counts it as well.
     Problem {
         /// What it is about.
@@ -59,6 +72,15 @@ pub enum Event<'a> {
         /// Why it failed.
         message: &'a str,
     },
+}
+
+/// How much of something is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOutPart {
+    /// All of it.
+    Whole,
+    /// What is in it; the directory itself is taken.
+    Contents,
 }
 
 /// Tells nobody and never stops.

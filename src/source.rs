@@ -6,11 +6,12 @@
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use holdall::source::{Source, WalkOptions};
+//! # use holdall::source::{Source, Step, WalkOptions};
 //! let source = Arc::new(Source::open(&["/home/ada".into()], WalkOptions::default())?);
-//! for walked in source.walk() {
-//!     match walked {
-//!         Ok(walked) => { /* compare walked.stat, then source.open_file(&walked.key)? */ }
+//! for step in source.walk() {
+//!     match step {
+//!         Ok(Step::Entry(walked)) => { /* compare walked.stat, then source.open_file(&walked.key)? */ }
+//!         Ok(Step::LeftOut { key, rule }) => { /* the selection says so */ }
 //!         Err(problem) => { /* a problem in the place of the entry problem.key() */ }
 //!     }
 //! }
@@ -21,20 +22,25 @@ mod arguments;
 mod crew;
 mod error;
 mod file;
+mod ignoring;
+mod selection;
 mod stat;
+mod stream;
 mod tasks;
 mod walk;
 
 pub use error::{Operation, SourceError};
 pub use file::{Run, SourceFile};
+pub use selection::Selection;
 pub use stat::Stat;
-pub use walk::{Role, Walk, Walked};
+pub use stream::{SourceStream, StreamError, StreamInput};
+pub use walk::{Role, Step, Walk, Walked};
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, Statx, openat};
 use rustix::io::Errno;
 
 use crate::fs::{Handles, Labelled, look_at, look_through, path_of, split};
@@ -42,58 +48,36 @@ use crate::manifest::{Key, Xattr};
 use arguments::Arguments;
 use crew::Lead;
 
-/// Whether an entry is left out, with all that is below it.
-pub type Exclude = dyn Fn(&Key, &Stat) -> bool + Send + Sync;
-
-/// Whether the walk enters file systems that are mounted below an argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Borders {
-    /// Enters them.
-    #[default]
-    Cross,
-    /// Returns the directory on which they are mounted, without what is below it.
-    Stay,
-}
-
 /// How to walk.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WalkOptions {
-    exclude: Option<Arc<Exclude>>,
-    borders: Borders,
+    selection: Selection,
     thread_count: usize,
     open_count_max: usize,
     lead: Lead,
+    #[cfg(test)]
+    watch: tests::Watch,
 }
 
 impl Default for WalkOptions {
     fn default() -> Self {
-        Self { exclude: None, borders: Borders::Cross, thread_count: 3, open_count_max: 256, lead: Lead::default() }
-    }
-}
-
-impl std::fmt::Debug for WalkOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let excludes = self.exclude.is_some();
-        f.debug_struct("WalkOptions")
-            .field("excludes", &excludes)
-            .field("borders", &self.borders)
-            .finish_non_exhaustive()
+        Self {
+            selection: Selection::default(),
+            thread_count: 3,
+            open_count_max: 256,
+            lead: Lead::default(),
+            #[cfg(test)]
+            watch: tests::Watch::default(),
+        }
     }
 }
 
 impl WalkOptions {
-    /// Leaves out what `exclude` says, asked for every entry by several threads; ancestors are not asked about.
+    /// What is left out.
     #[must_use]
-    pub fn exclude(mut self, exclude: Arc<Exclude>) -> Self {
-        self.exclude = Some(exclude);
-        self
-    }
-
-    /// Whether file systems mounted below the arguments are entered.
-    #[must_use]
-    pub fn borders(mut self, borders: Borders) -> Self {
-        self.borders = borders;
+    pub fn selection(mut self, selection: Selection) -> Self {
+        self.selection = selection;
         self
     }
 
@@ -128,13 +112,24 @@ impl std::fmt::Debug for Source {
 impl Source {
     /// The trees at `paths`; relative ones start at the working directory.
     ///
-    /// A path inside of another one is part of it. Links *on the way* to what a path names are followed, a link that
+    /// A path inside of another one is part of it, and what it names is taken whatever is left out there. Links *on the way* to what a path names are followed, a link that
     /// it names is not, unless the path ends with a slash. Whether the things exist is found by the walk.
     ///
     /// # Errors
     /// [`SourceError::Argument`] for no paths at all and for paths that can't be made absolute.
     pub fn open(paths: &[PathBuf], options: WalkOptions) -> Result<Self, SourceError> {
-        let arguments = Arguments::parse(paths)?;
+        Self::of(Arguments::parse(paths)?, options)
+    }
+
+    /// No trees at all: a walk meets the root alone.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`] where the root can't be opened.
+    pub fn nothing() -> Result<Self, SourceError> {
+        Self::of(Arguments::default(), WalkOptions::default())
+    }
+
+    fn of(arguments: Arguments, options: WalkOptions) -> Result<Self, SourceError> {
         let root = openat(rustix::fs::CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| SourceError::refused(&Key::root(), Operation::Open, errno))?;
         let handles = Handles::new(root, options.open_count_max).following(arguments.followed());
@@ -158,7 +153,9 @@ impl Source {
     /// # Errors
     /// [`SourceError::Refused`], also for what is no longer there.
     pub fn stat(&self, key: &Key) -> Result<Stat, SourceError> {
-        self.stat_key(key.as_bytes()).map_err(|errno| SourceError::refused(key, Operation::Stat, errno))
+        let found =
+            self.statx_key(key.as_bytes()).map_err(|errno| SourceError::refused(key, Operation::Stat, errno))?;
+        Ok(found.into())
     }
 
     /// Opens a regular file for reading, without following a link and without ever waiting for a pipe.
@@ -207,12 +204,12 @@ impl Source {
         xattrs_of(&labelled).map_err(refused)
     }
 
-    fn stat_key(&self, key: &[u8]) -> Result<Stat, Errno> {
+    fn statx_key(&self, key: &[u8]) -> Result<Statx, Errno> {
         if self.handles.is_followed(key) {
-            return Ok(look_through(self.handles.directory(key)?)?.into());
+            return look_through(self.handles.directory(key)?);
         }
         let (directory, name) = self.place(key)?;
-        Ok(look_at(directory, name)?.into())
+        look_at(directory, name)
     }
 
     /// The directory that holds an entry, and its name there; the root is `.` in itself.

@@ -34,6 +34,8 @@ pub(super) struct Assembled {
     pub owners: Owners,
     /// How many entries are more than the way to what was named.
     pub member_count: u64,
+    /// How many entries were left out.
+    pub left_out_count: u64,
 }
 
 impl Assembled {
@@ -150,6 +152,7 @@ impl<'a> Assembler<'a> {
             changes: self.changes,
             owners: self.owners,
             member_count: self.shared.member_count.load(Ordering::Relaxed),
+            left_out_count: self.shared.left_out_count.load(Ordering::Relaxed),
         })
     }
 

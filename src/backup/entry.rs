@@ -180,7 +180,7 @@ impl Worker<'_> {
         })
     }
 
-    fn take_piece(&mut self, piece: &Piece<'_>, list: &mut ItemTreeBuilder) -> Result<()> {
+    pub(super) fn take_piece(&mut self, piece: &Piece<'_>, list: &mut ItemTreeBuilder) -> Result<()> {
         let item = match piece {
             Piece::Zeros(bytes) => Item::Zeros { bytes: *bytes },
             Piece::Data(chunk) => {

@@ -3,13 +3,15 @@
 use crate::access::Access;
 use crate::backup::metadata;
 use crate::backup::problem::{ProblemKind, Problems};
-use crate::backup::work::{BATCH_BYTES_TARGET, BATCH_ROWS_MAX, Change, Row, SMALL_FILE_BYTES_MAX};
+use crate::backup::work::{BATCH_BYTES_TARGET, BATCH_ROWS_MAX, Change, Row, SMALL_FILE_BYTES_MAX, Shared};
 use crate::content::ContentReader;
 use crate::error::Result;
 use crate::index::Scratch;
 use crate::manifest::Kind;
 use crate::manifest::{Cursor, Key, StatEntry};
-use crate::source::{SourceError, Walked};
+use crate::progress::LeftOutPart;
+use crate::source::{Role, SourceError, Step, Walked};
+use std::sync::atomic::Ordering;
 
 /// The parent's stat tree, read along.
 pub(super) struct ParentStats<'a> {
@@ -129,6 +131,25 @@ impl<'a> Join<'a> {
         let path = error.key().map(metadata::path_of).unwrap_or_default();
         self.problems.add(path, kind, crate::error::chain(error));
     }
+}
+
+/// What is compared and stored of a step of the walk. What is left out is counted and told.
+pub(super) fn taken(step: Result<Step, SourceError>, shared: &Shared<'_>) -> Option<Result<Walked, SourceError>> {
+    let walked = match step {
+        Err(error) => return Some(Err(error)),
+        Ok(Step::LeftOut { key, rule }) => {
+            shared.left_out(&key, LeftOutPart::Whole, &rule);
+            return None;
+        }
+        Ok(Step::Entry(walked)) => walked,
+    };
+    if walked.role == Role::Member {
+        shared.member_count.fetch_add(1, Ordering::Relaxed);
+    }
+    if let Some(rule) = &walked.left_out {
+        shared.left_out(&walked.key, LeftOutPart::Contents, rule);
+    }
+    Some(Ok(walked))
 }
 
 /// How the tables of links name an inode.

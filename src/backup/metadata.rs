@@ -6,12 +6,33 @@ use crate::source::{Role, Stat};
 /// How long the times of an entry must have lain in the past for equal times to mean equal content.
 const SETTLE_NS: i64 = 2_000_000_000;
 
+/// What the paths of a snapshot may take of its description, which holds the names of owners as well.
+const STATED_BYTES_MAX: usize = 1 << 20;
+/// What a path takes besides its bytes.
+const LENGTH_BYTES: usize = 9;
+
 /// The absolute path of a key, as bytes.
 pub(super) fn path_of(key: &Key) -> Vec<u8> {
     let mut path = Vec::with_capacity(key.as_bytes().len().saturating_add(1));
     path.push(b'/');
     path.extend(key.as_bytes().iter().map(|byte| if *byte == 0 { b'/' } else { *byte }));
     path
+}
+
+/// The paths of what was named, as a snapshot states them. Where they are too many for a description, as lists of files
+/// may be, the directories that hold the deepest ones stand for them, level by level.
+pub(super) fn stated_paths(arguments: impl Iterator<Item = Key>) -> Vec<Vec<u8>> {
+    let mut keys: Vec<Key> = arguments.collect();
+    let bytes = |keys: &[Key]| keys.iter().map(|key| key.as_bytes().len().saturating_add(LENGTH_BYTES)).sum::<usize>();
+    while bytes(&keys) > STATED_BYTES_MAX {
+        let deepest = keys.iter().map(Key::depth).max().unwrap_or_default();
+        for key in keys.iter_mut().filter(|key| key.depth() == deepest) {
+            *key = key.parent().unwrap_or_default();
+        }
+        keys.sort_unstable();
+        keys.dedup();
+    }
+    keys.iter().map(path_of).collect()
 }
 
 /// The row from which the next backup sees whether something changed.
@@ -69,6 +90,25 @@ mod tests {
         let (mtime, ctime) = (Timestamp::from_ns(mtime_ns), Timestamp::from_ns(ctime_ns));
         let key = Key::from_path("/a".as_ref()).expect("a key");
         StatEntry { key, kind: Kind::File, size: 1, mtime, ctime, inode: 1, device: 1, links: 1, settled: true }
+    }
+
+    #[test]
+    fn too_many_paths_are_stated_by_the_directories_that_hold_them() {
+        let keys = |paths: &[String]| {
+            let mut keys: Vec<Key> = paths.iter().map(|path| Key::from_path(path.as_ref()).expect("a key")).collect();
+            keys.sort_unstable();
+            keys
+        };
+        let few = ["/a/b".to_owned(), "/c".to_owned()];
+        assert_eq!(stated_paths(keys(&few).into_iter()), [b"/a/b".to_vec(), b"/c".to_vec()]);
+        let mut many: Vec<String> =
+            (0..40_000).map(|file| format!("/home/{}/photographs/{file:020}", file % 3)).collect();
+        many.push("/etc/fstab".to_owned());
+        let stated = stated_paths(keys(&many).into_iter());
+        let expected = ["/etc/fstab", "/home/0/photographs", "/home/1/photographs", "/home/2/photographs"];
+        assert_eq!(stated, expected.map(|path| path.as_bytes().to_vec()));
+        let flat: Vec<String> = (0..2000).map(|file| format!("/{file}{}", "x".repeat(1000))).collect();
+        assert_eq!(stated_paths(keys(&flat).into_iter()), [b"/".to_vec()]);
     }
 
     #[test]

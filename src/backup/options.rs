@@ -2,9 +2,11 @@
 
 use crate::backup::assemble::Changes;
 use crate::backup::problem::Problem;
+use crate::backup::stream::{StreamFate, StreamSource};
 use crate::frame::{Compression, EncoderFault};
 use crate::id::SnapshotId;
 use crate::outcome::Counts;
+use crate::source::Selection;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +38,8 @@ pub struct BackupOptions {
     pub(crate) compression: Compression,
     pub(crate) fault: Option<EncoderFault>,
     pub(crate) readers: Option<NonZeroUsize>,
+    pub(crate) selection: Selection,
+    pub(crate) streams: Vec<StreamSource>,
 }
 
 impl BackupOptions {
@@ -102,6 +106,22 @@ impl BackupOptions {
         self
     }
 
+    /// What is left out of the trees. It is not asked what the parent left out: what comes back is read, what is left
+    /// out now is gone from the snapshot.
+    #[must_use]
+    pub fn selection(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
+    }
+
+    /// Stores what a command writes, or what can be read from an open file, as a component of its own, beside the trees
+    /// or without any. May be given several times; each has a name of its own.
+    #[must_use]
+    pub fn stream(mut self, stream: StreamSource) -> Self {
+        self.streams.push(stream);
+        self
+    }
+
     /// Encodes some frames wrongly, to see that this is noticed and nothing of it stored.
     #[must_use]
     pub fn encoder_fault(mut self, fault: EncoderFault) -> Self {
@@ -119,8 +139,10 @@ pub struct BackupReport {
     pub parent: Option<SnapshotId>,
     /// What the snapshot holds.
     pub counts: Counts,
-    /// How it differs from the parent.
+    /// How its trees differ from the parent's.
     pub changes: Changes,
+    /// What became of the streams, in the order in which they were given: their names and fates.
+    pub streams: Vec<(Vec<u8>, StreamFate)>,
     /// Bytes of new chunks before compression.
     pub content_raw_bytes: u64,
     /// Bytes of the frames that hold them.
@@ -133,6 +155,8 @@ pub struct BackupReport {
     pub tree_stored_bytes: u64,
     /// Packs of an interrupted earlier run that were committed first.
     pub recovered_pack_count: usize,
+    /// How many items were left out by the selection; what lies below one is not counted.
+    pub left_out_count: u64,
     /// How many source items were not stored as they should be.
     pub problem_count: u64,
     /// The first ten thousand of them.

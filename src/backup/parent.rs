@@ -64,12 +64,21 @@ fn latest(history: &History, options: &BackupOptions, client: ClientId, paths: &
     let fits = |snapshot: &Snapshot| {
         !snapshot.forgotten
             && history.may_inherit(snapshot.id)
-            && snapshot.origin.as_ref().is_some_and(|origin| origin.host == options.host && origin.paths == paths)
+            && snapshot.origin.as_ref().is_some_and(|origin| origin.host == options.host)
+            && trees(snapshot) == paths
     };
     let fitting: Vec<Snapshot> = session::all(history).into_iter().filter(fits).collect();
     let own = fitting.iter().filter(|snapshot| snapshot.session.client == client);
     let best = own.max_by_key(|snapshot| snapshot.session.number);
     best.or_else(|| fitting.iter().max_by_key(|snapshot| snapshot.committed_at_ns)).cloned()
+}
+
+/// The paths of the trees in it: those that are no stream's.
+fn trees(snapshot: &Snapshot) -> Vec<Vec<u8>> {
+    let paths = snapshot.origin.iter().flat_map(|origin| &origin.paths);
+    let streams = || snapshot.components.iter().filter(|component| component.kind == ComponentKind::Stream);
+    let is_stream = |path: &[u8]| streams().any(|stream| path.strip_prefix(b"/") == Some(stream.name.as_slice()));
+    paths.filter(|path| !is_stream(path)).cloned().collect()
 }
 
 fn parts(snapshot: &Snapshot) -> Option<Parent> {

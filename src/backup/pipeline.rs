@@ -2,13 +2,15 @@
 
 use crate::access::Access;
 use crate::backup::assemble::{Assembled, Assembler, OldTrees};
-use crate::backup::join::{Join, ParentStats};
+use crate::backup::join::{self, Join, ParentStats};
 use crate::backup::old_leaves::OldLeaves;
 use crate::backup::parent::Parent;
 use crate::backup::problem::Problems;
+use crate::backup::stream::{Kept, StreamSource};
 use crate::backup::work::{Finished, FinishedRow, Row, Shared, Worker};
+use crate::backup::workers::{SURPLUS_FRAMES_MAX, Task, help, work};
 use crate::content::{
-    Claims, ClosedPack, ContentReader, FrameWriter, Framer, Handover, NodeWriter, PackStream, RawFrame, StoredTotals,
+    Claims, ClosedPack, ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame, StoredTotals,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Compression, EncoderFault};
@@ -16,16 +18,13 @@ use crate::layout::Class;
 use crate::manifest::{Cursor, LeafCursor};
 use crate::progress::{Event, Progress};
 use crate::session::{CheckpointSessions, Checkpointer, Ledger, RunningSession, Writer};
-use crate::source::{Role, Source};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crate::source::Source;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// How many batches may be between the walk and the trees: at most so many times 512 rows.
 const BATCHES_MAX: usize = 32;
-/// How many gathered frames may wait for an idle worker.
-const SURPLUS_FRAMES_MAX: usize = 2;
 /// How many closed packs may wait for their fsync. With the one being filled and the one being synced this bounds what
 /// an interrupted run loses.
 const CLOSED_PACKS_MAX: usize = 1;
@@ -34,8 +33,10 @@ const CLOSED_PACKS_MAX: usize = 1;
 pub(super) struct Run<'a> {
     /// The repository.
     pub access: &'a Access,
-    /// What is backed up.
+    /// The trees that are backed up; there may be none.
     pub source: &'a Arc<Source>,
+    /// What else is.
+    pub inputs: &'a [StreamSource],
     /// Who backs up.
     pub writer: &'a Writer,
     /// The session that will make the snapshot.
@@ -54,6 +55,14 @@ pub(super) struct Run<'a> {
     pub progress: &'a dyn Progress,
 }
 
+/// What a run made, each with a manifest of its own.
+pub(super) struct Parts {
+    /// The trees, which are one component; none when none was named.
+    pub trees: Option<Assembled>,
+    /// The streams, in the order in which they were given.
+    pub streams: Vec<Kept>,
+}
+
 /// What a run stored.
 pub(super) struct Stored {
     /// The main session's packs, durable and not yet published.
@@ -70,10 +79,7 @@ pub(super) struct Stored {
     pub tree_stored_bytes: u64,
 }
 
-/// A batch on its way to a worker, and where its rows are awaited.
-type Task = (Vec<Row>, Sender<Finished>);
-
-struct Streams {
+pub(super) struct Streams {
     content: Arc<PackStream>,
     manifest: Arc<PackStream>,
     stat: Arc<PackStream>,
@@ -83,11 +89,11 @@ struct Streams {
 }
 
 impl Run<'_> {
-    /// Stores everything that is new, and builds the trees. Content is committed in checkpoints on the way.
+    /// Stores everything that is new, and builds the trees: streams first, for a command that fails is soon known. Content is committed in checkpoints on the way.
     ///
     /// # Errors
     /// The first failure of the repository, or the caller's wish to stop.
-    pub(super) fn store(&self) -> Result<(Assembled, Stored)> {
+    pub(super) fn store(&self) -> Result<(Parts, Stored)> {
         let (closed_sender, closed) = bounded::<ClosedPack>(CLOSED_PACKS_MAX);
         let sessions = Arc::new(CheckpointSessions::new(self.access.clone(), self.writer.clone(), self.main.id.client));
         let streams = self.streams(&sessions, closed_sender);
@@ -105,15 +111,15 @@ impl Run<'_> {
                 let closed = closed;
                 checkpointer.run(&closed)
             });
-            let assembled = self.with_streams(streams);
+            let parts = self.with_streams(streams);
             let ledger = checkpoints.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             // The checkpointer's failure is the cause of what the others then ran into.
-            let main = match (&assembled, ledger) {
+            let main = match (&parts, ledger) {
                 (_, Ok(ledger)) => ledger,
                 (Err(error), Err(_)) if error.kind() != ErrorKind::Aborted => Ledger::default(),
                 (_, Err(cause)) => return Err(cause),
             };
-            Ok((assembled?, stored(main, &content_totals, &tree_totals)))
+            Ok((parts?, stored(main, &content_totals, &tree_totals)))
         })
     }
 
@@ -135,7 +141,7 @@ impl Run<'_> {
     }
 
     /// Runs everything above the packs. Dropping the streams at the end is what ends the checkpointer.
-    fn with_streams(&self, streams: Streams) -> Result<Assembled> {
+    fn with_streams(&self, streams: Streams) -> Result<Parts> {
         let tree_writer = |stream: &Arc<PackStream>| {
             let writer = FrameWriter::new(Arc::clone(stream), Arc::clone(&streams.tree_totals), self.compression)
                 .fault(self.fault.cloned());
@@ -150,19 +156,45 @@ impl Run<'_> {
             problems: self.problems,
             progress: self.progress,
             member_count: AtomicU64::new(0),
+            left_out_count: AtomicU64::new(0),
             handover: Arc::default(),
         };
         let reader = ContentReader::new(self.access.clone());
-        let assembled = self.pass_through(&shared, &streams, &reader, tree_writer(&streams.stat));
-        if assembled.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+        let parts =
+            self.parts(&shared, &streams, || self.pass_through(&shared, &streams, &reader, tree_writer(&streams.stat)));
+        if parts.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::CommandFailed))
+        {
             // What was stored until now is committed, so that the next run finds it.
             streams.content.end()?;
         }
-        let assembled = assembled?;
+        let parts = parts?;
         for stream in [&streams.content, &streams.manifest, &streams.stat] {
             stream.end()?;
         }
-        Ok(assembled)
+        Ok(parts)
+    }
+
+    fn parts(
+        &self,
+        shared: &Shared<'_>,
+        streams: &Streams,
+        trees: impl FnOnce() -> Result<Assembled>,
+    ) -> Result<Parts> {
+        let kept = self.store_streams(shared, streams)?;
+        let named = self.source.arguments().next().is_some();
+        Ok(Parts { trees: named.then(trees).transpose()?, streams: kept })
+    }
+
+    /// A worker that hands what it has too much to `surplus`.
+    pub(super) fn worker<'s>(
+        &self,
+        shared: &'s Shared<'s>,
+        streams: &Streams,
+        surplus: &Sender<RawFrame>,
+    ) -> Worker<'s> {
+        let (content, totals) = (Arc::clone(&streams.content), Arc::clone(&streams.content_totals));
+        let writer = FrameWriter::new(content, totals, self.compression).fault(self.fault.cloned());
+        Worker::new(shared, Framer::new(self.access, writer, surplus.clone(), Arc::clone(&shared.handover)))
     }
 
     fn pass_through(
@@ -179,14 +211,7 @@ impl Run<'_> {
         std::thread::scope(|scope| {
             let mut workers = Vec::new();
             for number in 0..self.access.threads.max(self.readers) {
-                let writer = FrameWriter::new(
-                    Arc::clone(&streams.content),
-                    Arc::clone(&streams.content_totals),
-                    self.compression,
-                )
-                .fault(self.fault.cloned());
-                let framer = Framer::new(self.access, writer, surplus_sender.clone(), Arc::clone(&shared.handover));
-                let worker = Worker::new(shared, framer);
+                let worker = self.worker(shared, streams, &surplus_sender);
                 let (tasks, surplus, busy) = (tasks.clone(), surplus.clone(), &busy);
                 let role = if number < self.readers { work } else { help };
                 workers.push(scope.spawn(move || role(worker, &tasks, &surplus, busy)));
@@ -221,14 +246,13 @@ impl Run<'_> {
             }
         };
         let mut join = Join::new(self.access, parent, self.problems);
-        for walked in self.source.walk() {
+        for step in self.source.walk() {
             if self.progress.stopped() {
                 return Err(super::interrupted());
             }
-            if walked.as_ref().is_ok_and(|walked| walked.role == Role::Member) {
-                shared.member_count.fetch_add(1, Ordering::Relaxed);
-            }
-            if let Some(batch) = join.take(walked)? {
+            if let Some(walked) = join::taken(step, shared)
+                && let Some(batch) = join.take(walked)?
+            {
                 send(batch, tasks, ordered)?;
             }
         }
@@ -287,77 +311,6 @@ fn send(batch: Vec<Row>, tasks: &Sender<Task>, ordered: &Sender<Receiver<Finishe
         Row::Fresh(..) | Row::Link(..) => None,
     });
     sender.send(rows.collect()).map_err(|_| gone("the last stage"))
-}
-
-/// One worker: batches while there are any, other workers' frames whenever there are some.
-fn work(
-    mut worker: Worker<'_>,
-    tasks: &Receiver<Task>,
-    surplus: &Receiver<RawFrame>,
-    busy: &AtomicUsize,
-) -> Result<()> {
-    let handover = worker.handover();
-    let own = Busy(busy);
-    loop {
-        while let Ok(frame) = surplus.try_recv() {
-            worker.help(frame)?;
-        }
-        handover.idle_count.fetch_add(1, Ordering::Relaxed);
-        let next = select! {
-            recv(surplus) -> frame => frame.map(Next::Frame),
-            recv(tasks) -> task => task.map(Next::Batch),
-        };
-        handover.idle_count.fetch_sub(1, Ordering::Relaxed);
-        match next {
-            Ok(Next::Frame(frame)) => worker.help(frame)?,
-            Ok(Next::Batch((batch, finished))) => {
-                let rows = worker.process(batch)?;
-                // Nobody waits for it only when the run has failed elsewhere.
-                let _ = finished.send(rows);
-            }
-            Err(_) => break,
-        }
-    }
-    worker.flush()?;
-    drop(own);
-    help_to_the_end(&mut worker, &handover, surplus, busy)
-}
-
-/// A worker that takes no batch, only other workers' frames.
-fn help(mut worker: Worker<'_>, _: &Receiver<Task>, surplus: &Receiver<RawFrame>, busy: &AtomicUsize) -> Result<()> {
-    let handover = worker.handover();
-    help_to_the_end(&mut worker, &handover, surplus, busy)
-}
-
-/// A worker that may still hand frames to others.
-struct Busy<'a>(&'a AtomicUsize);
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-enum Next {
-    Frame(RawFrame),
-    Batch(Task),
-}
-
-/// No batch will come any more: stays for the frames of workers that still have one.
-fn help_to_the_end(
-    worker: &mut Worker<'_>,
-    handover: &Handover,
-    surplus: &Receiver<RawFrame>,
-    busy: &AtomicUsize,
-) -> Result<()> {
-    handover.idle_count.fetch_add(1, Ordering::Relaxed);
-    loop {
-        match surplus.recv_timeout(Duration::from_millis(2)) {
-            Ok(frame) => worker.help(frame)?,
-            Err(_) if busy.load(Ordering::Acquire) == 0 && surplus.is_empty() => return Ok(()),
-            Err(_) => {}
-        }
-    }
 }
 
 /// Of several failures the one that caused the others: those say only that somebody else is gone.

@@ -1,4 +1,6 @@
-//! Backups into stores that fail.
+//! Backups into stores that fail, and of trees of which something is left out.
+
+mod selection;
 
 use crate::backup::BackupOptions;
 use crate::config::Parameters;

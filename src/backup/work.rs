@@ -5,17 +5,21 @@
 
 use crate::access::Access;
 use crate::backup::contents::Contents;
+use crate::backup::metadata;
 use crate::backup::problem::Problems;
 use crate::content::{Claim, Claims, Framer, Handover, NodeWriter};
 use crate::error::Result;
 use crate::id::ChunkId;
 use crate::index::Extent;
-use crate::manifest::Kind;
-use crate::manifest::{Body, Content, Entry, Item, StatEntry};
-use crate::progress::Progress;
+use crate::manifest::{Body, Content, Entry, Item, Key, Kind, StatEntry};
+use crate::pattern::Rule;
+use crate::progress::{Event, LeftOutPart, Progress};
 use crate::source::{Source, Walked};
+use std::ffi::OsStr;
 use std::ops::Range;
-use std::sync::atomic::AtomicU64;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Files up to this length are read whole into the batch's buffer.
@@ -75,6 +79,8 @@ pub(super) struct Shared<'a> {
     pub progress: &'a dyn Progress,
     /// How many entries are more than the way to what was named.
     pub member_count: AtomicU64,
+    /// How many entries were left out, and how many directories had their contents left out.
+    pub left_out_count: AtomicU64,
     /// How workers hand frames to each other.
     pub handover: Arc<Handover>,
 }
@@ -83,6 +89,19 @@ impl Shared<'_> {
     /// Where lists of many items go.
     pub(super) fn nodes(&self) -> std::sync::MutexGuard<'_, NodeWriter> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what is left out, and tells by which rule.
+    pub(super) fn left_out(&self, key: &Key, part: LeftOutPart, rule: &Rule) {
+        self.left_out_count.fetch_add(1, Ordering::Relaxed);
+        let path = metadata::path_of(key);
+        self.progress.event(&Event::LeftOut {
+            path: Path::new(OsStr::from_bytes(&path)),
+            part,
+            rule: &rule.text,
+            origin: &rule.origin,
+            line: rule.line,
+        });
     }
 }
 

@@ -8,7 +8,7 @@ pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, Ne
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
-pub(crate) use selection::{ExcludeArguments, IncludeArguments};
+pub(crate) use selection::{ExcludeArguments, IncludeArguments, SelectionArguments, SourceArguments};
 
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use super::values::{ByteSize, Moment, Span, parse_compression, parse_max_unused, parse_read_concurrency};
@@ -29,8 +29,8 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed; 2 misused; 3 done except for items that were reported; 5 damage found; 10 no repository; \
-11 somebody else is at work; 12 wrong password or key file; 13 no space left; 130 interrupted";
+Exit codes: 0 done; 1 failed; 2 misused; 3 done except for items that were reported; 4 a command to be backed up failed; \
+5 damage found; 10 no repository; 11 somebody else is at work; 12 wrong password or key file; 13 no space left; 130 interrupted";
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -118,9 +118,12 @@ pub(crate) struct InitArguments {
 /// `holdall backup`
 #[derive(Debug, Args)]
 pub(crate) struct BackupArguments {
-    /// What to back up
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    #[command(flatten)]
+    pub(crate) exclude: ExcludeArguments,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
     /// A tag for the snapshot; may be repeated, or hold several with commas
     #[arg(long, value_name = "TAG", value_delimiter = ',')]
     pub(crate) tag: Vec<String>,
@@ -282,7 +285,7 @@ mod tests {
             "holdall backup --tag a,b --tag c --host h --time 2026-11-21T00:00:00Z --compression 9 -n -f /etc /home";
         let Ok(Arguments { command: Command::Backup(backup), .. }) = parse(line) else { panic!("not understood") };
         assert_eq!(backup.tag, ["a", "b", "c"]);
-        assert_eq!(backup.paths, [PathBuf::from("/etc"), PathBuf::from("/home")]);
+        assert_eq!(backup.source.paths, [PathBuf::from("/etc"), PathBuf::from("/home")]);
         assert!(backup.dry_run && backup.force);
         assert_eq!(backup.compression, parse_compression("9").expect("a level"));
     }
@@ -300,6 +303,8 @@ mod tests {
             "holdall snapshots --password secret",
             "holdall ls latest:etc",
             "holdall backup --compression 20 /etc",
+            "holdall backup --stdin-from-command dump",
+            "holdall backup --stdin --stdin-from-command -- dump",
         ];
         for line in lines {
             let error = parse(line).expect_err(line);

@@ -15,6 +15,8 @@ pub(crate) mod exit {
     pub(crate) const MISUSE: u8 = 2;
     /// Done, except for items that were reported.
     pub(crate) const INCOMPLETE: u8 = 3;
+    /// A command that was to be backed up failed.
+    pub(crate) const COMMAND_FAILED: u8 = 4;
     /// Damage was found.
     pub(crate) const DAMAGED: u8 = 5;
     /// There is no repository.
@@ -102,6 +104,9 @@ impl From<holdall::Error> for Failure {
             ErrorKind::Pinned => (exit::FAILED, "nothing was changed; `holdall unpin` lifts a pin"),
             ErrorKind::Ambiguous => (exit::FAILED, "`holdall snapshots` lists them"),
             ErrorKind::Invalid => (exit::MISUSE, ""),
+            ErrorKind::CommandFailed => {
+                (exit::COMMAND_FAILED, "`--optional-command` makes a snapshot without what a command can't deliver")
+            }
             ErrorKind::Interrupted => (exit::INTERRUPTED, ""),
             ErrorKind::Unreliable => {
                 (exit::FAILED, "nothing of it was stored; test this machine's memory before you rely on it")
@@ -131,6 +136,7 @@ mod tests {
             (ErrorKind::WrongPassword, 12),
             (ErrorKind::Busy, 11),
             (ErrorKind::NoSpace, 13),
+            (ErrorKind::CommandFailed, 4),
             (ErrorKind::Damaged, 5),
             (ErrorKind::RolledBack, 5),
             (ErrorKind::Interrupted, 130),

@@ -1,7 +1,9 @@
 //! The only place that prints: text for people, JSON for programs, problems and progress beside them.
 
+pub(crate) mod backup;
 pub(crate) mod json;
 pub(crate) mod keys;
+mod left_out;
 pub(crate) mod progress;
 pub(crate) mod retention;
 pub(crate) mod snapshot;

@@ -51,6 +51,25 @@ fn unit_bytes(unit: &str) -> Option<u64> {
     }
 }
 
+/// A file that marks the folder in which it stands: `NAME`, or `NAME:HEADER` for one that begins so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) name: String,
+    pub(crate) header: String,
+}
+
+impl std::str::FromStr for Mark {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (name, header) = text.split_once(':').unwrap_or((text, ""));
+        if matches!(name, "" | "." | "..") || name.contains('/') {
+            return Err(ValueError::new("expected the name of a file, without a path, such as .nobackup"));
+        }
+        Ok(Self { name: name.to_owned(), header: header.to_owned() })
+    }
+}
+
 /// Reads how new content is compressed: `auto`, `off`, or a level of zstd.
 pub(crate) fn parse_compression(text: &str) -> Result<Compression, ValueError> {
     let compression = match text {

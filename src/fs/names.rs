@@ -98,6 +98,12 @@ impl Names {
         CStr::from_bytes_with_nul(bytes_at(&self.bytes, *self.places.get(index)?)).ok()
     }
 
+    /// Whether this is one of them.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        let without_end = |place: &Place| bytes_at(&self.bytes, *place).split_last().map_or(&[][..], |(_, name)| name);
+        self.places.binary_search_by(|place| without_end(place).cmp(name)).is_ok()
+    }
+
     /// The names in their order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.places.iter().filter_map(|place| bytes_at(&self.bytes, *place).split_last().map(|(_, name)| name))

@@ -77,7 +77,7 @@ pub struct SnapshotComponent {
 impl Snapshot {
     /// What all components hold together.
     pub fn counts(&self) -> Counts {
-        self.components.iter().fold(Counts::default(), |sum, component| add(sum, &component.counts))
+        self.components.iter().fold(Counts::default(), |sum, component| sum.plus(&component.counts))
     }
 
     /// Whether no forget may be made for it at this time.
@@ -304,17 +304,4 @@ fn walk_starts(attributes: &[Attribute]) -> Vec<i64> {
     let found = attributes.iter().find(|attribute| attribute.id == WALK_STARTS);
     let bytes = found.map_or(&[][..], |attribute| attribute.bytes.0.as_slice());
     bytes.as_chunks::<8>().0.iter().map(|ns| i64::from_le_bytes(*ns)).collect()
-}
-
-fn add(one: Counts, other: &Counts) -> Counts {
-    Counts {
-        files: one.files.saturating_add(other.files),
-        directories: one.directories.saturating_add(other.directories),
-        symlinks: one.symlinks.saturating_add(other.symlinks),
-        others: one.others.saturating_add(other.others),
-        hard_links: one.hard_links.saturating_add(other.hard_links),
-        bytes: one.bytes.saturating_add(other.bytes),
-        unreadable: one.unreadable.saturating_add(other.unreadable),
-        inconsistent: one.inconsistent.saturating_add(other.inconsistent),
-    }
 }

@@ -8,21 +8,14 @@ use crate::fs::{is_below, join, split};
 use crate::manifest::Key;
 
 /// What was named, and what lies above it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Arguments {
     /// Sorted; none lies inside of another one.
     keys: Vec<Key>,
+    /// All of them, sorted.
+    named: Vec<Key>,
     /// Keys of arguments that were written with a slash at their end.
     with_slash: Vec<Vec<u8>>,
-}
-
-/// How an entry belongs to the arguments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Belongs {
-    /// It lies above an argument.
-    Ancestor,
-    /// It is an argument, or lies inside of one.
-    Member,
 }
 
 impl Arguments {
@@ -44,10 +37,12 @@ impl Arguments {
             return Err(refuse(Path::new(""), "no path was given"));
         }
         keys.sort_unstable();
-        keys.dedup_by(|inner, outer| inner == outer || is_below(inner.as_bytes(), outer.as_bytes()));
+        keys.dedup();
+        let named = keys.clone();
+        keys.dedup_by(|inner, outer| is_below(inner.as_bytes(), outer.as_bytes()));
         with_slash.retain(|key| *key != Key::root() && keys.binary_search(key).is_ok());
         let with_slash = with_slash.iter().map(|key| key.as_bytes().to_vec()).collect();
-        Ok(Self { keys, with_slash })
+        Ok(Self { keys, named, with_slash })
     }
 
     pub(super) fn keys(&self) -> &[Key] {
@@ -69,19 +64,21 @@ impl Arguments {
         followed
     }
 
-    /// How the entry belongs here; only asked about what the walk reaches.
-    pub(super) fn belongs(&self, key: &[u8]) -> Belongs {
-        let next = self.keys.partition_point(|argument| argument.as_bytes() <= key);
-        match self.keys.get(next) {
-            Some(argument) if is_below(argument.as_bytes(), key) => Belongs::Ancestor,
-            _ => Belongs::Member,
-        }
+    /// Whether it is an argument itself, be it inside of another one.
+    pub(super) fn is_named(&self, key: &[u8]) -> bool {
+        self.named.binary_search_by(|named| named.as_bytes().cmp(key)).is_ok()
     }
 
-    /// The names in an ancestor that lead to arguments, sorted.
+    /// Whether an argument lies inside of it.
+    pub(super) fn lead_below(&self, key: &[u8]) -> bool {
+        let next = self.named.partition_point(|named| named.as_bytes() <= key);
+        self.named.get(next).is_some_and(|named| is_below(named.as_bytes(), key))
+    }
+
+    /// The names in a directory that lead to arguments, sorted.
     pub(super) fn names_in<'a>(&'a self, ancestor: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let start = self.keys.partition_point(|argument| argument.as_bytes() <= ancestor);
-        let below = self.keys.get(start..).unwrap_or_default().iter().map(Key::as_bytes);
+        let start = self.named.partition_point(|argument| argument.as_bytes() <= ancestor);
+        let below = self.named.get(start..).unwrap_or_default().iter().map(Key::as_bytes);
         let below = below.take_while(move |key| is_below(key, ancestor));
         let prefix_bytes = join(ancestor, b"").len();
         let mut last: &[u8] = b"";
@@ -151,10 +148,9 @@ mod tests {
         assert_eq!(names(&arguments, ""), ["home", "var"]);
         assert_eq!(names(&arguments, "home"), ["u", "v"]);
         assert_eq!(names(&arguments, "home\0u"), ["x", "y"]);
-        assert_eq!(arguments.belongs(b"home"), Belongs::Ancestor);
-        assert_eq!(arguments.belongs(b""), Belongs::Ancestor);
-        assert_eq!(arguments.belongs(b"home\0v"), Belongs::Member);
-        assert_eq!(arguments.belongs(b"var\0log"), Belongs::Member);
+        assert!(arguments.lead_below(b"home") && arguments.lead_below(b""));
+        assert!(!arguments.lead_below(b"home\0v") && !arguments.lead_below(b"var\0log"));
+        assert!(arguments.is_named(b"home\0v") && !arguments.is_named(b"home"));
         assert_eq!(arguments.followed(), [b"home".to_vec(), b"home\0u".to_vec()]);
     }
 
@@ -163,14 +159,14 @@ mod tests {
         // "a!b" sorts behind "a\0z" by bytes: the slash is stored as 00.
         let arguments = arguments(&["/a!b", "/a/z"]);
         assert_eq!(names(&arguments, ""), ["a", "a!b"]);
-        assert_eq!(arguments.belongs(b"a"), Belongs::Ancestor);
+        assert!(arguments.lead_below(b"a") && !arguments.is_named(b"a"));
     }
 
     #[test]
     fn the_root_as_argument_holds_everything() {
         let arguments = arguments(&["/", "/usr"]);
         assert_eq!(arguments.keys(), [Key::root()]);
-        assert_eq!(arguments.belongs(b""), Belongs::Member);
+        assert!(arguments.is_named(b""));
         assert!(arguments.followed().is_empty());
     }
 

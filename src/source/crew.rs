@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Source;
-use super::tasks::{Found, Part, Task, TaskName, Tasks, Tools, perform};
+use super::tasks::{Found, Grounds, Part, Task, TaskName, Tasks, Tools, perform};
 
 /// How far the threads may be ahead of the walk.
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +48,9 @@ impl Crew {
     }
 
     /// Puts the first task in.
-    pub(super) fn begin(&self, key: &[u8], device: u64) {
+    pub(super) fn begin(&self, key: &[u8], grounds: Grounds) {
         let name = TaskName { key: key.to_vec(), part: Part::Directory };
-        self.lock().queue.insert(name, Task::List { device });
+        self.lock().queue.insert(name, Task::List(grounds));
         self.work.notify_one();
     }
 
@@ -84,8 +84,8 @@ impl Crew {
                 if state.idle_count > 0 && !state.queue.is_empty() {
                     self.work.notify_one();
                 }
-                let Found::TooLarge { device } = found else { return found };
-                state.queue.insert(name.clone(), Task::List { device });
+                let Found::TooLarge(grounds) = found else { return found };
+                state.queue.insert(name.clone(), Task::List(grounds));
             }
             if let Some(task) = state.queue.remove(name) {
                 drop(state);

@@ -1,18 +1,21 @@
 //! What is done for a walk, piece by piece: listing a directory, and looking at a batch of the names in one.
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, Statx};
 use rustix::io::Errno;
 
-use super::arguments::Belongs;
 use super::file::{QUIET, open_quietly};
-use super::{Borders, Source, Stat};
+use super::ignoring::Ignoring;
+use super::selection::{Border, Judge};
+use super::{Role, Source, Stat};
 use crate::fs::{Names, Stopped, join, look_at};
-use crate::manifest::{KEY_BYTES_MAX, Key, Kind};
+use crate::manifest::{KEY_BYTES_MAX, Kind};
+use crate::pattern::Rule;
 
 /// Names that are looked at in one go.
 pub(super) const BATCH_COUNT: usize = 1024;
@@ -34,8 +37,29 @@ pub(super) enum Part {
 }
 
 pub(super) enum Task {
-    List { device: u64 },
-    Look { directory: Arc<[u8]>, names: Arc<Names>, first: usize, device: u64 },
+    List(Grounds),
+    Look { directory: Arc<[u8]>, names: Arc<Names>, first: usize, grounds: Grounds },
+}
+
+/// On what grounds the entries of a directory are met.
+#[derive(Clone)]
+pub(super) struct Grounds {
+    pub(super) reach: Reach,
+    /// Of the directory itself once it is listed, of those above before.
+    pub(super) ignoring: Ignoring,
+    /// Of what was named and holds the directory; of the directory itself where nothing named does.
+    pub(super) border: Border,
+}
+
+/// Which entries of a directory are met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Those that the selection does not leave out.
+    All,
+    /// Those that are named or lead to something named.
+    Named,
+    /// Those, and the marks by which the directory is left out.
+    Marked,
 }
 
 /// What a task has found.
@@ -43,9 +67,7 @@ pub(super) enum Found {
     Directory(Listed),
     Batch(Vec<Seen>),
     /// The directory is listed only by the walk itself.
-    TooLarge {
-        device: u64,
-    },
+    TooLarge(Grounds),
     /// The thread that did the task panicked.
     Lost,
 }
@@ -55,13 +77,34 @@ pub(super) struct Listed {
     pub(super) names: Arc<Names>,
     pub(super) first: Vec<Seen>,
     pub(super) errno: Option<Errno>,
+    /// By which rule everything else in it is left out.
+    pub(super) left_out: Option<Arc<Rule>>,
 }
 
 /// One entry of a batch.
 pub(super) enum Seen {
-    Entry { stat: Stat, enters: bool },
+    Entry { stat: Stat, role: Role, below: Below },
     Refused(Errno),
-    Excluded,
+    LeftOut(Arc<Rule>),
+}
+
+/// What comes of what is below an entry.
+pub(super) enum Below {
+    /// There is nothing, or nothing that could be stored.
+    Nothing,
+    /// It is walked.
+    Walked,
+    /// It is left out, or all but what is named.
+    LeftOut(Arc<Rule>, Way),
+}
+
+/// Whether something below an entry is walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Nothing is.
+    Ends,
+    /// What is named is.
+    LeadsOn,
 }
 
 /// Memory of one worker, kept from task to task.
@@ -92,7 +135,7 @@ impl Found {
             + match self {
                 Self::Directory(listed) => listed.names.memory_bytes() + entries(&listed.first),
                 Self::Batch(seen) => entries(seen),
-                Self::TooLarge { .. } | Self::Lost => 0,
+                Self::TooLarge(_) | Self::Lost => 0,
             }
     }
 }
@@ -100,12 +143,13 @@ impl Found {
 /// Does a task; `count_max` is the number of names above which a directory is left to the walk.
 pub(super) fn perform(source: &Source, key: &[u8], task: Task, tools: &mut Tools, count_max: usize) -> (Found, Tasks) {
     match task {
-        Task::List { device } => list(source, key, device, tools, count_max),
-        Task::Look { directory, names, first, device } => {
+        Task::List(grounds) => list(source, key, grounds, tools, count_max),
+        Task::Look { directory, names, first, grounds } => {
             let mut tasks = Tasks::new();
             let seen = match source.handles.directory(&directory) {
                 Ok(handle) => {
-                    look(&Place { source, handle: &handle, key: &directory, device }, &names, first, tools, &mut tasks)
+                    let place = Place { source, handle: &handle, key: &directory, grounds };
+                    look(&place, &names, first, tools, &mut tasks)
                 }
                 Err(errno) => (first..names.count().min(first + BATCH_COUNT)).map(|_| Seen::Refused(errno)).collect(),
             };
@@ -119,39 +163,44 @@ struct Place<'a> {
     source: &'a Source,
     handle: &'a Arc<OwnedFd>,
     key: &'a [u8],
-    /// The device of the argument that the directory belongs to.
-    device: u64,
+    grounds: Grounds,
 }
 
-fn list(source: &Source, key: &[u8], device: u64, tools: &mut Tools, count_max: usize) -> (Found, Tasks) {
-    let (handle, names, stopped) = match names_in(source, key, tools, count_max) {
+fn list(source: &Source, key: &[u8], grounds: Grounds, tools: &mut Tools, count_max: usize) -> (Found, Tasks) {
+    let (handle, names, stopped) = match names_in(source, key, grounds.reach, tools, count_max) {
         Ok(listed) => listed,
         Err(errno) => {
-            let listed = Listed { names: Arc::default(), first: Vec::new(), errno: Some(errno) };
+            let listed = Listed { names: Arc::default(), first: Vec::new(), errno: Some(errno), left_out: None };
             return (Found::Directory(listed), Tasks::new());
         }
     };
     let errno = match stopped {
         None => None,
         Some(Stopped::By(errno)) => Some(errno),
-        Some(Stopped::AtLimit) => return (Found::TooLarge { device }, Tasks::new()),
+        Some(Stopped::AtLimit) => return (Found::TooLarge(grounds), Tasks::new()),
     };
+    let (names, grounds, left_out) = met(source, key, &handle, names, grounds);
     let names = Arc::new(names);
     let mut tasks = Tasks::new();
-    let first = look(&Place { source, handle: &handle, key, device }, &names, 0, tools, &mut tasks);
+    let place = Place { source, handle: &handle, key, grounds };
+    let first = look(&place, &names, 0, tools, &mut tasks);
+    let grounds = place.grounds;
     let directory: Arc<[u8]> = if names.count() > BATCH_COUNT { key.into() } else { Arc::default() };
     for first in (BATCH_COUNT..names.count()).step_by(BATCH_COUNT) {
         let name = names.get(first).unwrap_or_default().to_bytes();
         let name = TaskName { key: join(key, name), part: Part::Batch };
-        tasks.push((name, Task::Look { directory: directory.clone(), names: names.clone(), first, device }));
+        tasks.push((
+            name,
+            Task::Look { directory: directory.clone(), names: names.clone(), first, grounds: grounds.clone() },
+        ));
     }
-    (Found::Directory(Listed { names, first, errno }), tasks)
+    (Found::Directory(Listed { names, first, errno, left_out }), tasks)
 }
 
 type Opened = (Arc<OwnedFd>, Names, Option<Stopped>);
 
-fn names_in(source: &Source, key: &[u8], tools: &mut Tools, count_max: usize) -> Result<Opened, Errno> {
-    if source.arguments.belongs(key) == Belongs::Ancestor {
+fn names_in(source: &Source, key: &[u8], reach: Reach, tools: &mut Tools, count_max: usize) -> Result<Opened, Errno> {
+    if reach == Reach::Named {
         let handle = source.handles.directory(key)?;
         return Ok((handle, Names::from_sorted(source.arguments.names_in(key)), None));
     }
@@ -167,6 +216,34 @@ fn names_in(source: &Source, key: &[u8], tools: &mut Tools, count_max: usize) ->
     Ok((handle, names, stopped))
 }
 
+/// Which of the names in a directory are met, and on what grounds: where it bears a mark only the marks and what is
+/// named, otherwise all, and what is named also if it is not there, so that somebody hears of it.
+fn met(
+    source: &Source,
+    key: &[u8],
+    handle: &OwnedFd,
+    names: Names,
+    grounds: Grounds,
+) -> (Names, Grounds, Option<Arc<Rule>>) {
+    if grounds.reach != Reach::All {
+        return (names, grounds, None);
+    }
+    let selection = &source.options.selection;
+    let ignoring = selection.ignoring_in(grounds.ignoring, (handle, key), |name| names.contains(name));
+    let grounds = Grounds { ignoring, ..grounds };
+    let marks = selection.marks_in(handle, |name| names.contains(name));
+    if let Some(rule) = marks.rule() {
+        let kept: BTreeSet<&[u8]> = marks.names().chain(source.arguments.names_in(key)).collect();
+        let grounds = Grounds { reach: Reach::Marked, ..grounds };
+        return (Names::from_sorted(kept.into_iter()), grounds, Some(Arc::clone(rule)));
+    }
+    if source.arguments.names_in(key).all(|name| names.contains(name)) {
+        return (names, grounds, None);
+    }
+    let all: BTreeSet<&[u8]> = names.iter().chain(source.arguments.names_in(key)).collect();
+    (Names::from_sorted(all.into_iter()), grounds, None)
+}
+
 /// Looks at one batch of names.
 fn look(place: &Place<'_>, names: &Names, first: usize, tools: &mut Tools, tasks: &mut Tasks) -> Vec<Seen> {
     let last = names.count().min(first + BATCH_COUNT);
@@ -177,39 +254,80 @@ fn look(place: &Place<'_>, names: &Names, first: usize, tools: &mut Tools, tasks
         tools.key.push(0);
     }
     let prefix_bytes = tools.key.len();
+    let mut judge = Judge::new(&place.source.options.selection, &place.grounds.ignoring, place.key);
     for name in (first..last).filter_map(|index| names.get(index)) {
         tools.key.truncate(prefix_bytes);
         tools.key.extend_from_slice(name.to_bytes());
-        seen.push(look_at_entry(place, name, &tools.key, tasks));
+        seen.push(place.look_at_entry(name, &tools.key, &mut judge, tasks));
     }
     seen
 }
 
-fn look_at_entry(place: &Place<'_>, name: &CStr, key: &[u8], tasks: &mut Tasks) -> Seen {
-    let source = place.source;
-    let looked = if source.handles.is_followed(key) {
-        source.stat_key(key)
-    } else {
-        look_at(place.handle, name).map(Stat::from)
-    };
-    let stat = match looked {
-        Ok(stat) => stat,
-        Err(errno) => return Seen::Refused(errno),
-    };
-    let ancestor = source.arguments.belongs(key) == Belongs::Ancestor;
-    if let Some(exclude) = source.options.exclude.as_ref().filter(|_| !ancestor)
-        && Key::parse(key.to_vec()).is_ok_and(|key| exclude(&key, &stat))
-    {
-        return Seen::Excluded;
+impl Place<'_> {
+    fn look_at_entry<'n>(&self, name: &'n CStr, key: &[u8], judge: &mut Judge<'n>, tasks: &mut Tasks) -> Seen {
+        let source = self.source;
+        let looked = if source.handles.is_followed(key) { source.statx_key(key) } else { look_at(self.handle, name) };
+        let found = match looked {
+            Ok(found) => found,
+            Err(errno) => return Seen::Refused(errno),
+        };
+        #[cfg(test)]
+        source.options.watch.see(key);
+        if source.arguments.is_named(key) {
+            return self.entry(found, key, Border::around(&found), tasks);
+        }
+        let is_judged = match self.grounds.reach {
+            Reach::All => true,
+            Reach::Named => false,
+            Reach::Marked => source.options.selection.has_mark(name.to_bytes()),
+        };
+        if !is_judged {
+            return self.passage(found, key, tasks);
+        }
+        match judge.leaves_out(name.to_bytes(), &found) {
+            None => self.entry(found, key, self.grounds.border, tasks),
+            Some(_) if source.arguments.lead_below(key) => self.passage(found, key, tasks),
+            Some(rule) => Seen::LeftOut(rule),
+        }
     }
-    // An argument's own device counts for all that is below it.
-    let above_arguments = source.arguments.belongs(place.key) == Belongs::Ancestor;
-    let device = if above_arguments { stat.device } else { place.device };
-    let within_borders = source.options.borders == Borders::Cross || stat.device == device;
-    // An entry whose key is too long becomes a problem; nothing below it could be stored either.
-    let enters = stat.kind == Kind::Directory && within_borders && key.len() <= KEY_BYTES_MAX;
-    if enters {
-        tasks.push((TaskName { key: key.to_vec(), part: Part::Directory }, Task::List { device }));
+
+    /// An entry that is taken, within a border.
+    fn entry(&self, found: Statx, key: &[u8], border: Border, tasks: &mut Tasks) -> Seen {
+        let staying = self.source.options.selection.staying().filter(|_| border.ends_at(&found));
+        let stat = Stat::from(found);
+        let below = match (staying, stat.kind) {
+            (Some(rule), Kind::Directory) if self.source.arguments.lead_below(key) => {
+                self.go_on(key, self.within(Reach::Named, border), tasks);
+                Below::LeftOut(Arc::clone(rule), Way::LeadsOn)
+            }
+            (Some(rule), Kind::Directory) => Below::LeftOut(Arc::clone(rule), Way::Ends),
+            (Some(rule), _) => return Seen::LeftOut(Arc::clone(rule)),
+            (None, Kind::Directory) => self.go_on(key, self.within(Reach::All, border), tasks),
+            (None, _) => Below::Nothing,
+        };
+        Seen::Entry { stat, role: Role::Member, below }
     }
-    Seen::Entry { stat, enters }
+
+    /// An entry of which only the way to something named is walked.
+    fn passage(&self, found: Statx, key: &[u8], tasks: &mut Tasks) -> Seen {
+        let stat = Stat::from(found);
+        if stat.kind != Kind::Directory {
+            return Seen::Refused(Errno::NOTDIR);
+        }
+        let below = self.go_on(key, self.within(Reach::Named, Border::around(&found)), tasks);
+        Seen::Entry { stat, role: Role::Ancestor, below }
+    }
+
+    fn within(&self, reach: Reach, border: Border) -> Grounds {
+        Grounds { reach, border, ignoring: self.grounds.ignoring.clone() }
+    }
+
+    /// Has a directory listed. One whose key is too long becomes a problem; nothing below it could be stored either.
+    fn go_on(&self, key: &[u8], grounds: Grounds, tasks: &mut Tasks) -> Below {
+        if key.len() > KEY_BYTES_MAX {
+            return Below::Nothing;
+        }
+        tasks.push((TaskName { key: key.to_vec(), part: Part::Directory }, Task::List(grounds)));
+        Below::Walked
+    }
 }

@@ -3,15 +3,54 @@
 mod limits;
 mod moving;
 mod reading;
+mod selection;
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::*;
 
+/// Called with everything that a walk has just looked at.
+#[derive(Clone, Default)]
+pub(super) struct Watch(Option<Arc<dyn Fn(&Key) + Send + Sync>>);
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+impl Watch {
+    pub(super) fn see(&self, key: &[u8]) {
+        if let (Some(watch), Ok(key)) = (&self.0, Key::parse(key.to_vec())) {
+            watch(&key);
+        }
+    }
+}
+
+impl WalkOptions {
+    fn watched_by(mut self, watch: Arc<dyn Fn(&Key) + Send + Sync>) -> Self {
+        self.watch = Watch(Some(watch));
+        self
+    }
+}
+
 fn walk(paths: &[&Path], options: WalkOptions) -> Vec<Result<Walked, SourceError>> {
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-    Arc::new(Source::open(&paths, options).unwrap()).walk().collect()
+    entries(&Arc::new(Source::open(&paths, options).unwrap()))
+}
+
+/// What a walk takes, and its problems.
+fn entries(source: &Arc<Source>) -> Vec<Result<Walked, SourceError>> {
+    source.walk().filter_map(entry).collect()
+}
+
+fn entry(step: Result<Step, SourceError>) -> Option<Result<Walked, SourceError>> {
+    match step {
+        Ok(Step::Entry(walked)) => Some(Ok(walked)),
+        Ok(Step::LeftOut { .. }) => None,
+        Err(problem) => Some(Err(problem)),
+    }
 }
 
 /// Keys below `top`, as text, ancestors left out.
@@ -72,7 +111,7 @@ fn a_link_is_walked_as_a_link_and_only_a_slash_follows_it() {
     assert_eq!(members(&link, &walk(&[&with_slash], WalkOptions::default())), ["", "/file"]);
     let through = top.path().join("link/file");
     let source = Arc::new(Source::open(&[through], WalkOptions::default()).unwrap());
-    let last = source.walk().last().unwrap().unwrap();
+    let last = entries(&source).pop().unwrap().unwrap();
     assert_eq!(source.open_file(&last.key).unwrap().stat().size, 1);
 }
 

@@ -5,12 +5,28 @@ use std::thread::JoinHandle;
 
 use rustix::io::Errno;
 
-use super::arguments::Belongs;
 use super::crew::Crew;
-use super::tasks::{BATCH_COUNT, Found, Listed, Part, Seen, TaskName, Tools};
+use super::ignoring::Ignoring;
+use super::selection::Border;
+use super::tasks::{BATCH_COUNT, Below, Found, Grounds, Listed, Part, Reach, Seen, TaskName, Tools, Way};
 use super::{Operation, Source, SourceError, Stat};
 use crate::fs::Names;
 use crate::manifest::Key;
+use crate::pattern::Rule;
+
+/// What a walk meets.
+#[derive(Debug)]
+pub enum Step {
+    /// An entry that is taken.
+    Entry(Walked),
+    /// An entry that is left out, with all that is below it.
+    LeftOut {
+        /// Where it stands.
+        key: Key,
+        /// By which rule.
+        rule: Arc<Rule>,
+    },
+}
 
 /// An entry that the walk has met.
 #[derive(Debug)]
@@ -24,6 +40,8 @@ pub struct Walked {
     pub role: Role,
     /// For a directory: why some or all of what is below it is missing.
     pub problem: Option<SourceError>,
+    /// For a directory: by which rule what is in it is left out, but for what is named.
+    pub left_out: Option<Arc<Rule>>,
 }
 
 /// How an entry belongs to what the user named.
@@ -35,7 +53,7 @@ pub enum Role {
     Member,
 }
 
-/// A walk in the order of keys: each entry as it was found, or the problem in its place.
+/// A walk in the order of keys: each entry as it was found, or that it is left out, or the problem in its place.
 ///
 /// An entry that vanished after its name was read is such a problem ([`SourceError::is_vanished`]). Dropping the walk
 /// ends its threads.
@@ -79,33 +97,47 @@ impl Walk {
         Self { crew, threads, tools: Tools::default(), path, levels, source, begun: false }
     }
 
-    fn root(&mut self) -> Result<Walked, SourceError> {
-        let root = Key::root();
-        let stat = self.source.stat(&root)?;
-        self.crew.begin(b"", stat.device);
-        Ok(self.walked(root, stat, true))
+    fn root(&mut self) -> Result<Step, SourceError> {
+        let key = Key::root();
+        let found = self.source.statx_key(b"").map_err(|errno| SourceError::refused(&key, Operation::Stat, errno))?;
+        let is_named = self.source.arguments.is_named(b"");
+        let reach = if is_named { Reach::All } else { Reach::Named };
+        let role = if is_named { Role::Member } else { Role::Ancestor };
+        let grounds = Grounds { reach, border: Border::around(&found), ignoring: Ignoring::default() };
+        self.crew.begin(b"", grounds);
+        Ok(self.walked(key, found.into(), role, Below::Walked))
     }
 
-    fn walked(&mut self, key: Key, stat: Stat, enters: bool) -> Walked {
-        let role = match self.source.arguments.belongs(key.as_bytes()) {
-            Belongs::Ancestor => Role::Ancestor,
-            Belongs::Member => Role::Member,
+    fn walked(&mut self, key: Key, stat: Stat, role: Role, below: Below) -> Step {
+        let mut walked = Walked { key, stat, role, problem: None, left_out: None };
+        let enters = match below {
+            Below::Nothing => false,
+            Below::Walked => true,
+            Below::LeftOut(rule, way) => {
+                walked.left_out = Some(rule);
+                way == Way::LeadsOn
+            }
         };
-        let problem = if enters { self.enter(&key) } else { None };
-        Walked { key, stat, role, problem }
+        if enters {
+            self.enter(&mut walked);
+        }
+        Step::Entry(walked)
     }
 
     /// Goes down into a directory; afterwards its entries come next.
-    fn enter(&mut self, key: &Key) -> Option<SourceError> {
+    fn enter(&mut self, walked: &mut Walked) {
+        let key = &walked.key;
         let name = TaskName { key: key.as_bytes().to_vec(), part: Part::Directory };
-        let Found::Directory(Listed { names, first, errno }) = self.crew.take(&name, &mut self.tools) else {
-            return Some(SourceError::refused(key, Operation::List, Errno::CANCELED));
+        let Found::Directory(Listed { names, first, errno, left_out }) = self.crew.take(&name, &mut self.tools) else {
+            walked.problem = Some(SourceError::refused(key, Operation::List, Errno::CANCELED));
+            return;
         };
         let parent_bytes = self.path.len();
         self.path.clear();
         self.path.extend_from_slice(key.as_bytes());
         self.levels.push(Level { names, batch: first.into_iter(), next: 0, parent_bytes });
-        errno.map(|errno| SourceError::refused(key, Operation::List, errno))
+        walked.problem = errno.map(|errno| SourceError::refused(key, Operation::List, errno));
+        walked.left_out = walked.left_out.take().or(left_out);
     }
 
     /// The next entry of the innermost directory, after leaving those that are done.
@@ -131,28 +163,26 @@ impl Walk {
 }
 
 impl Iterator for Walk {
-    type Item = Result<Walked, SourceError>;
+    type Item = Result<Step, SourceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if !self.begun {
             self.begun = true;
             return Some(self.root());
         }
-        loop {
-            let (key, seen) = self.step()?;
-            let key = match Key::parse(key) {
-                Ok(key) => key,
-                Err(source) => {
-                    let directory = Key::parse(self.path.clone()).unwrap_or_default();
-                    return Some(Err(SourceError::Unstorable { directory, source }));
-                }
-            };
-            return Some(match seen {
-                Seen::Entry { stat, enters } => Ok(self.walked(key, stat, enters)),
-                Seen::Refused(errno) => Err(SourceError::refused(&key, Operation::Stat, errno)),
-                Seen::Excluded => continue,
-            });
-        }
+        let (key, seen) = self.step()?;
+        let key = match Key::parse(key) {
+            Ok(key) => key,
+            Err(source) => {
+                let directory = Key::parse(self.path.clone()).unwrap_or_default();
+                return Some(Err(SourceError::Unstorable { directory, source }));
+            }
+        };
+        Some(match seen {
+            Seen::Entry { stat, role, below } => Ok(self.walked(key, stat, role, below)),
+            Seen::Refused(errno) => Err(SourceError::refused(&key, Operation::Stat, errno)),
+            Seen::LeftOut(rule) => Ok(Step::LeftOut { key, rule }),
+        })
     }
 }
 

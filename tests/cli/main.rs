@@ -8,4 +8,6 @@ mod machine;
 mod misuse;
 mod retention;
 mod run;
+mod selection;
+mod sources;
 mod terminal;

@@ -3,13 +3,16 @@
 use crate::cli::arguments::BackupArguments;
 use crate::cli::context::{Access, Context};
 use crate::cli::failure::{Failure, exit};
-use crate::cli::render::json::{BackupSummary, moment};
+use crate::cli::render::backup::{BackupSummary, StreamSummary};
+use crate::cli::render::json::moment;
 use crate::cli::render::progress::Display;
 use crate::cli::render::text;
+use crate::cli::selection::selection;
+use crate::cli::sources;
 use crate::cli::stop::Stop;
 use crate::cli::surroundings::host_name;
 use crate::cli::values::Moment;
-use holdall::{AcceptRollback, BackupOptions, BackupReport, ParentChoice, Repository, SnapshotFilter};
+use holdall::{AcceptRollback, BackupOptions, BackupReport, ParentChoice, Repository, SnapshotFilter, StreamFate};
 use std::os::unix::ffi::OsStringExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<u8, Failure> {
@@ -46,13 +49,15 @@ fn options(
         None if arguments.force => ParentChoice::Nothing,
         None => ParentChoice::Latest,
     };
-    let options = BackupOptions::new(arguments.paths.iter().cloned())
+    let options = BackupOptions::new(sources::paths(context.renderer, &arguments.source)?)
         .host(arguments.host.clone().unwrap_or_else(host_name))
         .user(context.surroundings.user().into_vec())
         .command(std::env::args_os().map(OsStringExt::into_vec).collect())
         .tags(arguments.tag.iter().map(|tag| tag.clone().into_bytes()).collect())
         .parent(parent)
+        .selection(selection(&context.surroundings, &arguments.exclude, &arguments.selection)?)
         .compression(arguments.compression);
+    let options = sources::streams(&arguments.source)?.into_iter().fold(options, BackupOptions::stream);
     let options = match arguments.read_concurrency {
         Some(readers) => options.read_concurrency(readers),
         None => options,
@@ -92,6 +97,8 @@ fn summary(report: &BackupReport, access: Access, started: Moment, ended: Moment
         total_files_processed: report.counts.files,
         total_bytes_processed: report.counts.bytes,
         errors: report.problem_count,
+        items_left_out: report.left_out_count,
+        streams: report.streams.iter().map(|(name, fate)| StreamSummary::new(name, fate)).collect(),
         backup_start: moment(started.time_ns),
         backup_end: moment(ended.time_ns),
         total_duration: report.duration.as_secs_f64(),
@@ -130,6 +137,16 @@ fn summary_text(report: &BackupReport, access: Access) -> String {
     if report.recovered_pack_count > 0 {
         let packs = u64::try_from(report.recovered_pack_count).unwrap_or(u64::MAX);
         lines.push(format!("  kept     {} of an interrupted run", text::counted(packs, "pack", "packs")));
+    }
+    for (name, fate) in &report.streams {
+        let fate = match fate {
+            StreamFate::Stored { bytes } => text::bytes(*bytes),
+            StreamFate::Missing { .. } => "missing".to_owned(),
+        };
+        lines.push(format!("  stream   {}: {fate}", text::printable(name)));
+    }
+    if report.left_out_count > 0 {
+        lines.push(format!("  left out {}", text::counted(report.left_out_count, "item", "items")));
     }
     if report.problem_count > 0 {
         let items = text::counted(report.problem_count, "item", "items");

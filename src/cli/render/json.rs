@@ -111,33 +111,6 @@ pub(crate) struct Initialized {
     pub(crate) repository: String,
 }
 
-/// What a backup did.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct BackupSummary {
-    pub(crate) message_type: &'static str,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) dry_run: bool,
-    pub(crate) files_new: u64,
-    pub(crate) files_changed: u64,
-    pub(crate) files_unmodified: u64,
-    pub(crate) dirs_new: u64,
-    pub(crate) dirs_changed: u64,
-    pub(crate) dirs_unmodified: u64,
-    pub(crate) data_added: u64,
-    pub(crate) data_added_packed: u64,
-    pub(crate) total_files_processed: u64,
-    pub(crate) total_bytes_processed: u64,
-    pub(crate) errors: u64,
-    pub(crate) backup_start: String,
-    pub(crate) backup_end: String,
-    /// Seconds.
-    pub(crate) total_duration: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) parent: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) snapshot_id: Option<String>,
-}
-
 /// One snapshot.
 #[derive(Debug, Serialize)]
 pub(crate) struct Snapshot {

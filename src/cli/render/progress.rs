@@ -1,6 +1,7 @@
 //! Progress: a bar on a terminal, a status line now and then as JSON, nothing into a pipe.
 
 use super::json::Status;
+use super::left_out;
 use super::text;
 use super::{Renderer, Style, Verbosity};
 use crate::cli::stop::Stop;
@@ -177,6 +178,10 @@ impl Progress for Display<'_> {
             && verbosity >= Verbosity::Verbose
         {
             self.renderer.say(&format!("{name}\n"));
+        } else if let Event::LeftOut { .. } = event
+            && verbosity >= Verbosity::Verbose
+        {
+            left_out::tell(self.renderer, event);
         }
         let mut meter = self.meter();
         meter.take(event);

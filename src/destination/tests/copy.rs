@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::destination::{Destination, Existing, Metadata, Owner, Shortfall};
 use crate::fs::as_ordinary_user;
 use crate::manifest::{Key, Kind};
-use crate::source::{Role, Run, Source, WalkOptions, Walked};
+use crate::source::{Role, Run, Source, Step, WalkOptions, Walked};
 
 /// What came of a copy.
 #[derive(Default)]
@@ -27,8 +27,9 @@ pub(super) fn copy(from: &Path, to: &Path) -> Report {
     let mut directories: Vec<(Key, Metadata)> = Vec::new();
     for walked in source.walk() {
         let walked = match walked {
-            Ok(walked) if walked.role == Role::Ancestor => continue,
-            Ok(walked) => walked,
+            Ok(Step::Entry(walked)) if walked.role == Role::Ancestor => continue,
+            Ok(Step::Entry(walked)) => walked,
+            Ok(Step::LeftOut { .. }) => continue,
             Err(problem) => {
                 copy.report.problems.push(problem.to_string());
                 continue;

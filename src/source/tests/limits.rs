@@ -1,6 +1,5 @@
 //! Trees that are deep, wide, or end at borders, and a process that may open few files.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -37,7 +36,7 @@ fn deep_and_wide_trees_need_few_open_files() {
         setrlimit(Resource::Nofile, Rlimit { current: Some(40), maximum: Some(40) }).unwrap();
         let options = WalkOptions::default().thread_count(4).open_count_max(8);
         let source = Arc::new(Source::open(&[top.to_path_buf()], options).unwrap());
-        let walked: Vec<Walked> = source.walk().map(|walked| walked.unwrap()).collect();
+        let walked: Vec<Walked> = entries(&source).into_iter().map(|walked| walked.unwrap()).collect();
         assert!(walked.iter().all(|walked| walked.problem.is_none()));
         let members = walked.iter().filter(|walked| walked.role == Role::Member).count();
         assert_eq!(members, 1 + 400 * 3 + 300 * 2);
@@ -94,41 +93,4 @@ fn a_walk_that_is_dropped_early_ends() {
     for count in 0..40 {
         assert_eq!(source.walk().take(count).count(), count);
     }
-}
-
-#[test]
-fn what_is_excluded_is_not_entered_and_not_returned() {
-    let top = tempfile::tempdir().unwrap();
-    for name in ["keep/a", "leave/b", "keep/leave/c"] {
-        fs::create_dir_all(top.path().join(name)).unwrap();
-    }
-    let asked = Arc::new(std::sync::Mutex::new(BTreeSet::new()));
-    let asked_by_walk = Arc::clone(&asked);
-    let options = WalkOptions::default().exclude(Arc::new(move |key: &Key, _: &Stat| {
-        asked_by_walk.lock().unwrap().insert(String::from_utf8_lossy(key.name()).into_owned());
-        key.name() == b"leave"
-    }));
-    assert_eq!(members(top.path(), &walk(&[top.path()], options)), ["", "/keep", "/keep/a"]);
-    let top_name = top.path().file_name().unwrap().to_str().unwrap().to_owned();
-    let asked: Vec<String> = asked.lock().unwrap().iter().cloned().collect();
-    assert_eq!(
-        asked,
-        [top_name, "a".into(), "keep".into(), "leave".into()],
-        "ancestors and what is below are not asked about"
-    );
-}
-
-#[test]
-fn other_file_systems_are_entered_only_if_asked_for() {
-    // /proc is one; nothing but it and its directory `sys` is looked at.
-    let names = |borders| {
-        let options = WalkOptions::default().borders(borders).exclude(Arc::new(|key: &Key, _: &Stat| {
-            !matches!(key.as_bytes(), b"" | b"proc" | b"proc\0sys" | b"proc\0version")
-        }));
-        let walked = walk(&[Path::new("/")], options);
-        // Processes come and go meanwhile.
-        walked.into_iter().filter_map(|walked| Some(walked.ok()?.key.to_string())).collect::<Vec<_>>()
-    };
-    assert_eq!(names(Borders::Cross), ["/", "/proc", "/proc/sys", "/proc/version"]);
-    assert_eq!(names(Borders::Stay), ["/", "/proc"]);
 }

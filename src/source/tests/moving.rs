@@ -12,11 +12,10 @@ use super::*;
 /// Options with which `change` is made once, when the walk looks at the entry with this name.
 fn changing_at(name: &'static str, change: impl Fn() + Send + Sync + 'static) -> WalkOptions {
     let done = AtomicBool::new(false);
-    WalkOptions::default().exclude(Arc::new(move |key: &Key, _: &Stat| {
+    WalkOptions::default().watched_by(Arc::new(move |key: &Key| {
         if key.name() == name.as_bytes() && !done.swap(true, Ordering::Relaxed) {
             change();
         }
-        false
     }))
 }
 
@@ -81,7 +80,7 @@ fn a_file_that_turns_into_something_else_is_reported_and_nothing_waits_or_follow
         let path = top.path().join("f");
         fs::write(&path, "content").unwrap();
         let source = Arc::new(Source::open(&[top.path().to_path_buf()], WalkOptions::default()).unwrap());
-        let walked = source.walk().last().unwrap().unwrap();
+        let walked = entries(&source).pop().unwrap().unwrap();
         fs::remove_file(&path).unwrap();
         change(&path);
         let error = source.open_file(&walked.key).unwrap_err();
@@ -121,19 +120,18 @@ fn a_file_that_shrinks_or_grows_while_it_is_read_shows_it() {
 }
 
 #[test]
-fn a_filter_that_panics_becomes_a_problem_and_ends_nothing() {
+fn a_thread_that_panics_becomes_a_problem_and_ends_nothing() {
     let top = tempfile::tempdir().unwrap();
     for name in ["a/1", "b/panics", "c/2"] {
         fs::create_dir_all(top.path().join(name)).unwrap();
     }
     let gave_up = Arc::new(AtomicBool::new(false));
     let gives_up = Arc::clone(&gave_up);
-    let options = WalkOptions::default().thread_count(1).exclude(Arc::new(move |key: &Key, _: &Stat| {
+    let options = WalkOptions::default().thread_count(1).watched_by(Arc::new(move |key: &Key| {
         if key.name() == b"panics" {
             gives_up.store(true, Ordering::Relaxed);
-            panic!("the filter gives up");
+            panic!("the thread gives up");
         }
-        false
     }));
     let source = Arc::new(Source::open(&[top.path().to_path_buf()], options).unwrap());
     let walk = source.walk();
@@ -143,6 +141,6 @@ fn a_filter_that_panics_becomes_a_problem_and_ends_nothing() {
     while !gave_up.load(Ordering::Relaxed) {
         std::thread::yield_now();
     }
-    let walked: Vec<_> = walk.collect();
+    let walked: Vec<_> = walk.filter_map(entry).collect();
     assert_eq!(outcome(&walked)[1..], ["a", "1", "b 125", "c", "2"]);
 }

@@ -114,7 +114,7 @@ fn what_a_user_may_not_read_is_reported_with_its_cause() {
         let source = Arc::new(Source::open(&[top.to_path_buf()], WalkOptions::default()).unwrap());
         let prefix = source.arguments().next().unwrap().to_string().len();
         let mut found = Vec::new();
-        for walked in source.walk() {
+        for walked in entries(&source) {
             match walked {
                 Ok(walked) if walked.role == Role::Ancestor => {}
                 Ok(walked) => {
@@ -135,8 +135,8 @@ fn what_a_user_may_not_read_is_reported_with_its_cause() {
         let named = top.join("way only/inner");
         let source = Arc::new(Source::open(&[named], WalkOptions::default()).unwrap());
         assert_eq!(
-            source
-                .walk()
+            entries(&source)
+                .into_iter()
                 .filter(|walked| walked.as_ref().is_ok_and(|walked| walked.problem.is_none()))
                 .last()
                 .unwrap()

@@ -1,0 +1,77 @@
+//! What a run made, as the components of its outcome: the trees, then the streams.
+
+use crate::backup::assemble::{Assembled, Owners};
+use crate::backup::owners;
+use crate::backup::parent::Parent;
+use crate::backup::pipeline::Parts;
+use crate::backup::stream::{Kept, Need, StreamFate, StreamSource};
+use crate::outcome::{Component, ComponentDescription, ComponentKind, ComponentState, Counts};
+use crate::wire::Blob;
+
+/// The components of one outcome, in their order.
+#[derive(Default)]
+pub(super) struct Components {
+    pub components: Vec<Component>,
+    pub descriptions: Vec<ComponentDescription>,
+    /// When each walk began.
+    pub walk_starts_ns: Vec<i64>,
+}
+
+/// Puts them together.
+pub(super) fn of(parts: &Parts, streams: &[StreamSource], parent: Option<&Parent>, walk_started_ns: i64) -> Components {
+    let mut made = Components::default();
+    if let Some(trees) = &parts.trees {
+        made.push(tree(trees), b"", "", &trees.owners, parent);
+    }
+    for (source, kept) in streams.iter().zip(&parts.streams) {
+        let reason = match &kept.fate {
+            StreamFate::Stored { .. } => "",
+            StreamFate::Missing { reason } => reason,
+        };
+        made.push(stream(source, kept), &source.name, reason, &kept.owners, None);
+    }
+    made.walk_starts_ns = vec![walk_started_ns; made.components.len()];
+    made
+}
+
+impl Components {
+    fn push(&mut self, component: Component, name: &[u8], reason: &str, owners: &Owners, parent: Option<&Parent>) {
+        let (users, groups) = owners::names(owners, parent);
+        let (name, reason) = (Blob(name.to_vec()), Blob(reason.as_bytes().to_vec()));
+        self.components.push(component);
+        self.descriptions.push(ComponentDescription { name, reason, users, groups });
+    }
+
+    /// What all of them hold together.
+    pub(super) fn counts(&self) -> Counts {
+        self.components.iter().fold(Counts::default(), |sum, component| sum.plus(&component.counts))
+    }
+}
+
+fn tree(trees: &Assembled) -> Component {
+    Component {
+        kind: ComponentKind::Tree,
+        required: true,
+        state: ComponentState::Complete,
+        manifest: Some(trees.manifest),
+        stat: Some(trees.stat),
+        counts: trees.counts,
+    }
+}
+
+fn stream(source: &StreamSource, kept: &Kept) -> Component {
+    let (state, counts) = match kept.fate {
+        StreamFate::Stored { bytes } => {
+            (ComponentState::Complete, Counts { files: 1, directories: 1, bytes, ..Counts::default() })
+        }
+        StreamFate::Missing { .. } => (ComponentState::Missing, Counts::default()),
+    };
+    Component {
+        kind: ComponentKind::Stream,
+        required: source.need == Need::Required,
+        state,
+        manifest: kept.manifest,
+        stat: None,
+        counts,
+    }
+}

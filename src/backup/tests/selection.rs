@@ -1,0 +1,104 @@
+//! What is left out, against a parent that held it and against one that did not.
+
+use super::PASSWORD;
+use crate::backup::{BackupOptions, BackupReport, ParentChoice};
+use crate::key::KdfCost;
+use crate::manifest::{Entry, Key};
+use crate::pattern::{Case, PatternList, Rule};
+use crate::progress::Silent;
+use crate::repository::{CreateOptions, OpenOptions, Repository};
+use crate::restore::{Below, RestoreOptions};
+use crate::session::Snapshot;
+use crate::source::Selection;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn repository(place: &Path) -> Repository {
+    let path = place.join("repository");
+    Repository::create(&path, PASSWORD, &CreateOptions::default().kdf(KdfCost::CHEAP)).unwrap();
+    let options = OpenOptions::new(place.join("cache"), place.join("state")).threads(2);
+    Repository::open(&path, PASSWORD, options).unwrap()
+}
+
+fn excluding(texts: &[&str]) -> Selection {
+    let mut list = PatternList::new(Case::Exact);
+    texts.iter().for_each(|text| list.add(Rule::new(*text, "test")).unwrap());
+    Selection::default().exclude(list)
+}
+
+fn back_up(repository: &Repository, tree: &Path, texts: &[&str], parent: ParentChoice) -> (BackupReport, Snapshot) {
+    let options = BackupOptions::new([tree.to_path_buf()]).selection(excluding(texts)).parent(parent);
+    let report = repository.backup(&options, &Silent).unwrap();
+    let snapshot = repository.resolve(&report.snapshot.to_string().parse().unwrap(), &Default::default()).unwrap();
+    (report, snapshot)
+}
+
+/// What a snapshot holds below the tree: what lies above it changes with every backup.
+fn entries(repository: &Repository, snapshot: &Snapshot, tree: &Path) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let list = repository.list(snapshot, &Key::from_path(tree).unwrap(), &mut |entry| {
+        entries.push(entry.clone());
+        Ok(Below::Visit)
+    });
+    list.unwrap();
+    entries.remove(0);
+    entries
+}
+
+#[test]
+fn a_parent_with_other_excludes_gives_the_same_snapshot_as_none() {
+    let place = tempfile::tempdir().unwrap();
+    let tree = place.path().join("tree");
+    for folder in 0..40 {
+        let folder = tree.join(format!("{folder:02}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        for file in 0..100 {
+            std::fs::write(folder.join(format!("{file:02}.{}", file % 7)), format!("{file}")).unwrap();
+        }
+    }
+    // What was changed just now is read again whatever the parent says; this is about what is not.
+    std::thread::sleep(Duration::from_millis(2100));
+    let repository = repository(place.path());
+    let everything = &[][..];
+    let all: [&[&str]; 8] =
+        [everything, everything, &["*.3"], &["*.3"], &["2?", "99.1"], everything, &["*.0", "!07.0"], &["/*"]];
+    for texts in all {
+        let (inherited, one) = back_up(&repository, &tree, texts, ParentChoice::Latest);
+        let (_, other) = back_up(&repository, &tree, texts, ParentChoice::Nothing);
+        let held = entries(&repository, &one, &tree);
+        assert_eq!(held, entries(&repository, &other, &tree), "{texts:?}");
+        assert_eq!(inherited.counts, other.components[0].counts, "{texts:?}");
+        assert_eq!(inherited.left_out_count > 0, held.len() < 40 + 40 * 100, "{texts:?}");
+    }
+}
+
+#[test]
+fn the_names_that_are_left_of_a_file_with_several_keep_its_content_and_stay_one_file() {
+    let place = tempfile::tempdir().unwrap();
+    let tree = place.path().join("tree");
+    std::fs::create_dir_all(&tree).unwrap();
+    std::fs::write(tree.join("a"), [7; 10_000]).unwrap();
+    for name in ["b", "c"] {
+        std::fs::hard_link(tree.join("a"), tree.join(name)).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(2100));
+    let repository = repository(place.path());
+    let all: [&[&str]; 5] = [&[], &[], &["a"], &["a"], &["b"]];
+    for (number, texts) in all.into_iter().enumerate() {
+        let (report, snapshot) = back_up(&repository, &tree, texts, ParentChoice::Latest);
+        let kept: Vec<PathBuf> =
+            ["a", "b", "c"].iter().filter(|name| !texts.contains(name)).map(PathBuf::from).collect();
+        let held = entries(&repository, &snapshot, &tree);
+        let names: Vec<PathBuf> =
+            held.iter().map(|entry| entry.key.to_path().strip_prefix(&tree).unwrap().into()).collect();
+        assert_eq!(names, kept, "{texts:?}");
+        assert_eq!(report.counts.hard_links, u64::try_from(kept.len() - 1).unwrap(), "{texts:?}");
+        let target = place.path().join(number.to_string());
+        let options = RestoreOptions::new(&target).path(Key::from_path(&tree).unwrap());
+        repository.restore(&snapshot, &options, &Silent).unwrap();
+        let inode =
+            |name: &PathBuf| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(target.join(name)).unwrap());
+        assert!(kept.iter().all(|name| std::fs::read(target.join(name)).unwrap() == [7; 10_000]), "{texts:?}");
+        assert!(kept.iter().all(|name| inode(name) == inode(&kept[0])), "{texts:?}");
+    }
+}

@@ -1,0 +1,181 @@
+//! What is backed up that no path names: lists of files, what commands write, standard input.
+
+use crate::run::{Finished, World, contents};
+use std::io::Write;
+use std::process::Stdio;
+
+/// Runs the program with something on its standard input.
+fn fed(world: &World, line: &[&str], input: &[u8]) -> Finished {
+    let mut command = world.command();
+    command.args(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    child.stdin.take().expect("a pipe").write_all(input).expect("it is read");
+    Finished::of(&child.wait_with_output().expect("it ends"))
+}
+
+/// Every file in the latest snapshot, by its path there.
+fn restored(world: &World, target: &str) -> Vec<(String, Vec<u8>)> {
+    world.run(["restore", "latest", "--target", target]).succeeded();
+    let below = world.path(target);
+    let files = contents(&below).into_iter().filter(|(path, _)| below.join(path).is_file());
+    files.map(|(path, content)| (path.display().to_string(), content)).collect()
+}
+
+#[test]
+fn trees_and_commands_lie_in_one_snapshot() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    let tree = world.path("tree/a").display().to_string().trim_start_matches('/').to_owned();
+    let line =
+        ["backup", "tree", "--command", "db=echo rows; echo said >&2", "--command", "big=head -c 3000000 /dev/zero"];
+    let done = world.run(line).ended(0);
+    assert_eq!(done.err, "said\n", "what a command complains of is passed on");
+    assert!(
+        done.out.contains("  stream   db: 5 B\n") && done.out.contains("  stream   big: 2.8 MiB\n"),
+        "{}",
+        done.out
+    );
+    let files = restored(&world, "whole");
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["big", "db", &tree]);
+    assert_eq!(files[1].1, b"rows\n");
+    assert_eq!(files[0].1.len(), 3_000_000);
+    world.run(["restore", "latest:/db", "--target", "part"]).succeeded();
+    assert_eq!(std::fs::read(world.path("part/db")).expect("the file"), b"rows\n");
+    assert!(world.run(["ls", "latest"]).succeeded().out.contains("/db\n"));
+    world.run(["check", "--read-data"]).succeeded();
+}
+
+#[test]
+fn a_second_run_stores_nothing_of_what_a_command_writes_again_and_finds_the_parent_of_the_trees() {
+    let world = World::with_repository();
+    world.file("tree/a", &[1; 50_000]);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    let run = |line: &[&str]| world.run(["backup", "--json", "tree"].iter().chain(line)).succeeded().only("summary");
+    let writes = "seq 1 400000";
+    run(&["--command", &format!("numbers={writes}")]);
+    let again = run(&["--command", &format!("numbers={writes}"), "--command", "other=echo"]);
+    assert!(again["data_added"].as_u64().is_some_and(|bytes| bytes < 100_000), "{again}");
+    assert_eq!((&again["files_unmodified"], &again["files_new"]), (&1.into(), &0.into()), "{again}");
+    assert_eq!(again["streams"][0]["bytes"], 2_688_895, "{again}");
+    let without = run(&[]);
+    assert_eq!(without["files_unmodified"], 1, "{without}");
+}
+
+#[test]
+fn a_command_alone_needs_no_path_and_takes_its_arguments_as_they_are() {
+    let world = World::with_repository();
+    let line = ["backup", "--stdin-from-command", "said", "--", "printf", "%s|", "a b", "--exclude", "$HOME"];
+    world.run(line).succeeded();
+    assert_eq!(restored(&world, "one"), [("said".to_owned(), b"a b|--exclude|$HOME|".to_vec())]);
+    world.run(["backup", "--stdin-filename", "named", "--stdin-from-command", "--", "echo", "x"]).succeeded();
+    assert_eq!(restored(&world, "two"), [("named".to_owned(), b"x\n".to_vec())]);
+    world.run(["backup", "--stdin-from-command", "--", "true"]).succeeded();
+    assert_eq!(restored(&world, "three"), [("stdin".to_owned(), Vec::new())], "nothing is something too");
+}
+
+#[test]
+fn standard_input_is_stored() {
+    let world = World::with_repository();
+    let input: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
+    fed(&world, &["backup", "--stdin", "--stdin-filename", "dump"], &input).succeeded();
+    assert!(restored(&world, "one") == [("dump".to_owned(), input)]);
+    fed(&world, &["backup", "--stdin"], b"").succeeded();
+    assert_eq!(restored(&world, "two"), [("stdin".to_owned(), Vec::new())]);
+}
+
+#[test]
+fn a_command_that_fails_leaves_no_snapshot_and_an_optional_one_is_missing() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    for (command, why) in [
+        ("echo half; exit 3", "exit status: 3"),
+        ("kill -9 $$", "signal: 9"),
+        ("exec >&-; sleep 0.2; exit 1", "exit status: 1"),
+        ("no-such-program-anywhere 2>/dev/null", "exit status: 127"),
+    ] {
+        let failed = world.run(["backup", "tree", "--command", &format!("db={command}")]).ended(4);
+        assert!(failed.err.contains("\"db\"") && failed.err.contains(why), "{}", failed.err);
+    }
+    let failed = world.run(["backup", "--stdin-from-command", "--", "/no/such/program"]).ended(4);
+    assert!(failed.err.contains("can't start \"/no/such/program\""), "{}", failed.err);
+    assert!(world.run(["snapshots"]).succeeded().out.contains("0 snapshots"));
+    world.run(["check"]).succeeded();
+
+    let line = ["backup", "tree", "--optional-command", "db=exit 3", "--command", "ok=echo ok"];
+    let without = world.run(line).ended(3);
+    assert!(without.out.contains("  stream   db: missing\n"), "{}", without.out);
+    let listed = world.run(["ls", "latest"]).ended(0).out;
+    assert!(listed.contains("/ok\n") && listed.contains("tree/a\n") && !listed.contains("/db\n"), "{listed}");
+    world.run(["check", "--read-data"]).succeeded();
+}
+
+#[test]
+fn names_that_cannot_stand_beside_each_other_are_refused() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    let first = world.path("tree").components().nth(1).expect("a folder").as_os_str().display().to_string();
+    let collides = format!("{first}=true");
+    let lines: [&[&str]; 6] = [
+        &["--command", "db=true", "--command", "db=true"],
+        &["tree", "--command", &collides],
+        &["--command", "a/b=true"],
+        &["--command", "..=true"],
+        &["--command", "=true"],
+        &["--command", "db"],
+    ];
+    for line in lines {
+        world.run(["backup"].iter().chain(line)).ended(2);
+    }
+    assert!(world.run(["snapshots"]).succeeded().out.contains("0 snapshots"));
+}
+
+#[test]
+fn an_interrupted_run_does_not_wait_for_its_command() {
+    let world = World::with_repository();
+    let mut command = world.command();
+    command.args(["backup", "--command", "slow=echo a; sleep 1000"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    let started = std::time::Instant::now();
+    let ended = child.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(143));
+    assert!(started.elapsed().as_secs() < 60);
+    assert!(world.run(["snapshots"]).succeeded().out.contains("0 snapshots"));
+}
+
+#[test]
+fn lists_name_what_is_backed_up() {
+    let world = World::with_repository();
+    for name in ["a.txt", "b.txt", "c.md", "odd/[x]", "odd/ lead", "odd/two\nlines", "!d"] {
+        world.file(format!("tree/{name}"), name.as_bytes());
+    }
+    world.file("globs", b"# texts\n\n  tree/*.txt  \ntree/[!x]d\r\ntree/o*/\\[x]\ntree/none*\n");
+    world.file("lines", b"tree/odd/[x]\ntree/odd/ lead\n\n");
+    world.file("zeros", b"tree/odd/two\nlines\0tree/c.md\0");
+    world.file("unended", b"tree/c.md");
+    world.file("empty", b"");
+    let names = |target: &str| -> Vec<String> {
+        let all = restored(&world, target).into_iter();
+        all.map(|(path, _)| path.split_once("tree/").expect("below the tree").1.to_owned()).collect()
+    };
+    let globbed = world.run(["backup", "--files-from", "globs"]).ended(0);
+    assert!(globbed.err.contains("globs:6 tree/none*: nothing fits"), "{}", globbed.err);
+    assert_eq!(names("one"), ["!d", "a.txt", "b.txt", "odd/[x]"]);
+    world.run(["backup", "--files-from-verbatim", "lines", "tree/c.md"]).succeeded();
+    assert_eq!(names("two"), ["c.md", "odd/ lead", "odd/[x]"]);
+    world.run(["backup", "--files-from-raw", "zeros"]).succeeded();
+    assert_eq!(names("three"), ["c.md", "odd/two\nlines"]);
+    fed(&world, &["backup", "--files-from-raw", "-"], b"tree/a.txt\0").succeeded();
+    assert_eq!(names("four"), ["a.txt"]);
+    world.run(["backup", "--", "tree/a.txt"]).succeeded();
+    for line in [["--files-from-raw", "unended"], ["--files-from", "empty"], ["--files-from-raw", "empty"]] {
+        world.run(["backup"].iter().chain(&line)).ended(2);
+    }
+    world.run(["backup", "--files-from", "missing"]).ended(1);
+    fed(&world, &["backup", "--files-from", "-", "--stdin"], b"").ended(2);
+    let gone = world.run(["backup", "--files-from-verbatim", "globs", "tree"]).ended(3);
+    assert!(gone.err.contains("# texts"), "what is listed and not there is said: {}", gone.err);
+}
