@@ -37,6 +37,8 @@ struct State {
     queue: BTreeMap<TaskName, Task>,
     running: Vec<TaskName>,
     ready: HashMap<TaskName, (Found, usize)>,
+    /// What the walk sleeps for. It is woken for nothing else: each wake-up costs more than looking at ten names.
+    awaited: Option<TaskName>,
     ahead_bytes: usize,
     idle_count: usize,
     closed: bool,
@@ -81,7 +83,8 @@ impl Crew {
         loop {
             if let Some((found, bytes)) = state.ready.remove(name) {
                 state.ahead_bytes -= bytes;
-                if state.idle_count > 0 && !state.queue.is_empty() {
+                let has_room = state.ahead_bytes < self.source.options.lead.bytes_max;
+                if state.idle_count > 0 && has_room && !state.queue.is_empty() {
                     self.work.notify_one();
                 }
                 let Found::TooLarge(grounds) = found else { return found };
@@ -90,13 +93,17 @@ impl Crew {
             if let Some(task) = state.queue.remove(name) {
                 drop(state);
                 let (found, tasks) = perform(&self.source, &name.key, task, tools, usize::MAX);
-                self.enqueue(&mut self.lock(), tasks);
+                let mut state = self.lock();
+                self.wake(&state, tasks.len());
+                state.queue.extend(tasks);
                 return found;
             }
             if !state.running.contains(name) {
                 return Found::Lost;
             }
+            state.awaited = Some(name.clone());
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.awaited = None;
         }
     }
 
@@ -106,11 +113,11 @@ impl Crew {
         self.work.notify_all();
     }
 
-    fn enqueue(&self, state: &mut State, tasks: Tasks) {
-        for _ in 0..tasks.len().min(state.idle_count) {
+    /// Wakes as many threads as there is work for, of those that have none.
+    fn wake(&self, state: &State, task_count: usize) {
+        for _ in 0..task_count.min(state.idle_count) {
             self.work.notify_one();
         }
-        state.queue.extend(tasks);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -132,13 +139,17 @@ impl<'a> Claim<'a> {
     fn finish(&mut self, found: Found, tasks: Tasks) -> MutexGuard<'a, State> {
         let mut state = self.crew.lock();
         if let Some(name) = self.name.take() {
+            if state.awaited.as_ref() == Some(&name) {
+                self.crew.done.notify_one();
+            }
             state.running.retain(|running| *running != name);
             let bytes = found.memory_bytes() + name.key.len();
             state.ahead_bytes += bytes;
             state.ready.insert(name, (found, bytes));
         }
-        self.crew.enqueue(&mut state, tasks);
-        self.crew.done.notify_one();
+        // One of them is for the thread that is here.
+        self.crew.wake(&state, tasks.len().saturating_sub(1));
+        state.queue.extend(tasks);
         state
     }
 }
