@@ -6,6 +6,7 @@ mod closed_pack;
 mod frame_cache;
 mod framer;
 mod keys;
+mod neighbours;
 mod node_writer;
 mod pack_stream;
 mod reader;

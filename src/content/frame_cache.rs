@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::content::RingKeys;
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::FrameDecoder;
+use crate::frame::{Frame, FrameDecoder};
 use crate::id::PackId;
 use crate::index::{Extent, PackOrdinal};
 use crate::layout::HEADER_BYTES_MAX;
@@ -27,29 +27,52 @@ pub struct FrameScratch {
 #[derive(Debug, Clone, Copy)]
 pub struct FrameBytes<'s> {
     raw: &'s [u8],
+    lengths: &'s [u32],
 }
 
 impl<'s> FrameBytes<'s> {
-    pub(super) const fn new(raw: &'s [u8]) -> Self {
-        Self { raw }
+    pub(super) const fn new(frame: &Frame<'s>) -> Self {
+        Self { raw: frame.raw_bytes(), lengths: frame.lengths() }
     }
 
     /// The bytes at an extent's place; none when the frame is shorter than the index believes.
     pub fn slice(&self, extent: &Extent) -> Option<&'s [u8]> {
-        let start = usize::try_from(extent.chunk_offset).ok()?;
-        let end = start.checked_add(usize::try_from(extent.chunk_bytes).ok()?)?;
-        self.raw.get(start..end)
+        slice_of(self.raw, extent)
     }
+}
+
+fn slice_of<'r>(raw: &'r [u8], extent: &Extent) -> Option<&'r [u8]> {
+    let start = usize::try_from(extent.chunk_offset).ok()?;
+    let end = start.checked_add(usize::try_from(extent.chunk_bytes).ok()?)?;
+    raw.get(start..end)
 }
 
 /// [`FrameBytes`] in memory of their own.
 pub struct DecodedFrame {
     raw: Vec<u8>,
+    /// Where each chunk ends.
+    ends: Vec<u32>,
 }
 
 impl DecodedFrame {
     pub(super) fn copy_of(frame: &FrameBytes<'_>) -> Self {
-        Self { raw: frame.raw.to_vec() }
+        let ends = frame.lengths.iter().scan(0u32, |end, length| {
+            *end = end.saturating_add(*length);
+            Some(*end)
+        });
+        Self { raw: frame.raw.to_vec(), ends: ends.collect() }
+    }
+
+    /// The number of the chunk behind the one at an extent's place.
+    pub(super) fn number_behind(&self, extent: &Extent) -> usize {
+        self.ends.partition_point(|end| *end <= extent.chunk_offset).saturating_add(1)
+    }
+
+    /// A chunk by its number; none behind the last.
+    pub(super) fn chunk(&self, number: usize) -> Option<&[u8]> {
+        let end = usize::try_from(*self.ends.get(number)?).ok()?;
+        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.raw.get(usize::try_from(start).ok()?..end)
     }
 
     /// All chunks, one after the other.
@@ -59,7 +82,7 @@ impl DecodedFrame {
 
     /// The bytes at an extent's place; none when the frame is shorter than the index believes.
     pub fn slice(&self, extent: &Extent) -> Option<&[u8]> {
-        FrameBytes::new(&self.raw).slice(extent)
+        slice_of(&self.raw, extent)
     }
 }
 

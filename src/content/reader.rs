@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::content::frame_cache::{DecodedFrame, FrameBytes, FrameCache, FrameScratch, PackShelf};
+use crate::content::neighbours::Neighbours;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
 use crate::index::Extent;
@@ -18,13 +19,15 @@ pub struct ContentReader {
     shelf: PackShelf,
     frames: Mutex<FrameCache>,
     scratches: Mutex<Vec<FrameScratch>>,
+    neighbours: Neighbours,
 }
 
 impl ContentReader {
     /// Starts with nothing cached.
     pub fn new(access: Access) -> Self {
         let shelf = PackShelf::new(access.clone());
-        Self { access, shelf, frames: Mutex::new(FrameCache::new(CACHE_BYTES_MAX)), scratches: Mutex::default() }
+        let frames = Mutex::new(FrameCache::new(CACHE_BYTES_MAX));
+        Self { access, shelf, frames, scratches: Mutex::default(), neighbours: Neighbours::default() }
     }
 
     /// The repository that is read.
@@ -81,7 +84,7 @@ impl ContentReader {
         let opened = pack.opener.open_frame(extent.place().frame, stored);
         let plaintext = &*opened.map_err(|cause| pack.damaged(extent, cause))?;
         let frame = decoder.decode(plaintext).map_err(|cause| pack.damaged(extent, cause))?;
-        Ok(FrameBytes::new(frame.raw_bytes()))
+        Ok(FrameBytes::new(&frame))
     }
 
     /// As [`Self::read_frame`], into memory of the frame's own.
@@ -115,14 +118,13 @@ impl ContentReader {
     /// [`ErrorKind::Damaged`] when no whole copy is there.
     pub fn chunk(&self, id: ChunkId) -> Result<Vec<u8>> {
         let naming = &self.access.naming.chunk_ids;
-        self.any_whole(id, |bytes| (naming.id(bytes) == id).then(|| bytes.to_vec()))
+        let proved = |bytes: &[u8]| (naming.id(bytes) == id).then(|| bytes.to_vec());
+        self.any_whole(id, |frame, extent| frame.slice(extent).and_then(proved))
     }
 
     /// The first copy that `prove` takes: writers that ran at the same time may have stored the same twice.
-    fn any_whole<T>(&self, id: ChunkId, prove: impl Fn(&[u8]) -> Option<T>) -> Result<T> {
-        let from = |extent: &Extent| -> Result<T> {
-            self.frame(extent)?.slice(extent).and_then(&prove).ok_or_else(|| wrong(&id))
-        };
+    fn any_whole<T>(&self, id: ChunkId, prove: impl Fn(&Arc<DecodedFrame>, &Extent) -> Option<T>) -> Result<T> {
+        let from = |extent: &Extent| -> Result<T> { prove(&self.frame(extent)?, extent).ok_or_else(|| wrong(&id)) };
         let damage = match self.steadily(|| from(&self.locate(id)?)) {
             Err(error) if error.kind() == ErrorKind::Damaged => error,
             found => return found,
@@ -201,7 +203,15 @@ impl NodeSource for ContentReader {
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
         let naming = &self.access.naming.node_ids;
-        self.any_whole(id.as_chunk(), |bytes| (naming.id(bytes) == id).then(|| Arc::from(bytes)))
+        let proved = |bytes: &[u8]| (naming.id(bytes) == id).then(|| Arc::from(bytes));
+        if let Some(bytes) = self.neighbours.find(proved) {
+            return Ok(bytes);
+        }
+        self.any_whole(id.as_chunk(), |frame, extent| {
+            let bytes = frame.slice(extent).and_then(proved)?;
+            self.neighbours.remember(frame, extent);
+            Some(bytes)
+        })
     }
 }
 
