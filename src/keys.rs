@@ -60,7 +60,7 @@ impl NewKeyOptions {
 
 /// Whether a key may still sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum KeyStanding {
     /// It may.
     Valid,
     /// It was revoked: the slot still opens what was stored until then.
@@ -83,7 +83,7 @@ pub enum SlotOwner {
         /// When the slot was made, in nanoseconds since the epoch.
         created_at_ns: i64,
         /// Whether it may still sign.
-        standing: Standing,
+        standing: KeyStanding,
     },
     /// It can't be known; the text says why.
     Unknown(String),
@@ -197,9 +197,9 @@ fn known(access: &Access, note: SlotNote) -> SlotOwner {
     let SlotNote { signer, role, label, created_at_ns } = note;
     let listed = access.config().signers.0.iter().find(|listed| listed.key == signer);
     let (role, standing) = match listed {
-        Some(listed) if listed.until == OPEN => (listed.role, Standing::Valid),
-        Some(listed) => (listed.role, Standing::Revoked),
-        None => (role, Standing::Unlisted),
+        Some(listed) if listed.until == OPEN => (listed.role, KeyStanding::Valid),
+        Some(listed) => (listed.role, KeyStanding::Revoked),
+        None => (role, KeyStanding::Unlisted),
     };
     SlotOwner::Known { signer, role, label, created_at_ns, standing }
 }

@@ -82,7 +82,7 @@ pub use forget::{
 pub use frame::{Compression, CompressionLevel, EncoderFault};
 pub use id::{ObjectHash, RepositoryId, SessionId, SignerKey, SnapshotId};
 pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key, parse_key_file};
-pub use keys::{AddedKey, Grant, KeySlot, NewKeyOptions, RemovedKey, SlotOwner, Standing};
+pub use keys::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner};
 pub use manifest::{Body, Entry, Key, Kind};
 pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};

@@ -1,6 +1,6 @@
 //! Making, changing and ending keys.
 
-use super::{AddedKey, Grant, KeySlot, NewKeyOptions, RemovedKey, SlotOwner, Standing, limit_bytes, list, no_slot};
+use super::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner, limit_bytes, list, no_slot};
 use crate::access::Access;
 use crate::config::{Config, ConfigChain, Role};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,7 +46,7 @@ pub fn remove(access: &Access, slot: &KeySlot, now_ns: i64) -> Result<RemovedKey
         SlotOwner::Known { signer, .. } if *signer == own => None,
         SlotOwner::Known { signer, standing, .. } => {
             require_all(access, "remove others' keys")?;
-            let is_last = *standing == Standing::Valid && !has_other_slot(access, slot.id, signer)?;
+            let is_last = *standing == KeyStanding::Valid && !has_other_slot(access, slot.id, signer)?;
             is_last.then_some(*signer)
         }
         SlotOwner::Unknown(_) => {

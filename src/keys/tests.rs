@@ -141,7 +141,7 @@ fn a_key_that_was_ended_signs_nothing_even_with_a_copy_of_its_slot() {
     assert!(backup(&guest, &house.tree()).is_err());
     assert!(house.owner().snapshots(&SnapshotFilter::default()).unwrap().is_empty());
     let standing = house.owner().keys().unwrap().into_iter().find(|slot| slot.id == added.id).unwrap();
-    assert!(matches!(standing.owner, SlotOwner::Known { standing: Standing::Revoked, role: Role::Prune, .. }));
+    assert!(matches!(standing.owner, SlotOwner::Known { standing: KeyStanding::Revoked, role: Role::Prune, .. }));
     // Removing it once more needs no further configuration.
     assert_eq!(house.owner().remove_key(&added.id.to_string()).unwrap().revoked, None);
 }

@@ -2,7 +2,7 @@
 
 use super::json::moment;
 use super::text::{self, Align};
-use holdall::{AddedKey, KeySlot, ObjectHash, RemovedKey, Role, SlotOwner, Standing, UnlockKind};
+use holdall::{AddedKey, KeySlot, KeyStanding, ObjectHash, RemovedKey, Role, SlotOwner, UnlockKind};
 use serde::Serialize;
 
 /// How many digits of a slot's name are shown.
@@ -76,11 +76,11 @@ const fn opened_by(kind: Option<UnlockKind>) -> &'static str {
     }
 }
 
-const fn standing_text(standing: Standing) -> &'static str {
+const fn standing_text(standing: KeyStanding) -> &'static str {
     match standing {
-        Standing::Valid => "valid",
-        Standing::Revoked => "ended",
-        Standing::Unlisted => "not listed",
+        KeyStanding::Valid => "valid",
+        KeyStanding::Revoked => "ended",
+        KeyStanding::Unlisted => "not listed",
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn table(keys: &[KeySlot]) -> String {
         ("Role", Align::Left),
         ("Opened by", Align::Left),
         ("Created", Align::Left),
-        ("Standing", Align::Left),
+        ("KeyStanding", Align::Left),
     ];
     text::table(&columns, &keys.iter().map(row).collect::<Vec<_>>())
 }

@@ -118,6 +118,10 @@ impl Index for Rotten {
         self.index.side_table()
     }
 
+    fn side_rows(&self) -> Result<Option<&dyn SideRows>, IndexError> {
+        self.index.side_rows()
+    }
+
     fn totals(&self) -> Result<Totals, IndexError> {
         self.answer()?;
         self.index.totals()
