@@ -36,7 +36,7 @@ pub(super) fn parse_recovery_key(text: &str) -> Result<Secret, KeyError> {
         bip39::Error::BadWordCount(count) => {
             KeyError::Recovery(format!("{count} words where {WORD_COUNT} are expected"))
         }
-        _ => {
+        bip39::Error::BadEntropyBitCount(_) | bip39::Error::InvalidChecksum | bip39::Error::AmbiguousLanguages(_) => {
             KeyError::Recovery("its checksum is wrong: a word is another one, or they are in another order".to_owned())
         }
     };

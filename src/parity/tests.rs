@@ -215,7 +215,8 @@ fn parity_7_an_unreadable_sector_costs_its_own_shards_only() {
         let range = offset..offset + u64::try_from(buffer.len()).unwrap();
         if range.contains(&failing) { Err(()) } else { reading(&pack)(offset, buffer) }
     };
-    let parity = (length_of(&object), &mut reading(&object) as &mut ReadAt<'_, ()>);
+    let mut of_parity = reading(&object);
+    let parity: (u64, &mut ReadAt<'_, ()>) = (length_of(&object), &mut of_parity);
     let healing = diagnose(id(&pack), parity, &mut read).unwrap();
     assert_eq!(healing.lost_count(), 1);
     let mut out = Vec::new();
@@ -287,7 +288,8 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_without_a_panic(head: [u8; HEAD_BYTES], rest in proptest::collection::vec(any::<u8>(), 0..300)) {
         let object = [&head[..], &rest].concat();
-        let read = &mut reading(&object) as &mut ReadAt<'_, ()>;
+        let mut reading = reading(&object);
+        let read: &mut ReadAt<'_, ()> = &mut reading;
         let none = &mut |_: u64, _: &mut [u8]| -> Result<(), ()> { panic!("the head is refused") };
         let _ = verify(id(&[]), &object);
         prop_assert!(diagnose(id(&[]), (length_of(&object), read), none).is_err());

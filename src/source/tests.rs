@@ -10,9 +10,11 @@ use std::path::Path;
 
 use super::*;
 
+type Watcher = dyn Fn(&Key) + Send + Sync;
+
 /// Called with everything that a walk has just looked at.
 #[derive(Clone, Default)]
-pub(super) struct Watch(Option<Arc<dyn Fn(&Key) + Send + Sync>>);
+pub(super) struct Watch(Option<Arc<Watcher>>);
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -29,7 +31,7 @@ impl Watch {
 }
 
 impl WalkOptions {
-    fn watched_by(mut self, watch: Arc<dyn Fn(&Key) + Send + Sync>) -> Self {
+    fn watched_by(mut self, watch: Arc<Watcher>) -> Self {
         self.watch = Watch(Some(watch));
         self
     }

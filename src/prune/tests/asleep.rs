@@ -86,7 +86,8 @@ fn prune_14_a_session_that_was_opened_while_a_prune_slept_is_waited_for() {
         let store =
             Drowsy { inner: world.store.clone(), left: AtomicUsize::new(sleeps_after), meanwhile: OnceLock::new() };
         let store = Arc::new(store);
-        let access = world.client_on("sleeper", Arc::clone(&store) as Arc<dyn Store>);
+        let drowsy: Arc<dyn Store> = store.clone();
+        let access = world.client_on("sleeper", drowsy);
         let options = PruneOptions::default();
         let plan = prune::plan(&access, &options, &Silent).unwrap();
         let before = world.pack_count();
