@@ -105,7 +105,8 @@ fn require_all(access: &Access, what: &str) -> Result<()> {
     }
 }
 
-/// A slot that may belong to the same key counts as one: a key is not ended on a guess.
+/// Whether another slot says, signed, that it is of the same key. One that says nothing does not count: whoever can write
+/// to the store could put it there, and the key would never end.
 fn has_other_slot(access: &Access, id: ObjectHash, signer: &SignerKey) -> Result<bool> {
     let belongs = |slot: &KeySlot| match &slot.owner {
         SlotOwner::Known { signer: other, .. } => other == signer,

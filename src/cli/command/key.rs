@@ -48,9 +48,7 @@ fn add(context: &Context<'_>, arguments: &AddKeyArguments) -> Result<u8, Failure
     };
     let (added, words) = with_new_secret(&arguments.secret, make)?;
     context.renderer.say(&format!("key {} added: it may {}\n", keys::short(&added.id), keys::rights(added.role)));
-    let words = words.as_ref().map(|words| words.as_str());
-    words.into_iter().for_each(|words| context.renderer.say(&keys::recovery(words)));
-    context.renderer.json(&keys::added("key_added", &added, words));
+    tell(context, "key_added", &added, words.as_deref());
     Ok(exit::DONE)
 }
 
@@ -76,10 +74,16 @@ fn change(context: &Context<'_>, secret: &NewSecretArguments) -> Result<u8, Fail
     let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
     let (changed, words) = with_new_secret(secret, |unlock, kdf| Ok(repository.change_key(unlock, kdf)?))?;
     context.renderer.say(&format!("key {} has taken the place of the old one\n", keys::short(&changed.id)));
-    let words = words.as_ref().map(|words| words.as_str());
-    words.into_iter().for_each(|words| context.renderer.say(&keys::recovery(words)));
-    context.renderer.json(&keys::added("key_changed", &changed, words));
+    tell(context, "key_changed", &changed, words.as_deref());
     Ok(exit::DONE)
+}
+
+/// Shows the words of a recovery key, which nobody sees again, and tells programs of the key.
+fn tell(context: &Context<'_>, message_type: &'static str, key: &AddedKey, words: Option<&String>) {
+    if let Some(words) = words {
+        context.renderer.say(&keys::recovery(words));
+    }
+    context.renderer.json(&keys::added(message_type, key, words.map(String::as_str)));
 }
 
 fn export(context: &Context<'_>, file: &Path) -> Result<u8, Failure> {

@@ -93,7 +93,7 @@ pub(crate) fn table(keys: &[KeySlot]) -> String {
         ("Role", Align::Left),
         ("Opened by", Align::Left),
         ("Created", Align::Left),
-        ("KeyStanding", Align::Left),
+        ("Standing", Align::Left),
     ];
     text::table(&columns, &keys.iter().map(row).collect::<Vec<_>>())
 }

@@ -72,6 +72,16 @@ fn key_11_a_note_that_names_another_key_or_moved_to_another_slot_is_not_believed
     let mut moved = seal_salted(ring, Unlock::None, KdfCost::CHEAP, b"laptop", NOW_NS, [0x0b; 32]).unwrap();
     moved.extend_from_slice(&bytes[start..]);
     assert_eq!(note_of(&keys, Role::All, &moved), Err(KeyError::Note("the seal does not open")));
-    let long = noted(&keys, Role::All, |note| note.label = b"laptop".to_vec());
-    assert!(note_of(&keys, Role::All, &long).is_ok());
+}
+
+#[test]
+fn key_11_a_note_with_too_long_a_label_is_not_believed() {
+    let keys = keys();
+    let ring = keys.of(Role::All);
+    for (bytes, expected) in [(1024, true), (1025, false)] {
+        let note = SlotNote { label: vec![b'x'; bytes], ..SlotNote::of(ring, b"", NOW_NS) };
+        let mut slot = slot_of(&keys, Role::All, Unlock::None);
+        super::super::note::seal(ring, &note, &[0x0a; 32], &mut slot).unwrap();
+        assert_eq!(note_of(&keys, Role::All, &slot).is_ok(), expected, "{bytes} bytes");
+    }
 }
