@@ -20,7 +20,7 @@ pub(crate) use ordinary_user::{alone, as_ordinary_user};
 
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread};
 use rustix::path::Arg;
 
 /// What is asked about every entry. The mount comes at no cost where the kernel knows it.
@@ -40,6 +40,23 @@ pub fn look_at(at: impl AsFd, name: impl Arg) -> Result<Statx, Errno> {
 /// Those of `statx`.
 pub fn look_through(handle: impl AsFd) -> Result<Statx, Errno> {
     statx(handle, "", AtFlags::EMPTY_PATH, ASKED)
+}
+
+/// Fills `buffer` with the bytes at `offset`, whatever interrupts it; fewer than its length only where the file ends.
+///
+/// # Errors
+/// Those of `pread`.
+pub fn read_at(file: impl AsFd, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match pread(&file, rest, offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX))) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(filled)
 }
 
 /// Joins the key bytes of a directory and a name below it.

@@ -25,6 +25,7 @@ pub use heartbeat::Pulse;
 pub(crate) use history::CONTROL_BYTES_MAX;
 #[cfg(test)]
 pub(crate) use history::Part;
+pub(crate) use history::read_if_there;
 pub use history::{Generation, History, Stage, Trouble, check_rollback};
 pub use ledger::{Ledger, PublishedSegments};
 #[cfg(test)]

@@ -112,8 +112,9 @@ impl std::fmt::Debug for Source {
 impl Source {
     /// The trees at `paths`; relative ones start at the working directory.
     ///
-    /// A path inside of another one is part of it, and what it names is taken whatever is left out there. Links *on the way* to what a path names are followed, a link that
-    /// it names is not, unless the path ends with a slash. Whether the things exist is found by the walk.
+    /// A path inside of another one is part of it, and what it names is taken whatever is left out there. Links *on the
+    /// way* to what a path names are followed, a link that it names is not, unless the path ends with a slash. Whether the
+    /// things exist is found by the walk.
     ///
     /// # Errors
     /// [`SourceError::Argument`] for no paths at all and for paths that can't be made absolute.

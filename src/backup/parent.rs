@@ -47,7 +47,8 @@ pub(super) fn choose(
         ParentChoice::Snapshot(id) => Some(named(history, *id)?),
         ParentChoice::Latest => latest(history, options, client, paths),
     };
-    // What a collector has condemned around a parent that was named can't be told from what it needs: read everything anew.
+    // What a collector has condemned around a parent that was named can't be told from what it needs: read everything
+    // anew.
     Ok(chosen.filter(|snapshot| history.may_inherit(snapshot.id)).and_then(|snapshot| parts(&snapshot)))
 }
 

@@ -89,7 +89,8 @@ pub(super) struct Streams {
 }
 
 impl Run<'_> {
-    /// Stores everything that is new, and builds the trees: streams first, for a command that fails is soon known. Content is committed in checkpoints on the way.
+    /// Stores everything that is new, and builds the trees: streams first, for a command that fails is soon known. Content
+    /// is committed in checkpoints on the way.
     ///
     /// # Errors
     /// The first failure of the repository, or the caller's wish to stop.

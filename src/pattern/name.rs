@@ -62,7 +62,6 @@ impl NamePattern {
                 byte => Piece::Byte(*byte),
             });
         }
-        pieces.dedup_by(|next, kept| *next == Piece::AnyBytes && *kept == Piece::AnyBytes);
         Ok(Self::simplest(pieces))
     }
 
@@ -80,11 +79,11 @@ impl NamePattern {
                 byte => Piece::Byte(*byte),
             });
         }
-        pieces.dedup_by(|next, kept| *next == Piece::AnyBytes && *kept == Piece::AnyBytes);
         Some(Self::simplest(pieces))
     }
 
-    fn simplest(pieces: Vec<Piece>) -> Self {
+    fn simplest(mut pieces: Vec<Piece>) -> Self {
+        pieces.dedup_by(|next, kept| *next == Piece::AnyBytes && *kept == Piece::AnyBytes);
         let bytes = |pieces: &[Piece]| -> Option<Vec<u8>> {
             let bytes = pieces.iter().map(|piece| if let Piece::Byte(byte) = piece { Some(*byte) } else { None });
             bytes.collect()

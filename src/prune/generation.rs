@@ -8,7 +8,7 @@ use crate::gc::{self, CondemnedBody, DeletedBody};
 use crate::id::{ObjectHash, PackId, SessionId, SnapshotId};
 use crate::progress::Progress;
 use crate::prune::survey::{highest_generation, interrupted};
-use crate::session::{CONTROL_BYTES_MAX, Generation, History, Stage};
+use crate::session::{Generation, History, Stage, read_if_there};
 use crate::store::{Created, Fact, ObjectName};
 use crate::wire::List;
 use std::collections::BTreeSet;
@@ -120,14 +120,6 @@ pub(super) fn publish_deleted(
     let Some(bytes) = read_if_there(access, &name)? else { return Ok(None) };
     let deleted = gc::open_deleted(generation, &access.ring, &access.chain, &bytes)?;
     Ok((deleted.body.condemned == condemned).then_some(deleted.body.packs.0))
-}
-
-fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
-    match access.store.read(name, CONTROL_BYTES_MAX) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Removes packs that a deleted set lists, and their parity. Returns how many were there.

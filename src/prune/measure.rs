@@ -96,16 +96,12 @@ impl Measuring<'_> {
             row.ids().iter().zip(&self.flags).filter(|(_, is)| **is).map(|(id, _)| *id).collect();
         self.access.index.lookup(&wanted, &mut self.found)?;
         let mut found = self.found.iter();
+        let stays = |extent: &Extent| self.survey.stays(extent.pack, &BTreeSet::new());
         let mut keeps = Vec::with_capacity(row.ids().len());
         for ((id, place), is_needed) in row.chunks().zip(&self.flags) {
             let here = Extent::new(known.ordinal, place);
             let keep = *is_needed
-                && match found
-                    .next()
-                    .copied()
-                    .flatten()
-                    .filter(|extent| self.survey.stays(extent.pack, &BTreeSet::new()))
-                {
+                && match found.next().copied().flatten().filter(stays) {
                     Some(extent) => extent == here,
                     // Without a copy that a look-up finds every other one counts.
                     None => self.access.index.copies(id)?.contains(&here),

@@ -342,7 +342,11 @@ fn read_generation(access: &Access, number: u64, is_deleted: bool) -> Result<Opt
     Ok(Generation::of(number, condemned, deleted)?)
 }
 
-fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
+/// A control object; none when it is not there.
+///
+/// # Errors
+/// When the store can't be read.
+pub(crate) fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
     match access.store.read(name, CONTROL_BYTES_MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_not_found() => Ok(None),

@@ -2,10 +2,10 @@
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Advice, Mode, OFlags, SeekFrom, fadvise, openat, seek};
-use rustix::io::{Errno, pread};
+use rustix::io::Errno;
 
 use super::{Operation, Source, SourceError, Stat, xattrs_of};
-use crate::fs::{Labelled, look_through};
+use crate::fs::{Labelled, look_through, read_at};
 use crate::manifest::{Key, Kind, Xattr};
 
 /// Holes are told in units of this many bytes.
@@ -107,20 +107,7 @@ impl SourceFile {
     /// # Errors
     /// [`SourceError::Refused`], such as a bad disk block.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
-        let mut filled = 0;
-        let mut place = offset;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match pread(&self.file, rest, place) {
-                Ok(0) => break,
-                Ok(count) => {
-                    filled += count;
-                    place = place.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-                }
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(self.refused(Operation::Read, errno)),
-            }
-        }
-        Ok(filled)
+        read_at(&self.file, offset, buffer).map_err(|errno| self.refused(Operation::Read, errno))
     }
 
     /// The stretch that starts at `offset`, which must be 0 or the end of the stretch before; `None` at the end.

@@ -6,7 +6,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Statx};
 
 use super::file::{QUIET, open_quietly};
-use crate::fs::{look_at, look_through};
+use crate::fs::{look_at, look_through, read_at};
 use crate::pattern::{IgnoreFile, Judged, Rule, Verdict};
 
 /// A longer file says nothing: it is no list of patterns that anybody wrote.
@@ -93,13 +93,7 @@ fn read(directory: &OwnedFd, key: &[u8], name: &[u8]) -> Option<IgnoreFile> {
     }
     let file = open_quietly(directory, name, QUIET).ok()?;
     let mut text = vec![0; usize::try_from(look_through(&file).ok()?.stx_size.min(FILE_BYTES_MAX)).ok()?];
-    let mut filled = 0;
-    while let Some(rest) = text.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match rustix::io::pread(&file, rest, u64::try_from(filled).ok()?).ok()? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    let filled = read_at(&file, 0, &mut text).ok()?;
     text.truncate(filled);
     let origin: Vec<u8> = names_of(key).chain([name]).flat_map(|name| [b"/", name].concat()).collect();
     Some(IgnoreFile::parse(&text, &String::from_utf8_lossy(&origin)))

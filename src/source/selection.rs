@@ -7,7 +7,7 @@ use rustix::fs::{FileType, Statx, StatxAttributes};
 
 use super::file::{QUIET, open_quietly};
 use super::ignoring::{Ignoring, names_of};
-use crate::fs::look_at;
+use crate::fs::{look_at, read_at};
 use crate::pattern::{PatternList, Rule, Standing};
 
 /// What is left out of the trees that a walk is given. What was named itself is never left out; a directory that is, is
@@ -150,15 +150,8 @@ impl Mark {
         }
         let file = open_quietly(directory, &self.name, QUIET).ok()?;
         let mut begin = vec![0; self.header.len()];
-        let mut filled = 0;
-        while let Some(rest) = begin.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let place = u64::try_from(filled).ok()?;
-            match rustix::io::pread(&file, rest, place).ok()? {
-                0 => return None,
-                count => filled += count,
-            }
-        }
-        Some(begin == self.header)
+        let filled = read_at(&file, 0, &mut begin).ok()?;
+        Some(begin.get(..filled)? == self.header)
     }
 }
 

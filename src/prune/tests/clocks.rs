@@ -9,7 +9,7 @@ use super::world::{Files, Inherit, World, back_up, files, forget, objects, prune
 use crate::access::Access;
 use crate::error::{ErrorKind, Result};
 use crate::forget::{self as forgetting, Client};
-use crate::id::{SessionId, SnapshotId};
+use crate::id::SnapshotId;
 use crate::outcome::StatementKind;
 use crate::progress::Silent;
 use crate::prune::{MaxUnused, PruneOptions, PruneReport};
@@ -17,7 +17,7 @@ use crate::session::testing::clock;
 use crate::session::{self, History, Writer, move_to_machine};
 use crate::session_record;
 use crate::store::faulty::{Fault, FaultyStore};
-use crate::store::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use crate::store::{Folder, Listed, ObjectName, Store};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -125,7 +125,7 @@ impl Story {
         let store = Arc::new(self.world.store.clone());
         match self.collectors {
             Collectors::Honest => store,
-            Collectors::TrustClocks => Arc::new(Trusting { inner: store, reader: self.world.client("trusting") }),
+            Collectors::TrustClocks => Arc::new(trusting(store, self.world.client("trusting"))),
         }
     }
 
@@ -284,55 +284,17 @@ fn a_collector_that_goes_by_the_age_of_sessions_is_found_out() {
     }
 }
 
-/// A listing without the sessions that are a day old by the reader's clock, or from the future.
-struct Trusting {
-    inner: Arc<dyn Store>,
-    reader: Access,
-}
-
-impl Trusting {
-    fn is_old(&self, id: SessionId) -> bool {
-        let bytes = self.inner.read(&ObjectName::Session(id), 1 << 20).unwrap();
-        let session = session_record::open(id, &self.reader.ring, &self.reader.chain, &bytes).unwrap();
-        (session::now_ns() - session.body.started_at_ns).abs() > DAY_NS
-    }
-}
-
-impl Store for Trusting {
-    fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.inner.create(name, bytes)
-    }
-    fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
-        self.inner.spool(session)
-    }
-    fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
-        self.inner.read(name, limit_bytes)
-    }
-    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
-        self.inner.open(name)
-    }
-    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        let mut all = Vec::new();
-        self.inner.list(folder, &mut |listed| all.push(listed))?;
-        let is_hidden = |listed: &Listed| match listed {
-            Listed::Object { name: ObjectName::Session(id), .. } => self.is_old(*id),
-            Listed::Object { .. } | Listed::Stranger { .. } => false,
-        };
-        all.into_iter().filter(|listed| !is_hidden(listed)).for_each(each);
-        Ok(())
-    }
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
-        self.inner.remove_all(names)
-    }
-    fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
-        self.inner.sweep_temporaries(may_go)
-    }
-    fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.inner.facts()
-    }
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
+/// A store that lists no sessions which are a day old by the reader's clock, or from the future.
+fn trusting(store: Arc<dyn Store>, reader: Access) -> Hooked {
+    let inner = Arc::clone(&store);
+    Hooked::new(store, |_| ()).hiding(move |listed| match listed {
+        Listed::Object { name: ObjectName::Session(id), .. } => {
+            let bytes = inner.read(&ObjectName::Session(*id), 1 << 20).unwrap();
+            let session = session_record::open(*id, &reader.ring, &reader.chain, &bytes).unwrap();
+            (session::now_ns() - session.body.started_at_ns).abs() > DAY_NS
+        }
+        Listed::Object { .. } | Listed::Stranger { .. } => false,
+    })
 }
 
 #[test]

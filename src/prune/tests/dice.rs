@@ -1,4 +1,6 @@
-//! Chance that a seed repeats.
+//! Chance that a seed repeats, and many seeds on all cores.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Xorshift, seeded.
 pub(super) struct Dice(u64);
@@ -26,4 +28,36 @@ impl Dice {
     pub(super) fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
     }
+}
+
+/// A number that the environment may set.
+pub(super) fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Runs `count` seeds from `first` on, on all cores, until one fails; each thread has a base of its own. Returns the sum of
+/// what the runs gave, or what the first failure says.
+pub(super) fn try_seeds<B>(
+    (first, count): (u64, u64),
+    base: impl Fn() -> B + Sync,
+    run: impl Fn(&B, u64) -> Result<u64, String> + Sync,
+) -> Result<u64, String> {
+    let next = AtomicU64::new(first);
+    let run_some = || -> Result<u64, String> {
+        let base = base();
+        let mut sum = 0;
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + count {
+                return Ok(sum);
+            }
+            sum += run(&base, seed).inspect_err(|_| next.store(first + count, Ordering::Relaxed))?;
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(run_some)).collect();
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        ended.into_iter().sum()
+    })
 }

@@ -1,4 +1,5 @@
-//! A store that lets a test act before each operation: set a clock, or have somebody else work in between.
+//! A store that lets a test act before each operation, set a clock say or have somebody else work in between, and that
+//! hides from listings what a test says.
 
 use crate::id::SessionId;
 use crate::store::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
@@ -12,16 +13,24 @@ pub(super) enum Step {
 }
 
 type Before = dyn Fn(Step) + Send + Sync;
+type Hides = dyn Fn(&Listed) -> bool + Send + Sync;
 
 #[derive(Clone)]
 pub(super) struct Hooked {
     inner: Arc<dyn Store>,
     before: Arc<Before>,
+    hides: Arc<Hides>,
 }
 
 impl Hooked {
     pub(super) fn new(inner: Arc<dyn Store>, before: impl Fn(Step) + Send + Sync + 'static) -> Self {
-        Self { inner, before: Arc::new(before) }
+        Self { inner, before: Arc::new(before), hides: Arc::new(|_| false) }
+    }
+
+    /// Leaves out of listings what `hides` says. It may read the store.
+    pub(super) fn hiding(mut self, hides: impl Fn(&Listed) -> bool + Send + Sync + 'static) -> Self {
+        self.hides = Arc::new(hides);
+        self
     }
 }
 
@@ -48,7 +57,11 @@ impl Store for Hooked {
 
     fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
         (self.before)(Step::Look);
-        self.inner.list(folder, each)
+        // Not while the store is being listed: it may be locked then.
+        let mut all = Vec::new();
+        self.inner.list(folder, &mut |listed| all.push(listed))?;
+        all.into_iter().filter(|listed| !(self.hides)(listed)).for_each(each);
+        Ok(())
     }
 
     fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {

@@ -23,7 +23,7 @@ mod ground;
 mod oracle;
 mod writer;
 
-use super::dice::Dice;
+use super::dice::{self, Dice, number};
 use crate::prune::MaxUnused;
 use crate::prune::waits::Waits;
 use crate::session::testing::clock;
@@ -33,7 +33,6 @@ use ground::{Ground, TREE_COUNT};
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use writer::Source;
 
@@ -324,38 +323,16 @@ fn run_on(ground: &Rc<RefCell<Ground>>, seed: u64) -> Result<u64, Wrong> {
     }
 }
 
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
 /// Runs schedules on all cores until something is wrong; with a broken rule, until something is lost. Returns how many
 /// steps they took, or the first seed with what is wrong.
 fn run_all(first: u64, count: u64, fault: Fault) -> Result<u64, String> {
-    let next = AtomicU64::new(first);
-    let run_some = || -> Result<u64, String> {
-        let base = base();
-        let mut steps = 0;
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= first + count {
-                return Ok(steps);
-            }
-            match run(&base, seed, fault) {
-                Ok(taken) => steps += taken,
-                Err(Wrong::Refused(_)) if fault != Fault::Nothing => {}
-                Err(wrong) => {
-                    next.store(first + count, Ordering::Relaxed);
-                    let story = if fault == Fault::Nothing { story(&base, seed, fault) } else { String::new() };
-                    return Err(format!("{story}\nseed {seed}: {wrong}"));
-                }
-            }
+    dice::try_seeds((first, count), base, |base, seed| match run(base, seed, fault) {
+        Ok(steps) => Ok(steps),
+        Err(Wrong::Refused(_)) if fault != Fault::Nothing => Ok(0),
+        Err(wrong) => {
+            let story = if fault == Fault::Nothing { story(base, seed, fault) } else { String::new() };
+            Err(format!("{story}\nseed {seed}: {wrong}"))
         }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(run_some)).collect();
-        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        ended.into_iter().sum()
     })
 }
 

@@ -9,7 +9,7 @@
 mod oracle;
 mod stage;
 
-use super::dice::Dice;
+use super::dice::{self, Dice, number};
 use super::world::{Files, Inherit, World, back_up, files, forget, objects, prune, whole};
 use crate::forget::{self as forgetting, Client};
 use crate::id::SnapshotId;
@@ -22,7 +22,6 @@ use crate::store::{MemoryStore, ObjectName, Store};
 use oracle::{Needs, Oracle};
 use stage::{Blind, Broken, Gate, Gated};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -160,34 +159,11 @@ fn run(base: &Base, seed: u64, broken: Broken) -> Ended {
     ended
 }
 
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
 /// Runs schedules on all cores until one loses something. Returns how many steps they took, or the first loss.
 fn run_all(first: u64, count: u64, broken: Broken) -> Result<u64, String> {
-    let next = AtomicU64::new(first);
-    let run_some = || -> Result<u64, String> {
-        let base = Base::new();
-        let mut steps = 0;
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= first + count {
-                return Ok(steps);
-            }
-            let ended = run(&base, seed, broken);
-            steps += ended.steps;
-            if let Some(lost) = ended.lost {
-                next.store(first + count, Ordering::Relaxed);
-                return Err(format!("seed {seed}: {lost}"));
-            }
-        }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(run_some)).collect();
-        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        ended.into_iter().sum()
+    dice::try_seeds((first, count), Base::new, |base, seed| {
+        let ended = run(base, seed, broken);
+        ended.lost.map_or(Ok(ended.steps), |lost| Err(format!("seed {seed}: {lost}")))
     })
 }
 
