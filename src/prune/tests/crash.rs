@@ -104,11 +104,25 @@ fn prune_through(access: &Access, store: &FaultyStore) -> Result<PruneReport> {
 }
 
 /// What a store holds, but for what it will remember for ever, and what a prune says of it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Space {
+    exact: Exact,
+    pack_bytes: u64,
+}
+
+/// What does not depend on chance.
+#[derive(Debug, PartialEq, Eq)]
+struct Exact {
     objects: BTreeMap<String, (usize, usize)>,
+    /// How many chunks and nodes the packs hold, those that are stored twice counted twice.
+    chunk_count: u64,
     summary: PruneSummary,
 }
+
+/// In what order a repacked frame holds its chunks follows from the names of segments, which are drawn at random, and a few
+/// bytes of what zstd makes of it follow from that order: 60 scenes of the same content, pruned undisturbed, came out with
+/// one of two lengths, two bytes apart.
+const PACK_BYTES_BY_CHANCE: u64 = 64;
 
 impl Space {
     fn of(access: &Access) -> Self {
@@ -120,9 +134,21 @@ impl Space {
                 (*count, *sum) = (*count + 1, *sum + bytes.len());
             }
         }
-        // Which segments it replaced is part of one.
-        held.get_mut(Folder::Segments.as_str()).into_iter().for_each(|(_, sum)| *sum = 0);
-        Self { objects: held, summary: prune::plan(access, &options(), &Silent).unwrap().summary().clone() }
+        // Which segments it replaced is part of one; packs are told by what is in them.
+        for folder in [Folder::Segments, Folder::Packs] {
+            held.get_mut(folder.as_str()).into_iter().for_each(|(_, sum)| *sum = 0);
+        }
+        let mut summary = prune::plan(access, &options(), &Silent).unwrap().summary().clone();
+        let pack_bytes = std::mem::take(&mut summary.packs.bytes);
+        let chunk_count = access.index.totals().unwrap().chunk_count;
+        Self { exact: Exact { objects: held, chunk_count, summary }, pack_bytes }
+    }
+
+    fn assert_is(&self, expected: &Self, when: &str) {
+        assert_eq!(self.exact, expected.exact, "{when}");
+        let by_chance = self.exact.summary.packs.pack_count * PACK_BYTES_BY_CHANCE;
+        let differ = self.pack_bytes.abs_diff(expected.pack_bytes);
+        assert!(differ <= by_chance, "{when}: {} bytes in packs, not {}", self.pack_bytes, expected.pack_bytes);
     }
 
     /// After two prunes that nobody disturbed.
@@ -172,7 +198,7 @@ fn killed_at_each_change(scene: &World) {
             fork.assert_whole();
             prune(&fork.client("last"), &options()).unwrap();
             fork.assert_whole();
-            assert_eq!(Space::of(&fork.client("reader")), expected, "{fault:?} at {at}");
+            Space::of(&fork.client("reader")).assert_is(&expected, &format!("{fault:?} at {at}"));
         }
     }
 }
@@ -305,7 +331,7 @@ fn killed_at_each_call_to_the_system_a_prune_is_finished_by_the_next_and_leaves_
             whole(&repository.access()).unwrap();
         }
         assert_eq!(repository.temporary_count(), 0, "at {at}");
-        assert_eq!(Space::of(&repository.access()), expected, "at {at}");
+        Space::of(&repository.access()).assert_is(&expected, &format!("at {at}"));
     }
     assert!(temporary_count > 0, "some died with a file half written");
 }
