@@ -8,14 +8,16 @@
 mod change;
 #[cfg(test)]
 mod tests;
+mod unlock;
 
 pub use change::{add, import, read_configs, remove, replace};
+pub use unlock::unlock;
 
 use crate::access::Access;
 use crate::config::{OPEN, Role};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, SignerKey};
-use crate::key::{KdfCost, KeyRing, SLOT_BYTES_MAX, Slot, SlotNote, Unlock, UnlockKind};
+use crate::key::{KdfCost, SLOT_BYTES_MAX, Slot, SlotNote, UnlockKind};
 use crate::store::{Folder, Listed, ObjectName, Store};
 
 /// What a new slot opens.
@@ -213,39 +215,6 @@ fn names(store: &dyn Store) -> Result<Vec<ObjectHash>> {
     })?;
     names.sort_unstable();
     Ok(names)
-}
-
-/// Tries every slot; one that is damaged does not keep another one from opening.
-///
-/// # Errors
-/// [`ErrorKind::WrongPassword`] when no slot opens, or why the slots can't be read when none of them could be tried.
-pub fn unlock(store: &dyn Store, unlock: Unlock<'_>) -> Result<KeyRing> {
-    let names = names(store)?;
-    let mut damaged = None;
-    let mut tried = 0usize;
-    for name in &names {
-        let opened = || -> Result<Option<KeyRing>> {
-            let bytes = store.read(&ObjectName::Key(*name), limit_bytes())?;
-            match Slot::parse(name, &bytes)?.open(unlock) {
-                Ok(ring) => Ok(Some(ring)),
-                Err(crate::key::KeyError::WrongSecret | crate::key::KeyError::OtherKind { .. }) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        };
-        match opened() {
-            Ok(Some(ring)) => return Ok(ring),
-            Ok(None) => tried = tried.saturating_add(1),
-            Err(error) => damaged = Some(error.while_doing(format!("key slot {name}"))),
-        }
-    }
-    match damaged {
-        Some(error) if tried == 0 => Err(error),
-        _ => {
-            let message =
-                format!("the password or key file opens none of the {} key slots in {}", names.len(), store.describe());
-            Err(Error::new(ErrorKind::WrongPassword, message))
-        }
-    }
 }
 
 fn limit_bytes() -> u64 {

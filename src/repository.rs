@@ -10,7 +10,7 @@ mod view;
 use crate::access::{Access, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
 use crate::check::{self, CheckDepth, CheckReport};
-use crate::config::{ConfigChain, Parameters, Purpose};
+use crate::config::{Parameters, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
 use crate::index::{MemoryIndex, Mode};
@@ -133,9 +133,14 @@ impl Repository {
         let slot = crate::key::seal_slot(&ring, unlock, options.kdf, b"first", session::now_ns())?;
         let store = LocalStore::create(path)?;
         let slot_name = ObjectName::Key(ObjectHash::from_bytes(*blake3::hash(&slot).as_bytes()));
-        // The configuration comes last: without it the directory is no repository, and init may be tried again.
-        created(store.create(&slot_name, &slot)?, path)?;
-        created(store.create(&ObjectName::Config(0), &config)?, path)?;
+        // The configuration comes last: without it the directory is no repository, and init may be tried again. Its slot
+        // then stays, since it may be that of somebody who is making a repository there at this moment.
+        let _ = store.create(&slot_name, &slot)?;
+        if store.create(&ObjectName::Config(0), &config)? == Created::Exists {
+            store.remove(&slot_name)?;
+            let message = format!("{} was made a repository by someone else at the same moment", path.display());
+            return Err(Error::new(ErrorKind::Occupied, message));
+        }
         // Without it everything works but a prune of a full medium; the next backup tries again.
         let _ = store.keep_reserve();
         Ok(ring.repository())
@@ -157,9 +162,7 @@ impl Repository {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_store(store: Arc<dyn Store>, unlock: Unlock<'_>, options: OpenOptions) -> Result<Self> {
-        let ring = keys::unlock(store.as_ref(), unlock)?;
-        let chain = ConfigChain::load(&keys::read_configs(store.as_ref())?, ring.config_zero())?;
-        ring.confirm(&chain)?;
+        let (ring, chain) = keys::unlock(store.as_ref(), unlock)?;
         chain.allows(Purpose::Read)?;
         let repository = chain.repository().to_string();
         let naming = Naming::derive(&ring, &chain)?;
@@ -327,15 +330,5 @@ impl Repository {
             }
         }
         Ok((history, state))
-    }
-}
-
-fn created(created: Created, path: &Path) -> Result<()> {
-    match created {
-        Created::New => Ok(()),
-        Created::Exists => {
-            let message = format!("{} was made a repository by someone else at the same moment", path.display());
-            Err(Error::new(ErrorKind::Occupied, message))
-        }
     }
 }

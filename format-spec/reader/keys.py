@@ -253,12 +253,12 @@ def open_slot(name, data, unlock):
 
 
 def unlock_keys(store, unlock):
-    """The keys of the first slot that opens."""
-    damaged = []
+    """The keys of the first slot that opens and belongs to the repository [KEY-6]."""
+    zero, damaged = hash32(store.read("config/0", CONFIG_MAX)), []
     for name in store.names("keys"):
         try:
             keys = open_slot(name, store.read_hashed("keys", name, SLOT_MAX), unlock)
-            if keys is not None:
+            if keys is not None and keys.config_zero == zero:
                 return keys
         except (Refused, OSError) as error:
             damaged.append(str(error))

@@ -3,6 +3,7 @@
 use super::*;
 use crate::backup::BackupOptions;
 use crate::id::SnapshotId;
+use crate::key::Unlock;
 use crate::progress::Silent;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::seal::Secret;

@@ -33,7 +33,7 @@ pub struct LocalStore {
 
 impl LocalStore {
     /// Makes the folders of a repository in a directory that is absent or empty, or where an earlier attempt ended
-    /// before it wrote anything. The directory's parent must exist.
+    /// before there was a configuration. The directory's parent must exist.
     ///
     /// # Errors
     /// [`StoreError::NotEmpty`], or what the system says.

@@ -1,7 +1,8 @@
 //! The root directory: how a file gets its name, durably and only once.
 
-use super::super::{Created, Folder, StoreError};
+use super::super::{Created, Folder, ObjectName, StoreError};
 use super::steps::{Step, Steps};
+use super::temporary::temporary_session;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -71,13 +72,14 @@ impl Root {
         })
     }
 
-    /// Refuses a directory that holds anything but the empty folders of an attempt that was interrupted.
+    /// Refuses a directory that holds anything but what an attempt leaves that was interrupted: folders with nothing in
+    /// them but temporary files and key slots. The configuration comes last.
     fn require_unused(&self) -> Result<(), StoreError> {
         let mut found = None;
         for name in self.names("")? {
-            let ours = Folder::ALL.into_iter().any(|folder| folder.as_str().as_bytes() == name);
-            let inside = if ours { self.names(folder_text(&name))?.into_iter().next() } else { None };
-            if !ours || inside.is_some() {
+            let folder = Folder::ALL.into_iter().find(|folder| folder.as_str().as_bytes() == name);
+            let inside = folder.map_or(Ok(Vec::new()), |folder| self.names(folder.as_str()))?;
+            if folder.is_none_or(|folder| !inside.iter().all(|name| is_left_over(folder, name))) {
                 found = Some(name.escape_ascii().to_string());
             }
         }
@@ -265,8 +267,10 @@ impl Root {
     }
 }
 
-fn folder_text(name: &[u8]) -> &str {
-    std::str::from_utf8(name).unwrap_or_default()
+/// Whether an init that was interrupted may have left this in a folder.
+fn is_left_over(folder: Folder, name: &[u8]) -> bool {
+    let slot = || std::str::from_utf8(name).is_ok_and(|name| format!("{folder}/{name}").parse::<ObjectName>().is_ok());
+    temporary_session(name) == Some(None) || (folder == Folder::Keys && slot())
 }
 
 /// Nothing is there, or something that is no directory.

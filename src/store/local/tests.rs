@@ -134,6 +134,16 @@ fn store_6_a_repository_is_made_only_where_nothing_is() {
     let _ = store.create(&ObjectName::Config(0), b"x").unwrap();
     let refused = LocalStore::create(place.path()).err().unwrap();
     assert!(matches!(&refused, StoreError::NotEmpty { found, .. } if found == "config"), "{refused}");
+    drop(store);
+    std::fs::rename(place.path().join("config/0"), place.path().join("config/.tmp-0011223344556677")).unwrap();
+    std::fs::write(place.path().join("keys").join("ab".repeat(32)), "a slot").unwrap();
+    drop(LocalStore::create(place.path()).expect("without a configuration there was no repository"));
+    for stranger in ["keys/letter", "packs/.tmp-00112233445566778899aabbccddeeff-0000000000000001-0011223344556677"] {
+        std::fs::write(place.path().join(stranger), "x").unwrap();
+        let refused = LocalStore::create(place.path()).err().unwrap();
+        assert!(matches!(&refused, StoreError::NotEmpty { .. }), "{stranger}: {refused}");
+        std::fs::remove_file(place.path().join(stranger)).unwrap();
+    }
 
     let other = tempfile::tempdir().unwrap();
     std::fs::write(other.path().join("letter"), "x").unwrap();

@@ -1,0 +1,121 @@
+//! The way into a repository: the key slot that a secret opens, and the configurations that it vouches for.
+
+use super::{limit_bytes, names, read_configs};
+use crate::config::ConfigChain;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::ObjectHash;
+use crate::key::{KeyError, KeyRing, Slot, Unlock};
+use crate::store::{Folder, ObjectName, Store};
+
+/// Finds the key slot that opens and verifies the configurations by it.
+///
+/// # Errors
+/// [`ErrorKind::NoRepository`] where an init ended before it was done; [`ErrorKind::WrongPassword`]; what is wrong with
+/// the configurations.
+pub fn unlock(store: &dyn Store, unlock: Unlock<'_>) -> Result<(KeyRing, ConfigChain)> {
+    let configs = read_configs(store)?;
+    if configs.is_empty() && is_unfinished(store)? {
+        let message = format!(
+            "{} is not a repository yet: an init ended there before it was done; run it again",
+            store.describe()
+        );
+        return Err(Error::new(ErrorKind::NoRepository, message));
+    }
+    let zero = configs.iter().find(|(number, _)| *number == 0);
+    let zero = zero.map(|(_, bytes)| ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes()));
+    let ring = unlock_ring(store, unlock, zero)?;
+    let chain = ConfigChain::load(&configs, ring.config_zero())?;
+    ring.confirm(&chain)?;
+    Ok((ring, chain))
+}
+
+/// Whether there is nothing that a repository without configurations could have lost.
+fn is_unfinished(store: &dyn Store) -> Result<bool> {
+    let mut found = false;
+    for folder in Folder::ALL.into_iter().filter(|folder| *folder != Folder::Keys) {
+        store.list(folder, &mut |_| found = true)?;
+    }
+    Ok(!found)
+}
+
+/// Tries every key slot; a slot that is damaged does not keep another one from opening, nor does one that an init left
+/// which ended before it was done, and which vouches for another configuration.
+fn unlock_ring(store: &dyn Store, unlock: Unlock<'_>, config_zero: Option<ObjectHash>) -> Result<KeyRing> {
+    let names = names(store)?;
+    let (mut damaged, mut foreign) = (None, None);
+    let mut tried = 0usize;
+    for name in &names {
+        let opened = || -> Result<Option<KeyRing>> {
+            let bytes = store.read(&ObjectName::Key(*name), limit_bytes())?;
+            match Slot::parse(name, &bytes)?.open(unlock) {
+                Ok(ring) => Ok(Some(ring)),
+                Err(KeyError::WrongSecret | KeyError::OtherKind { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
+        match opened() {
+            Ok(Some(ring)) if Some(*ring.config_zero()) == config_zero => return Ok(ring),
+            Ok(Some(ring)) => foreign = Some(ring),
+            Ok(None) => tried = tried.saturating_add(1),
+            Err(error) => damaged = Some(error.while_doing(format!("key slot {name}"))),
+        }
+    }
+    match (foreign, damaged) {
+        // What is wrong is then the configuration, or its absence.
+        (Some(ring), _) => Ok(ring),
+        (None, Some(error)) if tried == 0 => Err(error),
+        _ => {
+            let message =
+                format!("the password or key file opens none of the {} key slots in {}", names.len(), store.describe());
+            Err(Error::new(ErrorKind::WrongPassword, message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Parameters;
+    use crate::key::{KdfCost, seal_slot};
+    use crate::store::MemoryStore;
+
+    const SECRET: Unlock<'_> = Unlock::Password(b"a secret");
+
+    /// Does what an init does, in two steps: the slot, and what is still to be written.
+    fn begin(store: &MemoryStore) -> (ObjectHash, Vec<u8>) {
+        let (ring, config) = KeyRing::create(Parameters::default(), 0).unwrap();
+        let slot = seal_slot(&ring, SECRET, KdfCost::CHEAP, b"first", 0).unwrap();
+        let name = ObjectHash::from_bytes(*blake3::hash(&slot).as_bytes());
+        let _ = store.create(&ObjectName::Key(name), &slot).unwrap();
+        (name, config)
+    }
+
+    #[test]
+    fn key_6_a_slot_that_an_unfinished_init_left_keeps_nobody_out() {
+        let store = MemoryStore::new();
+        let (left, _) = begin(&store);
+        let refused = unlock(&store, SECRET).err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::NoRepository, "{refused}");
+        // Slots are tried in the order of their names: the one that was left comes first.
+        let (name, config) = loop {
+            let (name, config) = begin(&store);
+            if left < name {
+                break (name, config);
+            }
+            store.remove(&ObjectName::Key(name)).unwrap();
+        };
+        let _ = store.create(&ObjectName::Config(0), &config).unwrap();
+        let (ring, chain) = unlock(&store, SECRET).unwrap();
+        assert_eq!(chain.first_hash(), *ring.config_zero());
+        store.remove(&ObjectName::Key(name)).unwrap();
+        assert_eq!(unlock(&store, SECRET).err().unwrap().kind(), ErrorKind::Damaged);
+    }
+
+    #[test]
+    fn a_repository_whose_configuration_is_lost_is_damaged_and_no_unfinished_init() {
+        let store = MemoryStore::new();
+        let _ = begin(&store);
+        let _ = store.create(&ObjectName::Pack(crate::id::PackId::from_bytes([1; 32])), b"x").unwrap();
+        assert_eq!(unlock(&store, SECRET).err().unwrap().kind(), ErrorKind::Damaged);
+    }
+}
