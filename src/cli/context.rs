@@ -7,6 +7,7 @@ use super::secret::Purpose;
 use super::snapshot_argument::SnapshotArgument;
 use super::surroundings::{Surroundings, absolute, host_name};
 use holdall::{AcceptRollback, OpenOptions, Repository, Snapshot, SnapshotFilter, Writer};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -61,12 +62,17 @@ impl Context<'_> {
     }
 }
 
-/// Fails when no repository can be at a path.
+/// Fails when no repository can be at a path. Nobody is told that there is none when that could not be found out.
 pub(crate) fn require_folder(path: &Path) -> Result<(), Failure> {
-    if path.is_dir() {
-        return Ok(());
+    match path.metadata() {
+        Ok(status) if status.is_dir() => Ok(()),
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(Failure::io(path, "look at", &error))
+        }
+        Ok(_) | Err(_) => {
+            Err(Failure::no_repository(format!("there is no repository at {}: no such folder", path.display())))
+        }
     }
-    Err(Failure::no_repository(format!("there is no repository at {}: no such folder", path.display())))
 }
 
 /// The library's filter for the filter options.

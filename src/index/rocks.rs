@@ -248,6 +248,11 @@ pub(super) fn distrust_mark(path: &Path) -> PathBuf {
     path.with_extension("distrusted")
 }
 
+/// Whether a view is known to be damaged, or nobody can tell.
+pub(super) fn is_distrusted(path: &Path) -> bool {
+    distrust_mark(path).try_exists().unwrap_or(true)
+}
+
 /// Gives RocksDB's errors, which are texts, their type.
 fn classify(operation: &'static str, path: &Path, error: &rocksdb::Error) -> IndexError {
     let place = path.display().to_string();

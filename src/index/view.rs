@@ -83,7 +83,7 @@ mod on_disk {
     use super::super::disk::DiskIndex;
     use super::super::overlay::{OVERLAY_BYTES_MAX, Overlay};
     use super::super::own::{FileLock, Locked, OwnDirectory, failed, tidy};
-    use super::super::rocks::{Role, distrust_mark};
+    use super::super::rocks::{Role, distrust_mark, is_distrusted};
     use super::{Index, IndexError, Mode, MovedAside, Path, PathBuf, RepositoryId, View, ViewKind};
     use std::os::unix::fs::DirBuilderExt;
     use std::sync::Arc;
@@ -153,7 +153,7 @@ mod on_disk {
                 let kept = Box::new(Arc::clone(&lock));
                 DiskIndex::open(&self.view(), self.repository, Role::Primary, self.memory_bytes, kept)
             };
-            let distrusted = distrust_mark(&self.view()).exists();
+            let distrusted = is_distrusted(&self.view());
             let opened = if distrusted { Err(self.reported_damage()) } else { open() };
             let (index, moved_aside) = match opened {
                 Err(IndexError::Damaged { reason, .. }) => {
@@ -189,7 +189,7 @@ mod on_disk {
 
         fn open_apart(&self) -> Result<View, IndexError> {
             for _ in 0..READ_ATTEMPTS {
-                if !self.view().join("CURRENT").exists() || distrust_mark(&self.view()).exists() {
+                if !self.view().join("CURRENT").exists() || is_distrusted(&self.view()) {
                     break;
                 }
                 // Files may come and go while they are opened; and a damaged view is the next writer's to replace.

@@ -3,6 +3,7 @@
 use super::super::{Folder, Listed, ObjectName, StoreError};
 use super::probe;
 use super::root::Root;
+use super::steps::Step;
 use super::temporary::temporary_session;
 use crate::id::SessionId;
 use rustix::fs::{AtFlags, FileType, Stat};
@@ -17,7 +18,7 @@ pub(super) fn list(root: &Arc<Root>, folder: Folder, each: &mut dyn FnMut(Listed
     let mut inner = Vec::new();
     root.each_name(folder.as_str(), &mut |directory, name| {
         match sub_directory(folder, name) {
-            Some(path) if is_directory(directory, name) => inner.push(path),
+            Some(path) if is_directory(root, directory, name, &path)? => inner.push(path),
             _ => report(root, directory, folder.as_str(), name, each)?,
         }
         Ok(())
@@ -37,9 +38,16 @@ fn sub_directory(folder: Folder, name: &[u8]) -> Option<String> {
     Some(format!("{folder}/{text}"))
 }
 
-fn is_directory(directory: &OwnedFd, name: &[u8]) -> bool {
+fn is_directory(root: &Root, directory: &OwnedFd, name: &[u8], path: &str) -> Result<bool, StoreError> {
     // Followed: somebody may keep a sub-directory on another disk.
-    rustix::fs::statat(directory, name, AtFlags::empty()).is_ok_and(|status| kind(&status) == FileType::Directory)
+    let status = root.steps().step(Step::Ask).and_then(|()| rustix::fs::statat(directory, name, AtFlags::empty()));
+    match status {
+        Ok(status) => Ok(kind(&status) == FileType::Directory),
+        // Removed between the listing and this, or a link that leads nowhere.
+        Err(Errno::NOENT | Errno::LOOP) => Ok(false),
+        // Whatever lies in it would be taken for lost.
+        Err(error) => Err(root.error("listing", path, error.into())),
+    }
 }
 
 fn kind(status: &Stat) -> FileType {

@@ -3,7 +3,7 @@
 use super::super::{Created, Fact, Folder, StoreError, StoreFacts};
 use super::root::Root;
 use super::temporary::{Temporary, temporary_name};
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 /// File systems that answer a listing from the same memory that a creation wrote to. On any other, a listing counts
@@ -74,14 +74,22 @@ fn content(root: &Root, path: &str) -> Result<Vec<u8>, StoreError> {
 
 /// Makes the next listing of a directory a fresh one, where that is not the file system's own business.
 pub(super) fn force_listing(root: &Arc<Root>, directory: &str) -> Result<(), StoreError> {
-    let local = root.file_system(directory).is_none_or(|magic| LOCAL_FILE_SYSTEMS.contains(&magic));
-    if local && !root.steps().is_remote() {
+    if is_local(root.file_system(directory)) && !root.steps().is_remote() {
         return Ok(());
     }
     match check_listing(root, directory) {
         // Who can't write here can't force anything; `facts` says that nothing is proven.
         Err(error) if error.is_read_only() || error.is_no_space() => Ok(()),
         checked => checked,
+    }
+}
+
+/// Whether a listing needs no help on a file system of this kind; one whose kind can't be told is not trusted. Where there
+/// is no directory there is nothing to list.
+fn is_local(kind: io::Result<u64>) -> bool {
+    match kind {
+        Ok(magic) => LOCAL_FILE_SYSTEMS.contains(&magic),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
@@ -104,4 +112,26 @@ fn is_listed(root: &Root, directory: &str, path: &str) -> Result<bool, StoreErro
         Ok(())
     })?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn store_4_a_file_system_whose_kind_can_not_be_told_is_not_taken_for_a_local_one() {
+        let nfs = 0x6969;
+        let failed = |errno: rustix::io::Errno| Err(io::Error::from(errno));
+        let cases = [
+            (Ok(0xef53), true),
+            (Ok(nfs), false),
+            (failed(rustix::io::Errno::IO), false),
+            (failed(rustix::io::Errno::ACCESS), false),
+            (failed(rustix::io::Errno::NOENT), true),
+        ];
+        for (kind, expected) in cases {
+            let said = format!("{kind:?}");
+            assert_eq!(is_local(kind), expected, "{said}");
+        }
+    }
 }

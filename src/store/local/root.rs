@@ -104,12 +104,11 @@ impl Root {
         Ok(rustix::fs::openat(&self.directory, path, flags, Mode::empty())?.into())
     }
 
-    /// The kind of the file system that a directory lies on; `None` when it can't be told.
-    pub(super) fn file_system(&self, path: &str) -> Option<u64> {
-        let directory = self.open_directory(path).ok()?;
-        let magic = rustix::fs::fstatfs(directory).ok()?.f_type;
+    /// The kind of the file system that a directory lies on.
+    pub(super) fn file_system(&self, path: &str) -> io::Result<u64> {
+        let magic = rustix::fs::fstatfs(self.open_directory(path)?)?.f_type;
         // The upper half is only the sign of a 32-bit number.
-        u64::try_from(i128::from(magic) & i128::from(u32::MAX)).ok()
+        Ok(u64::try_from(i128::from(magic) & i128::from(u32::MAX)).unwrap_or(0))
     }
 
     pub(super) fn open_directory(&self, path: &str) -> io::Result<OwnedFd> {
@@ -256,7 +255,7 @@ impl Root {
         &self.directory
     }
 
-    /// Every call to the system that changes something is announced here first.
+    /// Every call to the system that changes something is announced here first, and one that asks.
     pub(super) const fn steps(&self) -> &Steps {
         &self.steps
     }
