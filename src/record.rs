@@ -48,6 +48,14 @@ impl RecordKind {
             (_, Role::Put | Role::Read) => false,
         }
     }
+
+    /// Whether it leads to something being deleted, on a full medium the way to room.
+    pub const fn lets_go(self) -> bool {
+        match self {
+            Self::Forget | Self::Release | Self::Unpin => true,
+            Self::Pin | Self::Verified | Self::Drill => false,
+        }
+    }
 }
 
 impl std::fmt::Display for RecordKind {

@@ -182,7 +182,15 @@ pub fn make_records(access: &Access, history: &History, client: ClientId, draft:
 fn make_record(access: &Access, mut body: RecordBody) -> Result<u64> {
     for _ in 0..NUMBER_ATTEMPTS_MAX {
         let bytes = record::seal(&body, &access.ring, &access.chain)?;
-        match access.store.create(&ObjectName::Record(body.client, body.number), &bytes)? {
+        let name = ObjectName::Record(body.client, body.number);
+        let created = match access.store.create(&name, &bytes) {
+            // On a full medium, what lets something go makes room: it may take from the reserve.
+            Err(error) if error.is_no_space() && body.kind.lets_go() && access.store.give_up_reserve()? => {
+                access.store.create(&name, &bytes)
+            }
+            created => created,
+        };
+        match created? {
             Created::New => return Ok(body.number),
             Created::Exists => body.number = body.number.saturating_add(1),
         }

@@ -14,6 +14,7 @@ mod kill;
 mod moving;
 mod ordinary;
 mod place;
+mod quota;
 #[path = "../cli/run.rs"]
 mod run;
 mod together;

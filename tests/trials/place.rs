@@ -32,13 +32,19 @@ fn reads(world: &World, repository: &Path) {
 }
 
 /// A mount that goes with this value.
-struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Mount {
-    fn new(arguments: &[&str], place: &Path) -> Option<Self> {
+    pub(crate) fn new(arguments: &[&str], place: &Path) -> Option<Self> {
         std::fs::create_dir_all(place).expect("a folder");
         let done = Command::new("mount").args(arguments).arg(place).output().ok()?;
         done.status.success().then(|| Self(place.to_owned()))
+    }
+
+    /// Changes its options.
+    pub(crate) fn change(&self, options: &str) {
+        let done = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).status();
+        assert!(done.expect("mount").success());
     }
 }
 
