@@ -22,7 +22,12 @@ pub(crate) struct Finished {
 impl World {
     /// An empty world.
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self::within(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    /// A world in a folder that goes with it.
+    pub(crate) const fn within(folder: tempfile::TempDir) -> Self {
+        Self { folder }
     }
 
     /// A world with a repository.

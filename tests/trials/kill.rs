@@ -5,8 +5,7 @@
 //! finished chapters are written down, so that a long run can be interrupted and resumed.
 
 use crate::run::{World, contents};
-use crate::tree::{Random, bytes_below, run_within, setting, start};
-use std::io::Write;
+use crate::tree::{Random, bytes_below, done_before, run_within, setting, start, write_down};
 use std::time::{Duration, Instant};
 
 /// What is new in each trial: more than may be stored again, so that storing all of it again fails the trial.
@@ -22,14 +21,14 @@ const CHAPTER_TRIALS: u64 = 20;
 fn a_backup_killed_at_any_moment_harms_nothing_and_is_mostly_reused() {
     let trials = setting("HOLDALL_TRIALS", 20);
     let seed = setting("HOLDALL_SEED", 20_261_121);
-    let done = finished_chapters(seed);
     for chapter in 0..trials.div_ceil(CHAPTER_TRIALS) {
-        if done.contains(&chapter) {
+        if done_before(&chapter_name(seed, chapter)) {
             continue;
         }
         let count = CHAPTER_TRIALS.min(trials - chapter * CHAPTER_TRIALS);
         let worst = run_chapter(seed.wrapping_add(chapter), count);
-        write_down(seed, chapter, &format!("{count} kills, at most {} MiB stored again", worst >> 20));
+        let done = format!("{count} kills, at most {} MiB stored again", worst >> 20);
+        write_down(&chapter_name(seed, chapter), &done);
     }
 }
 
@@ -125,15 +124,6 @@ fn newest(world: &World) -> String {
     listed(world).last().expect("a snapshot")["id"].as_str().expect("an id").to_owned()
 }
 
-fn finished_chapters(seed: u64) -> Vec<u64> {
-    let Some(log) = std::env::var_os("HOLDALL_TRIALS_LOG") else { return Vec::new() };
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let ours = text.lines().filter_map(|line| line.strip_prefix(&format!("seed {seed} chapter ")));
-    ours.filter_map(|rest| rest.split(':').next()?.parse().ok()).collect()
-}
-
-fn write_down(seed: u64, chapter: u64, what: &str) {
-    let Some(log) = std::env::var_os("HOLDALL_TRIALS_LOG") else { return };
-    let mut file = std::fs::File::options().append(true).create(true).open(log).expect("the log");
-    writeln!(file, "seed {seed} chapter {chapter}: {what}").expect("the log");
+fn chapter_name(seed: u64, chapter: u64) -> String {
+    format!("seed {seed} chapter {chapter}")
 }

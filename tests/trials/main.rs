@@ -7,8 +7,12 @@
     reason = "a trial that meets something else has failed, and one that was skipped or measured says so"
 )]
 
+#[cfg(target_arch = "x86_64")]
+mod call;
 mod crowd;
 mod extent;
+#[cfg(target_arch = "x86_64")]
+mod faults;
 mod future;
 mod kill;
 mod moving;
@@ -17,7 +21,11 @@ mod place;
 mod quota;
 #[path = "../cli/run.rs"]
 mod run;
+#[cfg(target_arch = "x86_64")]
+mod stage;
 mod together;
+#[cfg(target_arch = "x86_64")]
+mod tracer;
 mod traps;
 mod tree;
 #[cfg(feature = "rocksdb")]

@@ -1,6 +1,7 @@
 //! Content that nobody has seen before, and runs that are watched while they go on.
 
 use crate::run::{Finished, World};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -104,4 +105,18 @@ pub(crate) fn is_root() -> bool {
 /// Says why a trial can't be made here.
 pub(crate) fn skip(what: &str, reason: &str) {
     println!("not tried: {what}: {reason}");
+}
+
+/// Whether an earlier run wrote down that it was done with a part of a trial.
+pub(crate) fn done_before(part: &str) -> bool {
+    let log = std::env::var_os("HOLDALL_TRIALS_LOG").and_then(|log| std::fs::read_to_string(log).ok());
+    log.is_some_and(|text| text.lines().any(|line| line.starts_with(&format!("{part}:"))))
+}
+
+/// Writes down that a part of a trial is done, so that a long run can be interrupted and resumed.
+pub(crate) fn write_down(part: &str, what: &str) {
+    println!("{part}: {what}");
+    let Some(log) = std::env::var_os("HOLDALL_TRIALS_LOG") else { return };
+    let mut file = std::fs::File::options().append(true).create(true).open(log).expect("the log");
+    writeln!(file, "{part}: {what}").expect("the log");
 }
