@@ -9,6 +9,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod call;
+#[cfg(target_arch = "x86_64")]
+mod crash;
 mod crowd;
 mod extent;
 #[cfg(target_arch = "x86_64")]

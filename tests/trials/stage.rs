@@ -161,7 +161,7 @@ impl Stage {
         match scene {
             Scene::First | Scene::Second => {
                 let more = listed.len() - self.snapshots.len();
-                assert!(more == 1 || more == 0 && !matches!(code, Some(0 | 3)), "{listed:?}");
+                assert!(more == 1 || (more == 0 && !matches!(code, Some(0 | 3))), "{listed:?}");
                 // A snapshot that some items are missing from was called that.
                 for id in listed.into_iter().skip(self.snapshots.len()).filter(|_| code != Some(3)) {
                     self.restores(&Acknowledged { id, holds: self.tree() }, "restored");

@@ -122,7 +122,11 @@ impl Trace<'_> {
                 WaitStatus::Stopped(thread, signal) => {
                     let _ = ptrace::syscall(thread, signal);
                 }
-                _ => {}
+                // Threads that end, and what is not asked for.
+                WaitStatus::Exited(..)
+                | WaitStatus::Signaled(..)
+                | WaitStatus::Continued(_)
+                | WaitStatus::StillAlive => {}
             }
         }
     }
