@@ -4,60 +4,69 @@
 mod control;
 mod counts;
 mod data;
+mod feed;
 mod lines;
+mod options;
 mod packs;
+mod pick;
+mod plan;
 mod proof;
 mod ration;
+mod remedy;
+mod remember;
 mod report;
 mod seen;
 #[cfg(test)]
 mod tests;
 mod touched;
 mod trees;
+mod verified;
 mod view;
 
+pub use options::{CheckDepth, CheckOptions, ReadSubset, Remember};
 pub use report::{CheckReport, Damage};
 
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::Result;
-use crate::id::SegmentId;
+use crate::id::{PackId, SegmentId};
 use crate::progress::{Event, Progress};
 use crate::session::{self, History, Snapshot};
+use feed::Feed;
 use packs::Seen;
+use plan::Plan;
+use remember::Recorder;
 use report::Findings;
+use std::collections::BTreeSet;
+use std::time::Instant;
 use trees::Walked;
+use verified::Verified;
 
 /// How often a check that found damage begins again because the repository was pruned meanwhile.
 const ATTEMPTS_MAX: u32 = 3;
-
-/// How deep to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CheckDepth {
-    /// Every small object is read; packs are compared with their listing by name and length; every tree is walked and
-    /// every chunk that it names is looked for.
-    #[default]
-    Structure,
-    /// Besides, every frame is read, opened and decoded, and every chunk is hashed again.
-    Data,
-}
 
 /// Checks a repository, and the reference counts in its view.
 ///
 /// # Errors
 /// When the store can't be listed, or the caller stops.
-pub fn run(access: &Access, history: &History, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
-    let mut report = run_steadily(access, history, depth, progress)?;
+pub fn run(access: &Access, history: &History, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport> {
+    let mut report = run_steadily(access, history, options, progress)?;
     counts::compare(access, &mut report, progress)?;
     Ok(report)
 }
 
-fn run_steadily(access: &Access, history: &History, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
+fn run_steadily(
+    access: &Access,
+    history: &History,
+    options: &CheckOptions,
+    progress: &dyn Progress,
+) -> Result<CheckReport> {
     let mut newer = None;
+    let mut suspects = BTreeSet::new();
     let mut attempt = 1;
     loop {
         let history = newer.as_ref().unwrap_or(history);
-        let report = run_once(access, history, depth, progress)?;
+        let report = Check { options, suspects: &suspects, progress, started: Instant::now() }.run(access, history)?;
         if report.damage_count == 0 || attempt >= ATTEMPTS_MAX {
             return Ok(report);
         }
@@ -67,6 +76,8 @@ fn run_steadily(access: &Access, history: &History, depth: CheckDepth, progress:
             return Ok(report);
         }
         newer = Some(now);
+        // Whatever else is picked or left the next time, what is called damaged is looked at again.
+        suspects.extend(report.damaged_packs());
         attempt = attempt.saturating_add(1);
     }
 }
@@ -77,59 +88,82 @@ fn stand(history: &History) -> (Vec<SegmentId>, Vec<(u64, usize)>) {
     (history.segments().into_keys().collect(), generations.collect())
 }
 
-fn run_once(access: &Access, history: &History, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
-    let started = std::time::Instant::now();
-    let findings = Findings::new(access, progress);
-    // What could not be believed is read again before it is called damaged.
-    let again = if history.troubles.is_empty() { None } else { Some(History::load(access)?) };
-    let history = again.as_ref().unwrap_or(history);
-    progress.event(&Event::Phase("checking control objects"));
-    control::check(access, history, &findings)?;
-    progress.event(&Event::Phase("checking the index"));
-    let access = &view::open(access, history, &findings)?;
-    let packs = packs::check(access, history, &findings)?;
-    let reader = ContentReader::new(access.clone());
-    seen::check(&reader, history, &findings)?;
-    // What only forgotten snapshots needed may have been pruned, and is no loss.
-    let live = session::all(history).into_iter().filter(|snapshot| !snapshot.forgotten);
-    let snapshots: Vec<_> = live.collect();
-    let walked = match depth {
-        CheckDepth::Structure => {
-            progress.event(&Event::Phase("checking trees"));
-            trees::check(&reader, &snapshots, &packs.present, &findings)?
-        }
-        CheckDepth::Data => {
-            progress.event(&Event::Phase("checking trees and data"));
-            progress.event(&Event::Estimated { files: 0, bytes: packs.counted_bytes });
-            trees_and_data(&reader, history, &snapshots, &packs.present, &findings)?
-        }
-    };
-    if findings.has_lost() {
-        progress.event(&Event::Phase("finding what is touched"));
-        touched::find(&reader, &snapshots, &findings)?;
-    }
-    let mut report = findings.into_report();
-    report.snapshot_count = snapshots.len();
-    report.pack_count = packs.counted;
-    report.unlisted_pack_count = packs.unlisted;
-    report.node_count = walked.node_count;
-    report.chunk_reference_count = walked.chunk_reference_count;
-    report.duration = started.elapsed();
-    Ok(report)
+/// One attempt.
+struct Check<'a> {
+    options: &'a CheckOptions,
+    /// Packs that an earlier attempt found damaged.
+    suspects: &'a BTreeSet<PackId>,
+    progress: &'a dyn Progress,
+    started: Instant,
 }
 
-/// Walks the trees, which is the work of one thread, while the others read the packs.
-fn trees_and_data(
-    reader: &ContentReader,
-    history: &History,
-    snapshots: &[Snapshot],
-    present: &Seen,
-    findings: &Findings<'_>,
-) -> Result<Walked> {
-    std::thread::scope(|scope| {
-        let data = scope.spawn(|| data::check(reader.access(), history, present, findings));
-        let walked = trees::check(reader, snapshots, present, findings);
-        let read = data.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        read.and(walked)
-    })
+impl Check<'_> {
+    fn run(&self, access: &Access, history: &History) -> Result<CheckReport> {
+        let findings = Findings::new(access, self.progress);
+        // What could not be believed is read again before it is called damaged.
+        let again = if history.troubles.is_empty() { None } else { Some(History::load(access)?) };
+        let history = again.as_ref().unwrap_or(history);
+        self.progress.event(&Event::Phase("checking control objects"));
+        control::check(access, history, &findings)?;
+        let verified = Verified::load(access)?;
+        verified.tell(&findings);
+        self.progress.event(&Event::Phase("checking the index"));
+        let access = &view::open(access, history, &findings)?;
+        let packs = packs::check(access, history, &findings)?;
+        let reader = ContentReader::new(access.clone());
+        seen::check(&reader, history, &findings)?;
+        // What only forgotten snapshots needed may have been pruned, and is no loss.
+        let live = session::all(history).into_iter().filter(|snapshot| !snapshot.forgotten);
+        let snapshots: Vec<_> = live.collect();
+        let walked = match self.options.depth {
+            CheckDepth::Structure => {
+                self.progress.event(&Event::Phase("checking trees"));
+                trees::check(&reader, &snapshots, &packs.present, &findings)?
+            }
+            CheckDepth::Data => self.trees_and_data(&reader, &snapshots, &packs.present, &verified, &findings)?,
+        };
+        if findings.has_lost() {
+            self.progress.event(&Event::Phase("finding what is touched"));
+            touched::find(&reader, &packs.present, &snapshots, &findings)?;
+        }
+        let mut report = findings.into_report();
+        report.snapshot_count = snapshots.len();
+        report.pack_count = packs.counted;
+        report.unlisted_pack_count = packs.unlisted;
+        report.node_count = walked.node_count;
+        report.chunk_reference_count = walked.chunk_reference_count;
+        report.duration = self.started.elapsed();
+        Ok(report)
+    }
+
+    /// Walks the trees, which is the work of one thread, while the others read the packs. What was verified is kept also
+    /// when the caller stops.
+    fn trees_and_data(
+        &self,
+        reader: &ContentReader,
+        snapshots: &[Snapshot],
+        present: &Seen,
+        verified: &Verified,
+        findings: &Findings<'_>,
+    ) -> Result<Walked> {
+        let access = reader.access();
+        let plan = Plan::new(access, present, verified, self.suspects, self.options)?;
+        self.progress.event(&Event::Phase("checking trees and data"));
+        self.progress.event(&Event::Estimated { files: 0, bytes: plan.chosen.bytes });
+        let recorder = Recorder::new(access, self.options.remember);
+        let deadline = self.options.duration_max.and_then(|duration| self.started.checked_add(duration));
+        let mut feed = Feed { access, plan: &plan, progress: self.progress, deadline, given_count: 0, is_late: false };
+        let done = std::thread::scope(|scope| {
+            let walked = scope.spawn(|| trees::check(reader, snapshots, present, findings));
+            let read = data::check(&mut feed, &recorder, findings);
+            let walked = walked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            read.and(walked)
+        });
+        let told = recorder.finish();
+        if let Some(error) = told.failure {
+            findings.notice(format!("it can't be kept in the repository which packs were verified: {error}"));
+        }
+        findings.was_read(&feed, told.pack_count);
+        done
+    }
 }

@@ -10,6 +10,7 @@ mod render;
 mod secret;
 mod selection;
 mod snapshot_argument;
+mod sorted;
 mod sources;
 mod stop;
 mod surroundings;

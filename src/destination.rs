@@ -3,8 +3,8 @@
 //! Everything is reached from a handle of the target directory, without following any link: neither a hostile manifest
 //! nor a link that lies in the target, or is put there meanwhile, leads out of it. Directories and files are made
 //! accessible to nobody but their maker; what they are in the backup is set at the end: first content, then owner,
-//! extended attributes (changing the owner drops capabilities), mode, times, and those of a directory after all that is
-//! in it. What an ordinary user may not set is returned as data.
+//! extended attributes (changing the owner drops capabilities), times, mode, and those of a directory after all that is
+//! in it. What an ordinary user may not set is returned as data. What is as wanted already is left as it is.
 //!
 //! ```no_run
 //! # use holdall::destination::{Destination, Existing, Metadata};
@@ -17,14 +17,16 @@
 //! ```
 
 mod error;
+mod existing;
 mod file;
 mod links;
 mod metadata;
 mod remove;
 
 pub use error::{DestinationError, Operation};
+pub use existing::ExistingFile;
 pub use file::TargetFile;
-pub use metadata::{Aspect, Metadata, Owner, Shortfall};
+pub use metadata::{Aspect, Metadata, MetadataSet, Owner, Shortfall};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +34,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, fsync, mkdirat, openat, syncfs};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, StatxAttributes, fsync, mkdirat, openat, syncfs};
 use rustix::io::Errno;
 
 use crate::fs::{Handles, OpenTable, is_name, look_at, look_through, split};
@@ -45,6 +47,9 @@ const FILE_COUNT_MAX: usize = 192;
 /// The mode of directories and files while they are being restored.
 const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// The mode of files that are being restored where a later run must know them by it: the sticky bit means nothing on a
+/// file, and nobody else sets it.
+const MARKED_FILE: Mode = PRIVATE_FILE.union(Mode::SVTX);
 /// How often something is taken out of the way before it counts as being put there on purpose.
 const ATTEMPT_COUNT: usize = 8;
 
@@ -87,6 +92,10 @@ pub struct Present {
     pub inode: u64,
     /// How many names the inode has.
     pub links: u64,
+    /// The device that holds it: major number in the upper 32 bits, minor number in the lower.
+    pub device: u64,
+    /// Whether another file system, or another part of this one, is mounted here.
+    pub is_mounted_on: bool,
 }
 
 impl From<Statx> for Present {
@@ -100,6 +109,8 @@ impl From<Statx> for Present {
             mtime: Timestamp::new(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec).unwrap_or_default(),
             inode: found.stx_ino,
             links: found.stx_nlink.into(),
+            device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
+            is_mounted_on: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
         }
     }
 }
@@ -125,6 +136,8 @@ pub struct Destination {
     opened_up: Mutex<BTreeMap<Vec<u8>, u16>>,
     /// Whose the files are that this process makes: user and group.
     maker: (u32, u32),
+    /// The mode of files whose content or metadata is not complete yet.
+    unfinished: Mode,
     /// Whether a directory that was there hands a list of rights to what is made in it, so that new files must be looked
     /// at for one.
     bequeaths: AtomicBool,
@@ -157,8 +170,24 @@ impl Destination {
             files: Mutex::new(OpenTable::new(FILE_COUNT_MAX)),
             opened_up: Mutex::default(),
             maker: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+            unfinished: PRIVATE_FILE,
             bequeaths: AtomicBool::new(bequeaths),
         })
+    }
+
+    /// Gives files that are not complete a mode by which a later run [knows](Self::is_unfinished) them: for a run that
+    /// leaves alone what is there, and has to tell what its user put there from what an interrupted run left. Costs one
+    /// system call more for each file.
+    #[must_use]
+    pub const fn marking_unfinished(mut self) -> Self {
+        self.unfinished = MARKED_FILE;
+        self
+    }
+
+    /// Whether a run that [marks](Self::marking_unfinished) its files was interrupted before this one was complete.
+    pub fn is_unfinished(&self, found: &Present) -> bool {
+        let is_marked = found.kind == Kind::File && u32::from(found.mode) == MARKED_FILE.bits();
+        is_marked && found.uid == self.maker.0
     }
 
     /// Looks at what lies at `key`; `None` if nothing does.
@@ -192,7 +221,8 @@ impl Destination {
             match self.open_up(key.as_bytes(), &place, made) {
                 Ok(()) => return Ok(made),
                 Err(Errno::NOENT) => {
-                    match mkdirat(&place.directory, place.name, PRIVATE_DIRECTORY) {
+                    let make = || mkdirat(&place.directory, place.name, PRIVATE_DIRECTORY);
+                    match self.changing(key.as_bytes(), make) {
                         Ok(()) => made = Made::New,
                         Err(Errno::EXIST) => {}
                         Err(errno) => return Err(refused(errno)),
@@ -231,7 +261,28 @@ impl Destination {
         synced.map_err(|errno| DestinationError::refused(&Key::root(), Operation::Sync, errno))
     }
 
-    /// Opens a directory that is there, and lets its owner work in it.
+    /// Changes what the directory of `key` holds. One in which its owner may not do so is opened up first: only then,
+    /// so that a directory in which nothing has to be changed stays as it is.
+    fn changing<T>(&self, key: &[u8], change: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
+        match change() {
+            Err(Errno::ACCESS) if self.open_up_for_changes(key) => change(),
+            answer => answer,
+        }
+    }
+
+    /// Lets the owner of the directory of `key` change what it holds; says whether that made a difference.
+    fn open_up_for_changes(&self, key: &[u8]) -> bool {
+        let Some((directory, _)) = split(key) else { return false };
+        let Ok(handle) = self.handles.directory(directory) else { return false };
+        let Ok(mode) = look_through(&handle).map(|found| found.stx_mode & 0o7777) else { return false };
+        if mode & 0o700 == 0o700 || metadata::set_mode(&handle, mode | 0o700).is_err() {
+            return false;
+        }
+        self.lock_opened_up().entry(directory.to_vec()).or_insert(mode);
+        true
+    }
+
+    /// Opens a directory that is there, and lets its owner look around in it; in one that was just made, work in it.
     fn open_up(&self, key: &[u8], place: &Place<'_>, made: Made) -> Result<(), Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = openat(&place.directory, place.name, flags, Mode::empty())?;
@@ -239,7 +290,8 @@ impl Destination {
         if made == Made::Reused && metadata::bequeaths_rights(&handle) {
             self.bequeaths.store(true, Ordering::Relaxed);
         }
-        if mode & 0o700 != 0o700 {
+        let needed = if made == Made::New { 0o700 } else { 0o500 };
+        if mode & needed != needed {
             match metadata::set_mode(&handle, mode | 0o700) {
                 Ok(()) if made == Made::Reused => {
                     self.lock_opened_up().entry(key.to_vec()).or_insert(mode);

@@ -18,8 +18,8 @@ pub use xattrs::{Attribute, Labelled, path_of};
 #[cfg(test)]
 pub(crate) use ordinary_user::{alone, as_ordinary_user};
 
-use rustix::fd::AsFd;
-use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, openat, statx};
 use rustix::io::{Errno, pread};
 use rustix::path::Arg;
 
@@ -57,6 +57,17 @@ pub fn read_at(file: impl AsFd, offset: u64, buffer: &mut [u8]) -> Result<usize,
         }
     }
     Ok(filled)
+}
+
+/// Opens without touching the access time, where the file's owner allows that.
+///
+/// # Errors
+/// Those of `openat`.
+pub fn open_quietly(at: impl AsFd, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    match openat(&at, name, flags | OFlags::NOATIME, Mode::empty()) {
+        Err(Errno::PERM) => openat(&at, name, flags, Mode::empty()),
+        answer => answer,
+    }
 }
 
 /// Joins the key bytes of a directory and a name below it.

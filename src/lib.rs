@@ -56,14 +56,17 @@
 //! A change of keys excludes nothing either: it makes the next configuration, and whoever opens the repository afterwards
 //! goes by that. An operation that was open before goes on under the configuration that it read.
 //!
+//! A check that reads data also says in the repository which packs it found sound, and when. Only other checks look at
+//! that, so it is beside every other operation as one that only reads.
+//!
 //! What makes a snapshot live again is a session like any other (an undo, a pin of a forgotten snapshot): it is open
 //! before it tests that all it needs is there, so a prune waits for it or has published before what it deletes.
 //!
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
-//! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, check,
-//! forget, keys, prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
+//! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, look,
+//! check, forget, keys, prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
 pub mod id;
@@ -72,7 +75,7 @@ pub mod progress;
 pub use backup::{
     BackupOptions, BackupReport, Changes, Need, ParentChoice, Problem, ProblemKind, StreamFate, StreamSource,
 };
-pub use check::{CheckDepth, CheckReport, Damage};
+pub use check::{CheckDepth, CheckOptions, CheckReport, Damage, ReadSubset, Remember};
 pub use config::{Parameters, Role};
 pub use error::{Error, ErrorKind, Result};
 pub use forget::{
@@ -83,13 +86,17 @@ pub use frame::{Compression, CompressionLevel, EncoderFault};
 pub use id::{ObjectHash, RepositoryId, SessionId, SignerKey, SnapshotId};
 pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key, parse_key_file};
 pub use keys::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner};
-pub use manifest::{Body, Entry, Key, Kind};
+pub use look::{DumpForm, DumpReport};
+pub use manifest::{Body, Difference, Entry, Key, Kind};
 pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
-pub use progress::{Event, LeftOutPart, Progress, Silent};
+pub use progress::{Change, EntryKind, Event, LeftOutPart, Progress, Silent};
 pub use prune::{Amount, Forecast, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
-pub use restore::{Below, Choice, RestoreOptions, RestoreProblem, RestoreProblemKind, RestoreReport};
+pub use restore::{
+    Below, Choice, Extras, Manner, Overwrite, Ownership, RestoreOptions, RestoreProblem, RestoreProblemKind,
+    RestoreReport,
+};
 pub use scrub::{ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{
@@ -134,6 +141,8 @@ pub mod key;
 pub mod keys;
 #[doc(hidden)]
 pub mod layout;
+#[doc(hidden)]
+pub mod look;
 #[doc(hidden)]
 pub mod manifest;
 #[doc(hidden)]

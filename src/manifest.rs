@@ -12,6 +12,7 @@ mod attribute;
 mod boundary;
 mod cursor;
 mod descent;
+mod difference;
 mod entry;
 mod error;
 mod inspect;
@@ -40,6 +41,7 @@ pub use attribute::{
 pub use boundary::{BoundaryKey, HardLinkKey, MEAN_MAX, MEAN_MIN, Means, NodeIdKey};
 pub use cursor::{Cursor, LeafCursor};
 pub use descent::{NodeVisit, Visit};
+pub use difference::{Difference, Differences};
 pub use entry::{Body, Device, Entry, Kind, LinkGroup, MODE_MAX, State, TARGET_BYTES_MAX};
 pub use error::{BuildError, NodeError, ReadError, Span};
 pub use inspect::{Inspected, NodeRow, inspect, write_node};

@@ -15,6 +15,40 @@ pub trait Progress: Send + Sync {
     fn stopped(&self) -> bool {
         false
     }
+
+    /// Says whether [`Event::Entry`] is wanted: naming every entry costs time.
+    fn wants_entries(&self) -> bool {
+        false
+    }
+}
+
+/// What an entry is, as far as it matters for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A link, a pipe, a socket, a device.
+    Other,
+}
+
+/// What became of an entry of a tree that is written, or would become of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Change {
+    /// It was made, be it in the place of something else.
+    Restored,
+    /// It was there, and parts of its content were written.
+    Updated,
+    /// It was there with the right content, and some of its metadata was set.
+    Metadata,
+    /// It was there and right.
+    Unchanged,
+    /// Something else is there, and the caller wants that to stay.
+    Skipped,
+    /// It was there, is not in the snapshot, and was removed.
+    Deleted,
 }
 
 /// One thing that happened. Counts are increments unless said otherwise, so that a receiver adds them up.
@@ -62,6 +96,24 @@ pub enum Event<'a> {
         origin: &'a str,
         /// The number of its line in that file, from 1.
         line: Option<u64>,
+    },
+    /// An entry of the tree that is written was dealt with. Told only to those who [want](Progress::wants_entries) it.
+    Entry {
+        /// Its path in the snapshot.
+        path: &'a Path,
+        /// What it is in the snapshot; of what is removed, what it was.
+        kind: EntryKind,
+        /// What became of it.
+        change: Change,
+        /// Bytes of content that were written, or would be; of what is skipped those that were not.
+        bytes: u64,
+    },
+    /// Something was left alone that the caller may have expected to be changed.
+    Spared {
+        /// What it is.
+        path: &'a Path,
+        /// Why.
+        reason: &'a str,
     },
     /// Something went wrong that does not end the operation; the operation's report counts it as well.
     Problem {

@@ -3,23 +3,23 @@
 #[cfg(test)]
 mod crowd;
 mod custody;
+mod looking;
 mod rehearsal;
 mod retention;
 mod view;
 
 use crate::access::{Access, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
-use crate::check::{self, CheckDepth, CheckReport};
+use crate::check::{self, CheckOptions, CheckReport};
 use crate::config::{Parameters, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
 use crate::index::{MemoryIndex, Mode};
 use crate::key::{KdfCost, KeyRing, Unlock};
 use crate::keys;
-use crate::manifest::{Entry, Key};
 use crate::progress::Progress;
 use crate::prune::{self, PruneOptions, PrunePlan, PruneReport};
-use crate::restore::{self, Below, RestoreOptions, RestoreReport};
+use crate::restore::{self, RestoreOptions, RestoreReport};
 use crate::scrub::{self, ScrubOptions, ScrubReport};
 use crate::session::{self, ClientState, History, Snapshot, SnapshotFilter, SnapshotSpec};
 use crate::stats::{self, RepositoryStats};
@@ -120,6 +120,8 @@ impl CreateOptions {
 pub struct Repository {
     access: Access,
     options: OpenOptions,
+    /// Where it lies, if that is a directory of this machine.
+    place: Option<PathBuf>,
     notices: Vec<String>,
 }
 
@@ -154,7 +156,9 @@ impl Repository {
     /// program does not know, or what store and cache directory refuse.
     pub fn open(path: &Path, unlock: Unlock<'_>, options: OpenOptions) -> Result<Self> {
         let store: Arc<dyn Store> = Arc::new(LocalStore::open(path)?);
-        Self::open_store(store, unlock, options)
+        let mut repository = Self::open_store(store, unlock, options)?;
+        repository.place = Some(path.to_path_buf());
+        Ok(repository)
     }
 
     /// Opens the repository in any store.
@@ -180,7 +184,7 @@ impl Repository {
             catch_up: Some(Arc::new(|access| session::bring_up_to_date(access, &History::load(access)?).map(drop))),
         };
         let notice = view::open(&mut access, &cache_dir, options.view)?;
-        Ok(Self { access, options, notices: notice.into_iter().collect() })
+        Ok(Self { access, options, place: None, notices: notice.into_iter().collect() })
     }
 
     /// Makes a snapshot.
@@ -213,18 +217,8 @@ impl Repository {
         session::resolve(&self.history()?, spec, filter, session::now_ns())
     }
 
-    /// Visits the entries of a snapshot at and below `path`, in key order; what `each` passes over is not read.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] when nothing is there; [`ErrorKind::Denied`] when the key can't read;
-    /// [`ErrorKind::Damaged`]; or what `each` returns.
-    pub fn list(&self, snapshot: &Snapshot, path: &Key, each: &mut dyn FnMut(&Entry) -> Result<Below>) -> Result<()> {
-        self.require_reader("list what snapshots hold")?;
-        session::bring_up_to_date(&self.access, &self.history()?)?;
-        restore::list(&self.access, snapshot, path, each)
-    }
-
-    /// Restores a snapshot or a part of it.
+    /// Restores a snapshot or a part of it, or finds out what that would change. The repository itself and what belongs
+    /// to it are never removed from the target.
     ///
     /// # Errors
     /// [`ErrorKind::Denied`] when the key can't read; when the target can't be written at all, or the caller stops. Items that could not be restored as they were are
@@ -237,17 +231,21 @@ impl Repository {
     ) -> Result<RestoreReport> {
         self.require_reader("restore")?;
         session::bring_up_to_date(&self.access, &self.history()?)?;
-        restore::run(&self.access, snapshot, options, progress)
+        let own = self.place.iter().chain([&self.options.cache_dir, &self.options.state_dir]);
+        let options = own.fold(options.clone(), |options, path| options.spare(path));
+        restore::run(&self.access, snapshot, &options, progress)
     }
 
-    /// Checks every object, and with [`CheckDepth::Data`] every byte. Damage is data in the report, not an error.
+    /// Checks every object, and with [`CheckDepth::Data`](crate::CheckDepth::Data) every byte, or as much as the options
+    /// say. Damage is data in the report, not an error. What was read and found sound is said in the repository, for the
+    /// checks that come, unless the options say otherwise; where that can't be written, the report has a notice.
     ///
     /// # Errors
     /// [`ErrorKind::Denied`] when the key can't read; when the store can't be listed, or the caller stops.
-    pub fn check(&self, depth: CheckDepth, progress: &dyn Progress) -> Result<CheckReport> {
+    pub fn check(&self, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport> {
         self.access.chain.allows(Purpose::Check)?;
         self.require_reader("check")?;
-        check::run(&self.access, &self.history()?, depth, progress)
+        check::run(&self.access, &self.history()?, options, progress)
     }
 
     /// Proves every object of the repository in a local directory against its own name or checksum, without any key.

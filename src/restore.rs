@@ -1,36 +1,51 @@
-//! Restoring: walk the manifest in windows, find the chunks, read every frame of a window once and in the order of the
-//! packs, prove every chunk, write it wherever it is wanted; then owners, attributes, modes and times.
+//! Restoring: walk the manifest in windows, compare what is there, find the chunks that are missing, read every frame of a
+//! window once and in the order of the packs, prove every chunk, write it wherever it is wanted; then owners, attributes,
+//! times and modes.
 //!
 //! ```text
-//! planner (manifest, directories, links) -> locator -> writer (frames and files on all cores) -> directories' metadata
+//! planner (manifest, directories, links) -> judge and locator -> writer (frames and files on all cores) -> directories' metadata
 //! ```
+//!
+//! Where nothing lies, in a directory that was just made or is empty, nothing is looked for: a restore into a fresh
+//! folder makes no system call for each file that it would not make if there were no comparing. A file that is there is
+//! hashed piece by piece at the borders of the snapshot's chunks, and only the pieces that differ are written, into the
+//! same inode. It is replaced where that can't be: it has other names, it runs, it is something else.
 
+mod compare;
 mod earlier;
+mod groups;
+mod hand;
 mod options;
 mod outcome;
 mod plan;
+mod sweep;
 mod tree;
+mod way;
 mod window;
 mod write;
+mod writer;
 
-pub use options::{Choice, RestoreOptions, Select};
+pub use options::{Choice, Extras, Manner, Overwrite, Ownership, RestoreOptions, Select};
 pub use outcome::{RestoreProblem, RestoreProblemKind, RestoreReport};
 pub use tree::{Below, list};
 
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::destination::Destination;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Key, is_stream};
-use crate::outcome::ComponentKind;
+use crate::manifest::{Cursor, Entry, Key, is_stream};
+use crate::outcome::{ComponentKind, ComponentState};
 use crate::progress::{Event, Progress};
-use crate::session::{Snapshot, SnapshotComponent};
+use crate::session::Snapshot;
+use compare::Judge;
 use crossbeam_channel::{SendError, Sender, bounded};
+use hand::Hand;
 use outcome::Outcome;
 use plan::Planner;
 use std::thread::ScopedJoinHandle;
-use window::{Left, Window, Writer};
+use sweep::Sweeper;
+use window::{Left, Window};
 use write::Located;
+use writer::Writer;
 
 /// Restores what the options select.
 ///
@@ -45,60 +60,85 @@ pub fn run(
 ) -> Result<RestoreReport> {
     let started = std::time::Instant::now();
     let reader = ContentReader::new(access.clone());
-    let destination = Destination::open(&options.target)?;
+    require(&reader, snapshot, options)?;
+    let hand = Hand::open(options)?;
     let outcome = Outcome::new(progress);
     let counts = snapshot.counts();
-    if options.path.is_root() {
+    if options.path.is_root() && options.parts.is_empty() {
         progress.event(&Event::Estimated { files: counts.files, bytes: counts.bytes });
     }
-    let mut found = false;
-    for (number, component) in snapshot.components.iter().enumerate() {
-        let earlier = snapshot.components.get(..number).unwrap_or_default();
-        found |= restore_component(&reader, (component, earlier), &destination, options, &outcome)?;
-    }
-    if !found && !options.path.is_root() {
-        return Err(nothing_there(snapshot, &options.path));
-    }
-    destination.settle()?;
+    let restored = (0..snapshot.components.len())
+        .try_for_each(|number| restore_component(&reader, (snapshot, number), &hand, options, &outcome));
+    // Also after an error, what was opened up for the time of the restore is closed again.
+    let settled = hand.settle().map_err(Error::from);
+    restored.and(settled)?;
     let mut report = outcome.into_report();
     report.duration = started.elapsed();
     Ok(report)
 }
 
+/// Tests that something is at every path that is asked for, before anything is written.
+fn require(reader: &ContentReader, snapshot: &Snapshot, options: &RestoreOptions) -> Result<()> {
+    for path in std::iter::once(&options.path).chain(&options.parts).filter(|path| !path.is_root()) {
+        let mut found = false;
+        for root in snapshot.components.iter().filter_map(|component| component.manifest) {
+            found |= Cursor::<Entry, _>::new(reader, root).find(path)?.is_some();
+        }
+        if !found {
+            return Err(nothing_there(snapshot, path));
+        }
+    }
+    Ok(())
+}
+
 fn restore_component(
     reader: &ContentReader,
-    (component, earlier): (&SnapshotComponent, &[SnapshotComponent]),
-    destination: &Destination,
+    (snapshot, number): (&Snapshot, usize),
+    hand: &Hand,
     options: &RestoreOptions,
     outcome: &Outcome<'_>,
-) -> Result<bool> {
+) -> Result<()> {
+    let Some(component) = snapshot.components.get(number) else { return Ok(()) };
+    let earlier = snapshot.components.get(..number).unwrap_or_default();
     let Some(root) = component.manifest else {
         if options.path.is_root() {
             let message = format!("the snapshot lacks its component \"{}\"", component.name.escape_ascii());
             outcome.problem(options.path.to_path(), RestoreProblemKind::NotStored, message);
         }
-        return Ok(false);
+        return Ok(());
     };
     if component.kind == ComponentKind::Stream && !is_stream(reader, root)? {
         let message = format!("the component \"{}\" has no stream's form", component.name.escape_ascii());
-        outcome.damaged(options.path.to_path(), Error::new(ErrorKind::Damaged, message))?;
-        return Ok(false);
+        return outcome.damaged(options.path.to_path(), Error::new(ErrorKind::Damaged, message));
     }
-    let Some(entries) = tree::entries_at(reader, root, &options.path)? else { return Ok(false) };
-    let writer = Writer::new(reader, destination, outcome);
-    let planned = |windows| {
-        let planner = Planner::new(&writer, destination, (component, earlier), options, outcome, windows);
-        plan(entries, planner, outcome)
+    let entries = if options.parts.is_empty() {
+        match tree::entries_at(reader, root, &options.path)? {
+            Some(entries) => entries,
+            None => return Ok(()),
+        }
+    } else {
+        tree::entries_of(reader, root, &options.parts)
     };
-    in_stages(&writer, planned)?;
-    Ok(true)
+    let writer = Writer::new(reader, hand, outcome);
+    let others = snapshot.components.iter().enumerate().filter(|(other, _)| *other != number);
+    let sweeper = Sweeper::new(hand, reader, options, outcome, others.map(|(_, other)| other));
+    let judge = Judge { writer: &writer, overwrite: options.overwrite, sweeper: &sweeper };
+    in_stages(&judge, |windows| {
+        let mut planner = Planner::new(&judge, (component, earlier), options, windows);
+        if sweeper.is_at_work() && component.state == ComponentState::Partial {
+            outcome.spared(&Key::root(), "nothing is removed: the snapshot is partial and may lack what is there");
+            planner.distrust_list();
+        }
+        plan(entries, planner, outcome)
+    })
 }
 
-/// Plans, locates, writes and finishes, each in a thread of its own, so that what one thread does alone is done while
-/// others write: a look-up of 32 thousand chunks takes as long as some hundred files.
+/// Plans, compares and locates, writes and finishes, each in a thread of its own, so that what one thread does alone is
+/// done while others write: a look-up of 32 thousand chunks takes as long as some hundred files.
 ///
 /// A stage that fails drops what it receives from, which ends the stages before it.
-fn in_stages(writer: &Writer<'_>, plan: impl FnOnce(Sender<Window>) -> Result<()>) -> Result<()> {
+fn in_stages(judge: &Judge<'_>, plan: impl FnOnce(Sender<Window>) -> Result<()>) -> Result<()> {
+    let writer = judge.writer;
     // Nothing waits between the first stages: a window is large, and each of them holds one already.
     let (planned, windows) = bounded::<Window>(0);
     let (located, places) = bounded::<Located>(0);
@@ -112,7 +152,10 @@ fn in_stages(writer: &Writer<'_>, plan: impl FnOnce(Sender<Window>) -> Result<()
             })
         });
         let locating = scope.spawn(move || {
-            windows.iter().try_for_each(|window| located.send(Located::new(writer, window)?).map_err(gone))
+            windows.iter().try_for_each(|window| {
+                let window = judge.settle(window)?;
+                located.send(Located::new(writer, window)?).map_err(gone)
+            })
         });
         let planned = plan(planned);
         let join = |stage: ScopedJoinHandle<'_, Result<()>>| {
@@ -130,7 +173,14 @@ fn gone<T>(_: SendError<T>) -> Error {
 }
 
 fn plan(mut entries: tree::Entries<'_>, mut planner: Planner<'_>, outcome: &Outcome<'_>) -> Result<()> {
-    while let Some(entry) = entries.next_entry(outcome)? {
+    let mut is_whole = true;
+    loop {
+        let entry = entries.next_entry(outcome)?;
+        if is_whole && entries.is_damaged() {
+            planner.distrust_list();
+            is_whole = false;
+        }
+        let Some(entry) = entry else { break };
         if outcome.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
         }

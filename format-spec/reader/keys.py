@@ -253,13 +253,17 @@ def open_slot(name, data, unlock):
 
 
 def unlock_keys(store, unlock):
-    """The keys of the first slot that opens and belongs to the repository [KEY-6]."""
-    zero, damaged = hash32(store.read("config/0", CONFIG_MAX)), []
+    """The keys of the first slot that opens and belongs to the repository [KEY-6]; of another one if there is no such:
+    then what is wrong is the configuration."""
+    zero, damaged, foreign = hash32(store.read("config/0", CONFIG_MAX)), [], None
     for name in store.names("keys"):
         try:
             keys = open_slot(name, store.read_hashed("keys", name, SLOT_MAX), unlock)
             if keys is not None and keys.config_zero == zero:
                 return keys
+            foreign = foreign or keys
         except (Refused, OSError) as error:
             damaged.append(str(error))
+    if foreign is not None:
+        return foreign
     raise Refused("; ".join(["the password or key file opens no key slot", *damaged]))

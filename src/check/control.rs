@@ -1,6 +1,7 @@
 //! Small objects: configurations, key slots, sessions, outcomes, records, gc state, strangers; numbers without gaps.
 
 use crate::access::Access;
+use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::error::Result;
 use crate::id::ClientId;
@@ -9,6 +10,7 @@ use crate::outcome::OutcomeKind;
 use crate::session::{History, read_segment};
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::RangeInclusive;
 
 /// The largest key slot that is read.
 const SLOT_BYTES_MAX: u64 = 1 << 20;
@@ -55,10 +57,16 @@ fn strangers(access: &Access, findings: &Findings<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A number that a client skipped hides an outcome that was lost: nothing may be collected until it is found.
+/// Numbers that a client skipped hide something that was lost: outcomes, and nothing may be collected until they are
+/// found; or statements.
 fn gaps(history: &History, findings: &Findings<'_>) {
+    tell_gaps("outcomes", history.gaps(), findings);
+    tell_gaps("records", history.record_gaps(), findings);
+}
+
+fn tell_gaps(folder: &str, gaps: Vec<(ClientId, RangeInclusive<u64>)>, findings: &Findings<'_>) {
     let mut by_client: BTreeMap<ClientId, (u64, Vec<u64>)> = BTreeMap::new();
-    for (client, numbers) in history.gaps() {
+    for (client, numbers) in gaps {
         let (count, first) = by_client.entry(client).or_default();
         *count = count.saturating_add(numbers.end().saturating_sub(*numbers.start()).saturating_add(1));
         first.extend(numbers.take(10));
@@ -66,10 +74,10 @@ fn gaps(history: &History, findings: &Findings<'_>) {
     for (client, (count, first)) in by_client {
         let missing: Vec<String> = first.iter().take(10).map(u64::to_string).collect();
         let damage = Damage {
-            object: format!("outcomes/{client}"),
+            object: format!("{folder}/{client}"),
             place: format!("numbers {}", missing.join(", ")),
-            wrong: format!("{count} outcomes of this client are gone"),
-            remedy: "put them back from a second copy of the store",
+            wrong: format!("{count} {folder} of this client are gone"),
+            remedy: remedy::OBJECT,
             ..Damage::default()
         };
         findings.damage(damage, []);
@@ -90,7 +98,7 @@ fn outcomes(history: &History, findings: &Findings<'_>) {
                 place: format!("member {member}"),
                 wrong: "the staged outcome that it groups is not there".to_owned(),
                 snapshots: BTreeSet::from([held.snapshot_id()]),
-                remedy: "put it back from a second copy of the store",
+                remedy: remedy::OBJECT,
                 ..Damage::default()
             };
             findings.damage(damage, []);
@@ -140,7 +148,7 @@ fn segments(access: &Access, history: &History, findings: &Findings<'_>) -> Resu
             let damage = Damage {
                 object: ObjectName::Segment(reference.id).to_string(),
                 wrong: "it is gone, and no segment replaces it".to_owned(),
-                remedy: "put it back from a second copy of the store, or rebuild it from the packs",
+                remedy: remedy::SEGMENT,
                 ..Damage::default()
             };
             findings.damage(damage, []);

@@ -1,19 +1,21 @@
-//! Data: every pack is read once from its first byte to its last; its name, every frame and every chunk are proved.
+//! Data: packs are read once from the first byte to the last; their names, every frame and every chunk are proved.
 //!
 //! Readers go through one pack after the other, from front to end, and hash it; frames are decoded and their chunks
 //! hashed on all cores. What seems bad is read again from the medium before it is called damage.
 
 use crate::access::Access;
-use crate::check::packs::{Seen, damage};
-use crate::check::proof::{PackProof, Prover};
+use crate::check::feed::{Feed, stopped};
+use crate::check::packs::damage;
+use crate::check::proof::{Attempt, PackProof, Prover};
 use crate::check::ration::{Ration, Share};
+use crate::check::remember::Recorder;
 use crate::check::report::Findings;
 use crate::content::{OpenPack, open_pack};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::layout::FramePlace;
 use crate::pack::PackHasher;
-use crate::segment::{PackRow, SegmentReader};
-use crate::session::{History, read_segment};
+use crate::segment::PackRow;
+use crate::store::ObjectName;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,18 +38,20 @@ struct Task<'a> {
 struct Lines<'a> {
     access: &'a Access,
     findings: &'a Findings<'a>,
+    recorder: &'a Recorder<'a>,
     ration: &'a Ration,
     /// Buffers that can be used again.
     spare: &'a Mutex<Vec<Vec<u8>>>,
 }
 
-/// Proves every pack that is there and that a committed segment lists, on all cores. Memory: an eighth of what is at
-/// hand, a frame a core, one segment, and one bit a pack.
-pub(super) fn check(access: &Access, history: &History, present: &Seen, findings: &Findings<'_>) -> Result<()> {
+/// Proves the packs that are fed, on all cores. Memory: an eighth of what is at hand, a frame a core, one segment, and
+/// what the feed takes.
+pub(super) fn check(feed: &mut Feed<'_>, recorder: &Recorder<'_>, findings: &Findings<'_>) -> Result<()> {
+    let access = feed.access;
     let threads = access.threads.max(1);
     let ration = Ration::new(usize::try_from(access.memory_bytes / RATION_PART).unwrap_or(usize::MAX));
     let spare = Mutex::default();
-    let lines = &Lines { access, findings, ration: &ration, spare: &spare };
+    let lines = &Lines { access, findings, recorder, ration: &ration, spare: &spare };
     let (rows, row_queue) = bounded::<PackRow>(1);
     let (tasks, task_queue) = bounded::<Task<'_>>(threads.saturating_mul(2));
     std::thread::scope(|scope| {
@@ -63,7 +67,7 @@ pub(super) fn check(access: &Access, history: &History, present: &Seen, findings
             })
             .collect();
         drop((row_queue, tasks));
-        let fed = feed(lines, history, present, &rows);
+        let fed = feed.run(&rows);
         drop(rows);
         let read =
             readers.into_iter().map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -71,38 +75,10 @@ pub(super) fn check(access: &Access, history: &History, present: &Seen, findings
     })
 }
 
-/// Gives out every pack once, whatever number of segments list it.
-fn feed(lines: &Lines<'_>, history: &History, present: &Seen, rows: &Sender<PackRow>) -> Result<()> {
-    let mut given = Seen::default();
-    for segment in history.segments().into_keys() {
-        // What is wrong with a segment was told before.
-        let Ok(body) = read_segment(lines.access, segment) else { continue };
-        let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
-        for row in reader.packs() {
-            if lines.findings.progress.stopped() {
-                return Err(stopped());
-            }
-            let Some(ordinal) = lines.access.index.find_pack(&row.facts().pack)? else { continue };
-            if !present.contains(ordinal) || !given.insert(ordinal) {
-                continue;
-            }
-            if rows.send(row).is_err() {
-                // The readers have ended, and say why.
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
-}
-
-fn stopped() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed")
-}
-
 /// Reads a pack from its first byte to its last.
 fn read_pack<'a>(lines: &Lines<'a>, row: PackRow, tasks: &Sender<Task<'a>>) -> Result<()> {
-    let Some(open) = open_twice(lines, &row)? else { return Ok(()) };
-    let proof = Arc::new(PackProof::new(lines.findings, row, open));
+    let Some((open, attempt)) = open_twice(lines, &row)? else { return Ok(()) };
+    let proof = Arc::new(PackProof::new(lines.findings, lines.recorder, row, open, attempt));
     let header_bytes = usize::try_from(proof.row.frames().header_bytes()).unwrap_or(0);
     let mut hasher = PackHasher::new();
     let mut stored = Vec::new();
@@ -138,10 +114,18 @@ fn read_pack<'a>(lines: &Lines<'a>, row: PackRow, tasks: &Sender<Task<'a>>) -> R
 }
 
 /// Opens a pack; none when it is damaged, which is then told.
-fn open_twice(lines: &Lines<'_>, row: &PackRow) -> Result<Option<OpenPack>> {
+fn open_twice(lines: &Lines<'_>, row: &PackRow) -> Result<Option<(OpenPack, Attempt)>> {
     let id = row.facts().pack;
-    match open_pack(lines.access, id).or_else(|_| open_pack(lines.access, id)) {
-        Ok(open) => Ok(Some(open)),
+    let first = match open_pack(lines.access, id) {
+        Ok(open) => return Ok(Some((open, Attempt::First))),
+        Err(error) => error,
+    };
+    match open_pack(lines.access, id) {
+        Ok(open) => {
+            let header = format!("{}, header,", ObjectName::Pack(id));
+            lines.findings.only_twice(&header, &first.to_string());
+            Ok(Some((open, Attempt::Second)))
+        }
         // A header that names another repository or epoch was changed: a committed segment vouches for this pack.
         Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io | ErrorKind::Denied) => {
             lines.findings.damage(damage(id, "header".to_owned(), error.to_string()), row.ids().iter().copied());

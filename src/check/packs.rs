@@ -1,6 +1,7 @@
 //! Packs against their listing: all that count are there, with their length.
 
 use crate::access::Access;
+use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::error::Result;
 use crate::id::PackId;
@@ -14,7 +15,6 @@ use std::collections::HashSet;
 pub(super) struct Listing {
     pub(super) counted: u64,
     pub(super) unlisted: u64,
-    pub(super) counted_bytes: u64,
     /// The packs that are there, each under its lowest number.
     pub(super) present: Seen,
 }
@@ -57,7 +57,7 @@ impl Seen {
 
 /// Compares the index with the store's packs. Memory: one bit a pack, and the names of those that are gone.
 pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>) -> Result<Listing> {
-    let mut listing = Listing { counted: 0, unlisted: 0, counted_bytes: 0, present: Seen::default() };
+    let mut listing = Listing { counted: 0, unlisted: 0, present: Seen::default() };
     let mut failure = Ok(());
     access.store.list(Folder::Packs, &mut |listed| {
         let Listed::Object { name: ObjectName::Pack(id), bytes } = listed else { return };
@@ -75,7 +75,6 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
     let mut gone = Vec::new();
     access.index.for_each_pack(&mut |ordinal, entry| {
         listing.counted = listing.counted.saturating_add(1);
-        listing.counted_bytes = listing.counted_bytes.saturating_add(entry.bytes);
         if !listing.present.contains(ordinal) && !deleted.contains(&entry.id) {
             gone.push(entry.id);
         }
@@ -118,13 +117,7 @@ fn tell_lost(access: &Access, history: &History, mut lost: HashSet<PackId>, find
 }
 
 pub(super) fn damage(id: PackId, place: String, wrong: String) -> Damage {
-    Damage {
-        object: ObjectName::Pack(id).to_string(),
-        place,
-        wrong,
-        remedy: "put the pack back from a second copy of the store; or back up the files again that are named here",
-        ..Damage::default()
-    }
+    Damage { object: ObjectName::Pack(id).to_string(), place, wrong, remedy: remedy::PACK, ..Damage::default() }
 }
 
 #[cfg(test)]

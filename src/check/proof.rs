@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::check::packs::damage;
+use crate::check::remember::Recorder;
 use crate::check::report::Findings;
 use crate::content::OpenPack;
 use crate::error::{Result, chain};
@@ -28,11 +29,20 @@ impl<'a> Prover<'a> {
     }
 }
 
+/// At which attempt a pack could be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    First,
+    Second,
+}
+
 /// A pack that is being read.
 pub(super) struct PackProof<'a> {
     findings: &'a Findings<'a>,
+    recorder: &'a Recorder<'a>,
     pub(super) row: PackRow,
     open: OpenPack,
+    attempt: Attempt,
     /// Whether all bytes, hashed as they were read, have the pack's name.
     is_whole: AtomicBool,
     /// Whether damage was found in a part of it.
@@ -40,8 +50,15 @@ pub(super) struct PackProof<'a> {
 }
 
 impl<'a> PackProof<'a> {
-    pub(super) const fn new(findings: &'a Findings<'a>, row: PackRow, open: OpenPack) -> Self {
-        Self { findings, row, open, is_whole: AtomicBool::new(false), is_hurt: AtomicBool::new(false) }
+    pub(super) const fn new(
+        findings: &'a Findings<'a>,
+        recorder: &'a Recorder<'a>,
+        row: PackRow,
+        open: OpenPack,
+        attempt: Attempt,
+    ) -> Self {
+        let [is_whole, is_hurt] = [AtomicBool::new(false), AtomicBool::new(false)];
+        Self { findings, recorder, row, open, attempt, is_whole, is_hurt }
     }
 
     /// Reads a part into a buffer; one that can't be read leaves it empty.
@@ -148,7 +165,14 @@ impl<'a> PackProof<'a> {
     pub(super) fn conclude(proof: Arc<Self>) {
         let Some(proof) = Arc::into_inner(proof) else { return };
         let is_hurt = proof.is_hurt.load(Ordering::Acquire);
-        if is_hurt || proof.is_whole.load(Ordering::Acquire) || proof.findings.progress.stopped() {
+        let is_whole = proof.is_whole.load(Ordering::Acquire);
+        // That an object is longer than its pack was told when it was listed.
+        let is_right = proof.attempt == Attempt::First && proof.open.object.bytes() == proof.row.facts().bytes;
+        if is_whole && !is_hurt && is_right {
+            // Only what was read as it should be at the first attempt is worth remembering.
+            proof.recorder.verified(proof.row.facts().pack);
+        }
+        if is_hurt || is_whole || proof.findings.progress.stopped() {
             return;
         }
         // No part that is needed is bad, so it is padding, or a byte that was read wrong once.

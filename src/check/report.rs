@@ -1,10 +1,13 @@
 //! What a check found.
 
 use crate::access::Access;
+use crate::check::feed::Feed;
+use crate::check::remedy;
 use crate::error::Error;
-use crate::id::{ChunkId, SnapshotId};
+use crate::id::{ChunkId, NodeId, PackId, SnapshotId};
 use crate::index::{IndexError, Scratch};
 use crate::progress::{Event, Progress};
+use crate::store::ObjectName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,7 +35,7 @@ pub struct Damage {
     pub snapshots: BTreeSet<SnapshotId>,
     /// The first files that it touches: at most a thousand, and fewer when there are very many damages.
     pub files: BTreeSet<PathBuf>,
-    /// How many times a file of a snapshot is touched.
+    /// How many files it touches. Of those that are not named each counts once for every snapshot that holds it.
     pub file_count: u64,
     /// What to do about it.
     pub remedy: &'static str,
@@ -57,10 +60,28 @@ pub struct CheckReport {
     pub node_count: u64,
     /// Chunks that those nodes name.
     pub chunk_reference_count: u64,
+    /// Packs that were read.
+    pub read_pack_count: u64,
     /// Bytes of packs that were read and hashed.
     pub read_bytes: u64,
+    /// Packs that were passed over because an earlier check had verified them lately.
+    pub recent_pack_count: u64,
+    /// Packs that were to be read and were not: the time was up.
+    pub left_pack_count: u64,
+    /// Packs of which the repository now says that they were verified.
+    pub remembered_pack_count: u64,
     /// How long it took.
     pub duration: Duration,
+}
+
+impl CheckReport {
+    /// The packs that are damaged or gone, as far as the damages are kept.
+    pub(super) fn damaged_packs(&self) -> impl Iterator<Item = PackId> {
+        self.damage.iter().filter_map(|damage| {
+            let Ok(ObjectName::Pack(id)) = damage.object.parse() else { return None };
+            Some(id)
+        })
+    }
 }
 
 /// What was found so far, told by several threads.
@@ -74,8 +95,30 @@ struct State {
     lost: Lost,
     /// Damage by object and place, so that the same is told once.
     known: BTreeMap<(String, String), usize>,
+    /// Damage that says no more than that a node can't be read. It goes where the pack's own damage is told as well.
+    of_nodes: BTreeMap<usize, ChunkId>,
+    unlisted: Option<Unlisted>,
     /// How many files and snapshots are named.
     touched_kept: usize,
+    /// The file that each damage touched last. What a file has lost is told without another file in between.
+    touched_last: BTreeMap<usize, (SnapshotId, PathBuf)>,
+}
+
+/// Chunks that snapshots name and no segment lists: one damage, since a lost segment has very many of them.
+struct Unlisted {
+    /// Its place in the report.
+    place: usize,
+    first: ChunkId,
+    count: u64,
+}
+
+impl Unlisted {
+    fn wrong(&self) -> String {
+        match self.count {
+            0 | 1 => format!("none lists chunk {}, which snapshots name", self.first),
+            count => format!("none lists {count} chunks that snapshots name, {} the first of them", self.first),
+        }
+    }
 }
 
 /// Which damage a lost chunk or node belongs to; in files when there are many.
@@ -87,8 +130,8 @@ struct Lost {
 }
 
 impl Lost {
-    fn add(&mut self, id: ChunkId, place: usize) {
-        if self.failure.is_none() && self.place(id).is_none() {
+    fn put(&mut self, id: ChunkId, place: usize) {
+        if self.failure.is_none() {
             let place = u64::try_from(place).unwrap_or(u64::MAX).to_le_bytes();
             self.failure = self.table.put(id.as_bytes(), &place).err();
             self.count = self.count.saturating_add(1);
@@ -107,42 +150,83 @@ impl Lost {
 impl<'a> Findings<'a> {
     pub(super) fn new(access: &Access, progress: &'a dyn Progress) -> Self {
         let lost = Lost { table: access.scratch(), count: 0, failure: None };
-        let (report, known) = <(CheckReport, BTreeMap<_, _>)>::default();
-        Self { progress, state: Mutex::new(State { report, lost, known, touched_kept: 0 }) }
+        let (report, known, of_nodes) = <(CheckReport, BTreeMap<_, _>, BTreeMap<_, _>)>::default();
+        Self {
+            progress,
+            state: Mutex::new(State {
+                report,
+                lost,
+                known,
+                of_nodes,
+                unlisted: None,
+                touched_kept: 0,
+                touched_last: BTreeMap::new(),
+            }),
+        }
     }
 
     /// Adds damage, and the chunks or nodes that are lost with it.
     pub(super) fn damage(&self, damage: Damage, lost: impl IntoIterator<Item = ChunkId>) {
         let mut state = self.lock();
-        let name = (damage.object.clone(), damage.place.clone());
-        let place = match state.known.get(&name) {
-            Some(place) => *place,
-            None => {
-                self.progress.event(&Event::Problem {
-                    path: Path::new(&damage.object),
-                    operation: "check",
-                    message: &damage.wrong,
-                });
-                state.report.damage_count = state.report.damage_count.saturating_add(1);
-                if state.report.damage.len() >= DAMAGE_KEPT_MAX {
-                    return;
-                }
-                let place = state.report.damage.len();
-                state.report.damage.push(damage);
-                state.known.insert(name, place);
-                place
+        let Some(place) = self.place(&mut state, damage) else { return };
+        for id in lost {
+            if state.lost.place(id).is_none_or(|known| state.of_nodes.contains_key(&known)) {
+                state.lost.put(id, place);
             }
-        };
-        lost.into_iter().for_each(|id| state.lost.add(id, place));
+        }
+    }
+
+    /// Adds a node that can't be read, unless it is known to be lost with something else.
+    pub(super) fn node_damage(&self, damage: Damage, node: NodeId) {
+        let mut state = self.lock();
+        if state.lost.place(node.as_chunk()).is_some() {
+            return;
+        }
+        let Some(place) = self.place(&mut state, damage) else { return };
+        state.lost.put(node.as_chunk(), place);
+        state.of_nodes.insert(place, node.as_chunk());
+    }
+
+    /// Adds a chunk that a snapshot names and no segment lists.
+    pub(super) fn unlisted(&self, id: ChunkId) {
+        let mut state = self.lock();
+        if state.lost.place(id).is_some() {
+            return;
+        }
+        if state.unlisted.is_none() {
+            let unlisted = Unlisted { place: state.report.damage.len(), first: id, count: 0 };
+            let (object, wrong) = ("segments".to_owned(), unlisted.wrong());
+            let damage = Damage { object, wrong, remedy: remedy::UNLISTED, ..Damage::default() };
+            state.unlisted = self.place(&mut state, damage).map(|place| Unlisted { place, ..unlisted });
+        }
+        let Some(unlisted) = &mut state.unlisted else { return };
+        unlisted.first = unlisted.first.min(id);
+        unlisted.count = unlisted.count.saturating_add(1);
+        let place = unlisted.place;
+        state.lost.put(id, place);
+    }
+
+    /// Where damage stands in the report; none where it has no room.
+    fn place(&self, state: &mut State, damage: Damage) -> Option<usize> {
+        let name = (damage.object.clone(), damage.place.clone());
+        if let Some(place) = state.known.get(&name) {
+            return Some(*place);
+        }
+        let path = Path::new(&damage.object);
+        self.progress.event(&Event::Problem { path, operation: "check", message: &damage.wrong });
+        state.report.damage_count = state.report.damage_count.saturating_add(1);
+        let place = state.report.damage.len();
+        if place >= DAMAGE_KEPT_MAX {
+            return None;
+        }
+        state.report.damage.push(damage);
+        state.known.insert(name, place);
+        Some(place)
     }
 
     pub(super) fn control_error(&self, object: &str, error: &Error) {
-        let damage = Damage {
-            object: object.to_owned(),
-            wrong: error.to_string(),
-            remedy: "put the object back from a second copy of the store",
-            ..Damage::default()
-        };
+        let damage =
+            Damage { object: object.to_owned(), wrong: error.to_string(), remedy: remedy::OBJECT, ..Damage::default() };
         self.damage(damage, []);
     }
 
@@ -165,6 +249,21 @@ impl<'a> Findings<'a> {
         self.progress.event(&Event::Processed { files: 0, bytes });
     }
 
+    /// Says how far a plan was carried out.
+    pub(super) fn was_read(&self, feed: &Feed<'_>, remembered_count: u64) {
+        let report = &mut self.lock().report;
+        report.read_pack_count = feed.given_count;
+        let left = feed.plan.chosen.pack_count.saturating_sub(feed.given_count);
+        report.left_pack_count = if feed.is_late { left } else { 0 };
+        report.recent_pack_count = feed.plan.recent.pack_count;
+        report.remembered_pack_count = remembered_count;
+    }
+
+    /// The packs that are damaged or gone.
+    pub(super) fn damaged_packs(&self) -> BTreeSet<PackId> {
+        self.lock().report.damaged_packs().collect()
+    }
+
     pub(super) fn has_lost(&self) -> bool {
         self.lock().lost.count > 0
     }
@@ -179,19 +278,40 @@ impl<'a> Findings<'a> {
         let state = &mut *state;
         let Some(place) = state.lost.place(id) else { return };
         let Some(damage) = state.report.damage.get_mut(place) else { return };
-        damage.file_count = damage.file_count.saturating_add(1);
-        if state.touched_kept >= TOUCHED_KEPT_MAX {
+        let touched = (snapshot, file);
+        if state.touched_last.get(&place) == Some(&touched) {
             return;
         }
-        let is_new_snapshot = damage.snapshots.insert(snapshot);
-        let is_new_file = damage.files.len() < FILES_KEPT_MAX && damage.files.insert(file);
+        let has_room = state.touched_kept < TOUCHED_KEPT_MAX;
+        let is_new_snapshot = has_room && damage.snapshots.insert(snapshot);
+        let is_named = damage.files.contains(&touched.1);
+        let is_new_file = !is_named && has_room && damage.files.len() < FILES_KEPT_MAX;
+        if is_new_file {
+            damage.files.insert(touched.1.clone());
+        }
+        damage.file_count = damage.file_count.saturating_add(u64::from(!is_named));
         let new = usize::from(is_new_snapshot).saturating_add(usize::from(is_new_file));
         state.touched_kept = state.touched_kept.saturating_add(new);
+        state.touched_last.insert(place, touched);
     }
 
+    /// The report, in an order that does not depend on which thread found what first.
     pub(super) fn into_report(self) -> CheckReport {
-        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unlisted) = &state.unlisted
+            && let Some(damage) = state.report.damage.get_mut(unlisted.place)
+        {
+            damage.wrong = unlisted.wrong();
+        }
+        let is_told = |place: usize, node: ChunkId| state.lost.place(node).is_some_and(|known| known != place);
+        let told = state.of_nodes.iter().filter(|(place, node)| is_told(**place, **node));
+        let told: BTreeSet<usize> = told.map(|(place, _)| *place).collect();
+        let mut places = 0usize..;
+        state.report.damage.retain(|_| places.next().is_none_or(|place| !told.contains(&place)));
         let mut report = state.report;
+        report.damage_count = report.damage_count.saturating_sub(u64::try_from(told.len()).unwrap_or(0));
+        report.damage.sort_by(|a, b| (&a.object, &a.place).cmp(&(&b.object, &b.place)));
+        report.notices.sort();
         if let Some(error) = state.lost.failure {
             report.notices.push(format!("not everything that is touched is named: {error}"));
         }

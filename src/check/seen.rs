@@ -1,32 +1,70 @@
-//! Lists of what outcomes had seen, where they are too long to stand in the outcomes.
+//! What outcomes had seen when they were made: those outcomes must be there, and be the same.
 
+use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::check::trees::SecondLook;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ClientId, SessionId};
+use crate::outcome::{Outcome, SeenEntry};
 use crate::session::{self, History};
 use crate::store::ObjectName;
+use std::ops::RangeInclusive;
 
-/// Reads every such list.
+/// Compares every outcome's list with the store, also where it is too long to stand in the outcome.
 pub(super) fn check(reader: &ContentReader, history: &History, findings: &Findings<'_>) -> Result<()> {
     let nodes = SecondLook { reader, findings };
+    let witnesses = Witnesses { history, gaps: history.gaps(), findings };
     for (id, held) in history.committed() {
-        let Some(node) = held.body.seen.overflow else { continue };
         if findings.progress.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
         }
-        let Err(error) = session::read_seen(&nodes, held) else { continue };
-        if !nodes.is_bad(&error) {
-            return Err(error);
+        match session::read_seen(&nodes, held) {
+            Ok(seen) => seen.iter().for_each(|entry| witnesses.compare(*id, entry)),
+            Err(error) if nodes.is_bad(&error) => unread(*id, held, &error, findings),
+            Err(error) => return Err(error),
         }
-        let damage = Damage {
-            object: ObjectName::Outcome(*id).to_string(),
-            place: format!("node {node}"),
-            wrong: format!("its list of what it had seen can't be read: {error}"),
-            remedy: "put the pack that holds it back from a second copy of the store",
-            ..Damage::default()
-        };
-        findings.damage(damage, [node.as_chunk()]);
     }
     Ok(())
+}
+
+fn unread(id: SessionId, held: &Outcome, error: &Error, findings: &Findings<'_>) {
+    let Some(node) = held.body.seen.overflow else { return };
+    let damage = Damage {
+        object: ObjectName::Outcome(id).to_string(),
+        place: format!("node {node}"),
+        wrong: format!("its list of what it had seen can't be read: {error}"),
+        remedy: remedy::PACK,
+        ..Damage::default()
+    };
+    findings.damage(damage, [node.as_chunk()]);
+}
+
+/// Outcomes as witnesses of others.
+struct Witnesses<'a> {
+    history: &'a History,
+    gaps: Vec<(ClientId, RangeInclusive<u64>)>,
+    findings: &'a Findings<'a>,
+}
+
+impl Witnesses<'_> {
+    fn compare(&self, witness: SessionId, entry: &SeenEntry) {
+        let seen = SessionId { client: entry.client, number: entry.number };
+        let object = ObjectName::Outcome(seen).to_string();
+        let witness = ObjectName::Outcome(witness);
+        let wrong = match self.history.outcomes.get(&seen) {
+            Some(held) if held.hash == entry.outcome => return,
+            Some(_) => format!("it is not the one that was there when {witness} was made"),
+            None if self.is_told(seen, &object) => return,
+            None => format!("it is gone: it was there when {witness} was made"),
+        };
+        let remedy = remedy::OBJECT;
+        self.findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
+    }
+
+    /// Whether it was told already that an outcome can't be believed, or is missing.
+    fn is_told(&self, seen: SessionId, object: &str) -> bool {
+        self.history.troubles.iter().any(|trouble| trouble.object == object)
+            || self.gaps.iter().any(|(client, numbers)| *client == seen.client && numbers.contains(&seen.number))
+    }
 }

@@ -1,6 +1,8 @@
 //! What a check must find in a repository with a wound, whatever index it works with.
 
-use super::{CheckDepth, CheckReport};
+mod verified;
+
+use super::{CheckDepth, CheckOptions, CheckReport};
 use crate::backup::BackupOptions;
 use crate::id::PackId;
 use crate::key::{KdfCost, Unlock};
@@ -18,6 +20,13 @@ const PASSWORD: Unlock<'static> = Unlock::Password(b"check");
 /// Enough for an index of the check's own, and too little for one.
 const MEMORIES_BYTES: [u64; 2] = [128 << 20, 1 << 10];
 
+/// Content that compresses badly.
+fn noise(seed: u32) -> Vec<u8> {
+    (0..150_000u32)
+        .flat_map(|word| (word ^ seed).wrapping_mul(2_654_435_761).rotate_left(word % 31).to_le_bytes())
+        .collect()
+}
+
 struct Patient {
     directory: tempfile::TempDir,
 }
@@ -29,11 +38,6 @@ impl Patient {
         Repository::create(&patient.store(), PASSWORD, &CreateOptions::default().kdf(KdfCost::CHEAP)).unwrap();
         let tree = patient.path("tree");
         std::fs::create_dir_all(tree.join("sub")).unwrap();
-        let noise = |seed: u32| -> Vec<u8> {
-            (0..150_000u32)
-                .flat_map(|word| (word ^ seed).wrapping_mul(2_654_435_761).rotate_left(word % 31).to_le_bytes())
-                .collect()
-        };
         std::fs::write(tree.join("a"), noise(1)).unwrap();
         patient.backup();
         std::fs::write(tree.join("sub/b"), noise(2)).unwrap();
@@ -60,7 +64,8 @@ impl Patient {
 
     fn check(&self, depth: CheckDepth, memory_bytes: u64) -> CheckReport {
         let options = self.options().reading().memory_bytes(memory_bytes);
-        Repository::open(&self.store(), PASSWORD, options).unwrap().check(depth, &Silent).unwrap()
+        let repository = Repository::open(&self.store(), PASSWORD, options).unwrap();
+        repository.check(&CheckOptions::default().depth(depth), &Silent).unwrap()
     }
 
     /// Packs of a class, the longest first.
@@ -199,8 +204,8 @@ fn what_is_read_wrong_once_is_worth_a_notice_and_no_damage() {
         for mood in [Mood::WrongOnce, Mood::FailsOnce, Mood::Fails] {
             let store = Arc::new(MoodyStore::new(Arc::clone(&local), ObjectName::Pack(pack), mood));
             let options = patient.options().reading();
-            let report =
-                Repository::open_store(store, PASSWORD, options).unwrap().check(CheckDepth::Data, &Silent).unwrap();
+            let repository = Repository::open_store(store, PASSWORD, options).unwrap();
+            let report = repository.check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap();
             assert_eq!(report.damage_count > 0, mood == Mood::Fails, "{mood:?}: {report:?}");
         }
     }
@@ -248,7 +253,7 @@ fn prune(repository: &Repository) {
 fn index_15_a_check_finds_counts_that_are_wrong_and_no_prune_goes_by_them() {
     let patient = Patient::new();
     let repository = Repository::open(&patient.store(), PASSWORD, patient.options()).unwrap();
-    let check = || repository.check(CheckDepth::Structure, &Silent).unwrap();
+    let check = || repository.check(&CheckOptions::default(), &Silent).unwrap();
     assert_eq!(check().damage, [], "there are none yet");
     prune(&repository);
     assert_eq!(check().damage, [], "they are right");
@@ -286,5 +291,5 @@ fn index_15_a_check_beside_a_writer_finds_counts_that_are_wrong_and_has_the_view
     let writer = Repository::open(&patient.store(), PASSWORD, patient.options()).unwrap();
     assert!(KeptCounts::open(writer.access()).unwrap().is_none(), "it is made anew, without counts");
     prune(&writer);
-    assert_eq!(writer.check(CheckDepth::Structure, &Silent).unwrap().damage, []);
+    assert_eq!(writer.check(&CheckOptions::default(), &Silent).unwrap().damage, []);
 }

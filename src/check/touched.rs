@@ -1,22 +1,31 @@
 //! Which snapshots and files need what is lost. Every tree is walked in full for this, and only when something is lost.
 
+use crate::check::packs::Seen;
 use crate::check::report::Findings;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{NodeId, SnapshotId};
+use crate::id::{ChunkId, NodeId, PackId, SnapshotId};
 use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, Key, ReadError, Span, StatEntry};
 use crate::session::Snapshot;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Walks all snapshots and tells what they have lost.
-pub(super) fn find(reader: &ContentReader, snapshots: &[Snapshot], findings: &Findings<'_>) -> Result<()> {
+pub(super) fn find(
+    reader: &ContentReader,
+    present: &Seen,
+    snapshots: &[Snapshot],
+    findings: &Findings<'_>,
+) -> Result<()> {
+    let damaged = findings.damaged_packs();
+    let finder = Finder { reader, present, damaged, findings };
     for snapshot in snapshots {
         for component in &snapshot.components {
             if findings.progress.stopped() {
                 return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
             }
             if let Some(root) = component.manifest {
-                manifest(reader, snapshot.id, root, findings)?;
+                finder.manifest(snapshot.id, root)?;
             }
             if let Some(root) = component.stat {
                 stat(reader, snapshot.id, root, findings);
@@ -26,33 +35,58 @@ pub(super) fn find(reader: &ContentReader, snapshots: &[Snapshot], findings: &Fi
     Ok(())
 }
 
-fn manifest(reader: &ContentReader, snapshot: SnapshotId, root: NodeId, findings: &Findings<'_>) -> Result<()> {
-    let mut cursor: Cursor<Entry, _> = Cursor::new(reader, root);
-    loop {
-        match cursor.next_row() {
-            Ok(None) => return Ok(()),
-            Ok(Some(entry)) => {
-                entry.item_lists().for_each(|list| items(reader, snapshot, &entry.key, list, findings));
-            }
-            Err(error) => findings.touches(error.node().as_chunk(), snapshot, span_path(&error)),
-        }
-    }
+struct Finder<'a> {
+    reader: &'a ContentReader,
+    present: &'a Seen,
+    /// Packs of which something is lost.
+    damaged: BTreeSet<PackId>,
+    findings: &'a Findings<'a>,
 }
 
-fn items(reader: &ContentReader, snapshot: SnapshotId, key: &Key, list: &ItemList, findings: &Findings<'_>) {
-    let mut items = ItemReader::new(reader, list.clone());
-    loop {
-        match items.next_item() {
-            Ok(None) => return,
-            Ok(Some(placed)) => {
-                if let Item::Chunk { id, .. } = placed.item
-                    && findings.is_lost(id)
-                {
-                    findings.touches(id, snapshot, key.to_path());
+impl Finder<'_> {
+    fn manifest(&self, snapshot: SnapshotId, root: NodeId) -> Result<()> {
+        let mut cursor: Cursor<Entry, _> = Cursor::new(self.reader, root);
+        loop {
+            match cursor.next_row() {
+                Ok(None) => return Ok(()),
+                Ok(Some(entry)) => {
+                    entry.item_lists().try_for_each(|list| self.items(snapshot, &entry.key, list))?;
                 }
+                Err(error) => self.findings.touches(error.node().as_chunk(), snapshot, span_path(&error)),
             }
-            Err(error) => findings.touches(error.node().as_chunk(), snapshot, key.to_path()),
         }
+    }
+
+    fn items(&self, snapshot: SnapshotId, key: &Key, list: &ItemList) -> Result<()> {
+        let mut items = ItemReader::new(self.reader, list.clone());
+        loop {
+            match items.next_item() {
+                Ok(None) => return Ok(()),
+                Ok(Some(placed)) => {
+                    if let Item::Chunk { id, .. } = placed.item
+                        && self.findings.is_lost(id)
+                        && !self.has_other_copy(id)?
+                    {
+                        self.findings.touches(id, snapshot, key.to_path());
+                    }
+                }
+                Err(error) => self.findings.touches(error.node().as_chunk(), snapshot, key.to_path()),
+            }
+        }
+    }
+
+    /// Whether a chunk that one pack has lost lies in another one as well, in which nothing is damaged: it is read from
+    /// there.
+    fn has_other_copy(&self, id: ChunkId) -> Result<bool> {
+        let index = &self.reader.access().index;
+        for extent in index.copies(id)? {
+            let pack = index.pack(extent.pack)?.id;
+            let is_there = index.find_pack(&pack)?.is_some_and(|lowest| self.present.contains(lowest));
+            if is_there && !self.damaged.contains(&pack) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

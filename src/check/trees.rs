@@ -2,6 +2,7 @@
 
 use crate::check::lines::Lines;
 use crate::check::packs::Seen;
+use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::config::Role;
 use crate::content::ContentReader;
@@ -93,7 +94,10 @@ impl Seeker<'_> {
         self.reader.find(&batch.ids, found)?;
         for ((id, bytes), found) in batch.ids.iter().zip(&batch.lengths).zip(found) {
             let wrong = match found {
-                None => Some("a snapshot names it, and no committed pack holds it"),
+                None => {
+                    self.findings.unlisted(*id);
+                    continue;
+                }
                 Some(extent) if u64::from(extent.chunk_bytes) != *bytes => Some("a snapshot gives it another length"),
                 Some(extent) if self.is_there(extent)? || self.has_copy(*id)? => None,
                 Some(_) => Some("a snapshot names it, and every pack that holds it is gone"),
@@ -102,7 +106,7 @@ impl Seeker<'_> {
                 let damage = Damage {
                     object: format!("chunk {id}"),
                     wrong: wrong.to_owned(),
-                    remedy: "back up the files again that are named here",
+                    remedy: remedy::CHUNK,
                     ..Damage::default()
                 };
                 self.findings.damage(damage, [*id]);
@@ -220,7 +224,7 @@ impl Walker<'_> {
             place: format!("component \"{}\"", component.name.escape_ascii()),
             wrong: "its manifest has no stream's form".to_owned(),
             snapshots: BTreeSet::from([snapshot]),
-            remedy: "no honest program writes this: find out who holds the key that signed the snapshot, and forget it",
+            remedy: remedy::FORGED,
             ..Damage::default()
         };
         self.findings.damage(damage, []);
@@ -269,7 +273,7 @@ impl Walker<'_> {
             snapshots: BTreeSet::from([snapshot]),
             files: BTreeSet::from([stray.key.to_path()]),
             file_count: 1,
-            remedy: "no honest program writes this: find out who holds the key that signed the snapshot, and forget it",
+            remedy: remedy::FORGED,
         };
         self.findings.damage(damage, []);
     }
@@ -339,10 +343,10 @@ impl Walker<'_> {
             object: format!("node {node}"),
             place: span,
             wrong: error.to_string(),
-            remedy: "put the damaged pack back from a second copy of the store; or back up again with --force",
+            remedy: remedy::NODE,
             ..Damage::default()
         };
-        self.findings.damage(damage, [node.as_chunk()]);
+        self.findings.node_damage(damage, node);
         Ok(())
     }
 }

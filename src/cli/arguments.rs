@@ -1,19 +1,24 @@
 //! The command line as its users see it.
 
 mod key;
+mod look;
 mod retention;
 mod selection;
 
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
+pub(crate) use look::{DiffArguments, DumpArguments, FindArguments};
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
 pub(crate) use selection::{ExcludeArguments, IncludeArguments, SelectionArguments, SourceArguments};
 
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
-use super::values::{ByteSize, Moment, Span, parse_compression, parse_max_unused, parse_read_concurrency};
+use super::values::{
+    ByteSize, Moment, SortBy, Span, parse_compression, parse_max_unused, parse_overwrite, parse_read_concurrency,
+    parse_read_subset, parse_sort,
+};
 use clap::{Args, Parser, Subcommand};
-use holdall::{Compression, MaxUnused};
+use holdall::{Compression, MaxUnused, Overwrite, ReadSubset};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -86,6 +91,12 @@ pub(crate) enum Command {
     Snapshots(SnapshotsArguments),
     /// List what a snapshot holds
     Ls(LsArguments),
+    /// Find files in all snapshots, or see what became of them
+    Find(FindArguments),
+    /// Show what differs between two snapshots, or between one and this machine
+    Diff(DiffArguments),
+    /// Write a file of a snapshot, or a folder as an archive, to the standard output
+    Dump(DumpArguments),
     /// Bring a snapshot, or a part of it, back into a folder
     Restore(RestoreArguments),
     /// Forget snapshots by a policy or by name, or bring forgotten ones back
@@ -194,23 +205,56 @@ pub(crate) struct LsArguments {
     /// Below a PATH, list folders within folders too
     #[arg(short = 'R', long)]
     pub(crate) recursive: bool,
+    /// With -l, show sizes in KiB, MiB and so on
+    #[arg(long)]
+    pub(crate) human_readable: bool,
+    /// Sort by name, size, time or extension [otherwise: by path]
+    #[arg(long, value_name = "BY", value_parser = parse_sort)]
+    pub(crate) sort: Option<SortBy>,
+    /// Sort the other way round
+    #[arg(long)]
+    pub(crate) reverse: bool,
 }
 
 /// `holdall restore`
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
-    /// latest, latest~N, or the start of an id; with :/path only what lies there
-    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshot: SnapshotArgument,
+    /// latest, latest~N, or the start of an id; with :/path only what lies there; several paths of one snapshot may be
+    /// named
+    #[arg(required = true, value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshots: Vec<SnapshotArgument>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
-    /// The folder to restore into: a whole snapshot with its absolute paths below it, a part directly
+    /// The folder to restore into: a whole snapshot, or several parts, with absolute paths below it; one part directly
     #[arg(short, long, value_name = "DIR")]
     pub(crate) target: PathBuf,
+    #[command(flatten)]
+    pub(crate) overwrite: OverwriteArguments,
     #[command(flatten)]
     pub(crate) include: IncludeArguments,
     #[command(flatten)]
     pub(crate) exclude: ExcludeArguments,
+}
+
+/// `holdall restore`: what becomes of what is there
+#[derive(Debug, Args)]
+pub(crate) struct OverwriteArguments {
+    /// What becomes of what is there already: always bring it to the snapshot's state, writing what differs; if-changed:
+    /// the same, but believe files with the right size and time; if-newer: only where the snapshot's is newer; never
+    #[arg(long, value_name = "WHEN", default_value = "always", value_parser = parse_overwrite)]
+    pub(crate) overwrite: Overwrite,
+    /// Remove from restored folders what the snapshot does not hold, as far as --include and --exclude choose it
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Leave owners alone: what is restored belongs to you
+    #[arg(long, conflicts_with = "numeric_ids")]
+    pub(crate) no_ownership: bool,
+    /// Give files to the numbers of their owners, whatever names those have here
+    #[arg(long)]
+    pub(crate) numeric_ids: bool,
+    /// Change nothing, only list what would change
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `holdall stats`
@@ -227,8 +271,20 @@ pub(crate) struct StatsArguments {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// Also decode every frame and hash every chunk
-    #[arg(long)]
+    #[arg(long, group = "data")]
     pub(crate) read_data: bool,
+    /// The same with a part of the packs: n/m for the n-th of m parts, a share such as 5%, or a size, picked at random
+    #[arg(long, group = "data", value_name = "SUBSET", value_parser = parse_read_subset)]
+    pub(crate) read_data_subset: Option<ReadSubset>,
+    /// Pass over packs that a check verified less than so long ago: 7d, 12h
+    #[arg(long, value_name = "DURATION", requires = "data")]
+    pub(crate) max_age: Option<Span>,
+    /// Begin to read no further pack after so long: 1h, 30m; packs that were verified never or long ago come first
+    #[arg(long, value_name = "DURATION", requires = "data")]
+    pub(crate) max_duration: Option<Span>,
+    /// Write nothing into the repository: later checks don't know what this one verified
+    #[arg(long)]
+    pub(crate) no_remember: bool,
 }
 
 /// `holdall scrub`
@@ -297,6 +353,8 @@ mod tests {
             "holdall backup",
             "holdall restore latest",
             "holdall restore --target /t",
+            "holdall restore latest --target /t --overwrite sometimes",
+            "holdall restore latest --target /t --no-ownership --numeric-ids",
             "holdall backup --force --parent latest /etc",
             "holdall snapshots --quiet --verbose",
             "holdall snapshots --key-file a --password-file b",
@@ -305,6 +363,10 @@ mod tests {
             "holdall backup --compression 20 /etc",
             "holdall backup --stdin-from-command dump",
             "holdall backup --stdin --stdin-from-command -- dump",
+            "holdall check --read-data --read-data-subset 5%",
+            "holdall check --read-data-subset 3/2",
+            "holdall check --max-age 7d",
+            "holdall check --max-duration 1h",
         ];
         for line in lines {
             let error = parse(line).expect_err(line);

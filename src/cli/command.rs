@@ -2,6 +2,9 @@
 
 mod backup;
 mod check;
+mod diff;
+mod dump;
+mod find;
 mod forget;
 mod init;
 mod key;
@@ -25,6 +28,9 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Backup(arguments) => backup::run(context, arguments),
         Command::Snapshots(arguments) => snapshots::run(context, arguments),
         Command::Ls(arguments) => ls::run(context, arguments),
+        Command::Find(arguments) => find::run(context, arguments),
+        Command::Diff(arguments) => diff::run(context, arguments),
+        Command::Dump(arguments) => dump::run(context, arguments),
         Command::Restore(arguments) => restore::run(context, arguments),
         Command::Forget(arguments) => forget::run(context, arguments),
         Command::Pin(arguments) => pin::run(context, arguments),

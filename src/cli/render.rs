@@ -81,6 +81,17 @@ impl Renderer {
         self.verbosity
     }
 
+    /// Whether people see what is printed at once.
+    pub(crate) const fn is_on_terminal(&self) -> bool {
+        self.out_is_terminal
+    }
+
+    /// The standard output for bytes that are no text; nothing else may be printed there then.
+    #[expect(clippy::unused_self, reason = "only who prints may have it")]
+    pub(crate) fn raw_output(&self) -> impl Write + 'static {
+        io::stdout()
+    }
+
     /// Prints text that was asked for, for people.
     pub(crate) fn print(&self, text: &str) {
         if self.style == Style::Human {
@@ -98,6 +109,11 @@ impl Renderer {
     /// Prints a line that begins with some text and ends with a name of any bytes: as they are into a pipe or file,
     /// with control characters escaped on a terminal.
     pub(crate) fn print_name(&self, before: &str, name: &[u8], after: &str) {
+        self.print_line(&self.name_line(before, name, after));
+    }
+
+    /// Such a line, to be printed later.
+    pub(crate) fn name_line(&self, before: &str, name: &[u8], after: &str) -> Vec<u8> {
         let mut line = before.as_bytes().to_vec();
         if self.out_is_terminal {
             line.extend_from_slice(text::printable(name).as_bytes());
@@ -106,7 +122,12 @@ impl Renderer {
         }
         line.extend_from_slice(after.as_bytes());
         line.push(b'\n');
-        self.write_out(&line);
+        line
+    }
+
+    /// Prints a line that was made before.
+    pub(crate) fn print_line(&self, line: &[u8]) {
+        self.write_out(line);
     }
 
     /// Prints one JSON value, for programs.
@@ -211,7 +232,8 @@ fn problem_text(name: &[u8], operation: &str, message: &str) -> String {
     if message.contains(&name) { message } else { format!("can't {operation} {name}: {message}") }
 }
 
-fn json_line(value: &impl Serialize) -> Vec<u8> {
+/// A JSON value as a line.
+pub(crate) fn json_line(value: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(value).expect("the printed structures have text keys and finite numbers");
     line.push(b'\n');
     line

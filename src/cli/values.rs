@@ -1,9 +1,13 @@
 //! Values as people write them on a command line: sizes, times, compression.
 
-use holdall::{CalendarSpan, Compression, CompressionLevel, GroupField, KeepCount, MaxUnused, Zone};
+use holdall::{
+    CalendarSpan, Compression, CompressionLevel, DumpForm, GroupField, KeepCount, Kind, MaxUnused, Overwrite,
+    ReadSubset, Zone,
+};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 
 /// Why a value was not understood.
@@ -31,6 +35,68 @@ impl std::str::FromStr for ByteSize {
         let factor = unit_bytes(unit.trim_start());
         let size = digits.parse::<u64>().ok().zip(factor).and_then(|(count, factor)| count.checked_mul(factor));
         size.map(Self).ok_or_else(|| ValueError::new("expected a size such as 64K, 128MiB or 2G"))
+    }
+}
+
+/// A bound for sizes: `4K`, `+10M` for more, `-1G` for less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SizeBound(pub(crate) Ordering, pub(crate) u64);
+
+impl SizeBound {
+    /// Whether a size keeps to it.
+    pub(crate) fn holds(self, size: u64) -> bool {
+        size.cmp(&self.1) == self.0
+    }
+}
+
+impl std::str::FromStr for SizeBound {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (ordering, size) = match text.split_at_checked(1) {
+            Some(("+", size)) => (Ordering::Greater, size),
+            Some(("-", size)) => (Ordering::Less, size),
+            _ => (Ordering::Equal, text),
+        };
+        size.parse::<ByteSize>().map(|size| Self(ordering, size.0))
+    }
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SortBy {
+    /// The last name of the path.
+    Name,
+    /// The size.
+    Size,
+    /// The time of change.
+    Time,
+    /// What follows the last dot of the name.
+    Extension,
+}
+
+/// Reads `--sort`.
+pub(crate) fn parse_sort(text: &str) -> Result<SortBy, ValueError> {
+    match text {
+        "name" => Ok(SortBy::Name),
+        "size" => Ok(SortBy::Size),
+        "time" | "mtime" => Ok(SortBy::Time),
+        "extension" => Ok(SortBy::Extension),
+        _ => Err(ValueError::new("expected name, size, time or extension")),
+    }
+}
+
+/// Reads a type of things, by the letters of find(1).
+pub(crate) fn parse_kind(text: &str) -> Result<Kind, ValueError> {
+    match text {
+        "f" | "file" => Ok(Kind::File),
+        "d" | "dir" => Ok(Kind::Directory),
+        "l" | "symlink" => Ok(Kind::Symlink),
+        "p" | "fifo" => Ok(Kind::Fifo),
+        "s" | "socket" => Ok(Kind::Socket),
+        "b" | "dev" => Ok(Kind::BlockDevice),
+        "c" | "chardev" => Ok(Kind::CharDevice),
+        _ => Err(ValueError::new("expected f, d, l, p, s, b or c")),
     }
 }
 
@@ -97,6 +163,13 @@ pub(crate) fn parse_max_unused(text: &str) -> Result<MaxUnused, ValueError> {
         Err(_) if text.ends_with('%') => Err(expected()),
         Err(_) => text.parse::<ByteSize>().map(|size| MaxUnused::Bytes(size.0)).map_err(|_| expected()),
     }
+}
+
+/// Reads which packs are read: `2/5`, `2.5%`, or a size.
+pub(crate) fn parse_read_subset(text: &str) -> Result<ReadSubset, ValueError> {
+    let size = || text.parse::<ByteSize>().ok().filter(|size| size.0 > 0).map(|size| ReadSubset::Bytes(size.0));
+    let subset = text.parse::<ReadSubset>().ok().or_else(size);
+    subset.ok_or_else(|| ValueError::new("expected a part such as 2/5, a share such as 2.5%, or a size such as 10GiB"))
 }
 
 /// A length of time: `90s`, `30m`, `6h`, `2d`.
@@ -207,6 +280,26 @@ impl std::str::FromStr for Moment {
     }
 }
 
+/// Reads `--overwrite`.
+pub(crate) fn parse_overwrite(text: &str) -> Result<Overwrite, ValueError> {
+    match text {
+        "always" => Ok(Overwrite::Always),
+        "if-changed" => Ok(Overwrite::IfChanged),
+        "if-newer" => Ok(Overwrite::IfNewer),
+        "never" => Ok(Overwrite::Never),
+        _ => Err(ValueError::new("expected always, if-changed, if-newer or never")),
+    }
+}
+
+/// Reads `--archive`.
+pub(crate) fn parse_archive(text: &str) -> Result<DumpForm, ValueError> {
+    match text {
+        "tar" => Ok(DumpForm::Tar),
+        "zip" => Ok(DumpForm::Zip),
+        _ => Err(ValueError::new("expected tar or zip")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,6 +343,9 @@ mod tests {
         assert_eq!(parse_max_unused("2GiB").ok(), Some(MaxUnused::Bytes(2 << 30)));
         assert_eq!(parse_max_unused("5%").ok(), Some(MaxUnused::Share(500)));
         assert!(parse_max_unused("5 %").is_err() && parse_max_unused("much").is_err());
+        assert_eq!(parse_read_subset("10M").ok(), Some(ReadSubset::Bytes(10 << 20)));
+        assert_eq!(parse_read_subset("2/5").ok(), Some(ReadSubset::Part { part: 2, parts: 5 }));
+        assert!(["0K", "5/2", "0%", "many"].iter().all(|text| parse_read_subset(text).is_err()));
     }
 
     #[test]
@@ -289,5 +385,13 @@ mod tests {
         for text in ["", "yesterday", "2026-13-01", "2026-11-21 25:00:00"] {
             assert_eq!(Moment::parse_in(text, &zone), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn sizes_are_bounded_from_either_side() {
+        let holds = |bound: &str, size| bound.parse::<SizeBound>().expect(bound).holds(size);
+        assert!(holds("+1K", 1025) && !holds("+1K", 1024) && holds("-1K", 1023) && !holds("-1K", 1024));
+        assert!(holds("1K", 1024) && !holds("1K", 1025));
+        assert!("".parse::<SizeBound>().is_err() && "~1".parse::<SizeBound>().is_err());
     }
 }

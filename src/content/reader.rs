@@ -6,7 +6,7 @@ use crate::content::neighbours::Neighbours;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
 use crate::index::Extent;
-use crate::manifest::{Item, NodeSource};
+use crate::manifest::{AttributeValue, Entry, Item, ItemReader, NodeSource};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many bytes of decoded frames are kept for the next node or chunk.
@@ -182,6 +182,24 @@ impl ContentReader {
         Ok(())
     }
 
+    /// The value of an attribute, wherever it lies; none if the entry has no such attribute.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when it lies elsewhere and can't be had.
+    pub fn attribute(&self, entry: &Entry, id: u32) -> Result<Option<Vec<u8>>> {
+        let list = match entry.attributes.get(id) {
+            None => return Ok(None),
+            Some(AttributeValue::Inline(value)) => return Ok(Some(value.clone())),
+            Some(AttributeValue::OutOfLine(list)) => list.clone(),
+        };
+        let mut value = Vec::new();
+        let mut items = ItemReader::new(self, list);
+        while let Some(placed) = items.next_item()? {
+            self.append_item(&placed.item, &mut value)?;
+        }
+        Ok(Some(value))
+    }
+
     /// Reads again, from an index that knows what is committed now, what could not be read.
     fn steadily<T>(&self, read: impl Fn() -> Result<T>) -> Result<T> {
         match (read(), &self.access.catch_up) {
@@ -215,10 +233,10 @@ impl NodeSource for ContentReader {
     }
 }
 
-fn missing(id: &impl std::fmt::Debug) -> Error {
-    Error::new(ErrorKind::Damaged, format!("{id:?} is in no committed pack; run check to see what it touches"))
+fn missing(id: &impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{id} is in no committed pack; run check to see what it touches"))
 }
 
-fn wrong(id: &impl std::fmt::Debug) -> Error {
-    Error::new(ErrorKind::Damaged, format!("{id:?} is stored with other bytes; run check to see what it touches"))
+fn wrong(id: &impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{id} is stored with other bytes; run check to see what it touches"))
 }

@@ -79,7 +79,7 @@ pub enum DestinationError {
         source: io::Error,
     },
     /// A directory that is not empty lies where something else shall be.
-    #[error("{key} is a directory that is not empty")]
+    #[error("{key} is a directory that is not empty, in the place of something else")]
     InTheWay {
         /// The entry.
         key: Key,

@@ -16,15 +16,15 @@ use crate::manifest::{Key, Kind};
 /// Zeros are written from here.
 static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
-const OPEN: OFlags =
+pub(super) const OPEN: OFlags =
     OFlags::RDWR.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 /// A regular file in the target; several threads may write it, each place once, in any order.
 #[derive(Debug)]
 pub struct TargetFile {
-    key: Key,
+    pub(super) key: Key,
     pub(super) file: OwnedFd,
-    made: Made,
+    pub(super) made: Made,
 }
 
 impl TargetFile {
@@ -112,7 +112,7 @@ impl TargetFile {
         Ok(filled)
     }
 
-    fn refused(&self, operation: Operation, errno: Errno) -> DestinationError {
+    pub(super) fn refused(&self, operation: Operation, errno: Errno) -> DestinationError {
         DestinationError::refused(&self.key, operation, errno)
     }
 }
@@ -127,7 +127,7 @@ impl Destination {
     /// # Errors
     /// [`DestinationError::InTheWay`], [`DestinationError::Refused`], [`DestinationError::Restless`].
     pub fn create_file(&self, key: &Key, length: u64, existing: Existing) -> Result<Arc<TargetFile>, DestinationError> {
-        let file = self.open_new(key, existing, PRIVATE_FILE)?;
+        let file = self.open_new(key, existing, self.unfinished)?;
         file.set_length(length)?;
         Ok(self.keep(file))
     }
@@ -158,10 +158,10 @@ impl Destination {
         let place = self.place(key.as_bytes()).map_err(refused)?;
         self.lock_files().remove(key.as_bytes());
         for _ in 0..ATTEMPT_COUNT {
-            let created = openat(&place.directory, place.name, OPEN | OFlags::CREATE | OFlags::EXCL, mode);
-            let (file, made) = match created {
+            let create = || openat(&place.directory, place.name, OPEN | OFlags::CREATE | OFlags::EXCL, mode);
+            let (file, made) = match self.changing(key.as_bytes(), create) {
                 Ok(file) => (file, Made::New),
-                Err(Errno::EXIST) => match reuse(&place, existing).map_err(refused)? {
+                Err(Errno::EXIST) => match reuse(&place, existing, self.unfinished).map_err(refused)? {
                     Some(file) => (file, Made::Reused),
                     None => {
                         self.clear(key, &place)?;
@@ -181,7 +181,8 @@ impl Destination {
         let (uid, gid) = self.maker;
         let is_owner = metadata.owner == Owner::Ids { uid, gid };
         let is_plain = metadata.mode & !0o777 == 0 && metadata.mode & 0o600 == 0o600 && metadata.xattrs.is_empty();
-        if is_owner && is_plain { Mode::from_bits_retain(metadata.mode.into()) } else { PRIVATE_FILE }
+        let is_marked = self.unfinished != PRIVATE_FILE;
+        if is_owner && is_plain && !is_marked { Mode::from_bits_retain(metadata.mode.into()) } else { self.unfinished }
     }
 
     /// The file at `key`, made before, for another part of its content: the open one, or opened again.
@@ -202,7 +203,7 @@ impl Destination {
         Ok(self.keep(TargetFile { key: key.clone(), file, made: Made::Reused }))
     }
 
-    fn keep(&self, file: TargetFile) -> Arc<TargetFile> {
+    pub(super) fn keep(&self, file: TargetFile) -> Arc<TargetFile> {
         let file = Arc::new(file);
         self.lock_files().insert(file.key.as_bytes(), Arc::clone(&file));
         file
@@ -210,7 +211,7 @@ impl Destination {
 }
 
 /// Opens the file that is there if it may be written over, for its maker only from now on.
-fn reuse(place: &Place<'_>, existing: Existing) -> Result<Option<OwnedFd>, Errno> {
+fn reuse(place: &Place<'_>, existing: Existing, mode: Mode) -> Result<Option<OwnedFd>, Errno> {
     if existing == Existing::Replace {
         return Ok(None);
     }
@@ -236,6 +237,6 @@ fn reuse(place: &Place<'_>, existing: Existing) -> Result<Option<OwnedFd>, Errno
     if !same {
         return Ok(None);
     }
-    fchmod(&file, PRIVATE_FILE)?;
+    fchmod(&file, mode)?;
     Ok(Some(file))
 }

@@ -5,7 +5,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, linkat, makedev, mknoda
 use rustix::io::Errno;
 
 use super::metadata::set_mode;
-use super::{ATTEMPT_COUNT, Destination, DestinationError, Made, Operation, PRIVATE_FILE, Place};
+use super::{ATTEMPT_COUNT, Destination, DestinationError, Made, Operation, PRIVATE_FILE, Place, Present, kind_of};
 use crate::fs::{look_at, look_through};
 use crate::manifest::{Device, Key, Kind};
 
@@ -15,9 +15,7 @@ impl Destination {
     /// # Errors
     /// [`DestinationError::InTheWay`], [`DestinationError::Refused`], [`DestinationError::Restless`].
     pub fn make_symlink(&self, key: &Key, target: &[u8]) -> Result<Made, DestinationError> {
-        let there = |place: &Place<'_>, _: &Statx| {
-            readlinkat(&place.directory, place.name, Vec::new()).is_ok_and(|found| found.as_bytes() == target)
-        };
+        let there = |place: &Place<'_>, _: &Statx| leads_to(place, target);
         self.make(key, Operation::MakeSymlink, there, |place| symlinkat(target, &place.directory, place.name))
     }
 
@@ -36,10 +34,7 @@ impl Destination {
                 return Err(DestinationError::refused(key, Operation::MakeSpecial, Errno::INVAL));
             }
         };
-        let there = |_: &Place<'_>, found: &Statx| {
-            let same_number = number == 0 || makedev(found.stx_rdev_major, found.stx_rdev_minor) == number;
-            super::kind_of(found.stx_mode) == kind && same_number
-        };
+        let there = |_: &Place<'_>, found: &Statx| is_node(found, kind, device);
         self.make(key, Operation::MakeSpecial, there, |place| {
             mknodat(&place.directory, place.name, file_type, PRIVATE_FILE, number)
         })
@@ -75,13 +70,50 @@ impl Destination {
         let refused = |errno| DestinationError::refused(key, Operation::MakeLink, errno);
         let first = self.place(existing.as_bytes()).map_err(refused)?;
         let wanted = look_at(&first.directory, first.name).map_err(refused)?;
-        let there = |_: &Place<'_>, found: &Statx| {
-            (found.stx_ino, found.stx_dev_major, found.stx_dev_minor)
-                == (wanted.stx_ino, wanted.stx_dev_major, wanted.stx_dev_minor)
-        };
+        let there = |_: &Place<'_>, found: &Statx| is_same(found, &wanted);
         self.make(key, Operation::MakeLink, there, |place| {
             linkat(&first.directory, first.name, &place.directory, place.name, AtFlags::empty())
         })
+    }
+
+    /// Whether [`make_symlink`](Self::make_symlink) would find what it makes.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn is_symlink(&self, key: &Key, target: &[u8]) -> Result<bool, DestinationError> {
+        self.is_there(key, |place, _| leads_to(place, target))
+    }
+
+    /// Whether [`make_special`](Self::make_special) would find what it makes.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn is_special(&self, key: &Key, kind: Kind, device: Device) -> Result<bool, DestinationError> {
+        self.is_there(key, |_, found| is_node(found, kind, device))
+    }
+
+    /// Whether `existing` and `key` are names of one thing.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn is_link(&self, existing: &Key, key: &Key) -> Result<bool, DestinationError> {
+        let (first, further) = (self.look(existing)?, self.look(key)?);
+        let is_one = |(one, other): (Present, Present)| (one.device, one.inode) == (other.device, other.inode);
+        Ok(first.zip(further).is_some_and(is_one))
+    }
+
+    fn is_there(&self, key: &Key, there: impl Fn(&Place<'_>, &Statx) -> bool) -> Result<bool, DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::Look, errno);
+        let place = match self.place(key.as_bytes()) {
+            Ok(place) => place,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(false),
+            Err(errno) => return Err(refused(errno)),
+        };
+        match look_at(&place.directory, place.name) {
+            Ok(found) => Ok(there(&place, &found)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(refused(errno)),
+        }
     }
 
     /// Lets their owner pass through the directories on the way to `key`; returns those that did not, outermost first,
@@ -113,7 +145,7 @@ impl Destination {
         let refused = |errno| DestinationError::refused(key, operation, errno);
         let place = self.place(key.as_bytes()).map_err(refused)?;
         for _ in 0..ATTEMPT_COUNT {
-            match make(&place) {
+            match self.changing(key.as_bytes(), || make(&place)) {
                 Ok(()) => return Ok(Made::New),
                 Err(Errno::EXIST) => {}
                 Err(errno) => return Err(refused(errno)),
@@ -127,4 +159,18 @@ impl Destination {
         }
         Err(DestinationError::Restless { key: key.clone() })
     }
+}
+
+fn leads_to(place: &Place<'_>, target: &[u8]) -> bool {
+    readlinkat(&place.directory, place.name, Vec::new()).is_ok_and(|found| found.as_bytes() == target)
+}
+
+fn is_node(found: &Statx, kind: Kind, device: Device) -> bool {
+    let numbered = matches!(kind, Kind::CharDevice | Kind::BlockDevice);
+    let same_number = (found.stx_rdev_major, found.stx_rdev_minor) == (device.major, device.minor);
+    kind_of(found.stx_mode) == kind && (same_number || !numbered)
+}
+
+fn is_same(one: &Statx, other: &Statx) -> bool {
+    (one.stx_ino, one.stx_dev_major, one.stx_dev_minor) == (other.stx_ino, other.stx_dev_major, other.stx_dev_minor)
 }

@@ -70,6 +70,16 @@ pub enum Aspect {
     Mtime,
 }
 
+/// What came of setting an entry's metadata.
+#[derive(Debug, Default)]
+pub struct MetadataSet {
+    /// Whether anything was changed: what is as wanted already is not set again, so that the time at which the file
+    /// system says the entry last changed stays.
+    pub changed: bool,
+    /// What could not be set.
+    pub shortfalls: Vec<Shortfall>,
+}
+
 /// A part of the metadata that could not be set.
 #[derive(Debug)]
 pub struct Shortfall {
@@ -95,12 +105,13 @@ impl std::fmt::Display for Shortfall {
 impl Destination {
     /// Sets the metadata of the entry at `key` when its content is complete; of a directory when all below it is.
     ///
-    /// Owner, extended attributes, mode, times, in this order. What is refused is returned and the rest is set all the
-    /// same.
+    /// Owner, extended attributes, times, mode, in this order, and of each only what differs from what is there. The
+    /// mode comes last, so that whatever was left under the mode of unfinished files is unfinished. What is refused is
+    /// returned and the rest is set all the same.
     ///
     /// # Errors
     /// [`DestinationError::OtherKind`] if something else is there by now; [`DestinationError::Refused`].
-    pub fn set_metadata(&self, key: &Key, metadata: &Metadata) -> Result<Vec<Shortfall>, DestinationError> {
+    pub fn set_metadata(&self, key: &Key, metadata: &Metadata) -> Result<MetadataSet, DestinationError> {
         let refused = |errno| DestinationError::refused(key, Operation::Look, errno);
         let pin = match self.lock_files().remove(key.as_bytes()) {
             Some(file) => Pin::File(file),
@@ -118,7 +129,40 @@ impl Destination {
             Pin::File(file) => file.made() == Made::Reused || self.bequeaths.load(Ordering::Relaxed),
             Pin::Open(_) | Pin::Place(_) => true,
         };
-        Ok(Setting { pin, may_be_labelled, shortfalls: Vec::new() }.set(&found, metadata))
+        Ok(Setting { pin, may_be_labelled, done: MetadataSet::default() }.set(&found, metadata))
+    }
+
+    /// Whether [`set_metadata`](Self::set_metadata) would change anything, as far as this process may change owners;
+    /// also when something else lies there.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn metadata_differs(&self, key: &Key, metadata: &Metadata) -> Result<bool, DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::Look, errno);
+        let pin = Pin::open(&self.place(key.as_bytes()).map_err(refused)?, metadata.kind).map_err(refused)?;
+        let found = look_through(pin.handle()).map_err(refused)?;
+        if kind_of(found.stx_mode) != metadata.kind || mtime_of(&found) != Some(metadata.mtime) {
+            return Ok(true);
+        }
+        let may_give_away = self.maker.0 == 0;
+        let (owner_differs, lent) = match metadata.owner {
+            Owner::Restorer => (false, SETUID | SETGID),
+            Owner::Ids { uid, gid } => {
+                let (other_user, other_group) = (found.stx_uid != uid, found.stx_gid != gid);
+                let setuid = if other_user { SETUID } else { 0 };
+                let setgid = if other_group && metadata.kind != Kind::Directory { SETGID } else { 0 };
+                ((other_user || other_group) && may_give_away, setuid | setgid)
+            }
+        };
+        let mode_differs = metadata.kind != Kind::Symlink && found.stx_mode & 0o7777 != metadata.mode & !lent;
+        if owner_differs || mode_differs {
+            return Ok(true);
+        }
+        let attributes = pin.labelled().read_all().map_err(refused)?;
+        let is_met =
+            |wanted: &Xattr| attributes.iter().any(|(name, value)| (name, value) == (&wanted.name, &wanted.value));
+        let foreign = attributes.iter().any(|(name, _)| is_foreign(name, &metadata.xattrs));
+        Ok(foreign || !metadata.xattrs.iter().all(is_met))
     }
 }
 
@@ -199,30 +243,34 @@ impl Pin {
     }
 }
 
+fn mtime_of(found: &Statx) -> Option<Timestamp> {
+    Timestamp::new(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec)
+}
+
 /// The setting of one entry's metadata.
 struct Setting {
     pin: Pin,
     /// Whether it may have extended attributes already.
     may_be_labelled: bool,
-    shortfalls: Vec<Shortfall>,
+    done: MetadataSet,
 }
 
 impl Setting {
-    fn set(mut self, found: &Statx, metadata: &Metadata) -> Vec<Shortfall> {
+    fn set(mut self, found: &Statx, metadata: &Metadata) -> MetadataSet {
         let owner_mask = self.set_owner(found, metadata);
         let acl_mask = self.set_xattrs(&metadata.xattrs);
+        // Whatever changed an owner or an attribute may have changed the mode with it.
+        let is_unsettled = self.done.changed;
+        if mtime_of(found) != Some(metadata.mtime) {
+            let done = self.pin.set_mtime(metadata.mtime);
+            self.note(Aspect::Mtime, done);
+        }
         let mode = metadata.mode & owner_mask & acl_mask;
-        // Whatever changes an owner or an attribute may change the mode with it.
-        let is_untouched = metadata.owner == Owner::Ids { uid: found.stx_uid, gid: found.stx_gid }
-            && metadata.xattrs.is_empty()
-            && !self.may_be_labelled;
-        if metadata.kind != Kind::Symlink && !(is_untouched && found.stx_mode & 0o7777 == mode) {
+        if metadata.kind != Kind::Symlink && (is_unsettled || found.stx_mode & 0o7777 != mode) {
             let done = self.pin.chmod(mode);
             self.note(Aspect::Mode, done);
         }
-        let done = self.pin.set_mtime(metadata.mtime);
-        self.note(Aspect::Mtime, done);
-        self.shortfalls
+        self.done
     }
 
     /// Sets owner and group, and returns the bits of the mode that may be set with those that are there now.
@@ -232,7 +280,10 @@ impl Setting {
         if new_uid.or(new_gid).is_none() {
             return !0;
         }
-        let Err(errno) = self.pin.chown(new_uid, new_gid) else { return !0 };
+        let Err(errno) = self.pin.chown(new_uid, new_gid) else {
+            self.done.changed = true;
+            return !0;
+        };
         let mut lent = 0;
         if new_uid.is_some() {
             self.note(Aspect::Owner, Err(errno));
@@ -263,6 +314,10 @@ impl Setting {
         }
         let mut mask = !0;
         for xattr in wanted {
+            let is_there = names.split(|&byte| byte == 0).any(|name| name == xattr.name);
+            if is_there && self.pin.labelled().value(&xattr.name).as_ref() == Ok(&xattr.value) {
+                continue;
+            }
             let done = self.pin.labelled().set(&xattr.name, &xattr.value);
             if done.is_err() && xattr.name == ACCESS_ACL {
                 mask = !0o070 | group_rights(&xattr.value) << 3;
@@ -272,9 +327,11 @@ impl Setting {
         mask
     }
 
+    /// Notes what came of one change.
     fn note(&mut self, aspect: Aspect, done: Result<(), Errno>) {
-        if let Err(errno) = done {
-            self.shortfalls.push(Shortfall { aspect, cause: errno.into() });
+        match done {
+            Ok(()) => self.done.changed = true,
+            Err(errno) => self.done.shortfalls.push(Shortfall { aspect, cause: errno.into() }),
         }
     }
 }

@@ -28,6 +28,19 @@ impl Destination {
         self.names_at(key.as_bytes()).map_err(|errno| DestinationError::refused(key, Operation::List, errno))
     }
 
+    /// Whether nothing is in the directory at `key`. Costs no more for a large one.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn is_empty(&self, key: &Key) -> Result<bool, DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::List, errno);
+        match self.read_names(key.as_bytes(), 0).map_err(refused)? {
+            (_, None) => Ok(true),
+            (_, Some(Stopped::AtLimit)) => Ok(false),
+            (_, Some(Stopped::By(errno))) => Err(refused(errno)),
+        }
+    }
+
     /// Removes what lies at `key`, with all that is below it; nothing there is no error.
     ///
     /// Links are removed, not followed. File systems mounted below are not entered, which is an error after the rest
@@ -47,7 +60,8 @@ impl Destination {
             let Some(name) = level.names.get(level.next) else {
                 let place = self.place(&level.path).map_err(refused)?;
                 self.handles.forget(&level.path);
-                unlinkat(&place.directory, place.name, AtFlags::REMOVEDIR).map_err(refused)?;
+                self.changing(&level.path, || unlinkat(&place.directory, place.name, AtFlags::REMOVEDIR))
+                    .map_err(refused)?;
                 levels.pop();
                 continue;
             };
@@ -56,6 +70,43 @@ impl Destination {
             if !self.remove_simple(&path).map_err(refused)? {
                 levels.push(self.level(path).map_err(refused)?);
             }
+        }
+        Ok(())
+    }
+
+    /// Removes what lies at `key`, which is anything but a directory; nothing there is no error.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn remove_entry(&self, key: &Key) -> Result<(), DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::Remove, errno);
+        self.let_go(key.as_bytes());
+        if self.remove_simple(key.as_bytes()).map_err(refused)? { Ok(()) } else { Err(refused(Errno::ISDIR)) }
+    }
+
+    /// Removes the empty directory at `key`; nothing there is no error.
+    ///
+    /// # Errors
+    /// [`DestinationError::InTheWay`] if something is in it; [`DestinationError::Refused`].
+    pub fn remove_directory(&self, key: &Key) -> Result<(), DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::Remove, errno);
+        let place = self.place(key.as_bytes()).map_err(refused)?;
+        self.let_go(key.as_bytes());
+        match self.changing(key.as_bytes(), || unlinkat(&place.directory, place.name, AtFlags::REMOVEDIR)) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Err(DestinationError::InTheWay { key: key.clone() }),
+            Err(errno) => Err(refused(errno)),
+        }
+    }
+
+    /// Whether what lies at `key` could be taken out of the way.
+    ///
+    /// # Errors
+    /// [`DestinationError::InTheWay`] for a directory with something in it; [`DestinationError::Refused`].
+    pub fn check_way(&self, key: &Key) -> Result<(), DestinationError> {
+        let is_directory = self.look(key)?.is_some_and(|found| found.kind == Kind::Directory);
+        if is_directory && !self.is_empty(key)? {
+            return Err(DestinationError::InTheWay { key: key.clone() });
         }
         Ok(())
     }
@@ -70,7 +121,7 @@ impl Destination {
         };
         let flags = if found == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
         self.let_go(key.as_bytes());
-        match unlinkat(&place.directory, place.name, flags) {
+        match self.changing(key.as_bytes(), || unlinkat(&place.directory, place.name, flags)) {
             // Changed its kind just now: the caller looks again.
             Ok(()) | Err(Errno::NOENT | Errno::ISDIR | Errno::NOTDIR) => Ok(()),
             Err(Errno::NOTEMPTY | Errno::EXIST) => Err(DestinationError::InTheWay { key: key.clone() }),
@@ -88,7 +139,7 @@ impl Destination {
     /// Removes anything but a directory; says whether it is gone.
     fn remove_simple(&self, path: &[u8]) -> Result<bool, Errno> {
         let place = self.place(path)?;
-        match unlinkat(&place.directory, place.name, AtFlags::empty()) {
+        match self.changing(path, || unlinkat(&place.directory, place.name, AtFlags::empty())) {
             Ok(()) | Err(Errno::NOENT) => Ok(true),
             Err(Errno::ISDIR) => Ok(false),
             // Some file systems say so of a directory.
@@ -112,13 +163,17 @@ impl Destination {
     }
 
     fn names_at(&self, path: &[u8]) -> Result<Names, Errno> {
-        let handle = self.handles.directory(path)?;
-        let open = openat(&handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
-        match Names::read(&open, &mut buffer, usize::MAX) {
+        match self.read_names(path, usize::MAX)? {
             (names, None) => Ok(names),
             (_, Some(Stopped::By(errno))) => Err(errno),
             (_, Some(Stopped::AtLimit)) => Err(Errno::OVERFLOW),
         }
+    }
+
+    fn read_names(&self, path: &[u8], count_max: usize) -> Result<(Names, Option<Stopped>), Errno> {
+        let handle = self.handles.directory(path)?;
+        let open = openat(&handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
+        Ok(Names::read(&open, &mut buffer, count_max))
     }
 }

@@ -7,7 +7,7 @@ mod present;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
-use crate::manifest::{Device, Xattr};
+use crate::manifest::{Device, Hole, Xattr};
 
 fn key(path: &str) -> Key {
     Key::parse(path.replace('/', "\0").into_bytes()).unwrap()
@@ -30,7 +30,7 @@ fn a_file_is_written_in_parts_and_gets_its_metadata_at_the_end() {
     assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
     let mut wanted = metadata(Kind::File, 0o444);
     wanted.xattrs.push(Xattr { name: b"user.a".to_vec(), value: b"b".to_vec() });
-    assert_eq!(destination.set_metadata(&key("d/f"), &wanted).unwrap().len(), 0);
+    assert_eq!(destination.set_metadata(&key("d/f"), &wanted).unwrap().shortfalls.len(), 0);
     assert_eq!(std::fs::read(&path).unwrap(), b"0\0\0\0\0\0\0\089");
     let found = destination.look(&key("d/f")).unwrap().unwrap();
     assert_eq!((found.mode, found.mtime), (0o444, wanted.mtime));
@@ -63,9 +63,9 @@ fn other_kinds_are_made_and_reused() {
         assert_eq!(destination.make_symlink(&key("s"), b"/nowhere").unwrap(), made);
         assert_eq!(destination.make_special(&key("p"), Kind::Fifo, Device { major: 0, minor: 0 }).unwrap(), made);
         assert_eq!(destination.make_link(&key("p"), &key("p2")).unwrap(), made);
-        let shortfalls = destination.set_metadata(&key("s"), &metadata(Kind::Symlink, 0o777)).unwrap();
+        let shortfalls = destination.set_metadata(&key("s"), &metadata(Kind::Symlink, 0o777)).unwrap().shortfalls;
         assert_eq!(shortfalls.len(), 0);
-        assert_eq!(destination.set_metadata(&key("p"), &metadata(Kind::Fifo, 0o640)).unwrap().len(), 0);
+        assert_eq!(destination.set_metadata(&key("p"), &metadata(Kind::Fifo, 0o640)).unwrap().shortfalls.len(), 0);
     }
     let link = top.path().join("s").symlink_metadata().unwrap();
     assert_eq!((link.mtime(), link.mtime_nsec()), (-5, 7));

@@ -1,7 +1,7 @@
 //! What a forget is going to do: for every snapshot, whether it stays or goes, and why. Nothing is changed here.
 
 use super::calendar::Zone;
-use super::clock::Clocks;
+use super::clock::{Clocks, SeenLists};
 use super::policy::{Candidate, Goes, Judgement, PlacesLeft, RetentionPolicy, Stays, judge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{SignerKey, SnapshotId};
@@ -129,16 +129,20 @@ impl ForgetPlan {
     }
 }
 
-/// Applies a policy.
+/// Applies a policy. What outcomes had seen is asked only of those whose lists lie in nodes.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`] for a policy without rules.
-pub(crate) fn by_policy(history: &History, options: &RetentionOptions) -> Result<ForgetPlan> {
+pub(crate) fn by_policy(
+    history: &History,
+    options: &RetentionOptions,
+    seen_lists: &SeenLists<'_>,
+) -> Result<ForgetPlan> {
     if options.policy.is_empty() {
         let message = "the policy keeps nothing, so nothing is forgotten; say what to keep, or name what to forget";
         return Err(Error::new(ErrorKind::Invalid, message));
     }
-    let clocks = Clocks::read(history, options.now_ns);
+    let clocks = Clocks::read(history, options.now_ns, seen_lists);
     let fits = |snapshot: &Snapshot| !snapshot.forgotten && options.filter.passes(snapshot);
     let groups = grouped(session::all(history).into_iter().filter(fits), &options.group_by);
     let plan = |(key, snapshots)| GroupPlan { key, verdicts: group_verdicts(snapshots, options, &clocks) };

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::backup::BackupOptions;
+use crate::check::{CheckDepth, CheckOptions};
 use crate::id::SnapshotId;
-use crate::key::Unlock;
+use crate::key::{KdfCost, Unlock};
 use crate::progress::Silent;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::seal::Secret;
@@ -101,7 +102,7 @@ fn a_key_of_its_own_may_do_what_its_role_says_and_no_more() {
         assert_eq!(forgets.is_ok(), role >= Role::Prune, "{role}: {forgets:?}");
         let reads = guest.list(&snapshot, &crate::manifest::Key::root(), &mut |_| Ok(crate::restore::Below::Visit));
         assert_eq!(reads.is_ok(), role >= Role::Read, "{role}: {reads:?}");
-        let checks = guest.check(crate::check::CheckDepth::Data, &Silent);
+        let checks = guest.check(&CheckOptions::default().depth(CheckDepth::Data), &Silent);
         assert_eq!(checks.is_ok_and(|report| report.damage.is_empty()), role >= Role::Read, "{role}");
         let adds = guest.add_key(Unlock::Password(b"another"), &options(Grant::NewKey(Role::Put)));
         assert_eq!(adds.is_ok(), role == Role::All, "{role}: {adds:?}");

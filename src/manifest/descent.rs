@@ -33,7 +33,7 @@ pub struct NodeVisit<'a> {
 
 /// A node being read, with what its parent promised.
 #[derive(Debug)]
-struct InnerFrame {
+pub(super) struct InnerFrame {
     rows: NodeRows,
     ledger: Ledger,
     /// The last key of the child before the next one.
@@ -41,12 +41,12 @@ struct InnerFrame {
 }
 
 impl InnerFrame {
-    fn new(rows: NodeRows, child: Child) -> Self {
+    pub(super) fn new(rows: NodeRows, child: Child) -> Self {
         let before = child.after.clone();
         Self { rows, ledger: Ledger::new(child), before }
     }
 
-    fn next_child(&mut self) -> Result<Option<Child>, NodeError> {
+    pub(super) fn next_child(&mut self) -> Result<Option<Child>, NodeError> {
         let Some(row) = self.rows.inner_row()? else {
             self.ledger.end(self.rows.key())?;
             return Ok(None);
@@ -55,6 +55,11 @@ impl InnerFrame {
         let after = self.before.replace(row.last.clone());
         let promise = Some(Promise { last: row.last, totals: row.totals });
         Ok(Some(Child { id: row.child, place: Place::Level(self.child_level()), after, promise }))
+    }
+
+    /// The error of a node that breaks a rule.
+    pub(super) fn broken<E: std::error::Error + 'static>(&self, rule: NodeError) -> ReadError<E> {
+        self.ledger.child.broken(rule)
     }
 
     const fn child_level(&self) -> u8 {

@@ -1,5 +1,6 @@
 //! Trees as wholes: built, carried over, read, damaged.
 
+mod comparing;
 mod laws;
 mod reading;
 mod refusals;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::access::testing::Keys;
+use crate::check::CheckDepth;
 use crate::content::ContentReader;
 use crate::id::{ClientId, NodeId, SessionId, SnapshotId};
 use crate::outcome::{OutcomeKind, SEEN_COUNT_MAX};
@@ -47,7 +48,7 @@ impl Crowd {
     fn open(&self, client: &str) -> Repository {
         let place = self.directory.path().join(client);
         let access = self.keys.open(Arc::new(self.store.clone()), &place);
-        Repository { access, options: OpenOptions::new(&place, &place), notices: Vec::new() }
+        Repository { access, options: OpenOptions::new(&place, &place), place: None, notices: Vec::new() }
     }
 
     fn back_up(&self, client: &str, content: &str) -> SnapshotId {
@@ -72,7 +73,7 @@ impl Crowd {
 
     /// Nothing is wrong, and of all packs there is none that nobody counts.
     fn assert_sound(&self) {
-        let report = self.open("checker").check(CheckDepth::Data, &Silent).unwrap();
+        let report = self.open("checker").check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap();
         assert_eq!((&report.damage[..], &report.notices[..]), (&[][..], &[][..]));
         assert_eq!(report.unlisted_pack_count, 0);
     }
@@ -165,8 +166,41 @@ fn outcome_5_a_list_that_is_gone_is_found_by_a_check_and_stops_a_prune() {
     let extent = looker.access.index.copies(node.as_chunk()).unwrap()[0];
     let pack = looker.access.index.pack(extent.pack).unwrap().id;
     crowd.store.remove(&ObjectName::Pack(pack)).unwrap();
-    let report = crowd.open("checker").check(CheckDepth::Structure, &Silent).unwrap();
+    let report = crowd.open("checker").check(&CheckOptions::default(), &Silent).unwrap();
     let found = report.damage.iter().find(|damage| damage.place == format!("node {node}")).unwrap();
     assert!(found.object.starts_with("outcomes/") && found.wrong.contains("list of what it had seen"), "{found:?}");
     assert_eq!(crowd.prune("owner").unwrap_err().kind(), ErrorKind::Damaged);
+}
+
+#[test]
+fn a_check_misses_what_others_had_seen_and_what_was_put_in_its_place() {
+    let crowd = Crowd::new();
+    crowd.back_up("ann", "one");
+    crowd.back_up("bob", "two");
+    let looker = crowd.open("looker");
+    let (access, history) = (&looker.access, looker.history().unwrap());
+    let ann = session::load(&crowd.open("ann").access.state_dir).unwrap().client;
+    let last = *history.outcomes.keys().filter(|id| id.client == ann).max().unwrap();
+    let told = || -> Vec<(String, String)> {
+        let report = crowd.open("checker").check(&CheckOptions::default(), &Silent).unwrap();
+        report.damage.into_iter().map(|damage| (damage.object, damage.wrong)).collect()
+    };
+    assert_eq!(told(), []);
+
+    let name = ObjectName::Outcome(last);
+    let bytes = access.store.read(&name, 1 << 20).unwrap();
+    let mut other = crate::outcome::open(last, &access.ring, &access.chain, &bytes).unwrap();
+    other.body.time_ns += 1;
+    let other = crate::outcome::seal(&other.body, other.description.as_open(), &access.ring, &access.chain).unwrap();
+    access.store.remove(&name).unwrap();
+    assert_eq!(access.store.create(&name, &other).unwrap(), Created::New);
+    let [(object, wrong)] = &told()[..] else { panic!("{:?}", told()) };
+    assert!(*object == name.to_string() && wrong.starts_with("it is not the one that was there when"), "{wrong}");
+
+    // It leaves no gap: its client never used a higher number.
+    access.store.remove(&name).unwrap();
+    let is_missed = |(object, wrong): &(String, String)| {
+        *object == name.to_string() && wrong.starts_with("it is gone: it was there when outcomes/")
+    };
+    assert!(told().iter().any(is_missed), "{:?}", told());
 }

@@ -1,6 +1,7 @@
 //! Forgetting, pinning, bringing back; and the sessions that are open.
 
 use super::Repository;
+use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::forget::{self, Client, ForgetPlan, ForgetReport, PinReport, RetentionOptions, UndoReport};
 use crate::id::{SessionId, SnapshotId};
@@ -15,7 +16,12 @@ impl Repository {
     /// # Errors
     /// [`ErrorKind::Invalid`] for a policy that keeps nothing, or when the store can't be read.
     pub fn plan_forget(&self, options: &RetentionOptions) -> Result<ForgetPlan> {
-        forget::by_policy(&self.history()?, options)
+        let history = self.history()?;
+        if history.committed().any(|(_, held)| held.body.seen.overflow.is_some()) {
+            session::bring_up_to_date(&self.access, &history)?;
+        }
+        let nodes = ContentReader::new(self.access.clone());
+        forget::by_policy(&history, options, &|outcome| session::read_seen(&nodes, outcome))
     }
 
     /// A plan that forgets these snapshots, whatever else there is. Those that are forgotten already are left out.

@@ -2,8 +2,8 @@
 
 use crate::destination::{Aspect, DestinationError, Shortfall};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Key;
-use crate::progress::{Event, Progress};
+use crate::manifest::{Key, Kind};
+use crate::progress::{Change, EntryKind, Event, Progress};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -48,6 +48,16 @@ pub struct RestoreReport {
     pub other_count: u64,
     /// Bytes of content, holes included.
     pub bytes: u64,
+    /// Bytes of content that were written, or would be: of files that were there only what differed.
+    pub written_bytes: u64,
+    /// Entries that were there and right, content and metadata.
+    pub unchanged_count: u64,
+    /// Entries in whose place something else was left.
+    pub skipped_count: u64,
+    /// Bytes of content of those.
+    pub skipped_bytes: u64,
+    /// Entries that were removed, or would be, because the snapshot does not hold them.
+    pub deleted_count: u64,
     /// Items that did not come back as they were.
     pub problem_count: u64,
     /// Those of them whose stored bytes are missing or wrong.
@@ -64,7 +74,14 @@ pub(super) struct Outcome<'a> {
     file_count: AtomicU64,
     other_count: AtomicU64,
     bytes: AtomicU64,
+    written_bytes: AtomicU64,
+    unchanged_count: AtomicU64,
+    skipped_count: AtomicU64,
+    skipped_bytes: AtomicU64,
+    deleted_count: AtomicU64,
     damaged_count: AtomicU64,
+    /// Whether every entry is told.
+    tells_entries: bool,
     problems: Mutex<(u64, Vec<RestoreProblem>)>,
     unowned: Mutex<Unowned>,
 }
@@ -87,6 +104,12 @@ impl<'a> Outcome<'a> {
             file_count: AtomicU64::new(0),
             other_count: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
+            unchanged_count: AtomicU64::new(0),
+            skipped_count: AtomicU64::new(0),
+            skipped_bytes: AtomicU64::new(0),
+            deleted_count: AtomicU64::new(0),
+            tells_entries: progress.wants_entries(),
             damaged_count: AtomicU64::new(0),
             problems: Mutex::default(),
             unowned: Mutex::default(),
@@ -105,6 +128,42 @@ impl<'a> Outcome<'a> {
 
     pub(super) fn other_done(&self) {
         self.other_count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn written(&self, bytes: u64) {
+        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Tells what became of an entry.
+    pub(super) fn entry(&self, key: &Key, kind: Kind, (change, bytes): (Change, u64)) {
+        match change {
+            Change::Unchanged => {
+                self.unchanged_count.fetch_add(1, Ordering::Relaxed);
+            }
+            Change::Deleted => {
+                self.deleted_count.fetch_add(1, Ordering::Relaxed);
+            }
+            Change::Skipped => {
+                self.skipped_count.fetch_add(1, Ordering::Relaxed);
+                self.skipped_bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
+            Change::Restored | Change::Updated | Change::Metadata => {}
+        }
+        if self.tells_entries {
+            let kind = match kind {
+                Kind::Directory => EntryKind::Directory,
+                Kind::File => EntryKind::File,
+                Kind::Symlink | Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice | Kind::Unknown => {
+                    EntryKind::Other
+                }
+            };
+            self.progress.event(&Event::Entry { path: &key.to_path(), kind, change, bytes });
+        }
+    }
+
+    /// Tells that something was left alone.
+    pub(super) fn spared(&self, key: &Key, reason: &str) {
+        self.progress.event(&Event::Spared { path: &key.to_path(), reason });
     }
 
     pub(super) fn problem(&self, path: PathBuf, kind: RestoreProblemKind, message: String) {
@@ -180,6 +239,11 @@ impl<'a> Outcome<'a> {
             file_count: self.file_count.into_inner(),
             other_count: self.other_count.into_inner(),
             bytes: self.bytes.into_inner(),
+            written_bytes: self.written_bytes.into_inner(),
+            unchanged_count: self.unchanged_count.into_inner(),
+            skipped_count: self.skipped_count.into_inner(),
+            skipped_bytes: self.skipped_bytes.into_inner(),
+            deleted_count: self.deleted_count.into_inner(),
             problem_count,
             damaged_count: self.damaged_count.into_inner(),
             problems,

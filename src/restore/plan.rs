@@ -1,60 +1,44 @@
 //! Entry by entry: directories, links and nodes are made at once, files are gathered into windows.
 
+mod attributes;
+mod files;
+
 use crate::content::ContentReader;
-use crate::destination::{Destination, DestinationError, Existing, Metadata, Owner};
-use crate::error::{Error, ErrorKind, Result};
-use crate::index::Scratch;
-use crate::manifest::{
-    Attribute, AttributeValue, Body, Content, Device, Entry, Hole, Item, ItemReader, Key, Placed, decode_holes,
-    decode_xattrs,
-};
-use crate::manifest::{Kind, Row as _, Xattr};
+use crate::destination::{DestinationError, Made, Metadata};
+use crate::error::Result;
+use crate::manifest::{Body, Content, Device, Entry, Key, Kind};
 use crate::owner::OwnerMap;
+use crate::progress::Change;
+use crate::restore::compare::Judge;
 use crate::restore::earlier::Earlier;
-use crate::restore::options::{Choice, RestoreOptions};
+use crate::restore::groups::{First, Groups, Origin};
+use crate::restore::options::{Choice, Ownership, RestoreOptions};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
 use crate::restore::tree::Below;
-use crate::restore::window::{FileWork, Want, Window, Writer};
+use crate::restore::way::{Extras, Ground, OnTheWay};
+use crate::restore::window::{Left, Window};
+use crate::restore::writer::Writer;
 use crate::session::SnapshotComponent;
 use crossbeam_channel::Sender;
-use std::sync::Arc;
 
 /// What share of a whole window the first one may hold; each later one twice as much.
 const FIRST_SHARE: usize = 32;
 
-/// A directory on the way to the entry at hand.
-struct OnTheWay {
-    /// Its key in the snapshot.
-    key: Key,
-    /// Its key in the target, and what it is to get in the end; none for one that is passed over.
-    target: Key,
-    metadata: Metadata,
-    made: bool,
-}
-
-/// The first name of a hard-link group.
-enum First {
-    /// There is none yet.
-    None,
-    /// It was restored under this key.
-    Name(Key),
-    /// It is another entry than this one.
-    Other,
-}
-
-/// Everything about an entry but its key.
-fn hash_of_fields(entry: &Entry) -> [u8; blake3::OUT_LEN] {
-    let mut fields = Vec::new();
-    entry.encode_fields(&mut fields);
-    *blake3::hash(&fields).as_bytes()
+/// What lies where an entry shall be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum There {
+    /// Something that stays.
+    Stays,
+    /// Nothing, or what is dealt with when the entry is made.
+    Unknown,
 }
 
 /// Turns entries into work.
 pub(super) struct Planner<'a> {
     reader: &'a ContentReader,
-    destination: &'a Destination,
     options: &'a RestoreOptions,
     outcome: &'a Outcome<'a>,
+    judge: &'a Judge<'a>,
     owners: OwnerMap,
     /// The directories from the root of the restore to the entry at hand.
     way: Vec<OnTheWay>,
@@ -65,42 +49,57 @@ pub(super) struct Planner<'a> {
     /// The window at hand may hold one part in so many of a whole one: the first are small, so that writing begins soon.
     share: usize,
     /// For each hard-link group what the name is that was restored first, and its key.
-    groups: Box<dyn Scratch>,
+    groups: Groups,
     /// What was restored before.
     earlier: Earlier<'a>,
+    /// Whether what the snapshot does not hold may be removed: not where its list can't be trusted to be whole.
+    is_list_whole: bool,
 }
 
 impl<'a> Planner<'a> {
     /// Plans for a target; what is to be written goes to `windows`, in order.
     pub(super) fn new(
-        writer: &'a Writer<'a>,
-        destination: &'a Destination,
+        judge: &'a Judge<'a>,
         (component, earlier): (&SnapshotComponent, &[SnapshotComponent]),
         options: &'a RestoreOptions,
-        outcome: &'a Outcome<'a>,
         windows: Sender<Window>,
     ) -> Self {
+        let writer = judge.writer;
         let reader = writer.reader();
+        let owners = match options.ownership {
+            Ownership::ByName => OwnerMap::new(&component.users, &component.groups),
+            Ownership::ByNumber | Ownership::Restorer => OwnerMap::default(),
+        };
         Self {
             reader,
-            destination,
             options,
-            outcome,
-            owners: OwnerMap::new(&component.users, &component.groups),
+            outcome: writer.outcome(),
+            judge,
+            owners,
             way: Vec::new(),
             writer,
             window: Window::default(),
             windows,
             share: FIRST_SHARE,
-            groups: reader.access().scratch(),
+            groups: Groups::new(reader.access().scratch()),
             earlier: Earlier::new(reader, earlier),
+            is_list_whole: true,
         }
+    }
+
+    /// From now on nothing is removed: a part of the list of what the snapshot holds can't be read, or never was made.
+    pub(super) fn distrust_list(&mut self) {
+        self.is_list_whole = false;
+        self.way.iter_mut().for_each(|directory| directory.extras = None);
     }
 
     /// Takes the next entry in key order, and says whether what is below it is wanted.
     pub(super) fn take(&mut self, entry: Entry) -> Result<Below> {
         self.leave_until(&entry.key)?;
-        let choice = self.options.select.as_ref().map_or(Choice::Take, |select| select(&entry));
+        if let Some(directory) = self.way.last_mut() {
+            directory.sweep_until(Some(entry.key.name()), self.judge.sweeper)?;
+        }
+        let choice = self.options.choose(&entry);
         if choice == Choice::Skip {
             return Ok(Below::Skip);
         }
@@ -109,48 +108,89 @@ impl<'a> Planner<'a> {
             self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Refused, message.to_owned());
             return Ok(Below::Skip);
         }
-        if choice == Choice::Pass {
-            self.pass(entry)?
-        } else {
-            self.restore(entry)?
-        }
-        Ok(Below::Visit)
+        if choice == Choice::Pass { self.pass(entry) } else { self.restore(entry) }
     }
 
     /// Notes a directory that is made only if something below it is taken.
-    fn pass(&mut self, entry: Entry) -> Result<()> {
+    fn pass(&mut self, entry: Entry) -> Result<Below> {
         if entry.kind() != Kind::Directory {
-            return Ok(());
+            return Ok(Below::Visit);
         }
-        let Some(target) = self.target_of(&entry) else { return Ok(()) };
-        self.enter(&entry, target)?;
-        self.tell_unread(&entry)
+        let Some(target) = self.target_of(&entry) else { return Ok(Below::Visit) };
+        self.enter(&entry, target, Choice::Pass)?;
+        self.tell_unread(&entry)?;
+        Ok(Below::Visit)
     }
 
-    fn enter(&mut self, entry: &Entry, target: Key) -> Result<()> {
+    fn enter(&mut self, entry: &Entry, target: Key, choice: Choice) -> Result<()> {
         let metadata = self.metadata(entry)?;
-        self.way.push(OnTheWay { key: entry.key.clone(), target, metadata, made: false });
+        let extras = self.extras(entry, &target)?;
+        let key = entry.key.clone();
+        self.way.push(OnTheWay { key, target, metadata, choice, ground: Ground::Unknown, extras });
         Ok(())
     }
 
-    fn restore(&mut self, entry: Entry) -> Result<()> {
-        let Some(target) = self.target_of(&entry) else { return Ok(()) };
+    /// What lies in a directory, if what the snapshot does not hold of it is to be removed: of one that was backed up
+    /// as a whole.
+    fn extras(&self, entry: &Entry, target: &Key) -> Result<Option<Extras>> {
+        let is_whole = self.is_list_whole && entry.body == Body::Directory && !entry.is_unreadable();
+        if !self.judge.sweeper.is_at_work() || !is_whole || !self.options.is_asked_for(&entry.key) {
+            return Ok(None);
+        }
+        if self.is_on_fresh_ground() {
+            return Ok(None);
+        }
+        let look = || -> Result<Option<Extras>, DestinationError> {
+            let hand = self.writer.hand();
+            let Some(found) = hand.look(target)?.filter(|found| found.kind == Kind::Directory) else { return Ok(None) };
+            Ok(Some(Extras::new(hand.names(target)?, found.device)))
+        };
+        look().or_else(|error| self.outcome.refused(entry.key.to_path(), error).map(|()| None))
+    }
+
+    fn is_on_fresh_ground(&self) -> bool {
+        self.way.last().is_some_and(|directory| matches!(directory.ground, Ground::Fresh(_)))
+    }
+
+    fn restore(&mut self, entry: Entry) -> Result<Below> {
+        let Some(target) = self.target_of(&entry) else { return Ok(Below::Visit) };
         if entry.kind() == Kind::Directory {
-            self.enter(&entry, target)?;
+            if !self.is_on_fresh_ground() && self.is_blocked(&entry, &target)? {
+                return Ok(Below::Skip);
+            }
+            self.enter(&entry, target, Choice::Take)?;
             self.make_way()?;
-            return self.tell_unread(&entry);
+            self.tell_unread(&entry)?;
+            return Ok(Below::Visit);
         }
         if entry.is_unreadable() {
-            return self.tell_unread(&entry);
+            self.tell_unread(&entry)?;
+            return Ok(Below::Visit);
         }
         self.make_way()?;
         let metadata = self.metadata(&entry)?;
-        self.make(&entry, target, metadata)
+        self.make(&entry, target, metadata)?;
+        Ok(Below::Visit)
+    }
+
+    /// Whether something lies where a directory shall be, and stays: then nothing below it can be restored.
+    fn is_blocked(&self, entry: &Entry, target: &Key) -> Result<bool> {
+        let found = match self.writer.hand().look(target) {
+            Ok(found) => found,
+            Err(error) => return self.outcome.refused(entry.key.to_path(), error).map(|()| true),
+        };
+        let is_blocked =
+            found.is_some_and(|found| found.kind != Kind::Directory && self.judge.leaves(&found, entry.mtime));
+        if is_blocked {
+            let message = "something else lies there and stays, so nothing of this directory is restored";
+            self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Refused, message.to_owned());
+        }
+        Ok(is_blocked)
     }
 
     /// Hands over what is gathered, the last directories as well.
     pub(super) fn finish(mut self) -> Result<()> {
-        while self.leave() {}
+        while self.leave()? {}
         self.hand_over()
     }
 
@@ -170,17 +210,21 @@ impl<'a> Planner<'a> {
 
     fn leave_until(&mut self, key: &Key) -> Result<()> {
         while self.way.last().is_some_and(|directory| !key.is_within(&directory.key)) {
-            self.leave();
+            self.leave()?;
         }
         if self.window.is_full(self.share) { self.hand_over() } else { Ok(()) }
     }
 
-    fn leave(&mut self) -> bool {
-        let Some(directory) = self.way.pop() else { return false };
-        if directory.made {
-            self.window.leave(directory.key, directory.target, directory.metadata);
+    /// Leaves the deepest directory on the way, if there is one. One that was only passed and was there keeps its
+    /// metadata.
+    fn leave(&mut self) -> Result<bool> {
+        let Some(mut directory) = self.way.pop() else { return Ok(false) };
+        directory.sweep_until(None, self.judge.sweeper)?;
+        let OnTheWay { key, target, metadata, choice, ground, .. } = directory;
+        if let Some(made) = ground.made().filter(|made| choice == Choice::Take || *made == Made::New) {
+            self.window.left.push(Left { key, target, metadata, made });
         }
-        true
+        Ok(true)
     }
 
     fn hand_over(&mut self) -> Result<()> {
@@ -191,108 +235,74 @@ impl<'a> Planner<'a> {
     /// Makes the directories on the way that are not made yet. One that can't be made is told once; what is below it
     /// then tells for itself.
     fn make_way(&mut self) -> Result<()> {
-        for directory in self.way.iter_mut().filter(|directory| !directory.made) {
-            match self.destination.make_directory(&directory.target) {
-                Ok(_) => {
-                    directory.made = true;
-                    self.outcome.other_done();
+        let hand = self.writer.hand();
+        let mut is_fresh = false;
+        for directory in &mut self.way {
+            if directory.ground == Ground::Unknown {
+                let make = || -> Result<Ground, DestinationError> {
+                    let made = hand.make_directory(&directory.target)?;
+                    let is_empty = made == Made::New || is_fresh || hand.is_empty(&directory.target)?;
+                    Ok(if is_empty { Ground::Fresh(made) } else { Ground::Old })
+                };
+                match make() {
+                    Ok(ground) => {
+                        directory.ground = ground;
+                        self.outcome.other_done();
+                    }
+                    Err(error) => self.outcome.refused(directory.key.to_path(), error)?,
                 }
-                Err(error) => self.outcome.refused(directory.key.to_path(), error)?,
             }
+            is_fresh = matches!(directory.ground, Ground::Fresh(_));
         }
         Ok(())
     }
 
     fn make(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
-        match self.first_name(entry)? {
+        if self.clear_place(entry, &target)? == There::Stays {
+            let bytes = entry.content().map_or(0, Content::bytes);
+            self.outcome.entry(&entry.key, entry.kind(), (Change::Skipped, bytes));
+            return Ok(());
+        }
+        match self.groups.first(entry)? {
             First::None => {}
-            First::Name(first) => return self.link(entry, &first, &target),
+            First::Name(first, origin) => return self.link(entry, (&first, origin), &target),
             First::Other => {
                 let message = "it is another entry than the first name of its hard-link group; restored by itself";
                 self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Metadata, message.to_owned());
             }
         }
+        let hand = self.writer.hand();
         let made = match &entry.body {
             Body::File(_) => return self.file(entry, target, metadata),
-            Body::Symlink(link) => self.destination.make_symlink(&target, link).map(drop),
-            Body::Fifo | Body::Socket => self.special(entry.kind(), &target, Device { major: 0, minor: 0 }),
-            Body::CharDevice(device) | Body::BlockDevice(device) => self.special(entry.kind(), &target, *device),
+            Body::Symlink(link) => hand.make_symlink(&target, link),
+            Body::Fifo | Body::Socket => hand.make_special(&target, entry.kind(), Device { major: 0, minor: 0 }),
+            Body::CharDevice(device) | Body::BlockDevice(device) => hand.make_special(&target, entry.kind(), *device),
             Body::Directory | Body::Ancestor | Body::Unknown => return Ok(()),
         };
         match made {
-            Ok(()) => {
+            Ok(made) => {
                 self.outcome.other_done();
-                self.remember_first(entry, &target)?;
-                self.writer.finish_entry(&entry.key, &target, &metadata)
+                let origin = if made == Made::New { Origin::Made } else { Origin::Kept };
+                self.groups.remember(entry, &target, origin)?;
+                let change = if made == Made::New { Change::Restored } else { Change::Unchanged };
+                self.writer.finish_entry(&entry.key, &target, &metadata, (change, 0))
             }
             Err(error) => self.outcome.refused(entry.key.to_path(), error),
         }
     }
 
-    /// The name under which another member of the entry's hard-link group was restored.
-    fn first_name(&self, entry: &Entry) -> Result<First> {
-        let Some(group) = &entry.group else { return Ok(First::None) };
-        let Some(row) = self.groups.get(group.as_bytes())? else { return Ok(First::None) };
-        let changed = || Error::new(ErrorKind::Io, "the table of hard links was changed");
-        let (fields, first) = row.split_at_checked(blake3::OUT_LEN).ok_or_else(changed)?;
-        if fields != hash_of_fields(entry) {
-            return Ok(First::Other);
+    /// Looks what lies where an entry shall be that is no directory, and no file that can be judged with its window; what
+    /// is to be removed with all that is in it goes.
+    fn clear_place(&self, entry: &Entry, target: &Key) -> Result<There> {
+        let is_judged_later = entry.kind() == Kind::File && entry.group.is_none();
+        if is_judged_later || self.is_on_fresh_ground() {
+            return Ok(There::Unknown);
         }
-        Key::parse(first.to_vec()).map(First::Name).map_err(|cause| changed().because(cause))
-    }
-
-    fn remember_first(&mut self, entry: &Entry, target: &Key) -> Result<()> {
-        let Some(group) = entry.group.as_ref().filter(|_| !entry.is_unreadable()) else { return Ok(()) };
-        if self.groups.get(group.as_bytes())?.is_some() {
-            return Ok(());
-        }
-        let row = [&hash_of_fields(entry)[..], target.as_bytes()].concat();
-        Ok(self.groups.put(group.as_bytes(), &row)?)
-    }
-
-    fn link(&self, entry: &Entry, first: &Key, target: &Key) -> Result<()> {
-        match self.destination.make_link(first, target) {
-            Ok(_) if entry.kind() == Kind::File => self.outcome.file_done(0),
-            Ok(_) => self.outcome.other_done(),
-            Err(error) => return self.outcome.refused(entry.key.to_path(), error),
-        }
-        Ok(())
-    }
-
-    fn special(&self, kind: Kind, target: &Key, device: Device) -> Result<(), DestinationError> {
-        self.destination.make_special(target, kind, device).map(drop)
-    }
-
-    fn file(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
-        // Other names of an old file must not see what is written.
-        let existing = if entry.group.is_some() { Existing::Replace } else { Existing::Reuse };
-        self.remember_first(entry, &target)?;
-        let holes = self.holes(entry)?;
-        let Some(content) = entry.content() else { return Ok(()) };
-        let work = FileWork::new(entry.key.clone(), target, metadata, content.bytes(), holes);
-        self.window.add_file();
-        let work = self.writer.begin(work, content, existing)?;
-        if let Content::Items(list) = content {
-            let mut items = ItemReader::new(self.reader, list.clone());
-            loop {
-                match items.next_item() {
-                    Ok(Some(placed)) => self.item(&work, &placed)?,
-                    Ok(None) => break,
-                    Err(error) => self.writer.fail(&work, error.into())?,
-                }
-            }
-        }
-        self.writer.part_done(&work)
-    }
-
-    /// A file that wants more chunks than a window holds is written in several windows.
-    fn item(&mut self, work: &Arc<FileWork>, placed: &Placed) -> Result<()> {
-        match placed.item {
-            Item::Zeros { bytes } => self.writer.put_zeros(work, placed.offset, bytes),
-            Item::Chunk { id, bytes } => {
-                self.window.add(Want { id, offset: placed.offset, bytes, file: Arc::clone(work) });
-                if self.window.is_full(self.share) { self.hand_over() } else { Ok(()) }
-            }
+        match self.writer.hand().look(target) {
+            Ok(Some(found)) if self.judge.leaves(&found, entry.mtime) => Ok(There::Stays),
+            Ok(Some(found)) => self.judge.sweeper.clear_way(&entry.key, target, &found).map(|()| There::Unknown),
+            Ok(None) => Ok(There::Unknown),
+            Err(error) => self.outcome.refused(entry.key.to_path(), error).map(|()| There::Unknown),
         }
     }
 
@@ -303,48 +313,5 @@ impl<'a> Planner<'a> {
             self.outcome.problem(entry.key.to_path(), RestoreProblemKind::NotStored, message);
         }
         Ok(())
-    }
-
-    fn metadata(&self, entry: &Entry) -> Result<Metadata> {
-        let owner = Owner::Ids { uid: self.owners.uid(entry.uid), gid: self.owners.gid(entry.gid) };
-        let (mode, mtime, xattrs) = (entry.mode, entry.mtime, self.xattrs(entry)?);
-        Ok(Metadata { kind: entry.kind(), owner, mode, mtime, xattrs })
-    }
-
-    fn xattrs(&self, entry: &Entry) -> Result<Vec<Xattr>> {
-        let Some(value) = self.attribute(entry, Attribute::XATTRS)? else { return Ok(Vec::new()) };
-        decode_xattrs(&value).or_else(|cause| {
-            let error = Error::new(ErrorKind::Damaged, "its extended attributes are malformed").because(cause);
-            self.outcome.damaged(entry.key.to_path(), error).map(|()| Vec::new())
-        })
-    }
-
-    fn holes(&self, entry: &Entry) -> Result<Vec<Hole>> {
-        let Some(value) = self.attribute(entry, Attribute::HOLES)? else { return Ok(Vec::new()) };
-        decode_holes(&value).or_else(|cause| {
-            let error = Error::new(ErrorKind::Damaged, "its list of holes is malformed").because(cause);
-            self.outcome.damaged(entry.key.to_path(), error).map(|()| Vec::new())
-        })
-    }
-
-    /// The value of an attribute, wherever it lies; one that can't be read is told and left out.
-    fn attribute(&self, entry: &Entry, id: u32) -> Result<Option<Vec<u8>>> {
-        let list = match entry.attributes.get(id) {
-            None => return Ok(None),
-            Some(AttributeValue::Inline(value)) => return Ok(Some(value.clone())),
-            Some(AttributeValue::OutOfLine(list)) => list.clone(),
-        };
-        let read = || -> Result<Vec<u8>> {
-            let mut value = Vec::new();
-            let mut items = ItemReader::new(self.reader, list);
-            while let Some(placed) = items.next_item()? {
-                self.reader.append_item(&placed.item, &mut value)?;
-            }
-            Ok(value)
-        };
-        match read() {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => self.outcome.damaged(entry.key.to_path(), error).map(|()| None),
-        }
     }
 }

@@ -7,47 +7,114 @@ use crate::id::NodeId;
 use crate::manifest::{Cursor, Entry, Key, Lineage};
 use crate::restore::outcome::Outcome;
 use crate::session::Snapshot;
+use std::collections::VecDeque;
 
-/// The entries of a subtree in key order.
+/// What is still to be read of a tree.
+enum Stop {
+    /// The directory above what was asked for.
+    Above(Key),
+    /// What is at and below a path.
+    Tree(Key),
+}
+
+/// The entries of some subtrees in key order, after the directories above them if there are several.
 pub(super) struct Entries<'a> {
     cursor: Cursor<Entry, &'a ContentReader>,
-    subtree: Key,
+    /// The subtree that is being read.
+    subtree: Option<Key>,
+    /// What comes after it.
+    stops: VecDeque<Stop>,
     /// The entry at the path itself, which was read to see whether there is one.
     first: Option<Entry>,
     /// None after a part of the tree that could not be read: what follows may belong into it.
     lineage: Option<Lineage>,
+    /// Whether a part of the tree could not be read.
+    is_damaged: bool,
 }
 
 /// Finds the subtree at `path`; none when nothing is there. The root is always there.
 pub(super) fn entries_at<'a>(reader: &'a ContentReader, root: NodeId, path: &Key) -> Result<Option<Entries<'a>>> {
     let mut cursor = Cursor::new(reader, root);
-    if path.is_root() {
-        return Ok(Some(Entries { cursor, subtree: path.clone(), first: None, lineage: Some(Lineage::new()) }));
+    let (first, lineage) = if path.is_root() {
+        (None, Lineage::new())
+    } else {
+        let first = cursor.find(path)?;
+        if first.is_none() {
+            return Ok(None);
+        }
+        (first, Lineage::within(path.parent()))
+    };
+    let (subtree, stops, lineage) = (Some(path.clone()), VecDeque::new(), Some(lineage));
+    Ok(Some(Entries { cursor, subtree, stops, first, lineage, is_damaged: false }))
+}
+
+/// The subtrees at some paths, sorted, none within another; those at which nothing is are left out.
+pub(super) fn entries_of<'a>(reader: &'a ContentReader, root: NodeId, parts: &[Key]) -> Entries<'a> {
+    let mut stops = VecDeque::new();
+    let mut above: Vec<Key> = Vec::new();
+    for part in parts {
+        let mut ways: Vec<Key> = std::iter::successors(part.parent(), Key::parent).collect();
+        ways.reverse();
+        for way in ways {
+            if !above.contains(&way) {
+                above.retain(|other| way.is_within(other));
+                above.push(way.clone());
+                stops.push_back(Stop::Above(way));
+            }
+        }
+        stops.push_back(Stop::Tree(part.clone()));
     }
-    let first = cursor.find(path)?;
-    let lineage = Some(Lineage::within(path.parent()));
-    Ok(first.map(|first| Entries { cursor, subtree: path.clone(), first: Some(first), lineage }))
+    let (cursor, lineage) = (Cursor::new(reader, root), Some(Lineage::new()));
+    Entries { cursor, subtree: None, stops, first: None, lineage, is_damaged: false }
 }
 
 impl Entries<'_> {
-    /// The next entry; none at the end of the subtree. One that lies in no directory is an error, and is passed over.
+    /// The next entry; none at the end of the last subtree. One that lies in no directory is an error, and is passed
+    /// over.
     fn try_next(&mut self) -> Result<Option<Entry>> {
-        let read = match self.first.take() {
-            Some(first) => Ok(Some(first)),
-            None => self.cursor.next_row(),
-        };
-        let entry = read.inspect_err(|_| self.lineage = None)?.filter(|entry| entry.key.is_within(&self.subtree));
+        let entry = self.read_next().inspect_err(|_| (self.lineage, self.is_damaged) = (None, true))?;
         if let (Some(entry), Some(lineage)) = (&entry, &mut self.lineage) {
             lineage.check(entry).map_err(|stray| {
+                self.is_damaged = true;
                 Error::new(ErrorKind::Damaged, "no honest program wrote this manifest").because(stray)
             })?;
         }
         Ok(entry)
     }
 
+    fn read_next(&mut self) -> Result<Option<Entry>> {
+        loop {
+            if let Some(first) = self.first.take() {
+                return Ok(Some(first));
+            }
+            if let Some(subtree) = &self.subtree {
+                if let Some(entry) = self.cursor.next_row()?.filter(|entry| entry.key.is_within(subtree)) {
+                    return Ok(Some(entry));
+                }
+                self.subtree = None;
+            }
+            match self.stops.pop_front() {
+                None => return Ok(None),
+                Some(Stop::Above(key)) => self.first = self.cursor.find(&key)?,
+                Some(Stop::Tree(key)) => {
+                    self.first = self.cursor.find(&key)?;
+                    self.subtree = self.first.is_some().then_some(key);
+                }
+            }
+        }
+    }
+
+    /// Whether a part of the tree before the last entry could not be read.
+    pub(super) const fn is_damaged(&self) -> bool {
+        self.is_damaged
+    }
+
     /// Goes on after everything below `directory`, which is not read.
     pub(super) fn skip_below(&mut self, directory: &Key) {
         self.cursor.skip_subtree(directory);
+        if self.subtree.as_ref() == Some(directory) {
+            self.subtree = None;
+        }
     }
 
     /// The next entry; a damaged part of the tree is told and passed over.
@@ -55,7 +122,7 @@ impl Entries<'_> {
         loop {
             match self.try_next() {
                 Ok(entry) => return Ok(entry),
-                Err(error) => outcome.damaged(self.subtree.to_path(), error)?,
+                Err(error) => outcome.damaged(self.subtree.clone().unwrap_or_default().to_path(), error)?,
             }
         }
     }

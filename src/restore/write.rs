@@ -4,7 +4,8 @@ use crate::content::{FrameBytes, FrameScratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ChunkId;
 use crate::index::Extent;
-use crate::restore::window::{Left, Want, Window, Writer};
+use crate::restore::window::{Left, Want, Window};
+use crate::restore::writer::Writer;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -27,7 +28,7 @@ impl Located {
     /// # Errors
     /// When the index can't be read, or the target is full.
     pub(super) fn new(writer: &Writer<'_>, window: Window) -> Result<Self> {
-        let (wants, left) = window.into_parts();
+        let Window { wants, left, .. } = window;
         let wants = locate(writer, wants)?;
         Ok(Self { frames: frames(&wants), wants, left })
     }

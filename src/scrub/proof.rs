@@ -116,6 +116,7 @@ impl Claim {
             | ObjectName::Heartbeat(..)
             | ObjectName::Outcome(_)
             | ObjectName::Record(..)
+            | ObjectName::Verified(..)
             | ObjectName::Condemned { .. }
             | ObjectName::Deleted { .. }
             | ObjectName::Parity(_) => Self::End,

@@ -99,7 +99,7 @@ pub struct History {
     pub outcomes: BTreeMap<SessionId, Outcome>,
     /// Sessions without an outcome.
     pub open: BTreeSet<SessionId>,
-    /// Records, by client and number.
+    /// Records, by client and number. The packs that one may name are left out.
     pub records: BTreeMap<(ClientId, u64), Record>,
     /// Prune generations.
     pub generations: Vec<Generation>,
@@ -217,7 +217,8 @@ impl History {
                 Ok(record::open(client, number, &access.ring, &access.chain, &bytes)?)
             };
             match read() {
-                Ok(record) => {
+                Ok(mut record) => {
+                    record.body.packs.0 = Vec::new();
                     self.records.insert((client, number), record);
                 }
                 Err(error) => self.trouble(name, error),
@@ -242,7 +243,7 @@ impl History {
         for number in numbers {
             match read_generation(access, number, deleted.contains(&number)) {
                 Ok(generation) => self.generations.extend(generation),
-                Err(error) => self.trouble(ObjectName::Condemned { generation: number }, error),
+                Err((name, error)) => self.trouble(name, error),
             }
         }
         Ok(())
@@ -277,21 +278,16 @@ impl History {
 
     /// Numbers below a client's highest that left neither a session nor an outcome.
     pub fn gaps(&self) -> Vec<(ClientId, RangeInclusive<u64>)> {
-        let mut numbers: BTreeMap<ClientId, BTreeSet<u64>> = BTreeMap::new();
-        for id in self.outcomes.keys().chain(&self.open) {
-            numbers.entry(id.client).or_default().insert(id.number);
-        }
-        let mut gaps = Vec::new();
-        for (client, numbers) in numbers {
-            let mut expected = 1u64;
-            for number in numbers {
-                if number > expected {
-                    gaps.push((client, expected..=number.saturating_sub(1)));
-                }
-                expected = number.saturating_add(1);
-            }
-        }
-        gaps
+        gaps_among(self.outcomes.keys().chain(&self.open).map(|id| (id.client, id.number)))
+    }
+
+    /// Numbers below a client's highest that left no record; what can't be believed is there all the same.
+    pub fn record_gaps(&self) -> Vec<(ClientId, RangeInclusive<u64>)> {
+        let told = self.troubles.iter().filter_map(|trouble| {
+            let Ok(ObjectName::Record(client, number)) = trouble.object.parse() else { return None };
+            Some((client, number))
+        });
+        gaps_among(self.records.keys().copied().chain(told))
     }
 
     /// For every client the end of the unbroken run of decided numbers from 1, with the hash of its outcome.
@@ -314,6 +310,24 @@ impl History {
     }
 }
 
+fn gaps_among(used: impl Iterator<Item = (ClientId, u64)>) -> Vec<(ClientId, RangeInclusive<u64>)> {
+    let mut numbers: BTreeMap<ClientId, BTreeSet<u64>> = BTreeMap::new();
+    for (client, number) in used {
+        numbers.entry(client).or_default().insert(number);
+    }
+    let mut gaps = Vec::new();
+    for (client, numbers) in numbers {
+        let mut expected = 1u64;
+        for number in numbers {
+            if number > expected {
+                gaps.push((client, expected..=number.saturating_sub(1)));
+            }
+            expected = number.saturating_add(1);
+        }
+    }
+    gaps
+}
+
 /// Reads one outcome. Its bytes never change, so the view keeps a copy and the store is asked once.
 fn read_outcome(access: &Access, id: SessionId) -> Result<Outcome> {
     let name = ObjectName::Outcome(id);
@@ -333,13 +347,17 @@ fn read_outcome(access: &Access, id: SessionId) -> Result<Outcome> {
 }
 
 /// Reads what there is of a generation; none when it was retired since it was listed.
-fn read_generation(access: &Access, number: u64, is_deleted: bool) -> Result<Option<Generation>> {
-    let condemned = read_if_there(access, &ObjectName::Condemned { generation: number })?
-        .map(|bytes| gc::open_condemned(number, &access.ring, &access.chain, &bytes))
-        .transpose()?;
-    let deleted = if is_deleted { read_if_there(access, &ObjectName::Deleted { generation: number })? } else { None };
-    let deleted = deleted.map(|bytes| gc::open_deleted(number, &access.ring, &access.chain, &bytes)).transpose()?;
-    Ok(Generation::of(number, condemned, deleted)?)
+fn read_generation(access: &Access, number: u64, is_deleted: bool) -> Result<Option<Generation>, (ObjectName, Error)> {
+    let (ring, chain) = (&access.ring, &access.chain);
+    let name = ObjectName::Condemned { generation: number };
+    let open = |bytes: Vec<u8>| gc::open_condemned(number, ring, chain, &bytes).map_err(Error::from);
+    let condemned = read_if_there(access, &name).and_then(|bytes| bytes.map(open).transpose());
+    let condemned = condemned.map_err(|error| (name, error))?;
+    let name = ObjectName::Deleted { generation: number };
+    let open = |bytes: Vec<u8>| gc::open_deleted(number, ring, chain, &bytes).map_err(Error::from);
+    let deleted = if is_deleted { read_if_there(access, &name) } else { Ok(None) };
+    let deleted = deleted.and_then(|bytes| bytes.map(open).transpose()).map_err(|error| (name, error))?;
+    Generation::of(number, condemned, deleted).map_err(|error| (name, Error::from(error)))
 }
 
 /// A control object; none when it is not there.

@@ -1,11 +1,11 @@
 //! One open file: its content by position, its holes, its attributes.
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Advice, Mode, OFlags, SeekFrom, fadvise, openat, seek};
+use rustix::fs::{Advice, OFlags, SeekFrom, fadvise, seek};
 use rustix::io::Errno;
 
 use super::{Operation, Source, SourceError, Stat, xattrs_of};
-use crate::fs::{Labelled, look_through, read_at};
+use crate::fs::{Labelled, look_through, open_quietly, read_at};
 use crate::manifest::{Key, Kind, Xattr};
 
 /// Holes are told in units of this many bytes.
@@ -17,14 +17,6 @@ const READ_AHEAD_BYTES_MIN: u64 = 128 << 10;
 /// How files and directories are opened: a pipe does not block, a link is not followed.
 pub(super) const QUIET: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-
-/// Opens without touching the access time, where the file's owner allows that.
-pub(super) fn open_quietly(at: &OwnedFd, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-    match openat(at, name, flags | OFlags::NOATIME, Mode::empty()) {
-        Err(Errno::PERM) => openat(at, name, flags, Mode::empty()),
-        answer => answer,
-    }
-}
 
 fn open_by_key(source: &Source, key: &Key) -> Result<OwnedFd, SourceError> {
     let refused = |errno| SourceError::refused(key, Operation::Open, errno);

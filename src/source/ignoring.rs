@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Statx};
 
-use super::file::{QUIET, open_quietly};
-use crate::fs::{look_at, look_through, read_at};
+use super::file::QUIET;
+use crate::fs::{look_at, look_through, open_quietly, read_at};
 use crate::pattern::{IgnoreFile, Judged, Rule, Verdict};
 
 /// A longer file says nothing: it is no list of patterns that anybody wrote.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Statx, StatxAttributes};
 
-use super::file::{QUIET, open_quietly};
+use super::file::QUIET;
 use super::ignoring::{Ignoring, names_of};
-use crate::fs::{look_at, read_at};
+use crate::fs::{look_at, open_quietly, read_at};
 use crate::pattern::{PatternList, Rule, Standing};
 
 /// What is left out of the trees that a walk is given. What was named itself is never left out; a directory that is, is

@@ -9,11 +9,11 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{OFlags, Statx};
 use rustix::io::Errno;
 
-use super::file::{QUIET, open_quietly};
+use super::file::QUIET;
 use super::ignoring::Ignoring;
 use super::selection::{Border, Judge};
 use super::{Role, Source, Stat};
-use crate::fs::{Names, Stopped, join, look_at};
+use crate::fs::{Names, Stopped, join, look_at, open_quietly};
 use crate::manifest::{KEY_BYTES_MAX, Kind};
 use crate::pattern::Rule;
 

@@ -95,6 +95,7 @@ fn every_kind() -> Vec<ObjectName> {
         ObjectName::Heartbeat(session(1), 2),
         ObjectName::Outcome(session(1)),
         ObjectName::Record(ClientId::from_bytes([7; 16]), 5),
+        ObjectName::Verified(ClientId::from_bytes([7; 16]), 5),
         ObjectName::Condemned { generation: 1 },
         ObjectName::Deleted { generation: 1 },
         ObjectName::Condemned { generation: u64::MAX },

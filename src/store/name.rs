@@ -23,6 +23,8 @@ pub enum Folder {
     Outcomes,
     /// Statements about snapshots.
     Records,
+    /// Statements about what was read and hashed when.
+    Verified,
     /// Condemned and deleted sets.
     Gc,
     /// Parity shards of packs.
@@ -31,7 +33,7 @@ pub enum Folder {
 
 impl Folder {
     /// Every folder.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Config,
         Self::Keys,
         Self::Packs,
@@ -40,6 +42,7 @@ impl Folder {
         Self::Heartbeats,
         Self::Outcomes,
         Self::Records,
+        Self::Verified,
         Self::Gc,
         Self::Parity,
     ];
@@ -55,6 +58,7 @@ impl Folder {
             Self::Heartbeats => "heartbeats",
             Self::Outcomes => "outcomes",
             Self::Records => "records",
+            Self::Verified => "verified",
             Self::Gc => "gc",
             Self::Parity => "parity",
         }
@@ -72,6 +76,7 @@ impl Folder {
             | Self::Heartbeats
             | Self::Outcomes
             | Self::Records
+            | Self::Verified
             | Self::Parity => None,
         }
     }
@@ -102,6 +107,8 @@ pub enum ObjectName {
     Outcome(SessionId),
     /// `records/<client>-<16 hex>`
     Record(ClientId, u64),
+    /// `verified/<client>-<16 hex>`
+    Verified(ClientId, u64),
     /// `gc/<16 hex>/condemned`
     Condemned {
         /// Which prune.
@@ -128,6 +135,7 @@ impl ObjectName {
             Self::Heartbeat(..) => Folder::Heartbeats,
             Self::Outcome(_) => Folder::Outcomes,
             Self::Record(..) => Folder::Records,
+            Self::Verified(..) => Folder::Verified,
             Self::Condemned { .. } | Self::Deleted { .. } => Folder::Gc,
             Self::Parity(_) => Folder::Parity,
         }
@@ -142,6 +150,7 @@ impl ObjectName {
             | Self::Pack(_)
             | Self::Segment(_)
             | Self::Record(..)
+            | Self::Verified(..)
             | Self::Condemned { .. }
             | Self::Deleted { .. }
             | Self::Parity(_) => None,
@@ -168,7 +177,9 @@ impl fmt::Display for ObjectName {
             Self::Segment(id) => write!(f, "{folder}/{id}"),
             Self::Session(id) | Self::Outcome(id) => write!(f, "{folder}/{id}"),
             Self::Heartbeat(id, beat) => write!(f, "{folder}/{id}-{beat:016x}"),
-            Self::Record(client, number) => write!(f, "{folder}/{client}-{number:016x}"),
+            Self::Record(client, number) | Self::Verified(client, number) => {
+                write!(f, "{folder}/{client}-{number:016x}")
+            }
             Self::Condemned { generation } => write!(f, "{folder}/{generation:016x}/condemned"),
             Self::Deleted { generation } => write!(f, "{folder}/{generation:016x}/deleted"),
             Self::Parity(id) => write!(f, "{folder}/{id}"),
@@ -211,6 +222,10 @@ fn parse(path: &str) -> Option<ObjectName> {
             let (client, record) = rest.split_once('-')?;
             ObjectName::Record(client.parse().ok()?, number(record)?)
         }
+        Folder::Verified => {
+            let (client, record) = rest.split_once('-')?;
+            ObjectName::Verified(client.parse().ok()?, number(record)?)
+        }
         Folder::Gc => {
             let (generation, kind) = rest.split_once('/')?;
             let generation = number(generation)?;
@@ -234,7 +249,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn any_name() -> impl Strategy<Value = ObjectName> {
-        (0u8..11, any::<[u8; 32]>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>()).prop_map(
+        (0u8..12, any::<[u8; 32]>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>()).prop_map(
             |(kind, hash, client, number, other)| {
                 let client = ClientId::from_bytes(client);
                 let session = SessionId { client, number };
@@ -249,6 +264,7 @@ pub(crate) mod tests {
                     7 => ObjectName::Record(client, number),
                     8 => ObjectName::Condemned { generation: number },
                     9 => ObjectName::Deleted { generation: number },
+                    10 => ObjectName::Verified(client, number),
                     _ => ObjectName::Parity(PackId::from_bytes(hash)),
                 }
             },
@@ -296,6 +312,6 @@ pub(crate) mod tests {
                 _ => assert_eq!(parsed, Err(NameError { path: text.to_owned() }), "{line}"),
             }
         }
-        assert_eq!(kinds.len(), 11, "every kind has a valid text");
+        assert_eq!(kinds.len(), 12, "every kind has a valid text");
     }
 }

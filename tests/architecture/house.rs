@@ -36,6 +36,7 @@ const RANKS: &[(&str, u8)] = &[
     ("needed", 8),
     ("backup", 9),
     ("restore", 9),
+    ("look", 9),
     ("check", 9),
     ("forget", 9),
     ("keys", 9),

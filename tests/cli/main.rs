@@ -4,6 +4,7 @@
 mod daily;
 mod defective;
 mod keys;
+mod look;
 mod machine;
 mod misuse;
 mod retention;
@@ -11,3 +12,5 @@ mod run;
 mod selection;
 mod sources;
 mod terminal;
+mod verified;
+mod wounds;

@@ -1,7 +1,7 @@
 //! A repository of a test's own, in a directory that goes away with it.
 
 use holdall::backup::{BackupOptions, BackupReport};
-use holdall::check::CheckDepth;
+use holdall::check::{CheckDepth, CheckOptions};
 use holdall::key::{KdfCost, Unlock};
 use holdall::progress::Silent;
 use holdall::repository::{CreateOptions, OpenOptions, Repository};
@@ -62,7 +62,7 @@ impl House {
     }
 
     pub(crate) fn assert_clean(&self) {
-        let report = self.open().check(CheckDepth::Data, &Silent).unwrap();
+        let report = self.open().check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap();
         assert_eq!(report.damage, [], "{report:?}");
     }
 

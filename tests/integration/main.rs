@@ -1,8 +1,10 @@
 //! The library and the program as a user meets them.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on has failed")]
 
+mod dump;
 mod golden;
 mod house;
+mod in_place;
 mod python_reader;
 mod round_trip;
 mod second_copy;

@@ -2,7 +2,8 @@
 
 use crate::house::{House, PASSWORD, assert_equal};
 use holdall::{
-    BackupOptions, Below, Event, Key, OpenOptions, Progress, Repository, RestoreOptions, Silent, SnapshotId,
+    BackupOptions, Below, CheckDepth, CheckOptions, Event, Key, OpenOptions, Progress, Repository, RestoreOptions,
+    Silent, SnapshotId,
 };
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,7 @@ fn what_is_damaged_in_one_pack_comes_from_another() {
         let kept: Vec<Vec<u8>> = all.iter().map(|pack| std::fs::read(pack).unwrap()).collect();
         all.iter().filter(|pack| others.contains(pack) == spoilt).for_each(|pack| spoil(pack));
         let repository = house.open();
-        assert!(repository.check(holdall::CheckDepth::Data, &Silent).unwrap().damage_count > 0);
+        assert!(repository.check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap().damage_count > 0);
         let snapshot = repository.resolve(&whole.to_string().parse().unwrap(), &Default::default()).unwrap();
         let copy = house.path(&format!("copy {spoilt}"));
         let options = RestoreOptions::new(&copy).path(Key::from_path(&tree).unwrap());

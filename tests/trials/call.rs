@@ -122,13 +122,15 @@ impl Call {
             Place::TwoAt => (path_at(process, Some(rdi), rsi)?, path_at(process, Some(rdx), r10)),
         };
         let flag = |value: u64, flag: i32| value & u64::from(flag.cast_unsigned()) != 0;
-        let act = match act {
-            Act::Open if flag(if number == libc::SYS_open { rsi } else { rdx }, libc::O_CREAT | libc::O_TRUNC) => {
-                Act::Create
-            }
-            Act::SyncFile if path.is_dir() => Act::SyncDirectory,
-            Act::Unlink if number == libc::SYS_unlinkat && flag(rdx, libc::AT_REMOVEDIR) => Act::RemoveDirectory,
-            other => other,
+        let open_flags = if number == libc::SYS_open { rsi } else { rdx };
+        let act = if act == Act::Open && flag(open_flags, libc::O_CREAT | libc::O_TRUNC) {
+            Act::Create
+        } else if act == Act::SyncFile && path.is_dir() {
+            Act::SyncDirectory
+        } else if number == libc::SYS_unlinkat && flag(rdx, libc::AT_REMOVEDIR) {
+            Act::RemoveDirectory
+        } else {
+            act
         };
         let offset = (number == libc::SYS_pwrite64).then_some(r10);
         Some(Self { act, path, to, process, bytes: (rsi, rdx), offset, file: rdi })

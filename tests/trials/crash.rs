@@ -13,8 +13,8 @@ use crate::tracer::can_trace;
 use crate::tree::{Random, done_before, setting, skip, write_down};
 use disc::{Disc, Found, Torn};
 use holdall::{
-    BackupOptions, CheckDepth, CreateOptions, ErrorKind, KdfCost, OpenOptions, Repository, Silent, SnapshotFilter,
-    Unlock,
+    BackupOptions, CheckDepth, CheckOptions, CreateOptions, ErrorKind, KdfCost, OpenOptions, Repository, Silent,
+    SnapshotFilter, Unlock,
 };
 use record::{Recorder, Step};
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +89,7 @@ impl Story {
         }
         .map_err(text)?;
         let is_clean = |depth| {
-            let report = repository.check(depth, &Silent).map_err(text)?;
+            let report = repository.check(&CheckOptions::default().depth(depth), &Silent).map_err(text)?;
             if report.damage_count == 0 { Ok(()) } else { Err(format!("{:?}", report.damage)) }
         };
         is_clean(CheckDepth::Data)?;

@@ -21,6 +21,7 @@ mod moving;
 mod ordinary;
 mod place;
 mod quota;
+mod restore_kill;
 #[path = "../cli/run.rs"]
 mod run;
 #[cfg(target_arch = "x86_64")]

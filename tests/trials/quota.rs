@@ -9,13 +9,16 @@ use std::path::PathBuf;
 const STEP_BYTES: u64 = 64 << 10;
 const INIT: [&str; 6] = ["init", "-q", "--kdf-memory", "64K", "--kdf-passes", "1"];
 
+/// Files by their paths.
+type Files = Vec<(PathBuf, Vec<u8>)>;
+
 /// A world whose repository lies on a medium of its own.
 struct Small {
     world: World,
     medium: Mount,
     random: Random,
     /// What was acknowledged: the snapshots, and what they hold.
-    kept: Vec<(String, Vec<(PathBuf, Vec<u8>)>)>,
+    kept: Vec<(String, Files)>,
 }
 
 impl Small {

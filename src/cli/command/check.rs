@@ -3,34 +3,50 @@
 use crate::cli::arguments::CheckArguments;
 use crate::cli::context::{Access, Context};
 use crate::cli::failure::{Failure, exit};
+use crate::cli::render::Verbosity;
 use crate::cli::render::json::{CheckSummary, DamageReport, PathText};
 use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use holdall::{CheckDepth, CheckReport, Damage};
+use crate::cli::values::Span;
+use holdall::{CheckDepth, CheckOptions, CheckReport, Damage, Remember};
 use std::os::unix::ffi::OsStrExt;
 
-/// How many files and snapshots of one damage people are shown; programs get all that were kept.
+/// How many files and snapshots of one damage people are shown, unless they want more; programs get all that were kept.
 const SHOWN_COUNT_MAX: usize = 20;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u8, Failure> {
     let repository = context.open(Access::Read)?;
-    let depth = if arguments.read_data { CheckDepth::Data } else { CheckDepth::Structure };
     let stop = Stop::listen()?;
 
     let display = Display::of_a_check(context.renderer, stop.clone());
-    let report = repository.check(depth, &display);
+    let report = repository.check(&options(arguments), &display);
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
     report.notices.iter().for_each(|notice| context.renderer.notice(notice));
+    let shown_count_max = if context.renderer.verbosity() > Verbosity::Normal { usize::MAX } else { SHOWN_COUNT_MAX };
     for damage in &report.damage {
-        context.renderer.print(&damage_text(damage));
+        context.renderer.print(&damage_text(damage, shown_count_max));
         context.renderer.json(&damage_report(damage));
     }
     context.renderer.say(&summary_text(&report));
     context.renderer.json(&summary(&report));
     Ok(if report.damage_count == 0 { exit::DONE } else { exit::DAMAGED })
+}
+
+fn options(arguments: &CheckArguments) -> CheckOptions {
+    let mut options = CheckOptions::default();
+    if arguments.read_data || arguments.read_data_subset.is_some() {
+        options = options.depth(CheckDepth::Data).subset(arguments.read_data_subset.unwrap_or_default());
+    }
+    if let Some(Span(age)) = arguments.max_age {
+        options = options.age_max(age);
+    }
+    if let Some(Span(duration)) = arguments.max_duration {
+        options = options.duration_max(duration);
+    }
+    if arguments.no_remember { options.remember(Remember::Nothing) } else { options }
 }
 
 fn summary(report: &CheckReport) -> CheckSummary {
@@ -42,7 +58,11 @@ fn summary(report: &CheckReport) -> CheckSummary {
         unlisted_packs: report.unlisted_pack_count,
         nodes: report.node_count,
         chunk_references: report.chunk_reference_count,
+        packs_read: report.read_pack_count,
         bytes_read: report.read_bytes,
+        packs_recent: report.recent_pack_count,
+        packs_left: report.left_pack_count,
+        packs_remembered: report.remembered_pack_count,
         total_duration: report.duration.as_secs_f64(),
     }
 }
@@ -58,8 +78,17 @@ fn summary_text(report: &CheckReport) -> String {
         text::duration(report.duration.as_secs()),
     );
     if report.read_bytes > 0 {
-        let rate = text::rate(report.read_bytes, report.duration);
-        text.push_str(&format!("read {} of packs ({rate})\n", text::bytes(report.read_bytes)));
+        let packs = text::counted(report.read_pack_count, "pack", "packs");
+        let (bytes, rate) = (text::bytes(report.read_bytes), text::rate(report.read_bytes, report.duration));
+        text.push_str(&format!("read {bytes} in {packs} ({rate})\n"));
+    }
+    if report.recent_pack_count > 0 {
+        let packs = text::counted(report.recent_pack_count, "pack that was", "packs that were");
+        text.push_str(&format!("passed over {packs} verified lately\n"));
+    }
+    if report.left_pack_count > 0 {
+        let packs = text::counted(report.left_pack_count, "pack is", "packs are");
+        text.push_str(&format!("the time was up: {packs} left for the next check\n"));
     }
     text.push_str(&match report.damage_count {
         0 => "no damage found\n".to_owned(),
@@ -68,11 +97,11 @@ fn summary_text(report: &CheckReport) -> String {
     text
 }
 
-fn damage_text(damage: &Damage) -> String {
+fn damage_text(damage: &Damage, shown_count_max: usize) -> String {
     let place = if damage.place.is_empty() { String::new() } else { format!(", {}", damage.place) };
     let mut lines = vec![format!("damaged: {}{place}", damage.object), format!("  what   {}", damage.wrong)];
     let some = |label: &str, items: Vec<String>, count: u64| {
-        let shown = items.iter().take(SHOWN_COUNT_MAX);
+        let shown = items.iter().take(shown_count_max);
         let mut lines: Vec<String> = shown.map(|item| format!("  {label:<6} {item}")).collect();
         let more = count.saturating_sub(u64::try_from(lines.len()).unwrap_or(u64::MAX));
         if more > 0 {
@@ -121,10 +150,12 @@ mod tests {
             remedy: "copy it back",
             ..Damage::default()
         };
-        let text = damage_text(&damage);
+        let text = damage_text(&damage, SHOWN_COUNT_MAX);
         assert!(
             text.starts_with("damaged: packs/ab/abc, frame 3\n  what   the seal does not open\n  hits   /f00\\n\n")
         );
         assert!(text.ends_with("  hits   /f19\\n\n  hits   and 10 more\n  remedy copy it back\n"), "{text}");
+        let all = damage_text(&damage, usize::MAX);
+        assert!(all.ends_with("  hits   /f24\\n\n  hits   and 5 more\n  remedy copy it back\n"), "{all}");
     }
 }

@@ -5,7 +5,9 @@ use crate::cli::context::{self, Access, Context};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{ListedSnapshot, Node, PathText};
 use crate::cli::render::text;
-use crate::cli::render::{Renderer, Style};
+use crate::cli::render::{Renderer, Style, json_line};
+use crate::cli::sorted::{Direction, Sorter};
+use crate::cli::values::SortBy;
 use holdall::{Below, Body, Entry, Error, ErrorKind, Key, Kind};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -23,17 +25,84 @@ pub(crate) fn run(context: &Context<'_>, arguments: &LsArguments) -> Result<u8, 
     context.renderer.json(&ListedSnapshot::new(crate::cli::render::snapshot::as_json(&snapshot)));
 
     let renderer = context.renderer;
+    let mut list = List::new(renderer, arguments);
     let listed = repository.list(&snapshot, &top, &mut |entry| {
         if renderer.is_closed() {
             return Err(Error::new(ErrorKind::Interrupted, "nobody reads the list any more"));
         }
-        show(renderer, entry, arguments.long);
+        list.take(entry)?;
         Ok(if entry.key.depth() < deepest { Below::Visit } else { Below::Skip })
     });
     match listed {
         Err(error) if !renderer.is_closed() => Err(error.into()),
-        _ => Ok(exit::DONE),
+        Err(_) => Ok(exit::DONE),
+        Ok(()) => list.finish().map(|()| exit::DONE),
     }
+}
+
+/// The entries as they are printed: at once, or when they are sorted.
+struct List<'a> {
+    renderer: &'a Renderer,
+    arguments: &'a LsArguments,
+    sorter: Option<Sorter>,
+}
+
+impl<'a> List<'a> {
+    fn new(renderer: &'a Renderer, arguments: &'a LsArguments) -> Self {
+        let direction = if arguments.reverse { Direction::Down } else { Direction::Up };
+        let is_sorted = arguments.sort.is_some() || arguments.reverse;
+        let sorter = is_sorted.then(|| Sorter::new(std::env::temp_dir(), direction));
+        Self { renderer, arguments, sorter }
+    }
+
+    fn take(&mut self, entry: &Entry) -> Result<(), Error> {
+        let path = entry.key.to_path();
+        let path = path.as_os_str().as_bytes();
+        let sizes = if self.arguments.human_readable { Sizes::Rounded } else { Sizes::Exact };
+        let line = match self.renderer.style() {
+            Style::Json => json_line(&node(entry, path)),
+            Style::Human if self.arguments.long => {
+                self.renderer.name_line(&facts(entry, sizes), path, &target_text(entry))
+            }
+            Style::Human => self.renderer.name_line("", path, ""),
+        };
+        match &mut self.sorter {
+            Some(sorter) => sorter.add(sort_key(entry, self.arguments.sort), line).map_err(unsorted),
+            None => {
+                self.renderer.print_line(&line);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        let Some(sorter) = self.sorter else { return Ok(()) };
+        sorter.finish(&mut |line| self.renderer.print_line(line)).map_err(|error| unsorted(error).into())
+    }
+}
+
+fn unsorted(error: std::io::Error) -> Error {
+    let folder = std::env::temp_dir();
+    Error::new(ErrorKind::Io, format!("can't sort in {}: {error}; TMPDIR names another folder", folder.display()))
+}
+
+/// What an entry is sorted by, compared as bytes; its path decides between equal ones.
+fn sort_key(entry: &Entry, by: Option<SortBy>) -> Vec<u8> {
+    let name = entry.key.name();
+    let mut key = match by {
+        None => Vec::new(),
+        Some(SortBy::Name) => [name, b"\0"].concat(),
+        Some(SortBy::Size) => entry.content().map_or(0, |content| content.bytes()).to_be_bytes().to_vec(),
+        // The sign comes first, and says that it is less.
+        Some(SortBy::Time) => (entry.mtime.to_ns().cast_unsigned() ^ (1 << 63)).to_be_bytes().to_vec(),
+        Some(SortBy::Extension) => {
+            let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0);
+            let extension = dot.and_then(|dot| name.get(dot..)).unwrap_or_default();
+            [extension, b"\0"].concat()
+        }
+    };
+    key.extend_from_slice(entry.key.as_bytes());
+    key
 }
 
 /// The key of a path within a snapshot; the root's if there is none.
@@ -42,23 +111,26 @@ pub(crate) fn key(path: Option<&OsStr>) -> Result<Key, Failure> {
     Key::from_path(Path::new(path)).map_err(|error| Failure::misuse(format!("{}: {error}", path.display())))
 }
 
-fn show(renderer: &Renderer, entry: &Entry, long: bool) {
-    let path = entry.key.to_path();
-    let path = path.as_os_str().as_bytes();
-    match renderer.style() {
-        Style::Json => renderer.json(&node(entry, path)),
-        Style::Human if long => renderer.print_name(&facts(entry), path, &target_text(entry)),
-        Style::Human => renderer.print_name("", path, ""),
-    }
+/// How sizes are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sizes {
+    Exact,
+    Rounded,
 }
 
-fn facts(entry: &Entry) -> String {
-    let size = entry.content().map_or_else(|| "-".to_owned(), |content| content.bytes().to_string());
+pub(super) fn facts(entry: &Entry, sizes: Sizes) -> String {
+    let size = entry.content().map_or_else(
+        || "-".to_owned(),
+        |content| match sizes {
+            Sizes::Exact => content.bytes().to_string(),
+            Sizes::Rounded => text::bytes(content.bytes()),
+        },
+    );
     let time = text::time(entry.mtime.to_ns());
     format!("{} {:>6} {:>6} {size:>14} {time} ", permissions(entry), entry.uid, entry.gid)
 }
 
-fn target_text(entry: &Entry) -> String {
+pub(super) fn target_text(entry: &Entry) -> String {
     match &entry.body {
         Body::Symlink(target) => format!(" -> {}", text::printable(target)),
         Body::Directory
@@ -100,7 +172,7 @@ fn permissions(entry: &Entry) -> String {
     text
 }
 
-fn node(entry: &Entry, path: &[u8]) -> Node {
+pub(super) fn node(entry: &Entry, path: &[u8]) -> Node {
     let target = match &entry.body {
         Body::Symlink(target) => Some(PathText::new(target)),
         Body::Directory
@@ -146,6 +218,21 @@ const fn kind(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_are_sorted_by_what_is_asked_for() {
+        let key = |path: &str, seconds| {
+            let mut entry = Entry::new(Key::from_path(Path::new(path)).expect(path), Body::Directory);
+            entry.mtime = holdall::manifest::Timestamp::from_ns(seconds);
+            move |by| sort_key(&entry, by)
+        };
+        let (one, other) = (key("/b/a.x", -5), key("/a/b.w", 5));
+        assert!(one(None) > other(None));
+        assert!(one(Some(SortBy::Name)) < other(Some(SortBy::Name)));
+        assert!(one(Some(SortBy::Time)) < other(Some(SortBy::Time)));
+        assert!(one(Some(SortBy::Extension)) > other(Some(SortBy::Extension)));
+        assert!(one(Some(SortBy::Size)) > other(Some(SortBy::Size)), "of one size: by path");
+    }
 
     #[test]
     fn permissions_read_as_in_other_tools() {

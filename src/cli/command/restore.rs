@@ -6,35 +6,84 @@ use crate::cli::context::{self, Access, Context};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::pattern;
 use crate::cli::render::json::RestoreSummary;
-use crate::cli::render::progress::Display;
+use crate::cli::render::progress::{Display, Listing};
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use holdall::{Choice, Entry, PatternList, RestoreOptions, RestoreReport, Snapshot};
+use holdall::{
+    Choice, Entry, Extras, Key, Manner, Ownership, PatternList, Repository, RestoreOptions, RestoreReport, Snapshot,
+};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result<u8, Failure> {
-    let mut options = RestoreOptions::new(&arguments.target).path(key(arguments.snapshot.path.as_deref())?);
+    let mut options = options(arguments)?;
     if let Some(selection) = Selection::new(context, arguments)? {
         options = options.select(Arc::new(move |entry: &Entry| selection.choose(entry)));
+    } else if arguments.overwrite.delete {
+        refuse_to_sweep_the_machine(arguments)?;
     }
     let repository = context.open(Access::Read)?;
-    let snapshot = repository.resolve(&arguments.snapshot.spec, &context::filter(&arguments.filter)?)?;
+    let snapshot = the_snapshot(&repository, arguments)?;
     let stop = Stop::listen()?;
 
-    let display = Display::new(context.renderer, stop.clone());
+    let listing = if arguments.overwrite.dry_run { Listing::Changes } else { Listing::Nothing };
+    let display = Display::of_a_restore(context.renderer, stop.clone(), listing);
     let report = repository.restore(&snapshot, &options, &display);
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
-    context.renderer.say(&summary_text(&report, &snapshot, &arguments.target));
-    context.renderer.json(&summary(&report, &snapshot));
+    context.renderer.say(&summary_text(&report, &snapshot, arguments));
+    context.renderer.json(&summary(&report, &snapshot, arguments));
     Ok(match (report.damaged_count, report.problem_count) {
         (0, 0) => exit::DONE,
         (0, _) => exit::INCOMPLETE,
         (_, _) => exit::DAMAGED,
     })
+}
+
+fn options(arguments: &RestoreArguments) -> Result<RestoreOptions, Failure> {
+    let wishes = &arguments.overwrite;
+    let keys = arguments.snapshots.iter().map(|snapshot| key(snapshot.path.as_deref()));
+    let keys: Vec<Key> = keys.collect::<Result<_, Failure>>()?;
+    let options = RestoreOptions::new(&arguments.target)
+        .overwrite(wishes.overwrite)
+        .extras(if wishes.delete { Extras::Delete } else { Extras::Keep })
+        .manner(if wishes.dry_run { Manner::Rehearse } else { Manner::Perform })
+        .ownership(match (wishes.no_ownership, wishes.numeric_ids) {
+            (true, _) => Ownership::Restorer,
+            (false, true) => Ownership::ByNumber,
+            (false, false) => Ownership::ByName,
+        });
+    Ok(match <[Key; 1]>::try_from(keys) {
+        Ok([only]) => options.path(only),
+        Err(several) => options.parts(several),
+    })
+}
+
+/// The one snapshot that all arguments name.
+fn the_snapshot(repository: &Repository, arguments: &RestoreArguments) -> Result<Snapshot, Failure> {
+    let filter = context::filter(&arguments.filter)?;
+    let mut found: Option<Snapshot> = None;
+    for argument in &arguments.snapshots {
+        let snapshot = repository.resolve(&argument.spec, &filter)?;
+        if found.as_ref().is_some_and(|first| first.id != snapshot.id) {
+            return Err(Failure::misuse("all paths must be of one snapshot; restore the others by runs of their own"));
+        }
+        found = Some(snapshot);
+    }
+    found.ok_or_else(|| Failure::misuse("no snapshot is named"))
+}
+
+/// Whoever restores a whole snapshot over the machine that runs, and would have everything else removed, has to say what.
+fn refuse_to_sweep_the_machine(arguments: &RestoreArguments) -> Result<(), Failure> {
+    let is_whole = arguments.snapshots.iter().any(|snapshot| snapshot.path.is_none());
+    let is_root = arguments.target.canonicalize().is_ok_and(|target| target == Path::new("/"));
+    if is_whole && is_root {
+        let message = "--delete into / needs a path (latest:/etc latest:/home), --include or --exclude";
+        return Err(Failure::misuse(message));
+    }
+    Ok(())
 }
 
 /// What `--include` and `--exclude` choose.
@@ -63,33 +112,50 @@ impl Selection {
     }
 }
 
-fn summary(report: &RestoreReport, snapshot: &Snapshot) -> RestoreSummary {
+fn summary(report: &RestoreReport, snapshot: &Snapshot, arguments: &RestoreArguments) -> RestoreSummary {
     RestoreSummary {
         message_type: "summary",
+        dry_run: arguments.overwrite.dry_run,
         seconds_elapsed: report.duration.as_secs(),
-        total_files: report.file_count.saturating_add(report.other_count),
+        total_files: report.file_count.saturating_add(report.other_count).saturating_add(report.skipped_count),
         files_restored: report.file_count,
-        total_bytes: report.bytes,
+        files_skipped: report.skipped_count,
+        files_deleted: report.deleted_count,
+        items_unchanged: report.unchanged_count,
+        total_bytes: report.bytes.saturating_add(report.skipped_bytes),
         bytes_restored: report.bytes,
+        bytes_skipped: report.skipped_bytes,
+        bytes_written: report.written_bytes,
         errors: report.problem_count,
         total_duration: report.duration.as_secs_f64(),
         snapshot_id: snapshot.id.to_string(),
     }
 }
 
-fn summary_text(report: &RestoreReport, snapshot: &Snapshot, target: &Path) -> String {
+fn summary_text(report: &RestoreReport, snapshot: &Snapshot, arguments: &RestoreArguments) -> String {
     let mut text = format!(
-        "restored {} and {} of snapshot {} into {} in {} ({})\n",
+        "{} {} and {} of snapshot {} into {} in {} ({})\n",
+        if arguments.overwrite.dry_run { "would restore" } else { "restored" },
         text::counted(report.file_count, "file", "files"),
         text::bytes(report.bytes),
         snapshot.id.short(),
-        text::printable(target.as_os_str().as_bytes()),
+        text::printable(arguments.target.as_os_str().as_bytes()),
         text::duration(report.duration.as_secs()),
         text::rate(report.bytes, report.duration),
     );
+    let items = |count| text::counted(count, "item", "items");
+    if report.unchanged_count > 0 {
+        let (unchanged, written) = (items(report.unchanged_count), text::bytes(report.written_bytes));
+        text.push_str(&format!("{unchanged} already there and right; {written} written\n"));
+    }
+    if report.skipped_count > 0 {
+        text.push_str(&format!("{} left as found there\n", items(report.skipped_count)));
+    }
+    if report.deleted_count > 0 {
+        text.push_str(&format!("{} removed that the snapshot does not hold\n", items(report.deleted_count)));
+    }
     if report.problem_count > 0 {
-        let items = text::counted(report.problem_count, "item", "items");
-        text.push_str(&format!("{items} did not come back as they were, listed above\n"));
+        text.push_str(&format!("{} did not come back as they were, listed above\n", items(report.problem_count)));
     }
     text
 }
@@ -97,7 +163,7 @@ fn summary_text(report: &RestoreReport, snapshot: &Snapshot, target: &Path) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdall::{Body, Key, Rule};
+    use holdall::{Body, Rule};
 
     fn chosen(include: &[&str], exclude: &[&str], path: &str) -> Choice {
         let lists = |texts: &[&str]| {

@@ -1,5 +1,11 @@
 //! What programs read: the field names are restic's where restic has them.
 
+mod look;
+mod restore;
+
+pub(crate) use look::{ChangedItem, DiffStatistics, DiffTotals, DumpSummary, FoundNode, PastChange};
+pub(crate) use restore::{ItemStatus, RestoreSummary};
+
 use super::text::precise_time;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -185,21 +191,6 @@ pub(crate) struct Node {
     pub(crate) linktarget_b64: Option<String>,
 }
 
-/// What a restore did.
-#[derive(Debug, Serialize)]
-pub(crate) struct RestoreSummary {
-    pub(crate) message_type: &'static str,
-    pub(crate) seconds_elapsed: u64,
-    pub(crate) total_files: u64,
-    pub(crate) files_restored: u64,
-    pub(crate) total_bytes: u64,
-    pub(crate) bytes_restored: u64,
-    pub(crate) errors: u64,
-    /// Seconds.
-    pub(crate) total_duration: f64,
-    pub(crate) snapshot_id: String,
-}
-
 /// What a check found.
 #[derive(Debug, Serialize)]
 pub(crate) struct CheckSummary {
@@ -210,7 +201,14 @@ pub(crate) struct CheckSummary {
     pub(crate) unlisted_packs: u64,
     pub(crate) nodes: u64,
     pub(crate) chunk_references: u64,
+    pub(crate) packs_read: u64,
     pub(crate) bytes_read: u64,
+    /// Passed over because they were verified lately.
+    pub(crate) packs_recent: u64,
+    /// Not read because the time was up.
+    pub(crate) packs_left: u64,
+    /// Of which the repository now says that they were verified.
+    pub(crate) packs_remembered: u64,
     /// Seconds.
     pub(crate) total_duration: f64,
 }

@@ -1,14 +1,15 @@
 //! Progress: a bar on a terminal, a status line now and then as JSON, nothing into a pipe.
 
-use super::json::Status;
+use super::json::{ItemStatus, PathText, Status};
 use super::left_out;
 use super::text;
 use super::{Renderer, Style, Verbosity};
 use crate::cli::stop::Stop;
-use holdall::progress::{Event, Progress};
+use holdall::progress::{Change, Event, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,20 @@ pub(crate) struct Display<'a> {
     meter: Mutex<Meter>,
     view: View,
     problems: Problems,
+    listing: Listing,
     /// How often each message came up.
     messages: Mutex<BTreeMap<String, u64>>,
+}
+
+/// Which items get a line of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Listing {
+    /// None.
+    Nothing,
+    /// Those that change.
+    Changes,
+    /// All.
+    Everything,
 }
 
 /// What becomes of problems as they happen.
@@ -68,6 +81,14 @@ impl<'a> Display<'a> {
         Self::with(renderer, stop, Problems::Print)
     }
 
+    /// Begins to show a restore, with these items or, when everything is wanted, all of them.
+    pub(crate) fn of_a_restore(renderer: &'a Renderer, stop: Stop, listing: Listing) -> Self {
+        let mut display = Self::with(renderer, stop, Problems::Print);
+        let is_everything = renderer.verbosity() >= Verbosity::Everything;
+        display.listing = if is_everything { Listing::Everything } else { listing };
+        display
+    }
+
     /// Begins to show a check, whose report lists what was found in full.
     pub(crate) fn of_a_check(renderer: &'a Renderer, stop: Stop) -> Self {
         Self::with(renderer, stop, Problems::Count)
@@ -90,6 +111,7 @@ impl<'a> Display<'a> {
             meter: Mutex::new(Meter::new(Instant::now())),
             view,
             problems,
+            listing: Listing::Nothing,
             messages: Mutex::default(),
         }
     }
@@ -108,6 +130,34 @@ impl<'a> Display<'a> {
         *count = count.saturating_add(1);
         let all = self.renderer.style() == Style::Json || self.renderer.verbosity() >= Verbosity::Verbose;
         all || *count <= ALIKE_PRINTED_MAX
+    }
+
+    fn show_item(&self, path: &Path, change: Change, bytes: u64) {
+        let is_change = !matches!(change, Change::Unchanged | Change::Skipped);
+        if self.listing == Listing::Nothing || (self.listing == Listing::Changes && !is_change) {
+            return;
+        }
+        let action = match change {
+            Change::Restored => "restored",
+            Change::Updated => "updated",
+            Change::Metadata => "metadata",
+            Change::Unchanged => "unchanged",
+            Change::Skipped => "skipped",
+            Change::Deleted => "deleted",
+            _ => "changed",
+        };
+        let name = path.as_os_str().as_bytes();
+        match self.renderer.style() {
+            Style::Human => {
+                let size = if bytes > 0 { format!(" ({})", text::bytes(bytes)) } else { String::new() };
+                self.renderer.print_name(&format!("{action:<10}"), name, &size);
+            }
+            Style::Json => {
+                let PathText { path: item, path_b64: item_b64 } = PathText::new(name);
+                let status = ItemStatus { message_type: "verbose_status", action, item, item_b64, size: bytes };
+                self.renderer.json(&status);
+            }
+        }
     }
 
     /// Tells how many problems got no line.
@@ -170,6 +220,11 @@ impl Progress for Display<'_> {
             if self.is_worth_a_line(message) {
                 self.renderer.problem(path, operation, message);
             }
+        } else if let Event::Entry { path, change, bytes, .. } = event {
+            return self.show_item(path, *change, *bytes);
+        } else if let Event::Spared { path, reason } = event {
+            let name = text::printable(path.as_os_str().as_bytes());
+            self.renderer.notice(&format!("{name}: {reason}"));
         } else if let Event::Entered { path } = event
             && verbosity >= Verbosity::Everything
         {
@@ -196,6 +251,10 @@ impl Progress for Display<'_> {
 
     fn stopped(&self) -> bool {
         self.stop.is_asked()
+    }
+
+    fn wants_entries(&self) -> bool {
+        self.listing > Listing::Nothing
     }
 }
 
@@ -294,7 +353,6 @@ impl Meter {
 mod tests {
     use super::super::tests::renderer;
     use super::*;
-    use std::path::Path;
 
     fn metered(events: &[Event<'_>]) -> Meter {
         let mut meter = Meter::new(Instant::now());

@@ -126,7 +126,7 @@ impl Copy {
 
     fn finish(&mut self, (key, metadata): (Key, Metadata)) {
         match self.to.set_metadata(&key, &metadata) {
-            Ok(shortfalls) => self.report.shortfalls.extend(shortfalls.into_iter().map(|fall| (key.clone(), fall))),
+            Ok(set) => self.report.shortfalls.extend(set.shortfalls.into_iter().map(|fall| (key.clone(), fall))),
             Err(error) => self.report.problems.push(error.to_string()),
         }
     }

@@ -125,7 +125,7 @@ fn threads_write_many_files_in_parts_and_out_of_order() {
         }
     });
     for (number, file) in keys.iter().enumerate() {
-        assert_eq!(destination.set_metadata(file, &metadata(Kind::File, 0o640)).unwrap().len(), 0);
+        assert_eq!(destination.set_metadata(file, &metadata(Kind::File, 0o640)).unwrap().shortfalls.len(), 0);
         let path = top.path().join(file.to_path().strip_prefix("/").unwrap());
         let content = fs::read(&path).unwrap();
         assert_eq!((content.len(), mode_of(&path)), (4 * PART, 0o640));
@@ -148,10 +148,14 @@ fn forbidding_directories_do_not_stop_an_ordinary_user() {
             let file = destination.create_file(&key("a/b/c/f"), 3, Existing::Reuse).unwrap();
             assert_eq!(file.made(), made);
             file.write_at(0, b"new").unwrap();
-            assert_eq!(destination.set_metadata(&key("a/b/c/f"), &metadata(Kind::File, 0o000)).unwrap().len(), 0);
+            assert_eq!(
+                destination.set_metadata(&key("a/b/c/f"), &metadata(Kind::File, 0o000)).unwrap().shortfalls.len(),
+                0
+            );
             for (path, mode) in [("a/b/c", 0o000), ("a/b", 0o500), ("a", 0o400)] {
                 if made == Made::New || path != "a/b" {
-                    let done = destination.set_metadata(&key(path), &metadata(Kind::Directory, mode)).unwrap();
+                    let done =
+                        destination.set_metadata(&key(path), &metadata(Kind::Directory, mode)).unwrap().shortfalls;
                     assert_eq!(done.len(), 0, "{done:?}");
                 }
             }
@@ -202,7 +206,7 @@ fn what_an_ordinary_user_may_not_set_is_returned_and_lends_nothing() {
             let xattrs = xattrs.map(|(name, value)| Xattr { name: name.to_vec(), value: value.to_vec() });
             let owner = Owner::Ids { uid: 0, gid: 0 };
             let wanted = Metadata { owner, mode: 0o6755, xattrs: xattrs.to_vec(), ..metadata(Kind::File, 0) };
-            let shortfalls = destination.set_metadata(&key("f"), &wanted).unwrap();
+            let shortfalls = destination.set_metadata(&key("f"), &wanted).unwrap().shortfalls;
             let aspects: Vec<&Aspect> = shortfalls.iter().map(|shortfall| &shortfall.aspect).collect();
             let trusted = Aspect::Xattr(b"trusted.a".to_vec());
             assert_eq!(aspects, [&Aspect::Owner, &Aspect::Group, &Aspect::LendingBits, &trusted]);
@@ -213,10 +217,10 @@ fn what_an_ordinary_user_may_not_set_is_returned_and_lends_nothing() {
             // One's own ids can be set, and the bits with them.
             let owner = Owner::Ids { uid: found.uid(), gid: found.gid() };
             let own = Metadata { owner, mode: 0o6755, ..metadata(Kind::File, 0) };
-            assert_eq!(destination.set_metadata(&key("f"), &own).unwrap().len(), 0);
+            assert_eq!(destination.set_metadata(&key("f"), &own).unwrap().shortfalls.len(), 0);
             assert_eq!(mode_of(&top.join("f")), 0o6755);
             let nobody = Metadata { owner: Owner::Restorer, ..own };
-            assert_eq!(destination.set_metadata(&key("f"), &nobody).unwrap().len(), 0);
+            assert_eq!(destination.set_metadata(&key("f"), &nobody).unwrap().shortfalls.len(), 0);
             assert_eq!(mode_of(&top.join("f")), 0o755);
 
             let device = destination.make_special(&key("null"), Kind::CharDevice, Device { major: 1, minor: 3 });
@@ -251,10 +255,10 @@ fn attributes_that_are_not_wanted_go_also_inherited_ones() {
     assert_eq!((names("d").len(), names("f").len()), (2, 1), "inherited");
     let mut wanted = metadata(Kind::File, 0o640);
     wanted.xattrs.push(Xattr { name: b"user.old".to_vec(), value: b"1".to_vec() });
-    assert_eq!(destination.set_metadata(&key("f"), &wanted).unwrap().len(), 0);
-    assert_eq!(destination.set_metadata(&key("d"), &metadata(Kind::Directory, 0o750)).unwrap().len(), 0);
+    assert_eq!(destination.set_metadata(&key("f"), &wanted).unwrap().shortfalls.len(), 0);
+    assert_eq!(destination.set_metadata(&key("d"), &metadata(Kind::Directory, 0o750)).unwrap().shortfalls.len(), 0);
     assert_eq!((names("d").len(), names("f")), (0, ["user.old".to_owned()].into()));
-    assert_eq!(destination.set_metadata(&key("f"), &metadata(Kind::File, 0o640)).unwrap().len(), 0);
+    assert_eq!(destination.set_metadata(&key("f"), &metadata(Kind::File, 0o640)).unwrap().shortfalls.len(), 0);
     assert_eq!(names("f").len(), 0);
     assert_eq!((mode_of(&top.path().join("d")), mode_of(&top.path().join("f"))), (0o750, 0o640));
 }
@@ -269,7 +273,7 @@ fn an_acl_that_can_not_be_set_gives_the_group_no_more_than_it_had() {
     broken[0] = 77;
     let mut wanted = metadata(Kind::File, 0o670);
     wanted.xattrs.push(Xattr { name: b"system.posix_acl_access".to_vec(), value: broken });
-    let shortfalls = destination.set_metadata(&key("f"), &wanted).unwrap();
+    let shortfalls = destination.set_metadata(&key("f"), &wanted).unwrap().shortfalls;
     assert_eq!(shortfalls.len(), 1, "{shortfalls:?}");
     assert_eq!(mode_of(&top.path().join("f")), 0o640);
 }
@@ -331,4 +335,129 @@ fn a_target_that_is_no_directory_or_whose_parent_is_missing_is_refused() {
     let file = fs::File::options().write(true).open(top.path().join("f")).unwrap();
     file.write_all_at(b"x", 0).unwrap();
     assert!(Arc::new(Destination::open(top.path()).unwrap()).sync().is_ok());
+}
+
+/// What must not change about an entry that is left alone.
+fn stamps(path: &Path) -> (u64, u32, i64, i64, i64, i64) {
+    let found = path.symlink_metadata().unwrap();
+    (found.ino(), found.mode(), found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec())
+}
+
+#[test]
+fn metadata_that_is_as_wanted_is_not_set_again() {
+    let top = tempfile::tempdir().unwrap();
+    let destination = Destination::open(top.path()).unwrap();
+    for kind in [Kind::Directory, Kind::File, Kind::Symlink, Kind::Fifo] {
+        let at = key(&format!("{kind:?}"));
+        put(&destination, &at, kind).unwrap();
+        let mut wanted = metadata(kind, if kind == Kind::Symlink { 0o777 } else { 0o640 });
+        if matches!(kind, Kind::Directory | Kind::File) {
+            wanted.xattrs.push(Xattr { name: b"user.a".to_vec(), value: b"b".to_vec() });
+        }
+        assert!(destination.metadata_differs(&at, &wanted).unwrap(), "{kind:?}");
+        assert!(destination.set_metadata(&at, &wanted).unwrap().changed, "{kind:?}");
+        let path = top.path().join(format!("{kind:?}"));
+        let before = stamps(&path);
+        std::thread::sleep(std::time::Duration::from_millis(15));
+        assert!(!destination.metadata_differs(&at, &wanted).unwrap(), "{kind:?}");
+        assert!(!destination.set_metadata(&at, &wanted).unwrap().changed, "{kind:?}");
+        assert_eq!(stamps(&path), before, "{kind:?}");
+        if let Some(xattr) = wanted.xattrs.first_mut() {
+            xattr.value = b"c".to_vec();
+            assert!(destination.metadata_differs(&at, &wanted).unwrap(), "{kind:?}");
+            assert!(destination.set_metadata(&at, &wanted).unwrap().changed, "{kind:?}");
+            wanted.xattrs.clear();
+            assert!(destination.metadata_differs(&at, &wanted).unwrap(), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_closed_directory_in_which_nothing_changes_stays_closed() {
+    as_ordinary_user("destination::tests::present::a_closed_directory_in_which_nothing_changes_stays_closed", |top| {
+        let destination = Destination::open(top).unwrap();
+        destination.make_directory(&key("d")).unwrap();
+        destination.make_symlink(&key("d/s"), b"x").unwrap();
+        destination.set_metadata(&key("d"), &metadata(Kind::Directory, 0o555)).unwrap();
+        let before = stamps(&top.join("d"));
+        std::thread::sleep(std::time::Duration::from_millis(15));
+        let again = Destination::open(top).unwrap();
+        assert_eq!(again.make_directory(&key("d")).unwrap(), Made::Reused);
+        assert_eq!(again.make_symlink(&key("d/s"), b"x").unwrap(), Made::Reused);
+        assert!(!again.set_metadata(&key("d"), &metadata(Kind::Directory, 0o555)).unwrap().changed);
+        again.settle().unwrap();
+        assert_eq!(stamps(&top.join("d")), before);
+        // What does change something gets in all the same, and closes the door behind it.
+        again.make_symlink(&key("d/s"), b"y").unwrap();
+        again.create_file(&key("d/f"), 0, Existing::Reuse).unwrap();
+        again.settle().unwrap();
+        assert_eq!(mode_of(&top.join("d")), 0o555);
+        again.remove_tree(&key("d")).unwrap();
+    });
+}
+
+#[test]
+fn a_file_is_compared_without_a_trace_and_taken_over_where_it_lies() {
+    let top = tempfile::tempdir().unwrap();
+    let path = top.path().join("f");
+    fs::write(&path, vec![7; 100_000]).unwrap();
+    let before = stamps(&path);
+    let destination = Destination::open(top.path()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(15));
+    let existing = destination.open_existing(&key("f")).unwrap().unwrap();
+    let mut bytes = [0; 10];
+    assert_eq!((existing.read_at(99_995, &mut bytes).unwrap(), bytes[0]), (5, 7));
+    assert!(existing.has_holes(0, 100_000, &[]).unwrap());
+    assert!(!existing.has_holes(0, 100_000, &[Hole { offset: 4096, bytes: 4096 }]).unwrap());
+    assert!(existing.has_holes(8192, 4096, &[Hole { offset: 4096, bytes: 4096 }]).unwrap(), "it lies elsewhere");
+    assert_eq!(stamps(&path), before);
+    let file = destination.take_over(existing, 50_000).unwrap().unwrap();
+    file.punch(4096, 8192).unwrap();
+    assert_eq!((mode_of(&path), fs::metadata(&path).unwrap().len()), (0o600, 50_000));
+    assert_eq!(fs::metadata(&path).unwrap().ino(), before.0);
+    let existing = destination.open_existing(&key("f")).unwrap().unwrap();
+    let hole = [Hole { offset: 4096, bytes: 8192 }];
+    assert!(existing.has_holes(0, 50_000, &hole).unwrap());
+    assert!(existing.has_holes(5000, 100, &hole).unwrap(), "a part may begin and end within a hole");
+    assert!(!existing.has_holes(0, 50_000, &[]).unwrap());
+    for name in ["none", "d", "s"] {
+        match name {
+            "d" => fs::create_dir(top.path().join(name)).unwrap(),
+            "s" => symlink(&path, top.path().join(name)).unwrap(),
+            _ => {}
+        }
+        assert!(destination.open_existing(&key(name)).unwrap().is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_running_program_is_compared_and_not_taken_over() {
+    let top = tempfile::tempdir().unwrap();
+    let path = top.path().join("f");
+    fs::copy("/bin/sleep", &path).unwrap();
+    let mut running = std::process::Command::new(&path).arg("60").spawn().unwrap();
+    let mode = mode_of(&path);
+    let destination = Destination::open(top.path()).unwrap();
+    let existing = destination.open_existing(&key("f")).unwrap().unwrap();
+    assert!(!existing.is_writable());
+    assert!(destination.take_over(existing, 5).unwrap().is_none());
+    assert_eq!(mode_of(&path), mode);
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn a_file_that_nobody_may_write_is_taken_over_by_its_owner() {
+    as_ordinary_user("destination::tests::present::a_file_that_nobody_may_write_is_taken_over_by_its_owner", |top| {
+        fs::write(top.join("f"), "old").unwrap();
+        set_mode(&top.join("f"), 0o444);
+        let destination = Destination::open(top).unwrap().marking_unfinished();
+        let existing = destination.open_existing(&key("f")).unwrap().unwrap();
+        assert!(!existing.is_writable() && !destination.is_unfinished(&existing.present()));
+        destination.take_over(existing, 3).unwrap().unwrap().write_at(0, b"new").unwrap();
+        assert!(destination.is_unfinished(&destination.look(&key("f")).unwrap().unwrap()));
+        destination.set_metadata(&key("f"), &metadata(Kind::File, 0o444)).unwrap();
+        assert!(!destination.is_unfinished(&destination.look(&key("f")).unwrap().unwrap()));
+        assert_eq!(fs::read(top.join("f")).unwrap(), b"new");
+    });
 }

@@ -24,9 +24,13 @@ fn told(number: u64, days_ago: i64) -> Told {
     Told { number, time_ns, committed_at_ns: time_ns, seen, ..Told::default() }
 }
 
+fn plan(history: &History, options: &RetentionOptions) -> Result<ForgetPlan> {
+    by_policy(history, options, &|outcome| panic!("the list of {} stands in it", outcome.body.id))
+}
+
 fn fates(history: &History, options: &RetentionOptions) -> BTreeMap<SnapshotId, Fate> {
-    let plan = by_policy(history, options).unwrap();
-    let verdicts = plan.groups.into_iter().flat_map(|group| group.verdicts);
+    let planned = plan(history, options).unwrap();
+    let verdicts = planned.groups.into_iter().flat_map(|group| group.verdicts);
     verdicts.map(|verdict| (verdict.snapshot.id, verdict.fate)).collect()
 }
 
@@ -36,7 +40,7 @@ fn stays(fate: &Fate) -> bool {
 
 #[test]
 fn a_policy_without_rules_is_refused() {
-    let refused = by_policy(&History::default(), &options(RetentionPolicy::default())).unwrap_err();
+    let refused = plan(&History::default(), &options(RetentionPolicy::default())).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Invalid);
 }
 
@@ -109,6 +113,26 @@ fn a_snapshot_backwards_in_its_clients_chain_is_kept_and_takes_no_place() {
 }
 
 #[test]
+fn a_list_of_what_was_seen_counts_wherever_it_lies() {
+    let mut history = History::default();
+    tell(&mut history, &told(1, 3));
+    let back = Told { time_ns: 5, committed_at_ns: 5, seen: Some(1), ..told(2, 0) };
+    let backwards = tell(&mut history, &back);
+    let held = history.outcomes.values_mut().find(|held| held.snapshot_id() == backwards).unwrap();
+    let list = std::mem::take(&mut held.body.seen.entries.0);
+    held.body.seen.overflow = Some(crate::id::NodeId::from_bytes([7; 32]));
+    let fate = |seen_lists: &SeenLists<'_>| {
+        let planned = by_policy(&history, &daily(1), seen_lists).unwrap();
+        let mut verdicts = planned.groups.into_iter().flat_map(|group| group.verdicts);
+        verdicts.find(|verdict| verdict.snapshot.id == backwards).unwrap().fate
+    };
+    assert_eq!(fate(&|_| Ok(list.clone())), Fate::Stays(vec![Stays::Backwards]));
+    assert!(!stays(&fate(&|_| Ok(Vec::new()))), "it had seen nothing of its own client");
+    let lost = || Err(Error::new(ErrorKind::Damaged, "lost"));
+    assert_eq!(fate(&|_| lost()), Fate::Stays(vec![Stays::Backwards]), "what can't be read forgets nothing");
+}
+
+#[test]
 fn runs_of_one_client_side_by_side_are_not_backwards() {
     let mut history = History::default();
     // Number 2 began later and committed earlier; neither saw the other.
@@ -153,7 +177,7 @@ fn hosts_paths_and_tags_make_groups_as_asked() {
     tell(&mut history, &Told { host: "b", tags: &["x"], ..told(2, 0) });
     tell(&mut history, &Told { host: "b", tags: &["y"], ..told(3, 0) });
     let count =
-        |fields: &[GroupField]| by_policy(&history, &daily(1).group_by(fields.iter().copied())).unwrap().groups.len();
+        |fields: &[GroupField]| plan(&history, &daily(1).group_by(fields.iter().copied())).unwrap().groups.len();
     assert_eq!(count(&[]), 1);
     assert_eq!(count(&[GroupField::Host, GroupField::Paths]), 2);
     assert_eq!(count(&[GroupField::Tags]), 2);
@@ -188,8 +212,8 @@ fn a_clock_ten_years_off_forgets_no_more_than_a_right_one() {
         .keep(Period::Weekly, KeepCount::AtMost(2))
         .keep_within(Period::Last, "3d".parse().unwrap());
     let goes = |now_ns| -> BTreeSet<SnapshotId> {
-        let plan = by_policy(&history, &options(policy.clone()).now_ns(now_ns)).unwrap();
-        plan.goes().map(|snapshot| snapshot.id).collect()
+        let planned = plan(&history, &options(policy.clone()).now_ns(now_ns)).unwrap();
+        planned.goes().map(|snapshot| snapshot.id).collect()
     };
     let right = goes(NOW_NS);
     assert!(right.len() > 20, "{}", right.len());

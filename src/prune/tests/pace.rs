@@ -1,7 +1,7 @@
 //! Backups while a prune waits.
 
 use crate::backup::{BackupOptions, BackupReport};
-use crate::check::CheckDepth;
+use crate::check::{CheckDepth, CheckOptions};
 use crate::key::{KdfCost, Unlock};
 use crate::progress::Silent;
 use crate::prune::{MaxUnused, PruneOptions, PruneReport};
@@ -103,5 +103,5 @@ fn while_a_generation_waits_backups_go_by_the_newest_snapshot_that_may_be_taken_
     house.write(20, 9);
     let report = house.back_up_quietly("first");
     assert_ne!(report.parent, Some(before), "the last one");
-    assert_eq!(owner.check(CheckDepth::Data, &Silent).unwrap().damage, []);
+    assert_eq!(owner.check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap().damage, []);
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::access::Access;
 use crate::backup::BackupOptions;
-use crate::check::CheckDepth;
+use crate::check::{CheckDepth, CheckOptions};
 use crate::config::Role;
 use crate::forget::{KeepCount, Period, RetentionPolicy};
 use crate::gc::{self, CondemnedBody, DeletedBody};
@@ -113,7 +113,7 @@ impl House {
             state_dir: self.folder.path().join(format!("state of {role}")),
             ..self.repository.access.clone()
         };
-        Repository { access, options: self.repository.options.clone(), notices: Vec::new() }
+        Repository { access, options: self.repository.options.clone(), place: None, notices: Vec::new() }
     }
 }
 
@@ -141,7 +141,9 @@ fn what_is_forgotten_comes_back_by_an_undo() {
     house.repository.restore(&house.snapshots(&[one])[0], &options, &Silent).unwrap();
     assert_eq!(std::fs::read_to_string(target.join("file")).unwrap(), "one".repeat(50));
     assert!(house.history().open.is_empty());
-    assert!(house.repository.check(CheckDepth::Data, &Silent).unwrap().damage.is_empty());
+    assert!(
+        house.repository.check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap().damage.is_empty()
+    );
     // Forgetting again is a statement of its own.
     assert_eq!(house.forget(&[one]).forgotten, [one]);
     assert_eq!(house.listed(), [three]);
@@ -314,7 +316,7 @@ fn a_put_keys_snapshot_comes_back_by_its_own_packs() {
     let id = putter.backup(&BackupOptions::new([house.tree()]), &Silent).unwrap().snapshot;
     let Access { chain, .. } = putter.access.clone();
     let access = Access { chain, ..house.repository.access.clone() };
-    let reader = Repository { access, options: house.repository.options.clone(), notices: Vec::new() };
+    let reader = Repository { access, options: house.repository.options.clone(), place: None, notices: Vec::new() };
     let snapshots = session::all(&reader.history().unwrap());
     reader.forget(&reader.plan_forget_snapshots(snapshots).unwrap()).unwrap();
     assert_eq!(reader.undo_forget(&[id], &Writer::default(), &Silent).unwrap().restated, [id]);

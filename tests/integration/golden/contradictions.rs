@@ -5,7 +5,7 @@ use super::things::{Is, Part, Thing, noise};
 use super::{Golden, password, story};
 use crate::python_reader::{REFUSED, RESTORED, RESTORED_IN_PART, python_restore};
 use holdall::ComponentKind;
-use holdall::check::CheckDepth;
+use holdall::check::CheckOptions;
 use holdall::key::Unlock;
 use holdall::progress::Silent;
 use holdall::restore::RestoreOptions;
@@ -39,7 +39,7 @@ impl Read {
         let restored =
             repository.restore(&super::resolve(&repository, &id), &RestoreOptions::new(target("library")), &Silent);
         let library = restored.ok().map(|report| report.problem_count);
-        let damages = repository.check(CheckDepth::Structure, &Silent).unwrap().damage_count;
+        let damages = repository.check(&CheckOptions::default(), &Silent).unwrap().damage_count;
         Self { directory, python, library, damages }
     }
 

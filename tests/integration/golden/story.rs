@@ -29,18 +29,18 @@ const AHEAD_NS: i64 = 7_258_118_400_000_000_000;
 /// An attribute of an outcome that nobody knows and everybody may ignore.
 const IGNORABLE_ATTRIBUTE: u32 = 40_000;
 
-const ADMIN: u8 = 0xa1;
+pub(crate) const ADMIN: u8 = 0xa1;
 const HOST_ONE: u8 = 0xb1;
 const HOST_TWO: u8 = 0xb2;
 const COLLECTOR: u8 = 0xd1;
 
-fn session(client: u8, number: u64) -> SessionId {
+pub(crate) fn session(client: u8, number: u64) -> SessionId {
     SessionId { client: ClientId::from_bytes([client; 16]), number }
 }
 
 /// The rings of everybody who writes.
-struct Rings {
-    all: KeyRing,
+pub(crate) struct Rings {
+    pub(crate) all: KeyRing,
     read: KeyRing,
     prune: KeyRing,
     host_one: KeyRing,
@@ -116,7 +116,7 @@ pub(crate) fn write_components(
     id
 }
 
-fn found(root: &Path) -> (Forge, Rings) {
+pub(crate) fn found(root: &Path) -> (Forge, Rings) {
     let parameters = Parameters {
         chunk_bytes_min: 4096,
         chunk_bytes_avg: 8192,
@@ -173,7 +173,7 @@ fn begin_epoch(forge: &mut Forge, rings: &mut Rings) {
     (rings.read, rings.prune) = (read, prune);
 }
 
-fn slots(forge: &Forge, rings: &Rings, folder: &Path) {
+pub(crate) fn slots(forge: &Forge, rings: &Rings, folder: &Path) {
     let secret = Secret::random();
     std::fs::write(folder.join("key-file"), format_key_file(&secret).as_bytes()).unwrap();
     let slots = [
@@ -227,18 +227,18 @@ fn publish(forge: &Forge, open: &Open<'_>, planted: &Planted) -> Content {
     Content { packs: rows.iter().map(pack_id).collect(), segments: vec![segment] }
 }
 
-fn component(planted: &Planted, state: ComponentState) -> Component {
+pub(crate) fn component(planted: &Planted, state: ComponentState) -> Component {
     let (manifest, stat) = (Some(planted.manifest), Some(planted.stat));
     Component { kind: ComponentKind::Tree, required: true, state, manifest, stat, counts: planted.counts }
 }
 
-fn named(name: &str, reason: &str) -> ComponentDescription {
+pub(crate) fn named(name: &str, reason: &str) -> ComponentDescription {
     // A name that no machine has, so that numbers stay what they are.
     let nobody = |id| List(vec![OwnerName { id, name: Blob::from("nobody-has-this-name-1f0c") }]);
     ComponentDescription { name: name.into(), reason: reason.into(), users: nobody(12345), groups: nobody(54321) }
 }
 
-fn description(host: &str, components: Vec<ComponentDescription>) -> OutcomeDescription {
+pub(crate) fn description(host: &str, components: Vec<ComponentDescription>) -> OutcomeDescription {
     OutcomeDescription {
         host: host.into(),
         user: "writer".into(),

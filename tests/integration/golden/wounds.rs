@@ -2,7 +2,7 @@
 
 use super::{Golden, assert_listed, list_tree, password, resolve, story};
 use crate::python_reader::{REFUSED, RESTORED, RESTORED_IN_PART, python_restore};
-use holdall::check::CheckDepth;
+use holdall::check::CheckOptions;
 use holdall::key::Unlock;
 use holdall::progress::Silent;
 use holdall::repository::{OpenOptions, Repository};
@@ -146,7 +146,7 @@ fn outcome_12_a_member_of_a_group_that_is_gone_makes_the_snapshot_partial() {
     let repository = Repository::open(&wounded.path(""), Unlock::Password(story::PASSWORD), options).unwrap();
     let snapshot = resolve(&repository, &Golden::kept("v1").ids()["group"]);
     assert!(snapshot.is_partial() && snapshot.components.len() == 2, "{snapshot:?}");
-    assert_ne!(repository.check(CheckDepth::Structure, &Silent).unwrap().damage, []);
+    assert_ne!(repository.check(&CheckOptions::default(), &Silent).unwrap().damage, []);
 }
 
 #[test]

@@ -123,6 +123,7 @@ impl Oracle {
             | ObjectName::Key(_)
             | ObjectName::Session(_)
             | ObjectName::Heartbeat(..)
+            | ObjectName::Verified(..)
             | ObjectName::Condemned { .. }
             | ObjectName::Deleted { .. }
             | ObjectName::Parity(_) => {}

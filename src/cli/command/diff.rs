@@ -1,0 +1,297 @@
+//! `holdall diff`
+
+use super::ls::key;
+use crate::cli::arguments::DiffArguments;
+use crate::cli::context::{self, Access, Context};
+use crate::cli::failure::{Failure, exit};
+use crate::cli::render::json::{ChangedItem, DiffStatistics, DiffTotals, PathText};
+use crate::cli::render::{Renderer, Style, text};
+use crate::cli::stop::Stop;
+use holdall::{
+    Body, Change, Difference, Entry, EntryKind, Error, ErrorKind, Event, Extras, Key, Kind, Manner, Overwrite,
+    Progress, Repository, RestoreOptions, Snapshot,
+};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+pub(crate) fn run(context: &Context<'_>, arguments: &DiffArguments) -> Result<u8, Failure> {
+    let path = the_path(arguments)?;
+    let repository = context.open(Access::Read)?;
+    let filter = context::filter(&arguments.filter)?;
+    let first = repository.resolve(&arguments.first.spec, &filter)?;
+    match &arguments.second {
+        Some(second) => {
+            let second = repository.resolve(&second.spec, &filter)?;
+            of_two(context, &repository, (&first, &second), &path, arguments)
+        }
+        None => live(context, &repository, &first, &path, arguments),
+    }
+}
+
+/// The part that is compared: both snapshots may name it.
+fn the_path(arguments: &DiffArguments) -> Result<Key, Failure> {
+    let first = arguments.first.path.as_deref();
+    let second = arguments.second.as_ref().and_then(|second| second.path.as_deref());
+    let (one, other) = (key(first.or(second))?, key(second.or(first))?);
+    if one == other { Ok(one) } else { Err(Failure::misuse("only the same path of two snapshots can be compared")) }
+}
+
+fn of_two(
+    context: &Context<'_>,
+    repository: &Repository,
+    (first, second): (&Snapshot, &Snapshot),
+    path: &Key,
+    arguments: &DiffArguments,
+) -> Result<u8, Failure> {
+    let (renderer, mut tally) = (context.renderer, Tally::default());
+    let compared = repository.diff((first, second), path, &mut |difference| {
+        if renderer.is_closed() {
+            return Err(Error::new(ErrorKind::Interrupted, "nobody reads the list any more"));
+        }
+        tally.take(&difference);
+        let metadata = if arguments.metadata { Metadata::Told } else { Metadata::PassedOver };
+        let modifier = modifier(&difference, metadata);
+        if !modifier.is_empty() {
+            show(renderer, &difference.key().to_path(), &modifier);
+        }
+        Ok(())
+    });
+    match compared {
+        Err(_) if renderer.is_closed() => return Ok(exit::DONE),
+        compared => compared?,
+    }
+    tell(renderer, &tally, (first, &second.id.to_string()));
+    Ok(exit::DONE)
+}
+
+/// Whether changes of metadata are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Metadata {
+    Told,
+    PassedOver,
+}
+
+/// What the letters say of an item; nothing when only its metadata differs and that is not asked for.
+pub(super) fn modifier(difference: &Difference<Entry>, metadata: Metadata) -> String {
+    let (one, other) = match difference {
+        Difference::First(_) => return "-".to_owned(),
+        Difference::Second(_) => return "+".to_owned(),
+        Difference::Both(one, other) => (one, other),
+    };
+    if one.kind() != other.kind() {
+        return "T".to_owned();
+    }
+    let mut letters = String::new();
+    let has_other_content = is_other_content(one, other);
+    if has_other_content {
+        letters.push('M');
+    }
+    if metadata == Metadata::Told && has_other_metadata(one, other) {
+        letters.push('U');
+    }
+    let size = |entry: &Entry| entry.content().map(|content| content.bytes());
+    if has_other_content && one.kind() == Kind::File && (size(one), one.mtime) == (size(other), other.mtime) {
+        letters.push('?');
+    }
+    letters
+}
+
+fn is_other_content(one: &Entry, other: &Entry) -> bool {
+    // Being an argument of the run or lying above one is no content.
+    let is_directory = matches!(one.body, Body::Directory | Body::Ancestor);
+    !is_directory && one.body != other.body
+}
+
+fn has_other_metadata(one: &Entry, other: &Entry) -> bool {
+    (one.mode, one.uid, one.gid, one.mtime) != (other.mode, other.uid, other.gid, other.mtime)
+        || (one.group, one.state) != (other.group, other.state)
+        || one.attributes != other.attributes
+}
+
+fn show(renderer: &Renderer, path: &Path, modifier: &str) {
+    let path = path.as_os_str().as_bytes();
+    match renderer.style() {
+        Style::Human => renderer.print_name(&format!("{modifier:<5}"), path, ""),
+        Style::Json => renderer.json(&ChangedItem { message_type: "change", path: PathText::new(path), modifier }),
+    }
+}
+
+/// What differs in all.
+#[derive(Debug, Default)]
+struct Tally {
+    changed_files: u64,
+    added: DiffTotals,
+    removed: DiffTotals,
+}
+
+impl Tally {
+    fn take(&mut self, difference: &Difference<Entry>) {
+        match difference {
+            Difference::First(entry) => self.removed.take(entry_kind(entry.kind()), bytes(entry)),
+            Difference::Second(entry) => self.added.take(entry_kind(entry.kind()), bytes(entry)),
+            Difference::Both(one, other) if one.kind() != other.kind() => {
+                self.removed.take(entry_kind(one.kind()), bytes(one));
+                self.added.take(entry_kind(other.kind()), bytes(other));
+            }
+            Difference::Both(one, other) if is_other_content(one, other) => {
+                self.changed_files = self.changed_files.saturating_add(u64::from(one.kind() == Kind::File));
+                self.removed.bytes = self.removed.bytes.saturating_add(bytes(one));
+                self.added.bytes = self.added.bytes.saturating_add(bytes(other));
+            }
+            Difference::Both(..) => {}
+        }
+    }
+}
+
+impl DiffTotals {
+    const fn take(&mut self, kind: EntryKind, bytes: u64) {
+        let count = match kind {
+            EntryKind::File => &mut self.files,
+            EntryKind::Directory => &mut self.dirs,
+            EntryKind::Other => &mut self.others,
+        };
+        *count = count.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+fn bytes(entry: &Entry) -> u64 {
+    entry.content().map_or(0, |content| content.bytes())
+}
+
+fn tell(renderer: &Renderer, tally: &Tally, (first, second): (&Snapshot, &str)) {
+    let Tally { changed_files, added, removed } = tally;
+    let count = text::count;
+    renderer.say(&format!(
+        "\nFiles:   {} new, {} removed, {} changed\nFolders: {} new, {} removed\nOthers:  {} new, {} removed\n\
+         Content: {} new, {} gone\n",
+        count(added.files),
+        count(removed.files),
+        count(*changed_files),
+        count(added.dirs),
+        count(removed.dirs),
+        count(added.others),
+        count(removed.others),
+        text::bytes(added.bytes),
+        text::bytes(removed.bytes),
+    ));
+    renderer.json(&DiffStatistics {
+        message_type: "statistics",
+        source_snapshot: first.id.to_string(),
+        target_snapshot: second.to_owned(),
+        changed_files: *changed_files,
+        added: *added,
+        removed: *removed,
+    });
+}
+
+/// Compares with what is on this machine: by what a restore to where everything came from would change, which is not made.
+fn live(
+    context: &Context<'_>,
+    repository: &Repository,
+    snapshot: &Snapshot,
+    path: &Key,
+    arguments: &DiffArguments,
+) -> Result<u8, Failure> {
+    let options = RestoreOptions::new("/")
+        .parts((!path.is_root()).then(|| path.clone()))
+        .overwrite(Overwrite::IfChanged)
+        .extras(Extras::Delete)
+        .manner(Manner::Rehearse);
+    let stop = Stop::listen()?;
+    let watch = Watch {
+        renderer: context.renderer,
+        stop: stop.clone(),
+        with_metadata: arguments.metadata,
+        tally: Mutex::default(),
+    };
+    let report = repository.restore(snapshot, &options, &watch);
+    let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
+    let tally = watch.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    tell(context.renderer, &tally, (snapshot, "live"));
+    Ok(match (report.damaged_count, report.problem_count) {
+        (0, 0) => exit::DONE,
+        (0, _) => exit::INCOMPLETE,
+        (_, _) => exit::DAMAGED,
+    })
+}
+
+/// Turns what a restore would do into what differs.
+struct Watch<'a> {
+    renderer: &'a Renderer,
+    stop: Stop,
+    with_metadata: bool,
+    tally: Mutex<Tally>,
+}
+
+impl Watch<'_> {
+    fn take(&self, path: &Path, kind: EntryKind, (change, bytes): (Change, u64)) {
+        let found = path.symlink_metadata().ok();
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let modifier = match (change, &found) {
+            (Change::Restored, None) => {
+                tally.removed.take(kind, bytes);
+                "-"
+            }
+            // Something else lies there, or the same with other names.
+            (Change::Restored, Some(found)) => {
+                let is_alike =
+                    kind == EntryKind::File && found.is_file() || kind == EntryKind::Other && !found.is_dir();
+                tally.changed_files = tally.changed_files.saturating_add(u64::from(kind == EntryKind::File));
+                if is_alike { "M" } else { "T" }
+            }
+            (Change::Updated, _) => {
+                tally.changed_files = tally.changed_files.saturating_add(1);
+                tally.removed.bytes = tally.removed.bytes.saturating_add(bytes);
+                "M"
+            }
+            (Change::Metadata, _) if self.with_metadata => "U",
+            (Change::Deleted, _) => {
+                let is_file = kind == EntryKind::File;
+                tally.added.take(kind, found.filter(|_| is_file).map_or(0, |found| found.len()));
+                "+"
+            }
+            _ => return,
+        };
+        show(self.renderer, path, modifier);
+    }
+}
+
+impl Progress for Watch<'_> {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Entry { path, kind, change, bytes } => self.take(path, *kind, (*change, *bytes)),
+            Event::Problem { path, operation: _, message } => self.renderer.problem(path, "compare", message),
+            Event::Spared { path, .. } => {
+                let path = text::printable(path.as_os_str().as_bytes());
+                self.renderer.notice(&format!("{path}: not compared"));
+            }
+            Event::Phase(_)
+            | Event::Estimated { .. }
+            | Event::Entered { .. }
+            | Event::Processed { .. }
+            | Event::Stored { .. }
+            | Event::LeftOut { .. }
+            | _ => {}
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.is_asked() || self.renderer.is_closed()
+    }
+
+    fn wants_entries(&self) -> bool {
+        true
+    }
+}
+
+const fn entry_kind(kind: Kind) -> EntryKind {
+    match kind {
+        Kind::Directory => EntryKind::Directory,
+        Kind::File => EntryKind::File,
+        Kind::Symlink | Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice | Kind::Unknown => {
+            EntryKind::Other
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Zip archives: for those who open them with a click. What a zip has no room for is told.
+
+use super::stream::ContentStream;
+use super::{Archive, Tally, unwritable};
+use crate::content::ContentReader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::{Body, Content, Entry};
+use crate::session::SnapshotComponent;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::io::{self, Write};
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+/// The length from which a file needs the larger fields. What deflate adds to what does not shrink stays below the rest.
+const LARGE_BYTES: u64 = 4_000_000_000;
+
+/// A zip archive being written. Its directory, a line for each entry, stands at its end and is kept until then.
+pub(super) struct ZipArchive<'a, W: Write> {
+    reader: &'a ContentReader,
+    writer: ZipWriter<StreamWriter<W>>,
+}
+
+impl<'a, W: Write> ZipArchive<'a, W> {
+    pub(super) fn new(reader: &'a ContentReader, out: W) -> Self {
+        Self { reader, writer: ZipWriter::new_stream(out) }
+    }
+
+    /// Ends the archive.
+    pub(super) fn finish(self) -> Result<()> {
+        self.writer.finish().map_err(unzippable)?.flush().map_err(unwritable)
+    }
+
+    fn write_file(
+        &mut self,
+        name: &str,
+        (entry, content): (&Entry, &Content),
+        options: SimpleFileOptions,
+        tally: &mut Tally<'_>,
+    ) -> Result<()> {
+        let options = options.large_file(content.bytes() >= LARGE_BYTES);
+        self.writer.start_file(name, options).map_err(unzippable)?;
+        let mut stream = ContentStream::new(self.reader, content, &[], tally.progress);
+        let written = io::copy(&mut stream, &mut self.writer);
+        if let Some(failure) = stream.failure() {
+            return Err(failure);
+        }
+        written.map_err(unwritable)?;
+        stream.damage().map_or(Ok(()), |damage| tally.damaged(&entry.key, damage))?;
+        tally.file_done(content.bytes());
+        Ok(())
+    }
+}
+
+impl<W: Write> Archive for ZipArchive<'_, W> {
+    fn take(&mut self, name: &[u8], entry: &Entry, _: &SnapshotComponent, tally: &mut Tally<'_>) -> Result<()> {
+        if name.is_empty() {
+            return Ok(());
+        }
+        let Ok(name) = std::str::from_utf8(name) else {
+            tally.problem(&entry.key, "a zip archive has room for names in UTF-8 only; left out");
+            return Ok(());
+        };
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .unix_permissions(entry.mode.into())
+            .last_modified_time(time(entry));
+        let done = match &entry.body {
+            Body::File(content) => return self.write_file(name, (entry, content), options, tally),
+            Body::Directory | Body::Ancestor => self.writer.add_directory(name, options),
+            Body::Symlink(target) => match std::str::from_utf8(target) {
+                Ok(target) => self.writer.add_symlink(name, target, options),
+                Err(_) => {
+                    tally.problem(&entry.key, "a zip archive has room for link targets in UTF-8 only; left out");
+                    return Ok(());
+                }
+            },
+            Body::Fifo | Body::Socket | Body::CharDevice(_) | Body::BlockDevice(_) | Body::Unknown => {
+                tally.problem(&entry.key, "a zip archive has no room for pipes, sockets and devices; left out");
+                return Ok(());
+            }
+        };
+        done.map_err(unzippable)?;
+        tally.other_done();
+        Ok(())
+    }
+}
+
+/// The time of an entry as zip has it, in UTC; what lies outside of 1980 to 2107 gets the nearest.
+fn time(entry: &Entry) -> DateTime {
+    let earliest = DateTime::default();
+    let Ok(time) = Timestamp::from_second(entry.mtime.seconds()) else { return earliest };
+    let time = time.to_zoned(TimeZone::UTC);
+    let small = |number: i8| u8::try_from(number).unwrap_or(0);
+    let year = u16::try_from(time.year()).unwrap_or(0);
+    let (month, day) = (small(time.month()), small(time.day()));
+    DateTime::from_date_and_time(year, month, day, small(time.hour()), small(time.minute()), small(time.second()))
+        .unwrap_or(earliest)
+}
+
+fn unzippable(error: zip::result::ZipError) -> Error {
+    Error::new(ErrorKind::Io, format!("can't write the zip archive: {error}"))
+}

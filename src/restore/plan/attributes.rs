@@ -1,0 +1,42 @@
+//! What an entry has beside its content.
+
+use super::Planner;
+use crate::destination::{Metadata, Owner};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::{Attribute, Entry, Hole, Xattr, decode_holes, decode_xattrs};
+use crate::restore::options::Ownership;
+
+impl Planner<'_> {
+    pub(super) fn metadata(&self, entry: &Entry) -> Result<Metadata> {
+        let owner = match self.options.ownership {
+            Ownership::ByName | Ownership::ByNumber => {
+                Owner::Ids { uid: self.owners.uid(entry.uid), gid: self.owners.gid(entry.gid) }
+            }
+            Ownership::Restorer => Owner::Restorer,
+        };
+        let (mode, mtime, xattrs) = (entry.mode, entry.mtime, self.xattrs(entry)?);
+        Ok(Metadata { kind: entry.kind(), owner, mode, mtime, xattrs })
+    }
+
+    fn xattrs(&self, entry: &Entry) -> Result<Vec<Xattr>> {
+        let Some(value) = self.attribute(entry, Attribute::XATTRS)? else { return Ok(Vec::new()) };
+        decode_xattrs(&value).or_else(|cause| {
+            let error = Error::new(ErrorKind::Damaged, "its extended attributes are malformed").because(cause);
+            self.outcome.damaged(entry.key.to_path(), error).map(|()| Vec::new())
+        })
+    }
+
+    pub(super) fn holes(&self, entry: &Entry) -> Result<Vec<Hole>> {
+        let Some(value) = self.attribute(entry, Attribute::HOLES)? else { return Ok(Vec::new()) };
+        decode_holes(&value).or_else(|cause| {
+            let error = Error::new(ErrorKind::Damaged, "its list of holes is malformed").because(cause);
+            self.outcome.damaged(entry.key.to_path(), error).map(|()| Vec::new())
+        })
+    }
+
+    /// The value of an attribute; one that can't be read is told and left out.
+    fn attribute(&self, entry: &Entry, id: u32) -> Result<Option<Vec<u8>>> {
+        let value = self.reader.attribute(entry, id);
+        value.or_else(|error| self.outcome.damaged(entry.key.to_path(), error).map(|()| None))
+    }
+}

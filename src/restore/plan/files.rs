@@ -1,0 +1,163 @@
+//! Files and their further names.
+
+use super::Planner;
+use crate::destination::{DestinationError, Existing, Made, Metadata, Present};
+use crate::error::Result;
+use crate::manifest::{Content, Entry, Item, ItemReader, Key, Kind, Placed};
+use crate::progress::Change;
+use crate::restore::compare::{has_inline, is_right};
+use crate::restore::groups::Origin;
+use crate::restore::window::{FileWork, Want};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Planner<'_> {
+    pub(super) fn link(&self, entry: &Entry, (first, origin): (&Key, Origin), target: &Key) -> Result<()> {
+        let hand = self.writer.hand();
+        // What would be linked to what would be made is not there yet.
+        let is_imagined = hand.writes().is_none() && origin == Origin::Made;
+        let made = if is_imagined { Ok(Made::New) } else { hand.make_link(first, target) };
+        match made {
+            Ok(made) => {
+                if entry.kind() == Kind::File {
+                    self.outcome.file_done(0)
+                } else {
+                    self.outcome.other_done()
+                }
+                let change = if made == Made::New { Change::Restored } else { Change::Unchanged };
+                self.outcome.entry(&entry.key, entry.kind(), (change, 0));
+                Ok(())
+            }
+            Err(error) => self.outcome.refused(entry.key.to_path(), error),
+        }
+    }
+
+    pub(super) fn file(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
+        let holes = self.holes(entry)?;
+        let Some(content) = entry.content() else { return Ok(()) };
+        let mut work = FileWork::new(entry.key.clone(), target, metadata, content.bytes(), holes);
+        let is_fresh = self.is_on_fresh_ground();
+        if entry.group.is_some() {
+            if !is_fresh && self.keep_shared(entry, content, &mut work)? {
+                return Ok(());
+            }
+            // Other names of an old file must not see what is written.
+            self.groups.remember(entry, &work.target, Origin::Made)?;
+            let work = self.writer.begin(work, content, Existing::Replace)?;
+            return self.items(&work, content);
+        }
+        let work = if is_fresh {
+            self.writer.begin(work, content, Existing::Reuse)?
+        } else {
+            if let Content::Inline(bytes) = content {
+                work.inline.clone_from(bytes);
+            }
+            let work = Arc::new(work);
+            self.window.add_standing(&work);
+            work
+        };
+        self.items(&work, content)
+    }
+
+    /// Keeps a file that is there for a hard-link group: one that is right. It may have names elsewhere, which must not
+    /// see it change, so one that is not is replaced as a whole. Links may be made to it at once, so this is decided at
+    /// once.
+    fn keep_shared(&mut self, entry: &Entry, content: &Content, work: &mut FileWork) -> Result<bool> {
+        let is_kept = match self.is_shared_right(content, work) {
+            Ok(Some(found)) => self.groups.claim(&found)?,
+            Ok(None) => false,
+            Err(error) => {
+                self.outcome.refused(entry.key.to_path(), error)?;
+                false
+            }
+        };
+        if is_kept {
+            self.groups.remember(entry, &work.target, Origin::Kept)?;
+            self.outcome.file_done(work.bytes);
+            self.writer.finish_entry(&work.key, &work.target, &work.metadata, (Change::Unchanged, 0))?;
+        }
+        Ok(is_kept)
+    }
+
+    /// The file that is there, if it is as the snapshot says.
+    fn is_shared_right(&self, content: &Content, work: &mut FileWork) -> Result<Option<Present>, DestinationError> {
+        let hand = self.writer.hand();
+        let Some(found) = hand.look(&work.target)?.filter(|found| found.kind == Kind::File) else { return Ok(None) };
+        if found.size != work.bytes || (found.links > 1 && hand.metadata_differs(&work.target, &work.metadata)?) {
+            return Ok(None);
+        }
+        if self.judge.believes(&found, work) {
+            return Ok(Some(found));
+        }
+        let Some(file) = hand.open_existing(&work.target)? else { return Ok(None) };
+        let mut buffer = Vec::new();
+        let is_right = match content {
+            Content::Inline(bytes) => {
+                work.inline.clone_from(bytes);
+                let is_right = has_inline(&file, work, &mut buffer);
+                work.inline.clear();
+                is_right?
+            }
+            Content::Items(list) => {
+                let mut items = ItemReader::new(self.reader, list.clone());
+                loop {
+                    match items.next_item() {
+                        Ok(Some(placed)) => {
+                            let part = (placed.offset, &placed.item);
+                            if !is_right(self.writer, &file, work, part, &mut buffer)? {
+                                break false;
+                            }
+                        }
+                        Ok(None) => break true,
+                        // Told when it is read again to be written.
+                        Err(_) => break false,
+                    }
+                }
+            }
+        };
+        Ok(is_right.then_some(found))
+    }
+
+    /// Plans the parts of a file.
+    fn items(&mut self, work: &Arc<FileWork>, content: &Content) -> Result<()> {
+        self.window.add_file();
+        if let Content::Items(list) = content {
+            // Nothing of it would be read to be written.
+            let is_counted = self.writer.hand().writes().is_none() && !self.window.compares(work);
+            if is_counted {
+                work.written.store(work.bytes, Ordering::Relaxed);
+                return self.writer.part_done(work);
+            }
+            let mut items = ItemReader::new(self.reader, list.clone());
+            loop {
+                match items.next_item() {
+                    Ok(Some(placed)) => self.item(work, &placed)?,
+                    Ok(None) => break,
+                    Err(error) => self.writer.fail(work, error.into())?,
+                }
+            }
+        }
+        self.writer.part_done(work)
+    }
+
+    /// A file that wants more chunks than a window holds is written in several windows.
+    fn item(&mut self, work: &Arc<FileWork>, placed: &Placed) -> Result<()> {
+        match placed.item {
+            Item::Zeros { bytes } if self.window.add_zeros(work, placed.offset, bytes) => {}
+            Item::Zeros { bytes } => return self.writer.put_zeros(work, placed.offset, bytes),
+            Item::Chunk { id, bytes } => {
+                self.window.add(Want { id, offset: placed.offset, bytes, file: Arc::clone(work) });
+            }
+        }
+        if !self.window.is_full(self.share) {
+            return Ok(());
+        }
+        let is_compared = self.window.compares(work);
+        work.is_split.store(true, Ordering::Relaxed);
+        self.hand_over()?;
+        if is_compared {
+            self.window.add_standing(work);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,219 @@
+//! Removing what the snapshot does not hold: only what the selection takes, never across the border of a file system,
+//! never the repository.
+
+use crate::content::ContentReader;
+use crate::destination::{DestinationError, Present};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::Names;
+use crate::id::NodeId;
+use crate::manifest::{Body, Content, Cursor, Device, Entry, Key, Kind};
+use crate::progress::Change;
+use crate::restore::hand::Hand;
+use crate::restore::options::{Choice, Extras, RestoreOptions};
+use crate::restore::outcome::Outcome;
+use crate::session::SnapshotComponent;
+use std::os::unix::fs::MetadataExt;
+
+/// Removes things from the target.
+pub(super) struct Sweeper<'a> {
+    hand: &'a Hand,
+    options: &'a RestoreOptions,
+    outcome: &'a Outcome<'a>,
+    reader: &'a ContentReader,
+    /// The other components' manifests: what they hold is not extra.
+    others: Vec<NodeId>,
+    /// Devices and inodes of what is never removed.
+    spared: Vec<(u64, u64)>,
+}
+
+/// Why something is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// The snapshot does not hold it.
+    Extra,
+    /// It lies where something else shall be, which is told instead.
+    InTheWay,
+}
+
+/// Something that is looked at for removal.
+struct Item {
+    reason: Reason,
+    /// Where it would be in the snapshot.
+    key: Key,
+    target: Key,
+    /// The device of the directory that holds it.
+    device: u64,
+}
+
+/// A directory that is being emptied.
+struct Level {
+    reason: Reason,
+    key: Key,
+    target: Key,
+    device: u64,
+    choice: Choice,
+    names: Names,
+    next: usize,
+    /// Whether something in it stays.
+    holds: bool,
+}
+
+impl<'a> Sweeper<'a> {
+    pub(super) fn new(
+        hand: &'a Hand,
+        reader: &'a ContentReader,
+        options: &'a RestoreOptions,
+        outcome: &'a Outcome<'a>,
+        others: impl Iterator<Item = &'a SnapshotComponent>,
+    ) -> Self {
+        let identity = |found: std::fs::Metadata| (device(&found), found.ino());
+        Self {
+            hand,
+            options,
+            outcome,
+            reader,
+            others: others.filter_map(|component| component.manifest).collect(),
+            spared: options.spared.iter().filter_map(|path| path.metadata().ok()).map(identity).collect(),
+        }
+    }
+
+    /// Whether anything is removed at all.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.options.extras == Extras::Delete
+    }
+
+    /// Removes what lies at a place that this component says nothing of, unless another one does.
+    pub(super) fn sweep(&self, key: Key, target: Key, device: u64) -> Result<()> {
+        let is_elsewhere = self.others.iter().any(|root| {
+            let found = Cursor::<Entry, _>::new(self.reader, *root).find(&key);
+            // What can't be read may hold it.
+            found.map_or(true, |found| found.is_some())
+        });
+        if is_elsewhere { Ok(()) } else { self.remove(Item { reason: Reason::Extra, key, target, device }) }
+    }
+
+    /// Empties a directory that lies in the place of something else, as far as the selection takes what is in it.
+    pub(super) fn clear_way(&self, key: &Key, target: &Key, found: &Present) -> Result<()> {
+        if !self.is_at_work() || found.kind != Kind::Directory {
+            return Ok(());
+        }
+        let (key, target) = (key.clone(), target.clone());
+        self.remove(Item { reason: Reason::InTheWay, key, target, device: found.device })
+    }
+
+    fn remove(&self, item: Item) -> Result<()> {
+        let mut levels: Vec<Level> = Vec::new();
+        let stays = self.enter(item, &mut levels)?;
+        if stays {
+            return Ok(());
+        }
+        while let Some(level) = levels.last_mut() {
+            if self.outcome.stopped() {
+                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
+            }
+            if let Some(name) = level.names.get(level.next) {
+                level.next = level.next.saturating_add(1);
+                let children = level.key.child(name.to_bytes()).ok().zip(level.target.child(name.to_bytes()).ok());
+                let Some((key, target)) = children else {
+                    level.holds = true;
+                    continue;
+                };
+                let item = Item { reason: Reason::Extra, key, target, device: level.device };
+                let stays = self.enter(item, &mut levels)?;
+                if let Some(level) = levels.last_mut().filter(|_| stays) {
+                    level.holds = true;
+                }
+                continue;
+            }
+            let Some(level) = levels.pop() else { break };
+            let stays = self.leave(&level)?;
+            if let Some(above) = levels.last_mut().filter(|_| stays) {
+                above.holds = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes anything but a directory, and goes into a directory; says whether it stays.
+    fn enter(&self, item: Item, levels: &mut Vec<Level>) -> Result<bool> {
+        let found = match self.hand.look(&item.target) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(false),
+            Err(error) => return self.stays(&item.key, error),
+        };
+        let choice = self.options.choose(&pseudo_entry(&item.key, &found));
+        if choice == Choice::Skip {
+            return Ok(true);
+        }
+        if self.spared.contains(&(found.device, found.inode)) {
+            self.outcome.spared(&item.key, "not removed: the repository, or what belongs to it, lies there");
+            return Ok(true);
+        }
+        if found.is_mounted_on || found.device != item.device {
+            self.outcome.spared(&item.key, "not removed: a file system is mounted there");
+            return Ok(true);
+        }
+        if found.kind == Kind::Directory {
+            let names = match self.hand.names(&item.target) {
+                Ok(names) => names,
+                Err(error) => return self.stays(&item.key, error),
+            };
+            let Item { reason, key, target, device } = item;
+            levels.push(Level { reason, key, target, device, choice, names, next: 0, holds: false });
+            return Ok(false);
+        }
+        if choice != Choice::Take {
+            return Ok(true);
+        }
+        match self.hand.remove_entry(&item.target) {
+            Ok(()) => {
+                self.outcome.entry(&item.key, found.kind, (Change::Deleted, 0));
+                Ok(false)
+            }
+            Err(error) => self.stays(&item.key, error),
+        }
+    }
+
+    /// Removes a directory whose contents were dealt with; says whether it stays.
+    fn leave(&self, level: &Level) -> Result<bool> {
+        if level.holds || level.choice != Choice::Take {
+            return Ok(true);
+        }
+        match self.hand.remove_directory(&level.target) {
+            Ok(()) => {
+                if level.reason == Reason::Extra {
+                    self.outcome.entry(&level.key, Kind::Directory, (Change::Deleted, 0));
+                }
+                Ok(false)
+            }
+            Err(error) => self.stays(&level.key, error),
+        }
+    }
+
+    fn stays(&self, key: &Key, error: DestinationError) -> Result<bool> {
+        self.outcome.refused(key.to_path(), error).map(|()| true)
+    }
+}
+
+fn device(found: &std::fs::Metadata) -> u64 {
+    let (major, minor) = (rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()));
+    u64::from(major) << 32 | u64::from(minor)
+}
+
+/// What lies in the target, for the selection to choose.
+fn pseudo_entry(key: &Key, found: &Present) -> Entry {
+    let nothing = Device { major: 0, minor: 0 };
+    let body = match found.kind {
+        Kind::Directory => Body::Directory,
+        Kind::File => Body::File(Content::empty()),
+        Kind::Symlink => Body::Symlink(Vec::new()),
+        Kind::Fifo => Body::Fifo,
+        Kind::Socket => Body::Socket,
+        Kind::CharDevice => Body::CharDevice(nothing),
+        Kind::BlockDevice => Body::BlockDevice(nothing),
+        Kind::Unknown => Body::Unknown,
+    };
+    let mut entry = Entry::new(key.clone(), body);
+    (entry.mode, entry.uid, entry.gid, entry.mtime) = (found.mode, found.uid, found.gid, found.mtime);
+    entry
+}

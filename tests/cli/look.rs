@@ -1,0 +1,153 @@
+//! Looking into snapshots, and restoring over what is there, as users and their programs see it.
+
+use crate::run::{World, contents};
+use std::collections::BTreeMap;
+
+/// Two snapshots of a tree that changed between them.
+fn two_snapshots() -> World {
+    let world = World::with_repository();
+    world.file("tree/a/kept.txt", b"kept");
+    world.file("tree/a/changed.txt", b"before");
+    world.file("tree/gone.txt", b"gone");
+    world.file("tree/kind", b"a file");
+    world.run(["backup", "-q", "tree"]).succeeded();
+    world.file("tree/a/changed.txt", b"and after");
+    world.file("tree/b/new.odt", &[7; 5000]);
+    std::fs::remove_file(world.path("tree/gone.txt")).expect("it is there");
+    std::fs::remove_file(world.path("tree/kind")).expect("it is there");
+    std::fs::create_dir(world.path("tree/kind")).expect("a folder");
+    world.run(["backup", "-q", "tree"]).succeeded();
+    world
+}
+
+/// The modifiers by path below the tree, and the statistics.
+fn changes(world: &World, arguments: &[&str]) -> (BTreeMap<String, String>, serde_json::Value) {
+    let finished = world.run(arguments).ended(0);
+    let tree = world.path("tree").display().to_string();
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    let change = |line: &serde_json::Value| {
+        let path = text(&line["path"]);
+        (path.strip_prefix(&tree).unwrap_or(&path).to_owned(), text(&line["modifier"]))
+    };
+    let lines = finished.json();
+    let changes = lines.iter().filter(|line| line["message_type"] == "change").map(change);
+    (changes.collect(), finished.only("statistics"))
+}
+
+fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(path, modifier)| ((*path).to_owned(), (*modifier).to_owned())).collect()
+}
+
+#[test]
+fn two_snapshots_are_compared() {
+    let world = two_snapshots();
+    let (found, statistics) = changes(&world, &["diff", "--json", "latest~1", "latest"]);
+    let wanted = [("/a/changed.txt", "M"), ("/b", "+"), ("/b/new.odt", "+"), ("/gone.txt", "-"), ("/kind", "T")];
+    assert_eq!(found, expected(&wanted));
+    assert_eq!((&statistics["added"]["files"], &statistics["removed"]["files"]), (&1.into(), &2.into()));
+    assert_eq!((&statistics["added"]["bytes"], &statistics["changed_files"]), (&5009.into(), &1.into()));
+    let place = format!("latest~1:{}", world.path("tree/a").display());
+    let (found, _) = changes(&world, &["diff", "--json", &place, "latest"]);
+    assert_eq!(found, expected(&[("/a/changed.txt", "M")]));
+    let (found, _) = changes(&world, &["diff", "--json", "--metadata", &place, "latest"]);
+    assert_eq!(found["/a/changed.txt"], "MU");
+    let text = world.run(["diff", "latest~1", "latest"]).succeeded().out;
+    assert!(text.contains("T    /") && text.contains("1 new, 2 removed, 1 changed"), "{text}");
+    world.run(["diff", "latest~1:/none", "latest"]).ended(1);
+    world.run(["diff", "latest"]).ended(2);
+}
+
+#[test]
+fn a_snapshot_is_compared_with_the_machine() {
+    let world = two_snapshots();
+    let before = contents(&world.path("tree"));
+    let (found, statistics) = changes(&world, &["diff", "--json", "--live", "latest~1"]);
+    let wanted = [("/a/changed.txt", "M"), ("/b", "+"), ("/b/new.odt", "+"), ("/gone.txt", "-"), ("/kind", "T")];
+    assert_eq!(found, expected(&wanted));
+    assert_eq!((&statistics["added"]["files"], &statistics["removed"]["files"]), (&1.into(), &1.into()));
+    assert_eq!(statistics["target_snapshot"], "live");
+    let (found, _) = changes(&world, &["diff", "--json", "--live", "latest"]);
+    assert_eq!(found, expected(&[]));
+    assert_eq!(contents(&world.path("tree")), before);
+}
+
+#[test]
+fn files_are_found_in_all_snapshots_and_their_history_is_told() {
+    let world = two_snapshots();
+    let names = |arguments: &[&str]| {
+        let out = world.run(arguments).succeeded().out;
+        out.lines().map(|line| line.rsplit('/').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&["find", "-q", "*.txt"]), ["changed.txt", "kept.txt", "gone.txt", "changed.txt", "kept.txt"]);
+    assert_eq!(names(&["find", "-q", "GONE.TXT"]), [""; 0]);
+    assert_eq!(names(&["find", "-q", "-i", "GONE.TXT"]), ["gone.txt"]);
+    assert_eq!(names(&["find", "-q", "--size", "+4K", "*"]), ["new.odt"]);
+    assert_eq!(names(&["find", "-q", "--type", "d", "-s", "latest", "kind"]), ["kind"]);
+    assert_eq!(names(&["find", "-q", "-s", "latest", "/**/a/*"]), ["changed.txt", "kept.txt"]);
+    assert_eq!(names(&["find", "-q", "-N", "2001-01-01", "*"]), [""; 0]);
+
+    let lines = world.run(["find", "--json", "gone.txt"]).succeeded().json();
+    assert_eq!((lines.len(), &lines[0]["message_type"], &lines[0]["size"]), (1, &"match".into(), &4.into()));
+    assert_eq!(lines[0]["snapshot_id"].as_str().map(str::len), Some(64));
+    let lines = world.run(["find", "--json", "--history", "gone.txt", "changed.txt"]).succeeded().json();
+    let told: Vec<_> = lines.iter().map(|line| (line["modifier"].as_str(), line["size"].as_u64())).collect();
+    assert_eq!(told, [(Some("+"), Some(6)), (Some("+"), Some(4)), (Some("MU"), Some(9)), (Some("-"), None)]);
+}
+
+#[test]
+fn files_and_folders_are_dumped() {
+    let world = two_snapshots();
+    let place = |name: &str| format!("latest:{}", world.path(name).display());
+    assert_eq!(world.run(["dump", &place("tree/a/changed.txt")]).succeeded().out, "and after");
+    let summary = world.run(["dump", "--json", "-t", "a.tar", &place("tree/a")]).succeeded().only("summary");
+    assert_eq!((&summary["files_dumped"], &summary["bytes_dumped"]), (&2.into(), &13.into()));
+    world.run(["dump", "-t", "a.tar", &place("tree/a")]).ended(1);
+    world.run(["dump", "--json", &place("tree/a")]).ended(2);
+    world.run(["dump", "-a", "rar", &place("tree/a")]).ended(2);
+    world.run(["dump", &place("tree/none")]).ended(1);
+    std::fs::create_dir(world.path("t")).expect("a folder");
+    let mut unpack = std::process::Command::new("tar");
+    unpack.arg("-xf").arg(world.path("a.tar")).arg("-C").arg(world.path("t"));
+    assert!(unpack.status().expect("tar").success());
+    assert_eq!(contents(&world.path("t")), contents(&world.path("tree/a")));
+}
+
+#[test]
+fn a_rehearsed_restore_lists_what_the_restore_then_does() {
+    let world = two_snapshots();
+    let place = format!("latest~1:{}", world.path("tree").display());
+    let actions = |arguments: &[&str]| {
+        let finished = world.run(arguments).succeeded();
+        let status = |line: &serde_json::Value| {
+            let item = line["item"].as_str().expect("an item").rsplit('/').next().unwrap_or_default().to_owned();
+            (item, line["action"].as_str().expect("an action").to_owned(), line["size"].as_u64().expect("a size"))
+        };
+        let lines = finished.json();
+        let mut found: Vec<_> =
+            lines.iter().filter(|line| line["message_type"] == "verbose_status").map(status).collect();
+        found.retain(|(_, action, _)| action != "metadata");
+        found.sort();
+        (found, finished.only("summary"))
+    };
+    let before = contents(&world.path("tree"));
+    let wanted = ["restore", "--json", "--delete", &place, "--target", "tree"];
+    let (foretold, summary) = actions(&[&wanted[..], &["-n"]].concat());
+    assert_eq!(contents(&world.path("tree")), before);
+    assert_eq!((&summary["dry_run"], &summary["files_deleted"]), (&true.into(), &2.into()));
+    assert!(foretold.contains(&("changed.txt".to_owned(), "updated".to_owned(), 6)), "{foretold:?}");
+    let text = world.run(["restore", "-n", "--delete", &place, "--target", "tree"]).succeeded().out;
+    assert!(text.contains("deleted   /") && text.contains("would restore 4 files"), "{text}");
+    let (_, summary) = actions(&wanted);
+    assert_eq!((&summary["bytes_written"], &summary["files_deleted"]), (&16.into(), &2.into()));
+    assert_eq!(std::fs::read(world.path("tree/kind")).expect("a file"), b"a file");
+    let (_, again) = actions(&wanted);
+    assert_eq!((&again["bytes_written"], &again["files_deleted"]), (&0.into(), &0.into()));
+}
+
+#[test]
+fn a_whole_machine_is_not_swept_by_accident() {
+    let world = two_snapshots();
+    let refused = world.run(["restore", "-n", "latest", "--target", "/", "--delete"]).ended(2);
+    assert!(refused.err.contains("--delete into /"), "{}", refused.err);
+    world.run(["restore", "-n", "latest~1:/tmp", "latest:/etc", "--target", "t"]).ended(2);
+}

@@ -1,0 +1,107 @@
+//! What is written as a stream is what was backed up, for other people's programs.
+
+use crate::house::{House, assert_equal};
+use holdall::{DumpForm, DumpReport, Key, Silent};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+fn dump(house: &House, path: &Path, form: DumpForm) -> (Vec<u8>, DumpReport) {
+    let (mut bytes, key) = (Vec::new(), Key::from_path(path).unwrap());
+    let report = house.open().dump(&house.latest(), (&key, form), &mut bytes, &Silent).unwrap();
+    (bytes, report)
+}
+
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+fn grow(tree: &Path) {
+    fs::create_dir_all(tree.join("a/b")).unwrap();
+    fs::write(tree.join("a/small"), "small").unwrap();
+    fs::write(tree.join("a/b/long"), noise(1, 3_000_000)).unwrap();
+    fs::write(tree.join("empty"), "").unwrap();
+    symlink("a/small", tree.join("link")).unwrap();
+    symlink("x".repeat(150), tree.join("a/long link")).unwrap();
+    let sparse = fs::File::create(tree.join("sparse")).unwrap();
+    sparse.write_all_at(&noise(2, 10_000), 1 << 20).unwrap();
+    sparse.write_all_at(&[0; 200_000], 2 << 20).unwrap();
+    sparse.set_len(5 << 20).unwrap();
+}
+
+#[test]
+fn a_tar_archive_brings_back_everything() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    grow(&tree);
+    fs::create_dir_all(tree.join("d".repeat(120)).join("e".repeat(120))).unwrap();
+    fs::write(tree.join("d".repeat(120)).join("e".repeat(120)).join("f".repeat(90)), "deep").unwrap();
+    fs::write(tree.join(OsStr::from_bytes(b"\xff\n")), "odd").unwrap();
+    fs::write(tree.join(OsStr::from_bytes(&[b'\xfe'; 200])), "odd and long").unwrap();
+    fs::hard_link(tree.join("a/b/long"), tree.join("again")).unwrap();
+    fs::hard_link(tree.join("link"), tree.join("link again")).unwrap();
+    assert!(Command::new("mkfifo").arg(tree.join("pipe")).status().unwrap().success());
+    let labelled = rustix::fs::setxattr(tree.join("a/small"), "user.a", b"\0=\n", rustix::fs::XattrFlags::empty());
+    labelled.unwrap();
+    let old = std::time::UNIX_EPOCH - std::time::Duration::from_nanos(4_999_999_993);
+    fs::File::open(tree.join("empty")).unwrap().set_modified(old).unwrap();
+    house.backup(&tree);
+
+    let (bytes, report) = dump(&house, &tree, DumpForm::Tar);
+    assert_eq!((report.problem_count, report.file_count), (0, 8), "{report:?}");
+    assert!(bytes.len() < 4_500_000, "holes take no room: {}", bytes.len());
+    let archive = house.path("archive.tar");
+    fs::write(&archive, bytes).unwrap();
+    let copy = house.tree("copy");
+    let arguments = ["--xattrs", "--xattrs-include=*", "--numeric-owner", "-p", "-xf"];
+    let done = Command::new("tar").args(arguments).arg(&archive).arg("-C").arg(&copy).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_equal(&tree, &copy);
+}
+
+#[test]
+fn a_zip_archive_brings_back_names_and_content() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    grow(&tree);
+    fs::write(tree.join("\u{e4}"), "umlaut").unwrap();
+    assert!(Command::new("mkfifo").arg(tree.join("pipe")).status().unwrap().success());
+    house.backup(&tree);
+    let (bytes, report) = dump(&house, &tree, DumpForm::Zip);
+    assert_eq!((report.problem_count, report.file_count, report.other_count), (1, 5, 4), "{report:?}");
+    let archive = house.path("archive.zip");
+    fs::write(&archive, bytes).unwrap();
+    let copy = house.tree("copy");
+    let script = "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])";
+    let done = Command::new("python3").arg("-c").arg(script).arg(&archive).arg(&copy).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    for name in ["a/small", "a/b/long", "empty", "sparse", "\u{e4}"] {
+        assert!(fs::read(copy.join(name)).unwrap() == fs::read(tree.join(name)).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn a_file_is_written_as_it_is() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    grow(&tree);
+    house.backup(&tree);
+    for name in ["a/small", "a/b/long", "empty", "sparse"] {
+        let (bytes, report) = dump(&house, &tree.join(name), DumpForm::Content);
+        assert!(bytes == fs::read(tree.join(name)).unwrap(), "{name}");
+        assert_eq!((report.file_count, report.bytes), (1, u64::try_from(bytes.len()).unwrap()));
+    }
+    let key = |name: &str| Key::from_path(&tree.join(name)).unwrap();
+    let refused = |name: &str, form| {
+        let dumped = house.open().dump(&house.latest(), (&key(name), form), &mut Vec::new(), &Silent);
+        dumped.unwrap_err().kind()
+    };
+    assert_eq!(refused("a", DumpForm::Content), holdall::ErrorKind::Invalid);
+    assert_eq!(refused("none", DumpForm::Content), holdall::ErrorKind::NotFound);
+    assert_eq!(refused("none", DumpForm::Tar), holdall::ErrorKind::NotFound);
+}
