@@ -40,6 +40,7 @@ use crate::progress::{Event, Progress};
 use crate::session::{self, ClientState, History, RunningSession, Writer};
 use crate::session_record::SessionKind;
 use crate::source::{Source, WalkOptions};
+use crate::store::Protected;
 use crate::wire::{Blob, List};
 use assemble::Assembled;
 use components::Components;
@@ -160,6 +161,7 @@ impl Attempt<'_> {
             content_chunk_count: stored.content_chunk_count,
             tree_raw_bytes: stored.tree_raw_bytes,
             tree_stored_bytes: stored.tree_stored_bytes,
+            protected: Protected::default(),
             recovered_pack_count: 0,
             left_out_count: parts.trees.as_ref().map_or(0, |trees| trees.left_out_count),
             problem_count: 0,

@@ -5,6 +5,7 @@ mod control;
 mod counts;
 mod data;
 mod feed;
+mod healing;
 mod lines;
 mod options;
 mod packs;
@@ -105,6 +106,9 @@ impl Check<'_> {
         let history = again.as_ref().unwrap_or(history);
         self.progress.event(&Event::Phase("checking control objects"));
         control::check(access, history, &findings)?;
+        if self.options.depth == CheckDepth::Data {
+            healing::check_copies(access, &findings)?;
+        }
         let verified = Verified::load(access)?;
         verified.tell(&findings);
         self.progress.event(&Event::Phase("checking the index"));

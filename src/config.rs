@@ -15,6 +15,7 @@ pub use parse::{CONFIG_BODY_BYTES_MAX, CONFIG_BYTES_MAX, MAGIC, SignedConfig};
 use crate::id::{ObjectHash, RepositoryId, SignerKey};
 use crate::seal::{RootPublic, SealError};
 use crate::wire::{List, WireError};
+use std::ops::RangeInclusive;
 
 /// The most signers that a configuration lists.
 pub const SIGNERS_COUNT_MAX: usize = 8192;
@@ -178,8 +179,19 @@ pub struct Feature {
     pub mandatory: u8,
 }
 
-/// Features that this program knows: none so far.
-const KNOWN_FEATURES: [u32; 0] = [];
+/// Features that this program knows: new packs get parity, the number being the percent of it.
+const KNOWN_FEATURES: [RangeInclusive<u32>; 1] = [1..=25];
+
+fn is_known(feature: u32) -> bool {
+    KNOWN_FEATURES.iter().any(|known| known.contains(&feature))
+}
+
+impl Feature {
+    /// New packs get so much parity. Nobody has to know it: whoever does not writes packs without.
+    pub const fn parity(percent: u8) -> Self {
+        Self { id: u32::from_le_bytes([percent, 0, 0, 0]), mandatory: 0 }
+    }
+}
 
 /// One configuration.
 #[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -223,6 +235,14 @@ impl Config {
         }
     }
 
+    /// How much parity new packs get, in percent, and small objects a second copy with it; none where it asks for none.
+    /// Of several features that say so, the highest counts.
+    pub fn parity_percent(&self) -> Option<u8> {
+        let [parity] = KNOWN_FEATURES;
+        let asked = self.features.0.iter().rev().find(|feature| parity.contains(&feature.id))?;
+        u8::try_from(asked.id).ok()
+    }
+
     /// What `key` may do under this configuration; `None` when it may do nothing.
     pub fn role_of(&self, key: &SignerKey) -> Option<Role> {
         let at = self.signers.0.binary_search_by(|signer| signer.key.cmp(key)).ok()?;
@@ -258,11 +278,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError::UnknownFeature`] names the first feature that it would have to know.
     pub fn allows(&self, purpose: Purpose) -> Result<(), ConfigError> {
-        let unknown = self
-            .features
-            .0
-            .iter()
-            .find(|feature| feature.mandatory & purpose.bit() != 0 && !KNOWN_FEATURES.contains(&feature.id));
+        let unknown =
+            self.features.0.iter().find(|feature| feature.mandatory & purpose.bit() != 0 && !is_known(feature.id));
         unknown.map_or(Ok(()), |feature| Err(ConfigError::UnknownFeature { id: feature.id, purpose }))
     }
 }

@@ -22,9 +22,10 @@ pub use note::SlotNote;
 pub use recovery::format_recovery_key;
 pub use slot::{LABEL_BYTES_MAX, SLOT_BYTES_MAX, SLOT_MAGIC, Slot, SlotFacts, open_slot, seal_slot, wrap};
 
-use crate::config::{Config, ConfigChain, EPOCHS_COUNT_MAX, EpochPublics, Parameters, Role};
+use crate::config::{Config, ConfigChain, EPOCHS_COUNT_MAX, EpochPublics, Feature, Parameters, Role};
 use crate::id::{ObjectHash, RepositoryId, SignerKey};
 use crate::seal::{self, RootPublic, RootSecret, Secret, SigningKey};
+use crate::wire::List;
 
 /// The roots of one epoch, as far as a role holds them.
 #[derive(Debug, Clone)]
@@ -81,6 +82,18 @@ impl KeyRing {
     /// # Errors
     /// [`KeyError::Config`] when a parameter is outside its range.
     pub fn create(parameters: Parameters, created_at_ns: i64) -> Result<(Self, Vec<u8>), KeyError> {
+        Self::create_with(parameters, Vec::new(), created_at_ns)
+    }
+
+    /// As [`Self::create`], with features in use from the start, sorted by number.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_with(
+        parameters: Parameters,
+        features: Vec<Feature>,
+        created_at_ns: i64,
+    ) -> Result<(Self, Vec<u8>), KeyError> {
         let repository = RepositoryId::from_bytes(seal::random());
         let reading = ReadingRoots::random();
         let epoch = EpochRoots {
@@ -88,19 +101,20 @@ impl KeyRing {
             index: RootSecret::new(Secret::random()),
             reading: Some(reading),
         };
-        Self::found(repository, parameters, created_at_ns, Secret::random(), Secret::random(), epoch)
+        Self::found(repository, (parameters, features), created_at_ns, Secret::random(), Secret::random(), epoch)
     }
 
     fn found(
         repository: RepositoryId,
-        parameters: Parameters,
+        (parameters, features): (Parameters, Vec<Feature>),
         created_at_ns: i64,
         seed: Secret,
         naming: Secret,
         epoch: EpochRoots,
     ) -> Result<(Self, Vec<u8>), KeyError> {
         let signing = SigningKey::from_seed(&seed);
-        let config = Config::first(repository, created_at_ns, parameters, epoch.publics, signing.public());
+        let mut config = Config::first(repository, created_at_ns, parameters, epoch.publics, signing.public());
+        config.features = List(features);
         let bytes = config.sign(&signing)?;
         let config_zero = ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes());
         Ok((
@@ -286,7 +300,7 @@ impl KeyRing {
         let root = |offset: u8| RootSecret::new(secret(offset));
         let reading = ReadingRoots { content: root(1), manifest: root(2), stat: root(3), description: root(4) };
         let epoch = EpochRoots { publics: reading.publics(1), index: root(0), reading: Some(reading) };
-        Self::found(repository, parameters, now_ns, secret(5), secret(6), epoch).unwrap()
+        Self::found(repository, (parameters, Vec::new()), now_ns, secret(5), secret(6), epoch).unwrap()
     }
 
     /// As [`Self::restricted`], with a signing key that is the same in every run.

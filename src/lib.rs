@@ -65,7 +65,7 @@
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
-//! source, destination, owner; *4* error; *5* access; *6* content; *7* session; *8* needed; *9* backup, restore, look,
+//! source, destination, owner; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore, look,
 //! check, forget, keys, prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
@@ -83,12 +83,14 @@ pub use forget::{
     PlacesLeft, RetentionOptions, RetentionPolicy, Stays, UndoReport, Verdict, Zone,
 };
 pub use frame::{Compression, CompressionLevel, EncoderFault};
+pub use heal::{ProtectOptions, ProtectReport};
 pub use id::{ObjectHash, RepositoryId, SessionId, SignerKey, SnapshotId};
 pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key, parse_key_file};
 pub use keys::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner};
 pub use look::{DumpForm, DumpReport};
 pub use manifest::{Body, Difference, Entry, Key, Kind};
 pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
+pub use parity::Percent as ParityPercent;
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
 pub use progress::{Change, EntryKind, Event, LeftOutPart, Progress, Silent};
 pub use prune::{Amount, Forecast, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
@@ -97,7 +99,7 @@ pub use restore::{
     Below, Choice, Extras, Manner, Overwrite, Ownership, RestoreOptions, RestoreProblem, RestoreProblemKind,
     RestoreReport,
 };
-pub use scrub::{ScrubDamage, ScrubOptions, ScrubReport};
+pub use scrub::{Remedy, ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{
     AbortOutcome, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot, SnapshotComponent, SnapshotFilter,
@@ -106,6 +108,7 @@ pub use session::{
 pub use session_record::SessionKind;
 pub use source::{Selection, StreamInput};
 pub use stats::{ClassStats, FolderStats, RepositoryStats};
+pub use store::{Protected, Protection};
 
 #[doc(hidden)]
 pub mod access;
@@ -133,6 +136,8 @@ pub mod fs;
 pub mod fuzzing;
 #[doc(hidden)]
 pub mod gc;
+#[doc(hidden)]
+pub mod heal;
 #[doc(hidden)]
 pub mod index;
 #[doc(hidden)]

@@ -14,6 +14,7 @@ mod keep;
 mod marks;
 mod measure;
 mod options;
+mod orphans;
 mod repack;
 mod run;
 mod survey;

@@ -4,6 +4,7 @@
 mod crowd;
 mod custody;
 mod looking;
+mod protection;
 mod rehearsal;
 mod retention;
 mod view;
@@ -23,7 +24,7 @@ use crate::restore::{self, RestoreOptions, RestoreReport};
 use crate::scrub::{self, ScrubOptions, ScrubReport};
 use crate::session::{self, ClientState, History, Snapshot, SnapshotFilter, SnapshotSpec};
 use crate::stats::{self, RepositoryStats};
-use crate::store::{Created, LocalStore, ObjectName, Store};
+use crate::store::{Created, LocalStore, ObjectName, ProtectingStore, Protection, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -98,6 +99,7 @@ impl OpenOptions {
 pub struct CreateOptions {
     parameters: Parameters,
     kdf: KdfCost,
+    protection: Protection,
 }
 
 impl CreateOptions {
@@ -114,11 +116,19 @@ impl CreateOptions {
         self.kdf = kdf;
         self
     }
+
+    /// What everything that is ever written gets to be healed with; otherwise nothing.
+    #[must_use]
+    pub const fn protection(mut self, protection: Protection) -> Self {
+        self.protection = protection;
+        self
+    }
 }
 
 /// An open repository.
 pub struct Repository {
     access: Access,
+    protecting: Arc<ProtectingStore>,
     options: OpenOptions,
     /// Where it lies, if that is a directory of this machine.
     place: Option<PathBuf>,
@@ -131,7 +141,8 @@ impl Repository {
     /// # Errors
     /// [`ErrorKind::Occupied`] when the directory holds something, or what the file system refuses.
     pub fn create(path: &Path, unlock: Unlock<'_>, options: &CreateOptions) -> Result<RepositoryId> {
-        let (ring, config) = KeyRing::create(options.parameters, session::now_ns())?;
+        let features = protection::features(options.protection);
+        let (ring, config) = KeyRing::create_with(options.parameters, features, session::now_ns())?;
         let slot = crate::key::seal_slot(&ring, unlock, options.kdf, b"first", session::now_ns())?;
         let store = LocalStore::create(path)?;
         let slot_name = ObjectName::Key(ObjectHash::from_bytes(*blake3::hash(&slot).as_bytes()));
@@ -143,6 +154,7 @@ impl Repository {
             let message = format!("{} was made a repository by someone else at the same moment", path.display());
             return Err(Error::new(ErrorKind::Occupied, message));
         }
+        protection::protect_first(&store, options.protection, &[slot_name, ObjectName::Config(0)]);
         // Without it everything works but a prune of a full medium; the next backup tries again.
         let _ = store.keep_reserve();
         Ok(ring.repository())
@@ -171,8 +183,9 @@ impl Repository {
         let repository = chain.repository().to_string();
         let naming = Naming::derive(&ring, &chain)?;
         let cache_dir = options.cache_dir.join(&repository);
+        let protecting = Arc::new(ProtectingStore::over(store, protection::asked_for(&chain)));
         let mut access = Access {
-            store,
+            store: Arc::new(Arc::clone(&protecting)),
             index: Arc::new(MemoryIndex::new()),
             ring: Arc::new(ring),
             chain: Arc::new(chain),
@@ -184,7 +197,7 @@ impl Repository {
             catch_up: Some(Arc::new(|access| session::bring_up_to_date(access, &History::load(access)?).map(drop))),
         };
         let notice = view::open(&mut access, &cache_dir, options.view)?;
-        Ok(Self { access, options, place: None, notices: notice.into_iter().collect() })
+        Ok(Self { access, protecting, options, place: None, notices: notice.into_iter().collect() })
     }
 
     /// Makes a snapshot.
@@ -196,7 +209,9 @@ impl Repository {
         let (history, state) = self.writing()?;
         // A repository may be older than its reserve, or have been made when there was no space.
         let _ = self.access.store.keep_reserve();
-        backup::run(&self.access, &history, &state, options, progress)
+        let mut report = backup::run(&self.access, &history, &state, options, progress)?;
+        self.settle(&mut report);
+        Ok(report)
     }
 
     /// All snapshots that pass a filter, oldest first; forgotten ones are left out.
@@ -248,8 +263,8 @@ impl Repository {
         check::run(&self.access, &self.history()?, options, progress)
     }
 
-    /// Proves every object of the repository in a local directory against its own name or checksum, without any key.
-    /// Damage is data in the report, not an error.
+    /// Proves every object of the repository in a local directory against its own name or checksum, without any key, and
+    /// heals what is damaged if it is asked to. Damage is data in the report, not an error.
     ///
     /// # Errors
     /// [`ErrorKind::NoRepository`], when the store can't be listed, or the caller stops.

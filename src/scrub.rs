@@ -1,5 +1,6 @@
 //! Scrubbing: every object of a store against its own name or checksum, without any key, at the speed of the medium.
-//! For the machine that only keeps the bytes. What is missing, forged or contradictory only [`check`](crate::check) sees.
+//! For the machine that only keeps the bytes, which can heal them as well. What is missing, forged or contradictory only
+//! [`check`](crate::check) sees.
 
 mod proof;
 mod report;
@@ -10,6 +11,7 @@ mod tests;
 pub use report::{ScrubDamage, ScrubReport};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::heal;
 use crate::progress::{Event, Progress};
 use crate::store::{Folder, Listed, ObjectName, Store};
 use crossbeam_channel::{Sender, bounded};
@@ -17,16 +19,28 @@ use proof::Prover;
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use report::Findings;
 
+/// What to do about damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Remedy {
+    /// Report it.
+    #[default]
+    Report,
+    /// Heal what parity and second copies can heal, and report the rest.
+    Heal,
+}
+
 /// How to scrub.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ScrubOptions {
     threads: usize,
+    remedy: Remedy,
 }
 
 impl Default for ScrubOptions {
     fn default() -> Self {
-        Self { threads: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get) }
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        Self { threads, remedy: Remedy::default() }
     }
 }
 
@@ -35,6 +49,13 @@ impl ScrubOptions {
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
+        self
+    }
+
+    /// What to do about damage; otherwise it is reported only.
+    #[must_use]
+    pub const fn remedy(mut self, remedy: Remedy) -> Self {
+        self.remedy = remedy;
         self
     }
 }
@@ -50,11 +71,33 @@ pub fn run(store: &dyn Store, options: &ScrubOptions, progress: &dyn Progress) -
     progress.event(&Event::Phase("listing"));
     estimate(store, progress)?;
     progress.event(&Event::Phase("reading every object"));
+    if options.remedy == Remedy::Heal {
+        bring_back_lost(store, &findings)?;
+    }
     prove_all(store, options, &findings)?;
     findings.temporaries(count_temporaries(store)?);
     let mut report = findings.into_report();
     report.duration = started.elapsed();
     Ok(report)
+}
+
+/// Creates what is gone and has a second copy, where nobody can have removed it.
+fn bring_back_lost(store: &dyn Store, findings: &Findings<'_>) -> Result<()> {
+    let mut copies = Vec::new();
+    store.list(Folder::Mirror, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Mirror(copy), .. } = listed {
+            copies.push(copy);
+        }
+    })?;
+    for copy in copies {
+        let first = copy.first().to_string();
+        match heal::bring_back(store, copy) {
+            Ok(false) => {}
+            Ok(true) => findings.healed(first, 0, "it was gone; created anew from its second copy".to_owned()),
+            Err(error) => findings.damage(first, 0, error.to_string()),
+        }
+    }
+    Ok(())
 }
 
 fn estimate(store: &dyn Store, progress: &dyn Progress) -> Result<()> {
@@ -81,7 +124,8 @@ fn prove_all(store: &dyn Store, options: &ScrubOptions, findings: &Findings<'_>)
     pool.in_place_scope(|scope| {
         scope.spawn(|_| {
             let objects = queue.into_iter().par_bridge();
-            objects.for_each_init(Prover::new, |prover, name: ObjectName| prover.prove(store, &name, findings));
+            let prover = || Prover::new(options.remedy);
+            objects.for_each_init(prover, |prover, name: ObjectName| prover.prove(store, &name, findings));
         });
         let listed = list(store, &names, findings);
         drop(names);
@@ -99,11 +143,9 @@ fn list(store: &dyn Store, names: &Sender<ObjectName>, findings: &Findings<'_>) 
     let (packs, others): (Vec<_>, Vec<_>) = Folder::ALL.into_iter().partition(|folder| *folder == Folder::Packs);
     for folder in packs.into_iter().chain(others) {
         store.list(folder, &mut |listed| match listed {
-            Listed::Object { name, bytes } => {
+            Listed::Object { name, .. } => {
                 essential.note(&name);
-                if let ObjectName::Parity(_) = name {
-                    findings.unknown_kind(&name, bytes);
-                } else if !findings.progress.stopped() {
+                if !findings.progress.stopped() {
                     // Nobody is left to take it only after a panic, which ends this as well.
                     let _ = names.send(name);
                 }

@@ -15,8 +15,10 @@ pub struct RepositoryStats {
     pub snapshot_count: u64,
     /// Bytes of content of those snapshots, as if each stood alone.
     pub logical_bytes: u64,
-    /// Bytes of all objects.
+    /// Bytes of all objects but parity and second copies.
     pub stored_bytes: u64,
+    /// Bytes of parity and second copies.
+    pub protection_bytes: u64,
     /// Objects and their bytes, by folder.
     pub folders: BTreeMap<String, FolderStats>,
     /// Packs that count, by what they hold.
@@ -59,7 +61,20 @@ pub fn run(access: &Access, history: &History) -> Result<RepositoryStats> {
                 counted.bytes = counted.bytes.saturating_add(bytes);
             }
         })?;
-        stats.stored_bytes = stats.stored_bytes.saturating_add(counted.bytes);
+        let total = match folder {
+            Folder::Parity | Folder::Mirror => &mut stats.protection_bytes,
+            Folder::Config
+            | Folder::Keys
+            | Folder::Packs
+            | Folder::Segments
+            | Folder::Sessions
+            | Folder::Heartbeats
+            | Folder::Outcomes
+            | Folder::Records
+            | Folder::Verified
+            | Folder::Gc => &mut stats.stored_bytes,
+        };
+        *total = total.saturating_add(counted.bytes);
         stats.folders.insert(folder.to_string(), counted);
     }
     for snapshot in session::all(history).iter().filter(|snapshot| !snapshot.forgotten) {

@@ -1,8 +1,9 @@
 //! Where the objects of a repository live: immutable files under names that are never used twice.
 //!
-//! A store does five things: it creates an object unless its name is taken, reads ranges of it, lists a folder,
-//! removes, and states what it can be trusted with. Everything blocks and is safe to call from many threads.
-//! The requirements stand in format-spec/01-store.md; one conformance suite holds every store to them.
+//! A store does six things: it creates an object unless its name is taken, reads ranges of it, lists a folder,
+//! removes, replaces bytes that do not fit their name by such as do, and states what it can be trusted with. Everything
+//! blocks and is safe to call from many threads. The requirements stand in format-spec/01-store.md; one conformance suite
+//! holds every store to them.
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -13,11 +14,18 @@ mod memory;
 #[cfg(test)]
 pub(crate) mod moody;
 mod name;
+mod proof;
+mod protect;
+mod protecting;
 mod rehearsal;
 
 pub use local::LocalStore;
 pub use memory::MemoryStore;
-pub use name::{Folder, NameError, ObjectName};
+pub use name::{Folder, Mirrored, NameError, ObjectName};
+pub use proof::{Claim, is_proven, wrong_head};
+pub(crate) use protect::parity_of;
+pub use protect::{ProtectError, protect};
+pub use protecting::{Protected, ProtectingStore, Protection};
 pub use rehearsal::RehearsalStore;
 
 use crate::id::SessionId;
@@ -88,6 +96,17 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When no temporary file can be made.
     fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError>;
+
+    /// Begins bytes that are to take the place of an object's own, which are damaged: the one exception to the rule that
+    /// bytes under a name never change. Publishing holds both sides to the name: what was written must have the hash that
+    /// the name, or the end of the bytes, says, or it fails with [`StoreError::Unproven`]; and what is there must not, or
+    /// it is left as it is and the answer is [`Created::Exists`]. An object that is not there is not created.
+    ///
+    /// # Errors
+    /// When no temporary file can be made, or the store replaces nothing.
+    fn mend(&self, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
+        Err(StoreError::Unmendable { name: *name, place: self.describe() })
+    }
 
     /// Reads a whole small object of at most `limit_bytes`.
     ///
@@ -223,6 +242,20 @@ pub enum StoreError {
     NotAFile {
         /// The object.
         name: ObjectName,
+    },
+    /// What was to take the place of a damaged object is not what its name stands for either.
+    #[error("what was to replace {name} does not fit its name or checksum")]
+    Unproven {
+        /// The object.
+        name: ObjectName,
+    },
+    /// The store does not replace damaged objects.
+    #[error("{name} can't be replaced: {place} takes only new objects")]
+    Unmendable {
+        /// The object.
+        name: ObjectName,
+        /// The store.
+        place: String,
     },
     /// The medium is full, or a quota is used up.
     #[error("no space left: {operation} {place}")]

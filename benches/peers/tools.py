@@ -67,14 +67,15 @@ class Tool:
 
 class Holdall(Tool):
     name = "holdall"
-    settings = "password; default settings"
+    # Parity is an addition that the others lack: sizes are compared without it.
+    settings = "password; default settings, no parity"
 
     def environment(self, place):
         return {**super().environment(place), "HOLDALL_REPOSITORY": str(place / "repository"),
                 "HOLDALL_CACHE_DIR": str(place / "home/cache"), "HOLDALL_PASSWORD": PASSWORD}
 
     def init(self, place):
-        return [self.program, "init"]
+        return [self.program, "init", "--parity", "0"]
 
     def backup(self, place, tree, label):
         return [self.program, "--quiet", "backup", "--tag", label, tree]
@@ -91,7 +92,7 @@ class Holdall(Tool):
 
 class HoldallKey(Holdall):
     name = "holdall-key"
-    settings = "key file; default settings"
+    settings = "key file; default settings, no parity"
 
     def environment(self, place):
         environment = super().environment(place)
@@ -100,7 +101,8 @@ class HoldallKey(Holdall):
 
     def init(self, place):
         # As an option, init makes the key file.
-        return ["env", "-u", "HOLDALL_KEY_FILE", self.program, "--key-file", str(place / "key"), "init"]
+        return ["env", "-u", "HOLDALL_KEY_FILE", self.program, "--key-file", str(place / "key"), "init",
+                "--parity", "0"]
 
 
 class Restic(Tool):

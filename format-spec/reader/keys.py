@@ -18,7 +18,8 @@ OPEN = 2**32 - 1  # a signer whose right has no end
 SIGNERS_MAX, EPOCHS_MAX, FEATURES_MAX, LABEL_MAX = 8192, 1024, 1024, 1024
 MEMORY_KIB_MAX, PASSES_MAX, LANES_MAX = 4 << 20, 64, 16
 READ_BIT = 1
-KNOWN_FEATURES = frozenset()
+# 1 to 25 say how much parity writers make, which no reader needs.
+KNOWN_FEATURES = frozenset(range(1, 26))
 CLASSES = ("content", "manifest", "stat", "description")
 
 

@@ -7,6 +7,7 @@ use crate::frame::{Compression, EncoderFault};
 use crate::id::SnapshotId;
 use crate::outcome::Counts;
 use crate::source::Selection;
+use crate::store::Protected;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -153,6 +154,8 @@ pub struct BackupReport {
     pub tree_raw_bytes: u64,
     /// Bytes of the frames that hold them.
     pub tree_stored_bytes: u64,
+    /// What was made to heal it with, which counts in none of the figures above.
+    pub protected: Protected,
     /// Packs of an interrupted earlier run that were committed first.
     pub recovered_pack_count: usize,
     /// How many items were left out by the selection; what lies below one is not counted.

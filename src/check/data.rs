@@ -5,6 +5,7 @@
 
 use crate::access::Access;
 use crate::check::feed::{Feed, stopped};
+use crate::check::healing;
 use crate::check::packs::damage;
 use crate::check::proof::{Attempt, PackProof, Prover};
 use crate::check::ration::{Ration, Share};
@@ -77,6 +78,7 @@ pub(super) fn check(feed: &mut Feed<'_>, recorder: &Recorder<'_>, findings: &Fin
 
 /// Reads a pack from its first byte to its last.
 fn read_pack<'a>(lines: &Lines<'a>, row: PackRow, tasks: &Sender<Task<'a>>) -> Result<()> {
+    healing::check_parity(lines.access, row.facts().pack, lines.findings);
     let Some((open, attempt)) = open_twice(lines, &row)? else { return Ok(()) };
     let proof = Arc::new(PackProof::new(lines.findings, lines.recorder, row, open, attempt));
     let header_bytes = usize::try_from(proof.row.frames().header_bytes()).unwrap_or(0);

@@ -12,13 +12,17 @@ pub(crate) use retention::{
 };
 pub(crate) use selection::{ExcludeArguments, IncludeArguments, SelectionArguments, SourceArguments};
 
+mod protection;
+
+pub(crate) use protection::{ParityArguments, ParityCommand};
+
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use super::values::{
-    ByteSize, Moment, SortBy, Span, parse_compression, parse_max_unused, parse_overwrite, parse_read_concurrency,
-    parse_read_subset, parse_sort,
+    ByteSize, Moment, SortBy, Span, parse_compression, parse_max_unused, parse_overwrite, parse_protection,
+    parse_read_concurrency, parse_read_subset, parse_sort,
 };
 use clap::{Args, Parser, Subcommand};
-use holdall::{Compression, MaxUnused, Overwrite, ReadSubset};
+use holdall::{Compression, MaxUnused, Overwrite, Protection, ReadSubset};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -117,6 +121,8 @@ pub(crate) enum Command {
     Prune(PruneArguments),
     /// List, make, change and end the keys that open the repository
     Key(KeyArguments),
+    /// Keep what damage can be healed with, without any key
+    Parity(ParityArguments),
 }
 
 /// `holdall init`
@@ -124,6 +130,10 @@ pub(crate) enum Command {
 pub(crate) struct InitArguments {
     #[command(flatten)]
     pub(crate) kdf: KdfArguments,
+    /// How much parity every pack gets to heal it with, in percent of its size, and small objects a second copy: 1 to 25,
+    /// or 0 for neither
+    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = parse_protection)]
+    pub(crate) parity: Protection,
 }
 
 /// `holdall backup`
@@ -285,6 +295,9 @@ pub(crate) struct CheckArguments {
     /// Write nothing into the repository: later checks don't know what this one verified
     #[arg(long)]
     pub(crate) no_remember: bool,
+    /// First heal what is damaged from parity and second copies, which reads every object
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 /// `holdall scrub`
@@ -293,6 +306,9 @@ pub(crate) struct ScrubArguments {
     /// The repository's folder [otherwise: as for every command]
     #[arg(value_name = "STORE", conflicts_with = "repo")]
     pub(crate) store: Option<PathBuf>,
+    /// Heal what is damaged from parity and second copies
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 /// `holdall prune`

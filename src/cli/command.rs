@@ -9,6 +9,7 @@ mod forget;
 mod init;
 mod key;
 mod ls;
+mod parity;
 mod pin;
 mod prune;
 mod restore;
@@ -41,5 +42,6 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Scrub(arguments) => scrub::run(context, arguments),
         Command::Prune(arguments) => prune::run(context, arguments),
         Command::Key(arguments) => key::run(context, arguments),
+        Command::Parity(arguments) => parity::run(context, arguments),
     }
 }

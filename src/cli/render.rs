@@ -5,6 +5,7 @@ pub(crate) mod json;
 pub(crate) mod keys;
 mod left_out;
 pub(crate) mod progress;
+pub(crate) mod protection;
 pub(crate) mod retention;
 pub(crate) mod snapshot;
 pub(crate) mod text;

@@ -2,7 +2,7 @@
 
 use holdall::{
     CalendarSpan, Compression, CompressionLevel, DumpForm, GroupField, KeepCount, Kind, MaxUnused, Overwrite,
-    ReadSubset, Zone,
+    ParityPercent, Protection, ReadSubset, Zone,
 };
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -153,6 +153,20 @@ const READ_CONCURRENCY_MAX: usize = 64;
 pub(crate) fn parse_read_concurrency(text: &str) -> Result<NonZeroUsize, ValueError> {
     let readers = text.parse().ok().filter(|readers: &NonZeroUsize| readers.get() <= READ_CONCURRENCY_MAX);
     readers.ok_or_else(|| ValueError::new(format!("expected a number from 1 to {READ_CONCURRENCY_MAX}")))
+}
+
+/// Reads how much parity packs get.
+pub(crate) fn parse_parity_percent(text: &str) -> Result<ParityPercent, ValueError> {
+    let percent = text.trim_end_matches('%').parse().ok().and_then(ParityPercent::parse);
+    percent.ok_or_else(|| ValueError::new(format!("expected a number from 1 to {}", ParityPercent::MAX)))
+}
+
+/// Reads how much parity new packs get, 0 being none.
+pub(crate) fn parse_protection(text: &str) -> Result<Protection, ValueError> {
+    match text.trim_end_matches('%') {
+        "0" => Ok(Protection::Nothing),
+        _ => parse_parity_percent(text).map(Protection::Parity),
+    }
 }
 
 /// Reads how much may stay unused: `5%`, `unlimited`, or a size.

@@ -74,12 +74,13 @@ const fn store(error: &StoreError) -> ErrorKind {
         StoreError::NotFound { .. }
         | StoreError::TooLarge { .. }
         | StoreError::OutOfRange { .. }
-        | StoreError::NotAFile { .. } => ErrorKind::Damaged,
+        | StoreError::NotAFile { .. }
+        | StoreError::Unproven { .. } => ErrorKind::Damaged,
         StoreError::NoSpace { .. } => ErrorKind::NoSpace,
         StoreError::ReadOnly { .. } | StoreError::Denied { .. } => ErrorKind::ReadOnly,
         StoreError::NotARepository { .. } => ErrorKind::NoRepository,
         StoreError::NotEmpty { .. } => ErrorKind::Occupied,
-        StoreError::Unsupported { .. } => ErrorKind::Unsupported,
+        StoreError::Unsupported { .. } | StoreError::Unmendable { .. } => ErrorKind::Unsupported,
         StoreError::StaleListing { .. } | StoreError::Abandoned { .. } | StoreError::Io { .. } => ErrorKind::Io,
     }
 }

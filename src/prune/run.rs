@@ -11,6 +11,7 @@ use crate::prune::compact::{self, Inputs, Thoroughness};
 use crate::prune::generation::{self, Condemning, Retirement};
 use crate::prune::keep;
 use crate::prune::options::{Amount, Chosen, MaxUnused, PruneOptions, PruneReport, WaitingGeneration};
+use crate::prune::orphans;
 use crate::prune::repack::{give_up, repack};
 use crate::prune::survey::{Survey, bring_up_to_date, list_packs, sound_history};
 use crate::prune::waits::{self, Published};
@@ -224,7 +225,8 @@ impl<'a> Prune<'a> {
         history = self.compact(history)?;
         let removed = compact::remove_replaced(self.access, &history, &listed)?;
         self.report.segments_replaced_count = removed;
-        self.retire(history)
+        self.retire(history)?;
+        orphans::remove(self.access)
     }
 
     fn compact(&mut self, history: History) -> Result<History> {

@@ -48,7 +48,8 @@ impl Crowd {
     fn open(&self, client: &str) -> Repository {
         let place = self.directory.path().join(client);
         let access = self.keys.open(Arc::new(self.store.clone()), &place);
-        Repository { access, options: OpenOptions::new(&place, &place), place: None, notices: Vec::new() }
+        let protecting = super::protection::nothing_over(&access);
+        Repository { access, protecting, options: OpenOptions::new(&place, &place), place: None, notices: Vec::new() }
     }
 
     fn back_up(&self, client: &str, content: &str) -> SnapshotId {

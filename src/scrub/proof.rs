@@ -1,16 +1,16 @@
 //! One object: what its name or its end says of its bytes, and whether it is so.
 
+use crate::heal;
 use crate::progress::Event;
+use crate::scrub::Remedy;
 use crate::scrub::report::Findings;
-use crate::store::{Object, ObjectName, Store, StoreError};
+use crate::store::{Claim, Object, ObjectName, Store, StoreError, wrong_head};
 
 /// How much is read at a time: large enough that the system call costs nothing and a disc does not seek between the
 /// objects that are read side by side, small enough to stay in the second-level cache until it is hashed.
 const PIECE_BYTES: usize = 1 << 20;
 /// Shorter pieces are not worth sharing with other threads.
 const SHARED_BYTES_MIN: usize = 128 << 10;
-/// The length of the checksum at the end of an object whose name is not its hash.
-const CHECKSUM_BYTES: u64 = 32;
 
 /// What a reading of an object showed.
 enum Verdict {
@@ -27,18 +27,19 @@ enum Verdict {
 /// Proves objects one after the other with one buffer.
 pub(super) struct Prover {
     piece: Vec<u8>,
+    remedy: Remedy,
 }
 
 impl Prover {
-    pub(super) fn new() -> Self {
-        Self { piece: vec![0; PIECE_BYTES] }
+    pub(super) fn new(remedy: Remedy) -> Self {
+        Self { piece: vec![0; PIECE_BYTES], remedy }
     }
 
     /// Reads an object and tells what was found. A bad one is read twice.
     pub(super) fn prove(&mut self, store: &dyn Store, name: &ObjectName, findings: &Findings<'_>) {
         let object = match store.open(name) {
             Ok(object) => object,
-            Err(error) => return tell(findings, name, 0, verdict_of(error)),
+            Err(error) => return self.tell(store, findings, name, 0, verdict_of(error)),
         };
         let first = self.read(object.as_ref(), name, findings, Told::Progress);
         let verdict = match first {
@@ -52,7 +53,20 @@ impl Prover {
             }
             Verdict::Sound | Verdict::Gone | Verdict::Denied(_) | Verdict::Stopped => first,
         };
-        tell(findings, name, object.bytes(), verdict);
+        self.tell(store, findings, name, object.bytes(), verdict);
+    }
+
+    fn tell(&self, store: &dyn Store, findings: &Findings<'_>, name: &ObjectName, bytes: u64, verdict: Verdict) {
+        match verdict {
+            Verdict::Sound => findings.sound(name, bytes),
+            Verdict::Damaged(wrong) if self.remedy == Remedy::Heal => match heal::heal(store, name) {
+                Ok(cure) => findings.healed(name.to_string(), bytes, format!("{wrong}; {cure}")),
+                Err(error) => findings.damage(name.to_string(), bytes, format!("{wrong}; {error}")),
+            },
+            Verdict::Damaged(wrong) => findings.damage(name.to_string(), bytes, wrong),
+            Verdict::Denied(reason) => findings.denied(name, reason),
+            Verdict::Gone | Verdict::Stopped => {}
+        }
     }
 
     fn read(&mut self, object: &dyn Object, name: &ObjectName, findings: &Findings<'_>, told: Told) -> Verdict {
@@ -83,9 +97,16 @@ impl Prover {
                 findings.progress.event(&Event::Processed { files: 0, bytes });
             }
         }
-        match claim.check(object, hasher.finalize(), total) {
-            Ok(verdict) => verdict,
-            Err(error) => verdict_of(error),
+        let found = hasher.finalize();
+        match (claim.holds(object, found), claim) {
+            (Ok(true), _) => of_its_head(object, name),
+            (Ok(false), Claim::Name(_)) => {
+                Verdict::Damaged(format!("its {total} bytes hash to {found} and not to its name"))
+            }
+            (Ok(false), Claim::End) => {
+                Verdict::Damaged(format!("its {total} bytes don't fit the checksum at their end"))
+            }
+            (Err(error), _) => verdict_of(error),
         }
     }
 }
@@ -97,53 +118,12 @@ enum Told {
     Nothing,
 }
 
-/// What an object says of its own bytes.
-enum Claim {
-    /// Its name is the hash of them all.
-    Name([u8; 32]),
-    /// It ends with the hash of those before.
-    End,
-}
-
-impl Claim {
-    const fn of(name: &ObjectName) -> Self {
-        match name {
-            ObjectName::Pack(id) => Self::Name(*id.as_bytes()),
-            ObjectName::Key(id) => Self::Name(*id.as_bytes()),
-            ObjectName::Segment(id) => Self::Name(*id.as_bytes()),
-            ObjectName::Config(_)
-            | ObjectName::Session(_)
-            | ObjectName::Heartbeat(..)
-            | ObjectName::Outcome(_)
-            | ObjectName::Record(..)
-            | ObjectName::Verified(..)
-            | ObjectName::Condemned { .. }
-            | ObjectName::Deleted { .. }
-            | ObjectName::Parity(_) => Self::End,
-        }
-    }
-
-    /// How many bytes are hashed; none when the object is too short for what it claims.
-    const fn hashed_bytes(&self, total: u64) -> Option<u64> {
-        match self {
-            Self::Name(_) => Some(total),
-            Self::End => total.checked_sub(CHECKSUM_BYTES),
-        }
-    }
-
-    fn check(&self, object: &dyn Object, found: blake3::Hash, total: u64) -> Result<Verdict, StoreError> {
-        Ok(match self {
-            Self::Name(name) if *name == *found.as_bytes() => Verdict::Sound,
-            Self::Name(_) => Verdict::Damaged(format!("its {total} bytes hash to {found} and not to its name")),
-            Self::End => {
-                let mut checksum = [0; 32];
-                object.read_at(total.saturating_sub(CHECKSUM_BYTES), &mut checksum)?;
-                if checksum == *found.as_bytes() {
-                    return Ok(Verdict::Sound);
-                }
-                Verdict::Damaged(format!("its {total} bytes don't fit the checksum at their end"))
-            }
-        })
+/// What its head says of an object whose bytes are right.
+fn of_its_head(object: &dyn Object, name: &ObjectName) -> Verdict {
+    match wrong_head(name, object) {
+        Ok(None) => Verdict::Sound,
+        Ok(Some(wrong)) => Verdict::Damaged(wrong),
+        Err(error) => verdict_of(error),
     }
 }
 
@@ -153,13 +133,4 @@ fn verdict_of(error: StoreError) -> Verdict {
     }
     let wrong = crate::error::chain(&error);
     if error.is_read_only() { Verdict::Denied(wrong) } else { Verdict::Damaged(wrong) }
-}
-
-fn tell(findings: &Findings<'_>, name: &ObjectName, bytes: u64, verdict: Verdict) {
-    match verdict {
-        Verdict::Sound => findings.sound(name, bytes),
-        Verdict::Damaged(wrong) => findings.damage(name.to_string(), bytes, wrong),
-        Verdict::Denied(reason) => findings.denied(name, reason),
-        Verdict::Gone | Verdict::Stopped => {}
-    }
 }

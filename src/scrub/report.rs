@@ -27,12 +27,15 @@ pub struct ScrubReport {
     pub damage: Vec<ScrubDamage>,
     /// How many there are.
     pub damage_count: u64,
+    /// The first ten thousand objects that were damaged or gone and are right now, with what healed them.
+    pub healed: Vec<ScrubDamage>,
+    /// How many there are.
+    pub healed_count: u64,
     /// The first ten thousand objects that this user may not read: nothing is known of them.
     pub unread: Vec<ScrubDamage>,
     /// How many there are.
     pub unread_count: u64,
-    /// The first ten thousand things that are no objects of this version of the format: strangers, and objects of kinds
-    /// that it knows by name only. They are no damage.
+    /// The first ten thousand things that are no objects of this version of the format. They are no damage.
     pub unknown: Vec<String>,
     /// How many there are.
     pub unknown_count: u64,
@@ -77,6 +80,11 @@ impl<'a> Findings<'a> {
         keep(&mut report.damage, &mut report.damage_count, ScrubDamage { object, bytes, wrong });
     }
 
+    pub(super) fn healed(&self, object: String, bytes: u64, wrong: String) {
+        let report = &mut *self.lock();
+        keep(&mut report.healed, &mut report.healed_count, ScrubDamage { object, bytes, wrong });
+    }
+
     pub(super) fn denied(&self, name: &ObjectName, wrong: String) {
         let object = name.to_string();
         self.problem(&object, &wrong);
@@ -97,11 +105,6 @@ impl<'a> Findings<'a> {
         keep(&mut report.unknown, &mut report.unknown_count, path);
     }
 
-    pub(super) fn unknown_kind(&self, name: &ObjectName, bytes: u64) {
-        self.stranger(name.to_string());
-        self.progress.event(&Event::Processed { files: 1, bytes });
-    }
-
     pub(super) fn temporaries(&self, count: u64) {
         self.lock().temporary_count = count;
     }
@@ -109,6 +112,7 @@ impl<'a> Findings<'a> {
     pub(super) fn into_report(self) -> ScrubReport {
         let mut report = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.damage.sort_by(|one, other| one.object.cmp(&other.object));
+        report.healed.sort_by(|one, other| one.object.cmp(&other.object));
         report.unread.sort_by(|one, other| one.object.cmp(&other.object));
         report
     }

@@ -1,8 +1,10 @@
 //! What a scrub must find, and what it must not call damage.
 
-use super::{ScrubOptions, ScrubReport, run};
+use super::{Remedy, ScrubOptions, ScrubReport, run};
 use crate::error::ErrorKind;
+use crate::heal;
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId};
+use crate::parity::Percent;
 use crate::progress::{Event, Progress, Silent};
 use crate::store::moody::{Mood, MoodyStore};
 use crate::store::{Created, LocalStore, MemoryStore, ObjectName, Store};
@@ -131,12 +133,49 @@ fn what_no_repository_can_be_opened_without_is_missed() {
 }
 
 #[test]
-fn an_object_of_a_kind_that_only_its_name_is_known_of_is_no_damage() {
-    let store = store(&objects());
-    let parity = ObjectName::Parity(PackId::from_bytes([9; 32]));
-    store.overwrite(parity, b"whatever stands here");
+fn parity_has_to_be_of_the_pack_whose_name_it_bears() {
+    let objects = objects();
+    let (ObjectName::Pack(one), ObjectName::Pack(other)) = (objects[0].0, objects[1].0) else { panic!("packs first") };
+    let store = store(&objects);
+    crate::store::protect(&store, &objects[0].0, Percent::DEFAULT).unwrap();
+    assert_eq!(scrub(&store).damage_count, 0);
+    let parity = store.read(&ObjectName::Parity(one), 1 << 20).unwrap();
+    store.overwrite(ObjectName::Parity(other), &parity);
     let report = scrub(&store);
-    assert_eq!((report.damage_count, report.unknown), (0, vec![parity.to_string()]));
+    assert_eq!(names(&report), [ObjectName::Parity(other).to_string()]);
+    // One of a later version is not for this program to judge.
+    let mut later = parity[..parity.len() - 32].to_vec();
+    later[8] = 2;
+    let checksum = hash(&later);
+    later.extend_from_slice(&checksum);
+    store.overwrite(ObjectName::Parity(other), &later);
+    assert_eq!(scrub(&store).damage_count, 0);
+}
+
+#[test]
+fn a_scrub_that_heals_reports_what_it_healed_and_what_it_could_not() {
+    let objects = objects();
+    let store = store(&objects);
+    heal::protect_all(&store, &heal::ProtectOptions::default(), &Silent).unwrap();
+    let flip = |name: &ObjectName, at: usize| {
+        let mut bytes = store.read(name, 1 << 30).unwrap();
+        bytes[at] ^= 1;
+        store.overwrite(*name, &bytes);
+    };
+    let outcome = ObjectName::Outcome(SessionId { client: ClientId::from_bytes([7; 16]), number: 3 });
+    let session = ObjectName::Session(SessionId { client: ClientId::from_bytes([7; 16]), number: 3 });
+    flip(&objects[1].0, 70_000);
+    flip(&outcome, 5);
+    flip(&session, 5);
+    store.remove(&ObjectName::Config(0)).unwrap();
+    let report = run(&store, &ScrubOptions::default().threads(2).remedy(Remedy::Heal), &Silent).unwrap();
+    let healed: Vec<String> = report.healed.iter().map(|healed| healed.object.clone()).collect();
+    let mut expected = vec!["config/0".to_owned(), outcome.to_string(), objects[1].0.to_string()];
+    expected.sort();
+    assert_eq!((healed, report.healed_count), (expected, 3));
+    assert_eq!(names(&report), [session.to_string()]);
+    let again = scrub(&store);
+    assert_eq!((names(&again), again.healed_count), (vec![session.to_string()], 0));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What every store must do, whatever it is made of. Each function is one claim; `run` makes them all.
 
-use super::{Created, Folder, Listed, ObjectName, Store, StoreError};
+use super::{Created, Folder, Listed, Mirrored, ObjectName, Store, StoreError};
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId};
 use std::collections::BTreeSet;
 
@@ -71,6 +71,12 @@ macro_rules! conforms {
         }
 
         #[test]
+        fn store_11_bytes_that_fit_a_name_replace_only_bytes_that_do_not() {
+            let fresh = $make();
+            $crate::store::conformance::bytes_that_fit_a_name_replace_only_bytes_that_do_not(&*fresh.0);
+        }
+
+        #[test]
         fn store_5_the_facts_are_proven() {
             let fresh = $make();
             $crate::store::conformance::the_facts_are_proven(&*fresh.0);
@@ -100,6 +106,8 @@ fn every_kind() -> Vec<ObjectName> {
         ObjectName::Deleted { generation: 1 },
         ObjectName::Condemned { generation: u64::MAX },
         ObjectName::Parity(PackId::from_bytes([2; 32])),
+        ObjectName::Mirror(Mirrored::Outcome(session(1))),
+        ObjectName::Mirror(Mirrored::Deleted(7)),
     ]
 }
 
@@ -235,6 +243,32 @@ pub(crate) fn racing_creators_have_one_winner(store: &dyn Store) {
         assert_eq!(store.read(&name, 100).unwrap(), winner);
     }
     assert_eq!(everything(store).len(), 1000);
+}
+
+pub(crate) fn bytes_that_fit_a_name_replace_only_bytes_that_do_not(store: &dyn Store) {
+    let right = vec![7; 100_000];
+    let pack = ObjectName::Pack(PackId::from_bytes(*blake3::hash(&right).as_bytes()));
+    let body = b"a small object".to_vec();
+    let small = [body.clone(), blake3::hash(&body).as_bytes().to_vec()].concat();
+    for (name, right) in [(pack, right), (ObjectName::Outcome(session(4)), small)] {
+        let mend = |bytes: &[u8]| {
+            let mut spool = store.mend(&name).unwrap();
+            bytes.chunks(30_000).for_each(|piece| spool.append(piece).unwrap());
+            spool.publish(&name)
+        };
+        assert!(mend(&right).is_err_and(|error| error.is_not_found()), "{name}: nothing is made that is not there");
+        let _ = store.create(&name, b"damaged").unwrap();
+        let mut wrong = right.clone();
+        wrong[3] ^= 1;
+        let refused = mend(&wrong);
+        assert!(matches!(refused, Err(StoreError::Unproven { .. })), "{name}: {refused:?}");
+        assert_eq!(store.read(&name, 1 << 20).unwrap(), b"damaged");
+        assert_eq!(mend(&right).unwrap(), Created::New);
+        assert_eq!(store.read(&name, 1 << 20).unwrap(), right);
+        assert_eq!(mend(&right).unwrap(), Created::Exists, "{name}: what is right stays");
+    }
+    assert_eq!(everything(store).len(), 2, "nothing else is left");
+    assert_eq!(store.sweep_temporaries(&|_| true).unwrap(), 0);
 }
 
 pub(crate) fn the_facts_are_proven(store: &dyn Store) {

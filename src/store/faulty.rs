@@ -157,6 +157,11 @@ impl Store for FaultyStore {
         Ok(Box::new(FaultySpool { store: self.clone(), bytes: Vec::new() }))
     }
 
+    fn mend(&self, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
+        self.alive()?;
+        self.inner.mend(name)
+    }
+
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
         self.alive()?;
         self.inner.read(name, limit_bytes)

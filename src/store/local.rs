@@ -5,6 +5,7 @@
 //! is there without a word, so it publishes nothing here.
 
 mod folder;
+mod mending;
 mod probe;
 mod reserve;
 mod root;
@@ -58,18 +59,7 @@ impl LocalStore {
     }
 
     fn open_file(&self, name: &ObjectName) -> Result<(File, u64), StoreError> {
-        let path = name.to_string();
-        let failed = |error: std::io::Error| match Errno::from_io_error(&error) {
-            Some(Errno::NOENT) => StoreError::NotFound { name: *name },
-            Some(Errno::LOOP) => StoreError::NotAFile { name: *name },
-            _ => self.root.error("opening", &path, error),
-        };
-        let file = self.root.open_file(&path).map_err(failed)?;
-        let status = file.metadata().map_err(failed)?;
-        if !status.is_file() {
-            return Err(StoreError::NotAFile { name: *name });
-        }
-        Ok((file, status.len()))
+        open_at(&self.root, name, &name.to_string())
     }
 }
 
@@ -107,6 +97,10 @@ impl Store for LocalStore {
     fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
         let temporary = Temporary::create(&self.root, Folder::Packs, Some(session))?;
         Ok(Box::new(LocalSpool { temporary, failed: false }))
+    }
+
+    fn mend(&self, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
+        mending::begin(&self.root, name)
     }
 
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
@@ -160,6 +154,21 @@ impl Store for LocalStore {
     fn describe(&self) -> String {
         self.root.place("")
     }
+}
+
+/// Opens the file at a path as the object of a name.
+fn open_at(root: &Root, name: &ObjectName, path: &str) -> Result<(File, u64), StoreError> {
+    let failed = |error: std::io::Error| match Errno::from_io_error(&error) {
+        Some(Errno::NOENT) => StoreError::NotFound { name: *name },
+        Some(Errno::LOOP) => StoreError::NotAFile { name: *name },
+        _ => root.error("opening", path, error),
+    };
+    let file = root.open_file(path).map_err(failed)?;
+    let status = file.metadata().map_err(failed)?;
+    if !status.is_file() {
+        return Err(StoreError::NotAFile { name: *name });
+    }
+    Ok((file, status.len()))
 }
 
 struct LocalObject {

@@ -1,6 +1,6 @@
 //! A store in memory, for tests and fuzzing.
 
-use super::{Created, Fact, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use super::{Created, Fact, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts, is_proven};
 use crate::id::SessionId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +51,10 @@ impl Store for MemoryStore {
 
     fn spool(&self, _session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
         Ok(Box::new(MemorySpool { store: self.clone(), bytes: Vec::new() }))
+    }
+
+    fn mend(&self, _name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
+        Ok(Box::new(MemoryMending { store: self.clone(), bytes: Vec::new() }))
     }
 
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
@@ -130,6 +134,31 @@ impl Spool for MemorySpool {
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Created, StoreError> {
         Ok(self.store.insert(name, self.bytes.into()))
+    }
+}
+
+struct MemoryMending {
+    store: MemoryStore,
+    bytes: Vec<u8>,
+}
+
+impl Spool for MemoryMending {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn publish(self: Box<Self>, name: &ObjectName) -> Result<Created, StoreError> {
+        let mended = MemoryObject { name: *name, bytes: self.bytes.into() };
+        if !is_proven(name, &mended)? {
+            return Err(StoreError::Unproven { name: *name });
+        }
+        let there = MemoryObject { name: *name, bytes: self.store.get(name)? };
+        if is_proven(name, &there)? {
+            return Ok(Created::Exists);
+        }
+        self.store.locked().insert(*name, mended.bytes);
+        Ok(Created::New)
     }
 }
 

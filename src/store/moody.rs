@@ -73,6 +73,10 @@ impl Store for MoodyStore {
         self.inner.spool(session)
     }
 
+    fn mend(&self, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
+        self.inner.mend(name)
+    }
+
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
         self.inner.read(name, limit_bytes)
     }

@@ -29,11 +29,13 @@ pub enum Folder {
     Gc,
     /// Parity shards of packs.
     Parity,
+    /// Second copies of small objects.
+    Mirror,
 }
 
 impl Folder {
     /// Every folder.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Config,
         Self::Keys,
         Self::Packs,
@@ -45,6 +47,7 @@ impl Folder {
         Self::Verified,
         Self::Gc,
         Self::Parity,
+        Self::Mirror,
     ];
 
     /// The folder's name in a store.
@@ -61,6 +64,7 @@ impl Folder {
             Self::Verified => "verified",
             Self::Gc => "gc",
             Self::Parity => "parity",
+            Self::Mirror => "mirror",
         }
     }
 
@@ -77,7 +81,8 @@ impl Folder {
             | Self::Outcomes
             | Self::Records
             | Self::Verified
-            | Self::Parity => None,
+            | Self::Parity
+            | Self::Mirror => None,
         }
     }
 }
@@ -121,6 +126,45 @@ pub enum ObjectName {
     },
     /// `parity/<64 hex>`
     Parity(PackId),
+    /// `mirror/<folder>-<rest of the first copy's name>`
+    Mirror(Mirrored),
+}
+
+/// A small object of which a second copy is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mirrored {
+    /// A configuration.
+    Config(u32),
+    /// A key slot.
+    Key(ObjectHash),
+    /// A segment of the index.
+    Segment(SegmentId),
+    /// The end of a session.
+    Outcome(SessionId),
+    /// A statement.
+    Record(ClientId, u64),
+    /// What was read and hashed when.
+    Verified(ClientId, u64),
+    /// What a prune condemned.
+    Condemned(u64),
+    /// What a prune deleted.
+    Deleted(u64),
+}
+
+impl Mirrored {
+    /// The object that this is a copy of.
+    pub const fn first(&self) -> ObjectName {
+        match *self {
+            Self::Config(number) => ObjectName::Config(number),
+            Self::Key(hash) => ObjectName::Key(hash),
+            Self::Segment(id) => ObjectName::Segment(id),
+            Self::Outcome(id) => ObjectName::Outcome(id),
+            Self::Record(client, number) => ObjectName::Record(client, number),
+            Self::Verified(client, number) => ObjectName::Verified(client, number),
+            Self::Condemned(generation) => ObjectName::Condemned { generation },
+            Self::Deleted(generation) => ObjectName::Deleted { generation },
+        }
+    }
 }
 
 impl ObjectName {
@@ -138,7 +182,24 @@ impl ObjectName {
             Self::Verified(..) => Folder::Verified,
             Self::Condemned { .. } | Self::Deleted { .. } => Folder::Gc,
             Self::Parity(_) => Folder::Parity,
+            Self::Mirror(_) => Folder::Mirror,
         }
+    }
+
+    /// The second copy of this object, where one may be kept: packs have parity instead, and what only an open session
+    /// needs is soon gone.
+    pub const fn mirror(&self) -> Option<Self> {
+        Some(Self::Mirror(match *self {
+            Self::Config(number) => Mirrored::Config(number),
+            Self::Key(hash) => Mirrored::Key(hash),
+            Self::Segment(id) => Mirrored::Segment(id),
+            Self::Outcome(id) => Mirrored::Outcome(id),
+            Self::Record(client, number) => Mirrored::Record(client, number),
+            Self::Verified(client, number) => Mirrored::Verified(client, number),
+            Self::Condemned { generation } => Mirrored::Condemned(generation),
+            Self::Deleted { generation } => Mirrored::Deleted(generation),
+            Self::Pack(_) | Self::Session(_) | Self::Heartbeat(..) | Self::Parity(_) | Self::Mirror(_) => return None,
+        }))
     }
 
     /// The session in whose name this is written, where the name tells.
@@ -153,7 +214,8 @@ impl ObjectName {
             | Self::Verified(..)
             | Self::Condemned { .. }
             | Self::Deleted { .. }
-            | Self::Parity(_) => None,
+            | Self::Parity(_)
+            | Self::Mirror(_) => None,
         }
     }
 
@@ -183,6 +245,7 @@ impl fmt::Display for ObjectName {
             Self::Condemned { generation } => write!(f, "{folder}/{generation:016x}/condemned"),
             Self::Deleted { generation } => write!(f, "{folder}/{generation:016x}/deleted"),
             Self::Parity(id) => write!(f, "{folder}/{id}"),
+            Self::Mirror(copy) => write!(f, "{folder}/{}", copy.first().to_string().replace('/', "-")),
         }
     }
 }
@@ -236,6 +299,16 @@ fn parse(path: &str) -> Option<ObjectName> {
             }
         }
         Folder::Parity => ObjectName::Parity(rest.parse().ok()?),
+        Folder::Mirror => {
+            let (folder, rest) = rest.split_once('-')?;
+            // A copy of a copy is none, and is not looked into.
+            if folder == Folder::Mirror.as_str() {
+                return None;
+            }
+            // Only sets of a prune have a name that goes on below their folder.
+            let rest = if folder == Folder::Gc.as_str() { rest.replacen('-', "/", 1) } else { rest.to_owned() };
+            parse(&format!("{folder}/{rest}"))?.mirror()?
+        }
     })
 }
 
@@ -249,7 +322,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn any_name() -> impl Strategy<Value = ObjectName> {
-        (0u8..12, any::<[u8; 32]>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>()).prop_map(
+        (0u8..13, any::<[u8; 32]>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>()).prop_map(
             |(kind, hash, client, number, other)| {
                 let client = ClientId::from_bytes(client);
                 let session = SessionId { client, number };
@@ -265,7 +338,17 @@ pub(crate) mod tests {
                     8 => ObjectName::Condemned { generation: number },
                     9 => ObjectName::Deleted { generation: number },
                     10 => ObjectName::Verified(client, number),
-                    _ => ObjectName::Parity(PackId::from_bytes(hash)),
+                    11 => ObjectName::Parity(PackId::from_bytes(hash)),
+                    _ => ObjectName::Mirror(match other % 8 {
+                        0 => Mirrored::Config(u32::try_from(number >> 32).unwrap()),
+                        1 => Mirrored::Key(ObjectHash::from_bytes(hash)),
+                        2 => Mirrored::Segment(SegmentId::from_bytes(hash)),
+                        3 => Mirrored::Outcome(session),
+                        4 => Mirrored::Record(client, number),
+                        5 => Mirrored::Verified(client, number),
+                        6 => Mirrored::Condemned(number),
+                        _ => Mirrored::Deleted(number),
+                    }),
                 }
             },
         )
@@ -298,6 +381,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_second_copy_knows_its_first() {
+        for name in
+            ["config/3", "gc/00000000000000ff/deleted", "outcomes/01010101010101010101010101010101-0000000000000102"]
+        {
+            let first: ObjectName = name.parse().unwrap();
+            let ObjectName::Mirror(copy) = first.mirror().unwrap() else { panic!("{name}") };
+            assert_eq!(copy.first(), first);
+            assert_eq!(first.mirror().unwrap().to_string(), format!("mirror/{}", name.replace('/', "-")));
+            assert_eq!(first.mirror().unwrap().mirror(), None);
+        }
+        let parity: ObjectName = format!("parity/{}", "a5".repeat(32)).parse().unwrap();
+        assert_eq!(parity.mirror(), None);
+    }
+
+    #[test]
     fn store_1_the_vectors_are_names_or_none() {
         let lines = include_str!("../../format-spec/vectors/store/names.txt").lines();
         let mut kinds = std::collections::HashSet::new();
@@ -312,6 +410,6 @@ pub(crate) mod tests {
                 _ => assert_eq!(parsed, Err(NameError { path: text.to_owned() }), "{line}"),
             }
         }
-        assert_eq!(kinds.len(), 12, "every kind has a valid text");
+        assert_eq!(kinds.len(), 13, "every kind has a valid text");
     }
 }

@@ -31,6 +31,7 @@ const RANKS: &[(&str, u8)] = &[
     ("owner", 3),
     ("error", 4),
     ("access", 5),
+    ("heal", 5),
     ("content", 6),
     ("session", 7),
     ("needed", 8),

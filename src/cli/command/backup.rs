@@ -12,7 +12,9 @@ use crate::cli::sources;
 use crate::cli::stop::Stop;
 use crate::cli::surroundings::host_name;
 use crate::cli::values::Moment;
-use holdall::{AcceptRollback, BackupOptions, BackupReport, ParentChoice, Repository, SnapshotFilter, StreamFate};
+use holdall::{
+    AcceptRollback, BackupOptions, BackupReport, ParentChoice, Protected, Repository, SnapshotFilter, StreamFate,
+};
 use std::os::unix::ffi::OsStringExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<u8, Failure> {
@@ -94,6 +96,7 @@ fn summary(report: &BackupReport, access: Access, started: Moment, ended: Moment
         dirs_unmodified: changes.directories_unmodified,
         data_added,
         data_added_packed,
+        protection_added: report.protected.parity_bytes.saturating_add(report.protected.copy_bytes),
         total_files_processed: report.counts.files,
         total_bytes_processed: report.counts.bytes,
         errors: report.problem_count,
@@ -105,6 +108,23 @@ fn summary(report: &BackupReport, access: Access, started: Moment, ended: Moment
         parent: report.parent.map(|id| id.to_string()),
         snapshot_id: (access != Access::Read).then(|| report.snapshot.to_string()),
     }
+}
+
+fn protection_line(protected: &Protected) -> Option<String> {
+    let parity = protected.parity_bytes > 0 || protected.copy_bytes > 0;
+    let made = parity.then(|| {
+        format!(
+            "{} of parity, {} of second copies",
+            text::bytes(protected.parity_bytes),
+            text::bytes(protected.copy_bytes)
+        )
+    });
+    let missing = (protected.failure_count > 0).then(|| {
+        let objects = text::counted(protected.failure_count, "object", "objects");
+        format!("{objects} got none; `holdall parity add` tries again")
+    });
+    let line = made.into_iter().chain(missing).collect::<Vec<_>>().join(", ");
+    (!line.is_empty()).then(|| format!("  healing  {line}"))
 }
 
 fn summary_text(report: &BackupReport, access: Access) -> String {
@@ -134,6 +154,7 @@ fn summary_text(report: &BackupReport, access: Access) -> String {
         ),
         format!("  added    {}, stored as {}", text::bytes(added), text::bytes(stored)),
     ];
+    lines.extend(protection_line(&report.protected));
     if report.recovered_pack_count > 0 {
         let packs = u64::try_from(report.recovered_pack_count).unwrap_or(u64::MAX);
         lines.push(format!("  kept     {} of an interrupted run", text::counted(packs, "pack", "packs")));

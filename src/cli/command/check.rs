@@ -16,6 +16,10 @@ use std::os::unix::ffi::OsStrExt;
 const SHOWN_COUNT_MAX: usize = 20;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u8, Failure> {
+    if arguments.repair {
+        // Before it is opened: that may be what damage prevents.
+        super::scrub::heal(context, &context.repository_path()?)?;
+    }
     let repository = context.open(Access::Read)?;
     let stop = Stop::listen()?;
 

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &InitArguments) -> Result<u8, Failure> {
     let path = context.repository_path()?;
-    let options = CreateOptions::default().kdf(kdf_cost(&arguments.kdf)?);
+    let options = CreateOptions::default().kdf(kdf_cost(&arguments.kdf)?).protection(arguments.parity);
     let source = context.surroundings.secret_source(&context.global.unlock)?;
     let id = source.unlock(Purpose::Choose, |unlock| Ok(Repository::create(&path, unlock, &options)?))?;
 

@@ -5,11 +5,14 @@ use crate::cli::context::{Context, require_folder};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{DamageReport, ScrubSummary, UnknownObject};
 use crate::cli::render::progress::Display;
+use crate::cli::render::protection::HealedObject;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use holdall::{Repository, ScrubDamage, ScrubOptions, ScrubReport};
+use holdall::{Remedy, Repository, ScrubDamage, ScrubOptions, ScrubReport};
+use std::path::Path;
 
-const REMEDY: &str = "put it back from a second copy of the store; `holdall check` says what it touches";
+const REMEDY: &str = "`holdall scrub --repair` heals it if it has parity or a second copy; otherwise put it back from \
+                      another copy of the store; `holdall check` says what it touches";
 const REMEDY_UNREAD: &str = "scrub as a user who may read it";
 
 /// How many unknown names people are shown; programs get all that were kept.
@@ -20,14 +23,9 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ScrubArguments) -> Result<u
         Some(path) => path.clone(),
         None => context.repository_path()?,
     };
-    require_folder(&path)?;
-    let stop = Stop::listen()?;
-    let display = Display::of_a_check(context.renderer, stop.clone());
-    let report = Repository::scrub(&path, &ScrubOptions::default(), &display);
-    drop(display);
-    let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
-
+    let report = scrub(context, &path, if arguments.repair { Remedy::Heal } else { Remedy::Report })?;
     report.notices.iter().for_each(|notice| context.renderer.notice(notice));
+    show_healed(context, &report.healed);
     for (label, found, remedy) in [("damaged", &report.damage, REMEDY), ("not read", &report.unread, REMEDY_UNREAD)] {
         for damage in found {
             context.renderer.print(&damage_text(label, damage, remedy));
@@ -45,6 +43,31 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ScrubArguments) -> Result<u
         (0, _) => exit::INCOMPLETE,
         _ => exit::DAMAGED,
     })
+}
+
+/// Heals what can be healed and says what was; what could not is for whoever looks next to report.
+pub(super) fn heal(context: &Context<'_>, path: &Path) -> Result<(), Failure> {
+    let report = scrub(context, path, Remedy::Heal)?;
+    show_healed(context, &report.healed);
+    Ok(())
+}
+
+fn scrub(context: &Context<'_>, path: &Path, remedy: Remedy) -> Result<ScrubReport, Failure> {
+    require_folder(path)?;
+    let stop = Stop::listen()?;
+    let display = Display::of_a_check(context.renderer, stop.clone());
+    let report = Repository::scrub(path, &ScrubOptions::default().remedy(remedy), &display);
+    drop(display);
+    report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))
+}
+
+/// What was damaged and is right now.
+fn show_healed(context: &Context<'_>, healed: &[ScrubDamage]) {
+    for object in healed {
+        let lines = format!("healed: {}\n  what   {}", object.object, object.wrong);
+        context.renderer.print(&(text::printable_lines(&lines) + "\n"));
+        context.renderer.json(&HealedObject::new(object));
+    }
 }
 
 fn damage_text(label: &str, damage: &ScrubDamage, remedy: &str) -> String {
@@ -91,7 +114,13 @@ fn summary_text(report: &ScrubReport) -> String {
         let objects = text::counted(report.unread_count, "object", "objects");
         text.push_str(&format!("{objects} could not be read, listed above\n"));
     }
+    if report.healed_count > 0 {
+        text.push_str(&format!("{} healed, listed above\n", text::counted(report.healed_count, "object", "objects")));
+    }
     text.push_str(&match report.damage_count {
+        0 if report.healed_count > 0 => {
+            "no damage is left; what is missing altogether, only `holdall check` can tell\n".to_owned()
+        }
         0 => "no damage found; what is missing altogether, only `holdall check` can tell\n".to_owned(),
         count => format!("{} found, listed above\n", text::counted(count, "damaged object", "damaged objects")),
     });
@@ -103,6 +132,7 @@ fn summary(report: &ScrubReport) -> ScrubSummary {
         message_type: "summary",
         num_errors: report.damage_count.saturating_add(report.unread_count),
         damaged: report.damage_count,
+        healed: report.healed_count,
         unread: report.unread_count,
         packs: report.pack_count,
         small_objects: report.small_object_count,

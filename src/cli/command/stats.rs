@@ -31,6 +31,7 @@ fn repository_totals(stats: &RepositoryStats) -> RepositoryTotals {
         snapshots_count: stats.snapshot_count,
         total_restore_size: stats.logical_bytes,
         total_size: stats.stored_bytes,
+        protection_size: stats.protection_bytes,
         total_blob_count: stats.chunk_count,
         folders: stats.folders.iter().map(|(name, folder)| (name.clone(), folder.bytes)).collect(),
         classes: stats.classes.iter().map(|(name, class)| (name.clone(), class.bytes)).collect(),
@@ -64,6 +65,9 @@ fn repository_text(stats: &RepositoryStats) -> String {
     );
     if let Some(hundredths) = ratio_hundredths(stats.logical_bytes, stats.stored_bytes) {
         total.push_str(&format!(", one part in {}.{:02}", hundredths / 100, hundredths % 100));
+    }
+    if stats.protection_bytes > 0 {
+        total.push_str(&format!("; parity and second copies take {} more", text::bytes(stats.protection_bytes)));
     }
     format!("{packs}\n{objects}\n{total}\n")
 }

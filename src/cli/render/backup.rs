@@ -17,6 +17,8 @@ pub(crate) struct BackupSummary {
     pub(crate) dirs_unmodified: u64,
     pub(crate) data_added: u64,
     pub(crate) data_added_packed: u64,
+    /// Bytes of parity and second copies; not in the figures above.
+    pub(crate) protection_added: u64,
     pub(crate) total_files_processed: u64,
     pub(crate) total_bytes_processed: u64,
     pub(crate) errors: u64,

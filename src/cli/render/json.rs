@@ -235,6 +235,7 @@ pub(crate) struct ScrubSummary {
     /// Damaged objects and those that could not be read.
     pub(crate) num_errors: u64,
     pub(crate) damaged: u64,
+    pub(crate) healed: u64,
     pub(crate) unread: u64,
     pub(crate) packs: u64,
     pub(crate) small_objects: u64,
@@ -259,8 +260,10 @@ pub(crate) struct RepositoryTotals {
     pub(crate) snapshots_count: u64,
     /// Bytes of content of all snapshots, as if each stood alone.
     pub(crate) total_restore_size: u64,
-    /// Bytes of all objects.
+    /// Bytes of all objects but parity and second copies.
     pub(crate) total_size: u64,
+    /// Bytes of parity and second copies.
+    pub(crate) protection_size: u64,
     pub(crate) total_blob_count: u64,
     /// Bytes by folder of the store.
     pub(crate) folders: BTreeMap<String, u64>,

@@ -10,6 +10,7 @@ use crate::gc::{self, CondemnedBody, DeletedBody};
 use crate::id::{ClientId, ObjectHash, PackId};
 use crate::key::{KdfCost, Unlock};
 use crate::progress::{Event, Silent};
+use crate::repository::protection::nothing_over;
 use crate::repository::{CreateOptions, OpenOptions};
 use crate::restore::RestoreOptions;
 use crate::session::{History, SnapshotFilter};
@@ -113,7 +114,8 @@ impl House {
             state_dir: self.folder.path().join(format!("state of {role}")),
             ..self.repository.access.clone()
         };
-        Repository { access, options: self.repository.options.clone(), place: None, notices: Vec::new() }
+        let protecting = nothing_over(&access);
+        Repository { access, protecting, options: self.repository.options.clone(), place: None, notices: Vec::new() }
     }
 }
 
@@ -316,7 +318,9 @@ fn a_put_keys_snapshot_comes_back_by_its_own_packs() {
     let id = putter.backup(&BackupOptions::new([house.tree()]), &Silent).unwrap().snapshot;
     let Access { chain, .. } = putter.access.clone();
     let access = Access { chain, ..house.repository.access.clone() };
-    let reader = Repository { access, options: house.repository.options.clone(), place: None, notices: Vec::new() };
+    let protecting = nothing_over(&access);
+    let reader =
+        Repository { access, protecting, options: house.repository.options.clone(), place: None, notices: Vec::new() };
     let snapshots = session::all(&reader.history().unwrap());
     reader.forget(&reader.plan_forget_snapshots(snapshots).unwrap()).unwrap();
     assert_eq!(reader.undo_forget(&[id], &Writer::default(), &Silent).unwrap().restated, [id]);

@@ -251,6 +251,24 @@ impl Root {
         rustix::fs::renameat_with(&self.directory, from, &self.directory, to, RenameFlags::NOREPLACE)
     }
 
+    /// Puts a file in the place of an object. Where the system can't exchange the two, the object is replaced, and one that
+    /// is removed at this very moment comes back.
+    pub(super) fn exchange(&self, temporary: &str, name: &ObjectName) -> Result<(), StoreError> {
+        let path = name.to_string();
+        let with = |flags| {
+            let rename = || rustix::fs::renameat_with(&self.directory, temporary, &self.directory, &path, flags);
+            self.steps.step(Step::Rename).and_then(|()| rename())
+        };
+        let exchanged = match with(RenameFlags::EXCHANGE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => with(RenameFlags::empty()),
+            exchanged => exchanged,
+        };
+        exchanged.map_err(|error| match error {
+            Errno::NOENT => StoreError::NotFound { name: *name },
+            error => self.error("replacing", &path, error.into()),
+        })
+    }
+
     pub(super) const fn directory(&self) -> &OwnedFd {
         &self.directory
     }

@@ -78,6 +78,18 @@ impl Temporary {
         Ok(created)
     }
 
+    /// Syncs the file, puts it in the place of the object of this name, which has to be there, and syncs the directory.
+    pub(super) fn replace(self, name: &ObjectName) -> Result<(), StoreError> {
+        let root = Arc::clone(&self.root);
+        let synced = root.steps().step(Step::SyncFile).and_then(|()| rustix::fs::fdatasync(&self.file));
+        synced.map_err(|error| root.error("syncing", &self.path, error.into()))?;
+        root.require_synced()?;
+        root.exchange(&self.path, name)?;
+        // The damaged bytes bear the temporary name now, and go with it.
+        drop(self);
+        root.sync_directory(&name.directory())
+    }
+
     /// Whether the file at `path` is this one.
     fn is_at(&self, path: &str) -> bool {
         let there = rustix::fs::statat(self.root.directory(), path, AtFlags::SYMLINK_NOFOLLOW);

@@ -126,7 +126,8 @@ impl Oracle {
             | ObjectName::Verified(..)
             | ObjectName::Condemned { .. }
             | ObjectName::Deleted { .. }
-            | ObjectName::Parity(_) => {}
+            | ObjectName::Parity(_)
+            | ObjectName::Mirror(_) => {}
         }
     }
 

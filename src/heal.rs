@@ -1,0 +1,197 @@
+//! Healing: right bytes in the place of damaged ones, by anybody, without a key. A pack comes back from its parity, a
+//! small object from its second copy, and both of these from what they were made of. What is right is never touched: the
+//! store holds both sides to the object's name. format-spec/01-store.md and 15-parity.md.
+
+mod protection;
+
+#[cfg(test)]
+mod tests;
+
+pub use protection::{ProtectOptions, ProtectReport, protect_all};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::PackId;
+use crate::parity::{self, HEAD_BYTES, ParityHead, Percent, ReadError};
+use crate::store::{self, Created, Mirrored, Object, ObjectName, Spool, Store, StoreError};
+
+/// How much of an object is copied at a time.
+const PIECE_BYTES: usize = 1 << 20;
+/// Longest object that is created from its second copy.
+const COPIED_BYTES_MAX: u64 = 72 << 20;
+
+/// What healed an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cure {
+    /// Shards of a pack came back from its parity. None where the pack was only too long.
+    Parity {
+        /// How many.
+        shard_count: u64,
+    },
+    /// The second copy's bytes stand in the first one's place.
+    SecondCopy,
+    /// The first copy's bytes stand in the second one's place.
+    FirstCopy,
+    /// Parity was made anew from its pack.
+    MadeAnew,
+    /// It was right when it was looked at again.
+    Unneeded,
+}
+
+impl std::fmt::Display for Cure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Parity { shard_count: 1 } => f.write_str("1 lost piece came back from its parity"),
+            Self::Parity { shard_count } => write!(f, "{shard_count} lost pieces came back from its parity"),
+            Self::SecondCopy => f.write_str("written anew from its second copy"),
+            Self::FirstCopy => f.write_str("written anew from the object that it is a copy of"),
+            Self::MadeAnew => f.write_str("made anew from its pack"),
+            Self::Unneeded => f.write_str("right when it was read once more"),
+        }
+    }
+}
+
+/// Heals one damaged object that is there.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] says why it can't be healed; or what the store says.
+pub fn heal(store: &dyn Store, name: &ObjectName) -> Result<Cure> {
+    match (name, name.mirror()) {
+        (ObjectName::Pack(pack), _) => heal_pack(store, *pack),
+        (ObjectName::Parity(pack), _) => make_anew(store, *pack),
+        (ObjectName::Mirror(copy), _) => copied(store, &copy.first(), name, Cure::FirstCopy),
+        (_, Some(mirror)) => copied(store, &mirror, name, Cure::SecondCopy),
+        (_, None) => Err(beyond(name, "of its kind no second copy is kept")),
+    }
+}
+
+/// Creates an object anew from its second copy, if it is gone and of a kind that nobody removes: configurations,
+/// outcomes, records. Returns whether it was gone.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] when the second copy is damaged; or what the store says.
+pub fn bring_back(store: &dyn Store, copy: Mirrored) -> Result<bool> {
+    let (first, mirror) = (copy.first(), ObjectName::Mirror(copy));
+    if !matches!(copy, Mirrored::Config(_) | Mirrored::Outcome(_) | Mirrored::Record(..)) || is_there(store, &first)? {
+        return Ok(false);
+    }
+    let object = store.open(&mirror)?;
+    if !store::is_proven(&mirror, object.as_ref())? {
+        return Err(beyond(&first, "it is gone, and its second copy is damaged"));
+    }
+    let bytes = store.read(&mirror, COPIED_BYTES_MAX)?;
+    Ok(store.create(&first, &bytes)? == Created::New)
+}
+
+fn heal_pack(store: &dyn Store, pack: PackId) -> Result<Cure> {
+    let name = ObjectName::Pack(pack);
+    let parity = match store.open(&ObjectName::Parity(pack)) {
+        Ok(parity) => parity,
+        Err(error) if error.is_not_found() => return Err(beyond(&name, "there is no parity of it")),
+        Err(error) => return Err(error.into()),
+    };
+    let damaged = store.open(&name)?;
+    let mut read = |offset: u64, buffer: &mut [u8]| damaged.read_at(offset, buffer);
+    let mut read_parity = |offset: u64, buffer: &mut [u8]| parity.read_at(offset, buffer);
+    let unhealed = |error: ReadError<StoreError>| match error {
+        ReadError::Source(error) => Error::from(error),
+        ReadError::Parity(error) => beyond(&name, &error.to_string()),
+    };
+    let healing = parity::diagnose(pack, (parity.bytes(), &mut read_parity), &mut read).map_err(unhealed)?;
+    let mut spool = store.mend(&name)?;
+    let mut pieces = Pieces::over(spool.as_mut());
+    healing.write(&mut read, &mut |bytes| pieces.append(bytes)).map_err(unhealed)?;
+    pieces.finish()?;
+    let shard_count = u64::try_from(healing.lost_count()).unwrap_or(u64::MAX);
+    finished(spool, &name, Cure::Parity { shard_count })
+}
+
+fn make_anew(store: &dyn Store, pack: PackId) -> Result<Cure> {
+    let name = ObjectName::Parity(pack);
+    let percent = former_percent(store.open(&name)?.as_ref(), pack);
+    let bytes = store::parity_of(store, pack, percent).map_err(|error| beyond(&name, &error.to_string()))?;
+    let mut spool = store.mend(&name)?;
+    spool.append(&bytes)?;
+    finished(spool, &name, Cure::MadeAnew)
+}
+
+/// What a damaged parity object was made with, as far as its head still says so.
+fn former_percent(object: &dyn Object, pack: PackId) -> Percent {
+    let mut head = [0; HEAD_BYTES];
+    let shape = object.read_at(0, &mut head).ok().and_then(|()| ParityHead::parse(pack, object.bytes(), &head).ok());
+    let percent = shape.and_then(|head| {
+        let hundredfold = head.shape.parity_count().saturating_mul(100);
+        u8::try_from(hundredfold.checked_div(head.shape.group_shards())?).ok()
+    });
+    percent.map_or(Percent::DEFAULT, |percent| Percent::parse(percent.clamp(1, Percent::MAX)).unwrap_or_default())
+}
+
+fn copied(store: &dyn Store, from: &ObjectName, to: &ObjectName, cure: Cure) -> Result<Cure> {
+    let source = match store.open(from) {
+        Ok(source) => source,
+        Err(error) if error.is_not_found() => return Err(beyond(to, &format!("{from} is not there"))),
+        Err(error) => return Err(error.into()),
+    };
+    if !store::is_proven(from, source.as_ref())? {
+        return Err(beyond(to, &format!("{from} is damaged as well")));
+    }
+    let mut spool = store.mend(to)?;
+    let mut offset = 0u64;
+    let mut piece = vec![0; PIECE_BYTES];
+    while offset < source.bytes() {
+        let length = usize::try_from(source.bytes().saturating_sub(offset)).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
+        let some = piece.get_mut(..length).unwrap_or_default();
+        source.read_at(offset, some)?;
+        spool.append(some)?;
+        offset = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+    finished(spool, to, cure)
+}
+
+fn finished(spool: Box<dyn Spool>, name: &ObjectName, cure: Cure) -> Result<Cure> {
+    match spool.publish(name) {
+        Ok(Created::New) => Ok(cure),
+        Ok(Created::Exists) => Ok(Cure::Unneeded),
+        Err(error @ StoreError::Unproven { .. }) => Err(beyond(name, &error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn beyond(name: &ObjectName, why: &str) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{name} can't be healed: {why}"))
+}
+
+fn is_there(store: &dyn Store, name: &ObjectName) -> Result<bool> {
+    match store.open(name) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Gathers shards into pieces that are worth a call to the system.
+struct Pieces<'a> {
+    spool: &'a mut dyn Spool,
+    gathered: Vec<u8>,
+}
+
+impl<'a> Pieces<'a> {
+    fn over(spool: &'a mut dyn Spool) -> Self {
+        Self { spool, gathered: Vec::with_capacity(PIECE_BYTES) }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.gathered.extend_from_slice(bytes);
+        if self.gathered.len() < PIECE_BYTES { Ok(()) } else { self.write() }
+    }
+
+    fn write(&mut self) -> Result<(), StoreError> {
+        self.spool.append(&self.gathered)?;
+        self.gathered.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(), StoreError> {
+        self.write()
+    }
+}

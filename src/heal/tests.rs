@@ -1,0 +1,196 @@
+//! What is healed, what is left as it is, and what stays gone.
+
+use super::*;
+use crate::id::{ClientId, ObjectHash, SegmentId, SessionId};
+use crate::progress::Silent;
+use crate::store::{Folder, Listed, LocalStore, MemoryStore, is_proven};
+
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut out = vec![0; bytes];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
+    out
+}
+
+fn hash(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
+fn checksummed(seed: u64) -> Vec<u8> {
+    let body = noise(seed, 300);
+    let checksum = hash(&body);
+    [body, checksum.to_vec()].concat()
+}
+
+fn session() -> SessionId {
+    SessionId { client: ClientId::from_bytes([7; 16]), number: 3 }
+}
+
+/// One object of every kind that can be healed, with its right bytes.
+fn objects() -> Vec<(ObjectName, Vec<u8>)> {
+    let pack = noise(1, 300_000);
+    let small = noise(2, 900);
+    let (key, segment) = (noise(3, 300), noise(4, 5000));
+    let mut objects = vec![
+        (ObjectName::Pack(PackId::from_bytes(hash(&pack))), pack),
+        (ObjectName::Pack(PackId::from_bytes(hash(&small))), small),
+        (ObjectName::Key(ObjectHash::from_bytes(hash(&key))), key),
+        (ObjectName::Segment(SegmentId::from_bytes(hash(&segment))), segment),
+    ];
+    let by_their_end = [
+        ObjectName::Config(0),
+        ObjectName::Outcome(session()),
+        ObjectName::Record(session().client, 1),
+        ObjectName::Condemned { generation: 4 },
+        ObjectName::Deleted { generation: 4 },
+    ];
+    objects.extend(by_their_end.into_iter().zip(10..).map(|(name, seed)| (name, checksummed(seed))));
+    objects
+}
+
+fn everything(store: &dyn Store) -> Vec<(ObjectName, Vec<u8>)> {
+    let mut names = Vec::new();
+    for folder in Folder::ALL {
+        let mut note = |listed| match listed {
+            Listed::Object { name, .. } => names.push(name),
+            Listed::Stranger { path } => panic!("{path} is no object"),
+        };
+        store.list(folder, &mut note).unwrap();
+    }
+    names.sort();
+    names.into_iter().map(|name| (name, store.read(&name, 1 << 30).unwrap())).collect()
+}
+
+fn protected(store: &dyn Store) -> ProtectReport {
+    for (name, bytes) in objects() {
+        assert_eq!(store.create(&name, &bytes).unwrap(), Created::New);
+    }
+    protect_all(store, &ProtectOptions::default().threads(2), &Silent).unwrap()
+}
+
+#[test]
+fn everything_that_can_be_healed_gets_what_heals_it_once() {
+    let store = MemoryStore::new();
+    let report = protected(&store);
+    assert_eq!((report.pack_count, report.copy_count, report.protected_count, report.failure_count), (2, 7, 0, 0));
+    let before = everything(&store);
+    assert_eq!(before.len(), 18);
+    let parity: usize =
+        before.iter().filter(|(name, _)| name.folder() == Folder::Parity).map(|(_, bytes)| bytes.len()).sum();
+    assert_eq!(usize::try_from(report.parity_bytes), Ok(parity));
+    let again = protect_all(&store, &ProtectOptions::default(), &Silent).unwrap();
+    assert_eq!((again.pack_count, again.copy_count, again.protected_count), (0, 0, 9));
+    assert_eq!(everything(&store), before);
+}
+
+#[test]
+fn a_damaged_object_gets_nothing_that_would_be_made_of_its_damage() {
+    let store = MemoryStore::new();
+    let objects = objects();
+    for (name, bytes) in &objects {
+        let mut bytes = bytes.clone();
+        bytes[100] ^= 1;
+        store.overwrite(*name, &bytes);
+    }
+    let report = protect_all(&store, &ProtectOptions::default(), &Silent).unwrap();
+    assert_eq!(report.failure_count, 9, "{report:?}");
+    assert_eq!(everything(&store).len(), 9);
+}
+
+#[test]
+fn one_flipped_bit_anywhere_is_healed_bit_for_bit() {
+    let store = MemoryStore::new();
+    protected(&store);
+    let right = everything(&store);
+    for (name, bytes) in &right {
+        for at in [0, 9, 40, bytes.len() / 2, bytes.len() - 1] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x40;
+            store.overwrite(*name, &damaged);
+            heal(&store, name).unwrap_or_else(|error| panic!("{name} byte {at}: {error}"));
+            assert!(everything(&store) == right, "{name} byte {at}");
+        }
+    }
+}
+
+#[test]
+fn what_was_cut_short_or_written_twice_is_healed() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("store");
+    let store = LocalStore::create(&place).unwrap();
+    protected(&store);
+    let right = everything(&store);
+    for (name, bytes) in &right {
+        for damaged in [bytes[..bytes.len() - 1].to_vec(), [bytes.clone(), bytes.clone()].concat()] {
+            std::fs::write(place.join(name.to_string()), damaged).unwrap();
+            heal(&store, name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+    assert!(everything(&store) == right);
+}
+
+#[test]
+fn store_11_what_is_right_is_left_alone_and_what_is_beyond_repair_as_well() {
+    let store = MemoryStore::new();
+    protected(&store);
+    let right = everything(&store);
+    for (name, _) in &right {
+        assert_eq!(heal(&store, name).unwrap(), Cure::Unneeded, "{name}");
+    }
+    let (pack, bytes) = &objects()[0];
+    let wrong = noise(9, bytes.len());
+    store.overwrite(*pack, &wrong);
+    let error = heal(&store, pack).unwrap_err();
+    assert!(error.is_corrupt() && error.to_string().contains("beyond repair"), "{error}");
+    assert_eq!(store.read(pack, 1 << 20).unwrap(), wrong);
+
+    let outcome = ObjectName::Outcome(session());
+    store.overwrite(outcome, b"wrong");
+    store.overwrite(outcome.mirror().unwrap(), b"wrong as well");
+    let error = heal(&store, &outcome).unwrap_err().to_string();
+    assert!(error.contains("is damaged as well"), "{error}");
+    store.remove(&outcome.mirror().unwrap()).unwrap();
+    let error = heal(&store, &outcome).unwrap_err().to_string();
+    assert!(error.contains("is not there"), "{error}");
+    assert_eq!(store.read(&outcome, 100).unwrap(), b"wrong");
+    let error = heal(&store, &ObjectName::Session(session())).unwrap_err().to_string();
+    assert!(error.contains("no second copy is kept"), "{error}");
+}
+
+#[test]
+fn store_12_only_what_nobody_removes_is_brought_back() {
+    let store = MemoryStore::new();
+    protected(&store);
+    for (name, bytes) in objects() {
+        store.remove(&name).unwrap();
+        assert!(heal(&store, &name).is_err(), "{name}: what is not there is not healed");
+        let kept = matches!(name, ObjectName::Config(_) | ObjectName::Outcome(_) | ObjectName::Record(..));
+        let Some(ObjectName::Mirror(copy)) = name.mirror() else { continue };
+        assert_eq!(bring_back(&store, copy).unwrap(), kept, "{name}");
+        assert_eq!(store.read(&name, 1 << 20).ok(), kept.then_some(bytes), "{name}");
+        assert!(!bring_back(&store, copy).unwrap());
+    }
+    let outcome = ObjectName::Outcome(session());
+    store.remove(&outcome).unwrap();
+    store.overwrite(outcome.mirror().unwrap(), b"damaged");
+    let Some(ObjectName::Mirror(copy)) = outcome.mirror() else { panic!("it has one") };
+    assert!(bring_back(&store, copy).is_err());
+    assert!(store.open(&outcome).is_err());
+}
+
+#[test]
+fn parity_that_is_made_anew_is_as_strong_as_it_was() {
+    let store = MemoryStore::new();
+    let (name, bytes) = &objects()[0];
+    let ObjectName::Pack(pack) = *name else { panic!("the first is a pack") };
+    let _ = store.create(name, bytes).unwrap();
+    let ten = Percent::parse(10).unwrap();
+    protect_all(&store, &ProtectOptions::default().percent(ten), &Silent).unwrap();
+    let parity = ObjectName::Parity(pack);
+    let right = store.read(&parity, 1 << 20).unwrap();
+    let mut damaged = right.clone();
+    damaged[1000] ^= 1;
+    store.overwrite(parity, &damaged);
+    assert_eq!(heal(&store, &parity).unwrap(), Cure::MadeAnew);
+    assert!(store.read(&parity, 1 << 20).unwrap() == right);
+    assert!(is_proven(&parity, store.open(&parity).unwrap().as_ref()).unwrap());
+}

@@ -1,0 +1,106 @@
+//! Parity and second copies of what is gone: left by a program that did not know them, or that was stopped in between.
+
+use crate::access::Access;
+use crate::error::Result;
+use crate::store::{Folder, Listed, Mirrored, ObjectName};
+
+/// How many objects are removed at once.
+const REMOVED_AT_ONCE: usize = 256;
+
+/// Removes parity whose pack is gone and named by no segment, and second copies of what may be removed and is. What heals
+/// an object that nobody removes stays. Costs a look at the store for each.
+///
+/// # Errors
+/// When the store or the index fails.
+pub(super) fn remove(access: &Access) -> Result<()> {
+    let mut candidates = Vec::new();
+    for folder in [Folder::Parity, Folder::Mirror] {
+        access.store.list(folder, &mut |listed| {
+            if let Listed::Object { name, .. } = listed
+                && let Some(first) = removable_first(&name)
+            {
+                candidates.push((name, first));
+            }
+        })?;
+    }
+    let mut orphans = Vec::new();
+    for (name, first) in candidates {
+        if is_gone(access, &first)? && !is_missed(access, &first)? {
+            orphans.push(name);
+        }
+    }
+    for some in orphans.chunks(REMOVED_AT_ONCE) {
+        access.store.remove_all(some)?;
+    }
+    Ok(())
+}
+
+/// What an object heals, where that is of a kind that is removed in the course of things.
+const fn removable_first(name: &ObjectName) -> Option<ObjectName> {
+    match name {
+        ObjectName::Parity(pack) => Some(ObjectName::Pack(*pack)),
+        ObjectName::Mirror(
+            copy @ (Mirrored::Key(_)
+            | Mirrored::Segment(_)
+            | Mirrored::Verified(..)
+            | Mirrored::Condemned(_)
+            | Mirrored::Deleted(_)),
+        ) => Some(copy.first()),
+        ObjectName::Mirror(Mirrored::Config(_) | Mirrored::Outcome(_) | Mirrored::Record(..))
+        | ObjectName::Config(_)
+        | ObjectName::Key(_)
+        | ObjectName::Pack(_)
+        | ObjectName::Segment(_)
+        | ObjectName::Session(_)
+        | ObjectName::Heartbeat(..)
+        | ObjectName::Outcome(_)
+        | ObjectName::Record(..)
+        | ObjectName::Verified(..)
+        | ObjectName::Condemned { .. }
+        | ObjectName::Deleted { .. } => None,
+    }
+}
+
+fn is_gone(access: &Access, name: &ObjectName) -> Result<bool> {
+    match access.store.open(name) {
+        Ok(_) => Ok(false),
+        Err(error) if error.is_not_found() => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a segment still names a pack that is gone: it may be put back from elsewhere.
+fn is_missed(access: &Access, name: &ObjectName) -> Result<bool> {
+    let ObjectName::Pack(pack) = name else { return Ok(false) };
+    Ok(access.index.find_pack(pack)?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::testing::Keys;
+    use crate::config::Parameters;
+    use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId};
+    use crate::store::{MemoryStore, Store};
+    use std::sync::Arc;
+
+    #[test]
+    fn what_heals_nothing_any_more_goes_and_everything_else_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = MemoryStore::new();
+        let access = Keys::new(Parameters::default()).open(Arc::new(store.clone()), directory.path());
+        let pack = |byte| ObjectName::Pack(PackId::from_bytes([byte; 32]));
+        let parity = |byte| ObjectName::Parity(PackId::from_bytes([byte; 32]));
+        let outcome = ObjectName::Outcome(SessionId { client: ClientId::from_bytes([1; 16]), number: 9 });
+        let segment = |byte| ObjectName::Segment(SegmentId::from_bytes([byte; 32]));
+        let slot = ObjectName::Key(ObjectHash::from_bytes([1; 32]));
+        let kept = [pack(1), parity(1), segment(1), segment(1).mirror().unwrap(), outcome.mirror().unwrap()];
+        let orphans = [parity(2), segment(2).mirror().unwrap(), slot.mirror().unwrap()];
+        for name in kept.iter().chain(&orphans) {
+            store.overwrite(*name, b"x");
+        }
+        remove(&access).unwrap();
+        assert!(kept.iter().all(|name| store.open(name).is_ok()));
+        assert!(orphans.iter().all(|name| store.open(name).is_err()));
+    }
+}

@@ -1,0 +1,96 @@
+//! What an object says of its own bytes, and whether it is so: nobody needs a key to tell.
+
+use super::{Object, ObjectName, StoreError};
+use crate::parity::{HEAD_BYTES, ParityError, ParityHead};
+
+/// The length of the checksum at the end of an object whose name is not its hash.
+const CHECKSUM_BYTES: u64 = 32;
+/// How much is read at a time.
+const PIECE_BYTES: usize = 1 << 18;
+
+/// What an object says of its own bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Its name is the hash of them all.
+    Name([u8; 32]),
+    /// It ends with the hash of those before.
+    End,
+}
+
+impl Claim {
+    /// What an object of this name says.
+    pub const fn of(name: &ObjectName) -> Self {
+        match name {
+            ObjectName::Pack(id) => Self::Name(*id.as_bytes()),
+            ObjectName::Key(id) => Self::Name(*id.as_bytes()),
+            ObjectName::Segment(id) => Self::Name(*id.as_bytes()),
+            ObjectName::Mirror(copy) => Self::of(&copy.first()),
+            ObjectName::Config(_)
+            | ObjectName::Session(_)
+            | ObjectName::Heartbeat(..)
+            | ObjectName::Outcome(_)
+            | ObjectName::Record(..)
+            | ObjectName::Verified(..)
+            | ObjectName::Condemned { .. }
+            | ObjectName::Deleted { .. }
+            | ObjectName::Parity(_) => Self::End,
+        }
+    }
+
+    /// How many bytes are hashed; none when the object is too short for what it claims.
+    pub const fn hashed_bytes(&self, total: u64) -> Option<u64> {
+        match self {
+            Self::Name(_) => Some(total),
+            Self::End => total.checked_sub(CHECKSUM_BYTES),
+        }
+    }
+
+    /// Whether the hash of those bytes is the one that the object claims.
+    ///
+    /// # Errors
+    /// When its end can't be read.
+    pub fn holds(&self, object: &dyn Object, found: blake3::Hash) -> Result<bool, StoreError> {
+        match self {
+            Self::Name(name) => Ok(*name == *found.as_bytes()),
+            Self::End => {
+                let mut checksum = [0; 32];
+                object.read_at(object.bytes().saturating_sub(CHECKSUM_BYTES), &mut checksum)?;
+                Ok(checksum == *found.as_bytes())
+            }
+        }
+    }
+}
+
+/// Whether an object's bytes are those that its name, or its end, stands for. Reads it whole, in bounded memory.
+///
+/// # Errors
+/// When it can't be read.
+pub fn is_proven(name: &ObjectName, object: &dyn Object) -> Result<bool, StoreError> {
+    let claim = Claim::of(name);
+    let Some(hashed) = claim.hashed_bytes(object.bytes()) else { return Ok(false) };
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut offset = 0u64;
+    while offset < hashed {
+        let length = usize::try_from(hashed.saturating_sub(offset)).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
+        let piece = buffer.get_mut(..length).unwrap_or_default();
+        object.read_at(offset, piece)?;
+        hasher.update(piece);
+        offset = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+    claim.holds(object, hasher.finalize())
+}
+
+/// What is wrong with the head of an object that is proven: parity has to be of the pack whose name it bears.
+///
+/// # Errors
+/// When it can't be read.
+pub fn wrong_head(name: &ObjectName, object: &dyn Object) -> Result<Option<String>, StoreError> {
+    let ObjectName::Parity(pack) = name else { return Ok(None) };
+    let mut head = [0; HEAD_BYTES];
+    object.read_at(0, &mut head)?;
+    Ok(match ParityHead::parse(*pack, object.bytes(), &head) {
+        Ok(_) | Err(ParityError::Version(_)) => None,
+        Err(error) => Some(error.to_string()),
+    })
+}
