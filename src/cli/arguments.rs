@@ -2,19 +2,19 @@
 
 mod key;
 mod look;
+mod pages;
+mod protection;
 mod retention;
 mod selection;
 
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
 pub(crate) use look::{DiffArguments, DumpArguments, FindArguments};
+pub(crate) use pages::{CompletionsArguments, ManArguments};
+pub(crate) use protection::{ParityArguments, ParityCommand};
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
 pub(crate) use selection::{ExcludeArguments, IncludeArguments, SelectionArguments, SourceArguments};
-
-mod protection;
-
-pub(crate) use protection::{ParityArguments, ParityCommand};
 
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use super::values::{
@@ -123,6 +123,10 @@ pub(crate) enum Command {
     Key(KeyArguments),
     /// Keep what damage can be healed with, without any key
     Parity(ParityArguments),
+    /// Print what makes a shell complete commands and options
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(ManArguments),
 }
 
 /// `holdall init`

@@ -9,6 +9,7 @@ mod forget;
 mod init;
 mod key;
 mod ls;
+mod pages;
 mod parity;
 mod pin;
 mod prune;
@@ -43,5 +44,7 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Prune(arguments) => prune::run(context, arguments),
         Command::Key(arguments) => key::run(context, arguments),
         Command::Parity(arguments) => parity::run(context, arguments),
+        Command::Completions(arguments) => pages::completions(context, arguments),
+        Command::Man(arguments) => pages::man(context, arguments),
     }
 }

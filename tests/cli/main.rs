@@ -7,6 +7,7 @@ mod keys;
 mod look;
 mod machine;
 mod misuse;
+mod pages;
 mod retention;
 mod run;
 mod selection;
