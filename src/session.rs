@@ -5,6 +5,7 @@ mod checkpoint;
 mod heartbeat;
 mod history;
 mod journal;
+mod kept;
 mod ledger;
 mod liveness;
 mod open_sessions;
@@ -27,6 +28,7 @@ pub(crate) use history::CONTROL_BYTES_MAX;
 pub(crate) use history::Part;
 pub(crate) use history::read_if_there;
 pub use history::{Generation, History, Stage, Trouble, check_rollback};
+pub(crate) use kept::{read_kept, write_kept};
 pub use ledger::{Ledger, PublishedSegments};
 #[cfg(test)]
 pub(crate) use liveness::testing::move_to_machine;
@@ -39,7 +41,6 @@ pub use snapshots::{
     Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, resolve, walk_starts_attribute,
 };
 pub use state::{ClientState, load, replace};
-pub(crate) use state::{read_kept, write_kept};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
 pub use view::{bring_up_to_date, present_segments, read_segment, replaced_by};
 

@@ -6,14 +6,20 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ClientId, ObjectHash, SessionId};
 use crate::outcome::SeenEntry;
-use crate::wire::{self, List};
+use crate::session::kept::{read_kept, write_kept};
+use crate::wire::List;
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const FILE: &str = "client";
 const FILE_BYTES_MAX: u64 = 16 << 20;
+/// How long another process of this client may take over an update. One that was stopped in the middle of it must not
+/// hold up a backup. Going on without the lock may put an older state, or another new client's, in the place of a newer
+/// one: the next outcome then tells again what an earlier one told, or begins a new chain, and no data is lost.
+const LOCK_PATIENCE: Duration = Duration::from_millis(20);
+const LOCK_ATTEMPT_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What one client remembers.
 #[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -28,7 +34,7 @@ pub struct ClientState {
     pub seen: List<SeenEntry>,
 }
 
-/// Exclusive access to the state file, held for the moment of an update only.
+/// The state file, held for the moment of an update unless somebody else holds it for long.
 struct Guard {
     _lock: Option<OwnedFd>,
     directory: PathBuf,
@@ -52,7 +58,12 @@ impl ClientState {
 /// # Errors
 /// When the state directory can't be written to.
 pub fn load(directory: &Path) -> Result<ClientState> {
-    let guard = Guard::take(directory)?;
+    // A new file takes the old one's place in one step, so that reading needs no lock.
+    let (lock, kept) = (Guard::open(directory)?, read_kept(directory, FILE, FILE_BYTES_MAX));
+    if let Some(state) = kept {
+        return Ok(state);
+    }
+    let guard = Guard::lock(directory, lock);
     if let Some(state) = guard.read() {
         return Ok(state);
     }
@@ -83,9 +94,14 @@ pub fn replace(directory: &Path) -> Result<ClientState> {
 
 impl Guard {
     fn take(directory: &Path) -> Result<Self> {
+        Ok(Self::lock(directory, Self::open(directory)?))
+    }
+
+    /// Opens the file that is locked, in a directory that can be written to; none where state is kept in memory.
+    fn open(directory: &Path) -> Result<Option<OwnedFd>> {
         #[cfg(test)]
         if super::testing::memory::is_kept() {
-            return Ok(Self { _lock: None, directory: directory.to_path_buf() });
+            return Ok(None);
         }
         let refuse = |cause: std::io::Error| {
             let message = format!("the state directory {} can't be written to; name another one", directory.display());
@@ -95,10 +111,18 @@ impl Guard {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(directory).map_err(refuse)?;
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC;
-        let lock = rustix::fs::open(directory.join("lock"), flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|errno| refuse(errno.into()))?;
-        rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|errno| refuse(errno.into()))?;
-        Ok(Self { _lock: Some(lock), directory: directory.to_path_buf() })
+        let lock = rustix::fs::open(directory.join("lock"), flags, Mode::RUSR | Mode::WUSR);
+        lock.map(Some).map_err(|errno| refuse(errno.into()))
+    }
+
+    /// Waits a moment for whoever holds the lock.
+    fn lock(directory: &Path, lock: Option<OwnedFd>) -> Self {
+        let began = Instant::now();
+        let is_taken = |lock: &OwnedFd| rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive).is_err();
+        while lock.as_ref().is_some_and(is_taken) && began.elapsed() < LOCK_PATIENCE {
+            std::thread::sleep(LOCK_ATTEMPT_INTERVAL);
+        }
+        Self { _lock: lock, directory: directory.to_path_buf() }
     }
 
     fn read(&self) -> Option<ClientState> {
@@ -108,51 +132,6 @@ impl Guard {
     fn write(&self, state: &ClientState) -> Result<()> {
         write_kept(&self.directory, FILE, state)
     }
-}
-
-/// Reads a value that this client keeps in a file of its state directory; none when there is none that can be believed.
-pub(crate) fn read_kept<T: bincode::Decode<()>>(directory: &Path, file: &str, bytes_max: u64) -> Option<T> {
-    #[cfg(test)]
-    if super::testing::memory::is_kept() {
-        return super::testing::memory::read(file).and_then(|body| wire::decode(&body).ok());
-    }
-    let path = directory.join(file);
-    if std::fs::metadata(&path).ok()?.len() > bytes_max {
-        return None;
-    }
-    let bytes = std::fs::read(path).ok()?;
-    let (body, checksum) = bytes.split_last_chunk::<32>()?;
-    let sound = blake3::hash(body) == blake3::Hash::from_bytes(*checksum);
-    sound.then(|| wire::decode(body).ok()).flatten()
-}
-
-/// Keeps a value in a file of the state directory, in the place of what was there, durably.
-///
-/// # Errors
-/// When the state directory can't be written to.
-pub(crate) fn write_kept<T: bincode::Encode>(directory: &Path, file: &str, value: &T) -> Result<()> {
-    #[cfg(test)]
-    if super::testing::memory::is_kept() {
-        super::testing::memory::write(file, wire::encode(value));
-        return Ok(());
-    }
-    let path = directory.join(file);
-    let temporary = directory.join(format!("{file}.new"));
-    let write = || -> std::io::Result<()> {
-        let mut body = wire::encode(value);
-        let checksum = blake3::hash(&body);
-        body.extend_from_slice(checksum.as_bytes());
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(&body)?;
-        file.sync_data()?;
-        std::fs::rename(&temporary, &path)?;
-        std::fs::File::open(directory)?.sync_all()
-    };
-    #[cfg(test)]
-    let write = || super::testing::files::decided(&temporary, write);
-    write().map_err(|cause| {
-        Error::new(ErrorKind::Io, format!("the client's state {} can't be written", path.display())).because(cause)
-    })
 }
 
 #[cfg(test)]
@@ -169,6 +148,20 @@ mod tests {
         advance(directory.path(), &ClientState { number: 3, ..first.clone() }).unwrap();
         assert_eq!(load(directory.path()).unwrap(), ahead);
         assert_ne!(replace(directory.path()).unwrap().client, first.client);
+    }
+
+    /// A prune that was stopped while it wrote its state once held up every backup of the same user.
+    #[test]
+    fn somebody_who_holds_the_lock_for_ever_holds_up_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = Guard::take(directory.path()).unwrap();
+        let began = Instant::now();
+        let first = load(directory.path()).unwrap();
+        let ahead = ClientState { number: 5, ..first };
+        advance(directory.path(), &ahead).unwrap();
+        assert_eq!(load(directory.path()).unwrap(), ahead);
+        assert!(began.elapsed() < Duration::from_secs(10));
+        drop(held);
     }
 
     #[test]
