@@ -319,7 +319,7 @@ pub(crate) struct ScrubArguments {
 #[derive(Debug, Args)]
 pub(crate) struct PruneArguments {
     /// How much of the packs may stay unused: a share such as 5%, a size, or unlimited
-    #[arg(long, value_name = "LIMIT", default_value = "5%", value_parser = parse_max_unused)]
+    #[arg(long, value_name = "LIMIT", default_value = "4%", value_parser = parse_max_unused)]
     pub(crate) max_unused: MaxUnused,
     /// Repack at most so much
     #[arg(long, value_name = "SIZE")]

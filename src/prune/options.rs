@@ -19,9 +19,11 @@ pub enum MaxUnused {
 }
 
 impl Default for MaxUnused {
-    /// A twentieth: what is spared by going below costs more reading and writing than it is worth.
+    /// A twenty-fifth: what is spared by going below costs more reading and writing than it is worth. With what segments,
+    /// sets of prunes and frames that are less full take beside it, a repository stays within a twentieth of one that was
+    /// only ever given what is kept.
     fn default() -> Self {
-        Self::Share(500)
+        Self::Share(400)
     }
 }
 

@@ -9,5 +9,6 @@ mod hooked;
 mod pace;
 mod schedules;
 mod simulation;
+mod space;
 mod steps;
 mod world;

@@ -1,4 +1,4 @@
-//! A medium without a free byte, and how much is left after a prune.
+//! A medium without a free byte.
 
 use super::world::{Files, World, files, forget, objects, prune};
 use crate::access::Access;
@@ -107,50 +107,5 @@ fn a_prune_that_would_not_repack_anyway_takes_from_the_reserve_as_well() {
         let report = prune(&access, &options).unwrap();
         medium.assert_pruned(&report);
         assert!(report.notices.is_empty(), "{report:?}");
-    }
-}
-
-/// Thirty nights of a tree in which a twentieth of the files changes each night.
-fn night(number: u32) -> Files {
-    let changed = |name: u32| (0..=number).rev().find(|night| (name + night * 7).is_multiple_of(20)).unwrap_or(0);
-    (0..400).flat_map(|name| rename(files([name * 1000 + changed(name)], 6000), name)).collect()
-}
-
-fn rename(files: Files, name: u32) -> Files {
-    files.into_values().map(|content| (format!("{name:04}"), content)).collect()
-}
-
-fn bytes(world: &World) -> u64 {
-    objects(&world.store).values().map(|bytes| u64::try_from(bytes.len()).unwrap()).sum()
-}
-
-#[test]
-fn after_a_prune_there_is_little_more_than_in_a_repository_that_only_ever_held_what_is_kept() {
-    let world = World::new();
-    let snapshots: Vec<_> = (0..30).map(|number| world.back_up("a", &night(number))).collect();
-    let kept = [0, 14, 29u32];
-    for (number, snapshot) in (0u32..).zip(&snapshots) {
-        if !kept.contains(&number) {
-            world.forget(*snapshot);
-        }
-    }
-    let fresh = World::new();
-    for number in kept {
-        fresh.back_up("a", &night(number));
-    }
-    let least = bytes(&fresh);
-    for (limit, percent) in [(MaxUnused::default(), 105), (MaxUnused::Share(0), 101)] {
-        let fork = world.fork();
-        prune(&fork.client("owner"), &PruneOptions::default().max_unused(limit)).unwrap();
-        fork.assert_whole();
-        // Outcomes and records of what was forgotten stay for ever; they say what must not come back.
-        let history: usize = objects(&fork.store)
-            .iter()
-            .filter(|(name, _)| matches!(name.folder(), Folder::Outcomes | Folder::Records))
-            .map(|(_, bytes)| bytes.len())
-            .sum();
-        let left = bytes(&fork) - u64::try_from(history).unwrap();
-        println!("{limit:?}: {left} bytes and {history} of history, where {least} would do");
-        assert!(left * 100 <= least * percent, "{limit:?}: {left} bytes, where {least} would do");
     }
 }
