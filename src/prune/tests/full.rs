@@ -5,10 +5,12 @@ use crate::access::Access;
 use crate::error::{ErrorKind, Result};
 use crate::id::SnapshotId;
 use crate::prune::{MaxUnused, PruneOptions, PruneReport};
+use crate::session::move_to_machine;
 use crate::store::{Folder, LocalStore, Store};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A mount that goes with this value.
 struct Mount(PathBuf);
@@ -40,9 +42,13 @@ impl FullMedium {
     /// One of its two snapshots is forgotten. Some of its packs nobody needs any more; of the others so much is needed
     /// that the reserve could not take it.
     fn new() -> Option<Self> {
+        Self::sized(64, 100_000)
+    }
+
+    fn sized(megabytes: u32, file_bytes: usize) -> Option<Self> {
         let world = World::new();
         let place = world.place("medium");
-        let Some(mount) = Mount::new(&place, 64) else {
+        let Some(mount) = Mount::new(&place, megabytes) else {
             println!("skipped: this user or sandbox may not mount");
             return None;
         };
@@ -51,8 +57,8 @@ impl FullMedium {
         store.keep_reserve().unwrap();
         let medium = Self { world, place, store, _mount: mount };
         assert_eq!(medium.reserve_bytes(), Some(1 << 20));
-        let first = medium.back_up(&files(0..100, 100_000)).unwrap();
-        medium.back_up(&files((70..100).step_by(2).chain(100..120), 100_000)).unwrap();
+        let first = medium.back_up(&files(0..100, file_bytes)).unwrap();
+        medium.back_up(&files((70..100).step_by(2).chain(100..120), file_bytes)).unwrap();
         forget(&medium.owner(), first).unwrap();
         let mut filler = std::fs::File::create(medium.place.join("filler")).unwrap();
         while std::io::Write::write_all(&mut filler, &[1; 4096]).is_ok() {}
@@ -67,7 +73,7 @@ impl FullMedium {
 
     /// Another process: it has to prove the store anew, which takes from the reserve.
     fn opened_anew(&self) -> Access {
-        self.world.client_on("owner", Arc::new(LocalStore::open(&self.place.join("repository")).unwrap()))
+        self.world.client_on("owner", Arc::new(self.store()))
     }
 
     fn back_up(&self, files: &Files) -> Result<SnapshotId> {
@@ -76,6 +82,15 @@ impl FullMedium {
 
     fn reserve_bytes(&self) -> Option<u64> {
         std::fs::metadata(self.place.join("repository/reserve")).map(|status| status.len()).ok()
+    }
+
+    fn store(&self) -> LocalStore {
+        LocalStore::open(&self.place.join("repository")).unwrap()
+    }
+
+    fn pack_bytes(&self) -> usize {
+        let packs = objects(&self.store()).into_iter().filter(|(name, _)| name.folder() == Folder::Packs);
+        packs.map(|(_, bytes)| bytes.len()).sum()
     }
 
     fn assert_pruned(&self, report: &PruneReport) {
@@ -108,4 +123,34 @@ fn a_prune_that_would_not_repack_anyway_takes_from_the_reserve_as_well() {
         medium.assert_pruned(&report);
         assert!(report.notices.is_empty(), "{report:?}");
     }
+}
+
+/// The process that takes over finds a reserve that is whole, half used, or gone.
+#[test]
+fn killed_at_each_call_to_the_system_on_a_full_medium_a_prune_is_finished_by_the_next() {
+    let options = PruneOptions::default().silent_after(Duration::ZERO);
+    let mut at = 1;
+    loop {
+        move_to_machine(1);
+        let Some(medium) = FullMedium::sized(16, 50_000) else { return };
+        let before = medium.pack_bytes();
+        let store = Arc::new(medium.store());
+        store.die_at_call(at);
+        let first = prune(&medium.world.client_on("owner", Arc::<LocalStore>::clone(&store)), &options);
+        if store.calls_made() < at {
+            first.unwrap();
+            break;
+        }
+        drop(store);
+        move_to_machine(2);
+        for turn in 0..2 {
+            prune(&medium.opened_anew(), &options)
+                .unwrap_or_else(|error| panic!("killed at call {at}, turn {turn}: {error}"));
+            super::world::whole(&medium.world.client_on("reader", Arc::new(medium.store()))).unwrap();
+        }
+        let left = medium.pack_bytes();
+        assert!(left + (2 << 20) < before, "killed at call {at}: {left} bytes are left of {before}");
+        at += 1;
+    }
+    assert!(at > 20, "{at} calls");
 }
