@@ -74,7 +74,8 @@ pub(crate) fn run_watched(command: &Command, folder: &Path, within: Duration, wa
         }
         late
     });
-    let code = Trace { leader, watcher, inside: BTreeSet::new(), begun: false }.run();
+    let program = std::fs::canonicalize(command.get_program()).expect("the program is there");
+    let code = Trace { leader, program: &program, watcher, inside: BTreeSet::new(), begun: false }.run();
     drop(ended);
     let late = watchdog.join().expect("it does not panic");
     // Reaped above.
@@ -97,6 +98,7 @@ fn kill(process: Pid) {
 
 struct Trace<'a> {
     leader: Pid,
+    program: &'a Path,
     watcher: &'a mut dyn Watcher,
     /// Threads inside of a call that nobody decides on.
     inside: BTreeSet<Pid>,
@@ -115,10 +117,8 @@ impl Trace<'_> {
                 WaitStatus::Exited(thread, code) if thread == self.leader => return Some(code),
                 WaitStatus::Signaled(thread, ..) if thread == self.leader => return None,
                 WaitStatus::PtraceSyscall(thread) => self.stopped_at_call(thread),
-                WaitStatus::PtraceEvent(thread, _, event) => {
-                    self.begun |= event == libc::PTRACE_EVENT_EXEC;
-                    go_on(thread);
-                }
+                WaitStatus::PtraceEvent(thread, _, libc::PTRACE_EVENT_EXEC) => self.executes(thread),
+                WaitStatus::PtraceEvent(thread, ..) => go_on(thread),
                 WaitStatus::Stopped(thread, signal) => {
                     let _ = ptrace::syscall(thread, signal);
                 }
@@ -129,6 +129,15 @@ impl Trace<'_> {
                 | WaitStatus::StillAlive => {}
             }
         }
+    }
+
+    /// The shell may be traced while it is on its way to become the shell: the call is then seen to end, and was not seen
+    /// to begin.
+    fn executes(&mut self, thread: Pid) {
+        let running = std::fs::read_link(format!("/proc/{thread}/exe"));
+        self.begun |= running.is_ok_and(|running| running == self.program);
+        self.inside.insert(thread);
+        go_on(thread);
     }
 
     fn stopped_at_call(&mut self, thread: Pid) {
