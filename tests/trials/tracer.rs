@@ -9,7 +9,6 @@ use nix::libc::{self, user_regs_struct};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -75,7 +74,7 @@ pub(crate) fn run_watched(command: &Command, folder: &Path, within: Duration, wa
         late
     });
     let program = std::fs::canonicalize(command.get_program()).expect("the program is there");
-    let code = Trace { leader, program: &program, watcher, inside: BTreeSet::new(), begun: false }.run();
+    let code = Trace { leader, program: &program, watcher, begun: false }.run();
     drop(ended);
     let late = watchdog.join().expect("it does not panic");
     // Reaped above.
@@ -100,8 +99,6 @@ struct Trace<'a> {
     leader: Pid,
     program: &'a Path,
     watcher: &'a mut dyn Watcher,
-    /// Threads inside of a call that nobody decides on.
-    inside: BTreeSet<Pid>,
     /// Whether the shell has become the program.
     begun: bool,
 }
@@ -131,29 +128,23 @@ impl Trace<'_> {
         }
     }
 
-    /// The shell may be traced while it is on its way to become the shell: the call is then seen to end, and was not seen
-    /// to begin.
+    /// The trace may begin while the shell is on its way to become the shell.
     fn executes(&mut self, thread: Pid) {
         let running = std::fs::read_link(format!("/proc/{thread}/exe"));
         self.begun |= running.is_ok_and(|running| running == self.program);
-        self.inside.insert(thread);
         go_on(thread);
     }
 
     fn stopped_at_call(&mut self, thread: Pid) {
-        if self.inside.remove(&thread) {
-            return go_on(thread);
-        }
+        // The system knows which end of a call this is. Counting the stops goes wrong where a trace begins within a call.
+        let enters = ptrace::syscall_info(thread).is_ok_and(|info| info.op == libc::PTRACE_SYSCALL_INFO_ENTRY);
         let call = ptrace::getregs(thread)
             .ok()
-            .filter(|_| self.begun)
+            .filter(|_| self.begun && enters)
             .and_then(|registers| Call::read(self.leader, &registers).map(|call| (call, registers)));
         match call {
             Some((call, registers)) => self.decide(thread, &call, registers),
-            None => {
-                self.inside.insert(thread);
-                go_on(thread);
-            }
+            None => go_on(thread),
         }
     }
 
