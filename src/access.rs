@@ -3,8 +3,10 @@
 use crate::chunk::{ChunkIdKey, CutParameters, Cutter, Gear};
 use crate::config::{Config, ConfigChain};
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::ChunkId;
 use crate::index::{Index, Scratch, open_scratch};
 use crate::key::KeyRing;
+use crate::layout::Class;
 use crate::manifest::{BoundaryKey, HardLinkKey, ItemTreeBuilder, Means, NodeIdKey};
 use crate::store::Store;
 use std::path::PathBuf;
@@ -88,6 +90,14 @@ impl Naming {
             stat_means: means(parameters.stat_leaf_mean, parameters.inner_mean)?,
             item_means: means(parameters.item_mean, parameters.inner_mean)?,
         })
+    }
+
+    /// Names what lies in a pack of this class.
+    pub fn id_of(&self, class: Class, bytes: &[u8]) -> ChunkId {
+        match class {
+            Class::Content => self.chunk_ids.id(bytes),
+            Class::Manifest | Class::Stat => self.node_ids.id(bytes).as_chunk(),
+        }
     }
 
     /// Cuts content.

@@ -33,7 +33,7 @@ pub use replaceable::{Rebuild, Replaceable};
 pub use rows::Extent;
 pub use scratch::{Scratch, open_scratch};
 pub use side::{SideClaim, SideRow, SideRows, SideTable};
-pub use view::{Mode, MovedAside, View, ViewKind, open_apart, open_view};
+pub use view::{Mode, MovedAside, View, ViewKind, distrust_view, open_apart, open_view};
 
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};
 use crate::layout::Class;
@@ -289,8 +289,8 @@ pub struct CaughtUp {
 /// So much is applied one by one: a few nights' worth, which takes no memory beside the index.
 const ONE_BY_ONE_BYTES_MAX: usize = 4 << 20;
 
-/// Brings an index to exactly the committed segments; `fetch` gets the opened bodies of those that are missing.
-/// New ones are applied before old ones are retracted, so that packs which move from one segment to another keep their
+/// Brings an index to exactly the committed segments; `fetch` gets the opened bodies of those that are missing, or none
+/// for one that can't be read and is left out. New ones are applied before old ones are retracted, so that packs which move from one segment to another keep their
 /// rows.
 ///
 /// # Errors
@@ -298,15 +298,15 @@ const ONE_BY_ONE_BYTES_MAX: usize = 4 << 20;
 pub fn catch_up<E: From<IndexError>>(
     index: &dyn Index,
     committed: &BTreeSet<SegmentId>,
-    fetch: &mut dyn FnMut(SegmentId) -> Result<Vec<u8>, E>,
+    fetch: &mut dyn FnMut(SegmentId) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<CaughtUp, E> {
     let applied: BTreeSet<SegmentId> = index.applied()?.into_iter().collect();
     let missing: Vec<SegmentId> = committed.difference(&applied).copied().collect();
-    let mut done = CaughtUp { applied_count: missing.len(), retracted_count: 0 };
+    let mut done = CaughtUp::default();
     let mut bytes = 0usize;
     let mut bulk: Option<Box<dyn Bulk + '_>> = None;
     for id in missing {
-        let body = fetch(id)?;
+        let Some(body) = fetch(id)? else { continue };
         let segment = SegmentReader::parse(id, &body).map_err(IndexError::from)?;
         bytes = bytes.saturating_add(body.len());
         if bulk.is_none() && bytes > ONE_BY_ONE_BYTES_MAX {
@@ -316,6 +316,7 @@ pub fn catch_up<E: From<IndexError>>(
             Some(bulk) => bulk.add(&segment)?,
             None => index.apply(&segment)?,
         }
+        done.applied_count = done.applied_count.saturating_add(1);
     }
     bulk.map_or(Ok(()), |bulk| bulk.finish())?;
     for id in applied.difference(committed) {

@@ -60,13 +60,16 @@
 //! that, so it is beside every other operation as one that only reads.
 //!
 //! What makes a snapshot live again is a session like any other (an undo, a pin of a forgotten snapshot): it is open
-//! before it tests that all it needs is there, so a prune waits for it or has published before what it deletes.
+//! before it tests that all it needs is there, so a prune waits for it or has published before what it deletes. So is a
+//! repair: it is open before it reads what it relies upon. A prune that compacts beside it may bring back a row that it
+//! took away; the next repair takes it away again.
 //!
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore, look,
-//! check, forget, keys, prune, scrub, stats; *10* repository. What is on disk is written down byte by byte in the folder `format-spec`.
+//! check, forget, keys, prune, repair, scrub, stats; *10* repository. What is on disk is written down byte by byte in the
+//! folder `format-spec`.
 
 pub mod error;
 pub mod id;
@@ -94,6 +97,10 @@ pub use parity::Percent as ParityPercent;
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
 pub use progress::{Change, EntryKind, Event, LeftOutPart, Progress, Silent};
 pub use prune::{Amount, Forecast, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
+pub use repair::{
+    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostPack, LostSegment, PackRepairPlan,
+    PackRepairReport, RepairOptions,
+};
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restore::{
     Below, Choice, Extras, Manner, Overwrite, Ownership, RestoreOptions, RestoreProblem, RestoreProblemKind,
@@ -166,6 +173,8 @@ pub mod pattern;
 pub mod prune;
 #[doc(hidden)]
 pub mod record;
+#[doc(hidden)]
+pub mod repair;
 #[doc(hidden)]
 pub mod repository;
 #[doc(hidden)]

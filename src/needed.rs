@@ -25,6 +25,7 @@ mod walk;
 pub use counts::{CountsCheck, KeptCounts};
 pub use find::find;
 pub use mark::{Mark, mark};
+pub use references::References;
 pub use roots::Roots;
 
 use crate::error::Result;

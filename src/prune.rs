@@ -227,4 +227,4 @@ fn sum_up(survey: &Survey, roots: &Roots, choice: Choice) -> (Chosen, PruneSumma
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

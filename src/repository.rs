@@ -6,6 +6,7 @@ mod custody;
 mod looking;
 mod protection;
 mod rehearsal;
+mod repair;
 mod retention;
 mod view;
 
@@ -15,7 +16,7 @@ use crate::check::{self, CheckOptions, CheckReport};
 use crate::config::{Parameters, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
-use crate::index::{MemoryIndex, Mode};
+use crate::index::{self, MemoryIndex, Mode};
 use crate::key::{KdfCost, KeyRing, Unlock};
 use crate::keys;
 use crate::progress::Progress;
@@ -38,6 +39,14 @@ pub struct OpenOptions {
     threads: usize,
     accept_rollback: AcceptRollback,
     view: Mode,
+    kept_view: KeptView,
+}
+
+/// Whether the view that an earlier run left is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeptView {
+    Use,
+    Discard,
 }
 
 /// What to do about a store that lacks what it had acknowledged.
@@ -61,6 +70,7 @@ impl OpenOptions {
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
             accept_rollback: AcceptRollback::Refuse,
             view: Mode::Writer,
+            kept_view: KeptView::Use,
         }
     }
 
@@ -82,6 +92,13 @@ impl OpenOptions {
     #[must_use]
     pub const fn reading(mut self) -> Self {
         self.view = Mode::Reader;
+        self
+    }
+
+    /// Builds the view anew, whatever an earlier run left of it, unless another process is using it.
+    #[must_use]
+    pub const fn new_view(mut self) -> Self {
+        self.kept_view = KeptView::Discard;
         self
     }
 
@@ -196,7 +213,11 @@ impl Repository {
             threads: options.threads,
             catch_up: Some(Arc::new(|access| session::bring_up_to_date(access, &History::load(access)?).map(drop))),
         };
+        if options.kept_view == KeptView::Discard {
+            index::distrust_view(&cache_dir);
+        }
         let notice = view::open(&mut access, &cache_dir, options.view)?;
+        let notice = notice.filter(|_| options.kept_view == KeptView::Use);
         Ok(Self { access, protecting, options, place: None, notices: notice.into_iter().collect() })
     }
 

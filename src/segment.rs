@@ -19,7 +19,7 @@ mod tests;
 pub use builder::SegmentBuilder;
 pub use error::{SegmentError, SegmentFault, SegmentFull};
 pub use reader::SegmentReader;
-pub use row::{PackFacts, PackRow};
+pub use row::{PackFacts, PackRow, set_aside_id};
 
 use crate::id::SegmentId;
 use crate::layout::{FRAME_COUNT_MAX, PACK_CHUNK_COUNT_MAX};

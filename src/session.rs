@@ -1,5 +1,6 @@
 //! Sessions as a writer runs them and as everybody reads them: opening, checkpoints, committing; history and snapshots.
 
+mod batch;
 mod beating;
 mod checkpoint;
 mod heartbeat;
@@ -7,9 +8,11 @@ mod history;
 mod journal;
 mod kept;
 mod ledger;
+mod listed;
 mod liveness;
 mod open_sessions;
 mod recover;
+mod replacement;
 mod running;
 mod seen;
 mod silence;
@@ -20,20 +23,22 @@ mod statements;
 pub(crate) mod testing;
 mod view;
 
+pub use batch::{BATCH_CHUNKS_MAX, Batch};
 pub use beating::Beating;
 pub use checkpoint::{CheckpointSessions, Checkpointer};
 pub use heartbeat::Pulse;
-pub(crate) use history::CONTROL_BYTES_MAX;
 #[cfg(test)]
 pub(crate) use history::Part;
 pub(crate) use history::read_if_there;
 pub use history::{Generation, History, Stage, Trouble, check_rollback};
 pub(crate) use kept::{read_kept, write_kept};
 pub use ledger::{Ledger, PublishedSegments};
+pub use listed::committed_packs;
 #[cfg(test)]
 pub(crate) use liveness::testing::move_to_machine;
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
-pub use recover::{Recovered, finish_interrupted};
+pub use recover::{Recovered, finish_interrupted, hashes_to_its_name};
+pub use replacement::{Replacement, SEGMENT_CHUNKS_TARGET};
 pub use running::{RunningSession, Writer, check_may_open, open};
 pub use seen::{commit_seen, read_seen};
 pub use silence::{BootClock, OpenSession, Sign, observe};
@@ -42,7 +47,7 @@ pub use snapshots::{
 };
 pub use state::{ClientState, load, replace};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
-pub use view::{bring_up_to_date, present_segments, read_segment, replaced_by};
+pub use view::{SegmentStand, bring_up_to_date, present_segments, read_segment, replaced_by};
 
 /// The clock, in nanoseconds since the epoch. Nothing's safety rests on it.
 pub fn now_ns() -> i64 {

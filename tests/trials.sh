@@ -2,13 +2,14 @@
 # The long forms of the trials: 200 kills; a folder with a million entries, a thousand folders with a thousand each, a
 # sparse tebibyte, a file of 20 GiB; six writers and two prunes for ten minutes; a million schedules of what decides, and
 # ten thousand of the whole engine; every call to the system that fails, once each; a million states that a crash of the
-# machine may leave; quotas from nothing to 10 MiB; `/usr`, `/etc` and `/var/lib` backed up twice, restored and compared.
-# Needs root, some hours and 25 GB below $TMPDIR (default /var/tmp).
+# machine may leave; quotas from nothing to 10 MiB; a hundred thousand patterns of damage, each repaired; `/usr`, `/etc`
+# and `/var/lib` backed up twice, restored and compared. Needs root, some hours and 25 GB below $TMPDIR (default /var/tmp).
 #
 # An interrupted run is resumed by running it again: what is done is listed in target/trials/<commit>-<seed>.log. What
 # is done with changes that are not committed is not taken over into the next run. The result is written to
 # target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents, crowd, schedules,
-# engine, faults, crashes, quotas or trees; a part of the name of one of the trials of extents runs that one alone.
+# engine, faults, crashes, quotas, patterns or trees; a part of the name of one of the trials of extents runs that one
+# alone.
 set -eu
 cd "$(dirname "$0")/.."
 part=${1:-all}
@@ -85,6 +86,9 @@ if wanted quotas quotas; then
     trial quota::
     if passed; then echo quotas >>"$log"; fi
 fi
+if wanted patterns patterns; then
+    simulate patterns 1000 repair::tests::patterns::whatever HOLDALL_PATTERNS
+fi
 
 # The trees of this machine. What changes meanwhile is named by the backup itself, and left out of the comparison.
 tree() {
@@ -122,7 +126,7 @@ for one in /etc /usr /var/lib; do
 done
 say "result: $result"
 for one in kills "extent a_folder_with" "extent very_many_files" "extent a_sparse_file" "extent a_long_file" crowd \
-    schedules engine faults crashes quotas "tree /etc" "tree /usr" "tree /var/lib"; do
+    schedules engine faults crashes quotas patterns "tree /etc" "tree /usr" "tree /var/lib"; do
     done_before "$one" || [ "$part" != all ] || failed=1
 done
 exit "$failed"

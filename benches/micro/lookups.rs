@@ -21,7 +21,7 @@ pub(crate) fn run() -> Outcome<Vec<Pair>> {
     let body = segment(&known)?;
     let id = SegmentId::from_bytes([5; 32]);
     let fill = |index: &dyn Index| -> Outcome<()> {
-        catch_up(index, &BTreeSet::from([id]), &mut |_| Ok::<_, holdall::index::IndexError>(body.clone()))?;
+        catch_up(index, &BTreeSet::from([id]), &mut |_| Ok::<_, holdall::index::IndexError>(Some(body.clone())))?;
         Ok(index.flush()?)
     };
     let table = || known.iter().copied().zip(0u64..).collect::<HashMap<ChunkId, u64>>();

@@ -108,28 +108,39 @@ class History:
         return chosen
 
     def index_into(self, index):
-        """Adds what every committed segment lists to an index."""
-        wanted = {}  # counts by segment, as outcomes say
+        """Adds what every segment lists that counts to an index. [SEGMENT-15]"""
+        wanted, taking = {}, set()  # counts by segment, as outcomes say; segments that may take the place of others
         for outcome in self.committed():
             for segment, packs, chunks in outcome.segments:
                 wanted.setdefault(segment, set()).add((packs, chunks))
-        replaced = {}  # counts by segment, as segments say that replace it
+                if outcome.kind in ("repack", "repair"):
+                    taking.add(segment)
+        replaced = {}  # counts by segment, as segments say that take its place
+        for segment in taking:
+            try:
+                found = self.segment(segment, wanted[segment])
+                replaced.update((old, (packs, chunks)) for old, packs, chunks in found.replaced)
+            except (Refused, OSError):
+                pass  # said below, unless another one takes its place
         for segment, counts in wanted.items():
+            if counts == {replaced.get(segment)}:
+                continue
             if self.store.has(f"segments/{segment.hex()}"):
-                self.attempt(f"segments/{segment.hex()}", lambda: self.segment(segment, counts, index, replaced))
-        for segment, counts in wanted.items():
-            if not self.store.has(f"segments/{segment.hex()}") and counts != {replaced.get(segment)}:
+                self.attempt(f"segments/{segment.hex()}", lambda: self.add_rows(segment, counts, index))
+            else:
                 self.notice(f"segment {segment.hex()} is missing, and no other replaces it")
         index.complete()
 
-    def segment(self, segment, counts, index, replaced):
+    def segment(self, segment, counts):
         name = f"segments/{segment.hex()}"
         data = self.store.read_hashed("segments", segment.hex(), control.OBJECT_MAX)
         opened = control.open_envelope(control.SEGMENT, data, self.keys, self.chain, name)
         found = Segment(segment, opened.body)
         require(counts == {(len(found.packs), found.chunk_count)}, f"{name}: other counts than its outcome says")
-        replaced.update((old, (packs, chunks)) for old, packs, chunks in found.replaced)
-        for row in found.packs:
+        return found
+
+    def add_rows(self, segment, counts, index):
+        for row in self.segment(segment, counts).packs:
             index.add(row)
 
 

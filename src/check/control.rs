@@ -3,11 +3,12 @@
 use crate::access::Access;
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
-use crate::error::Result;
-use crate::id::ClientId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ClientId, SegmentId};
 use crate::key::Slot;
-use crate::outcome::OutcomeKind;
-use crate::session::{History, read_segment};
+use crate::outcome::{OutcomeKind, SegmentRef};
+use crate::segment::SegmentReader;
+use crate::session::{History, SegmentStand, read_segment};
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
@@ -106,61 +107,33 @@ fn outcomes(history: &History, findings: &Findings<'_>) {
     }
 }
 
-/// Every segment that an outcome names is there and says what the outcome says; or another one replaced it, through
-/// any number of steps.
+/// Every segment that an outcome names is there and says what the outcome says; or another one has taken its place.
 fn segments(access: &Access, history: &History, findings: &Findings<'_>) -> Result<()> {
-    let mut replaced = BTreeMap::new();
-    let mut absent = Vec::new();
-    for (_, held) in history.committed() {
-        for reference in &held.body.segments.0 {
-            let object = ObjectName::Segment(reference.id).to_string();
-            let body = match read_segment(access, reference.id).or_else(|_| read_segment(access, reference.id)) {
-                Ok(body) => body,
-                Err(_) if !is_present(access, reference.id)? => {
-                    absent.push(*reference);
-                    continue;
-                }
-                Err(error) => {
-                    findings.control_error(&object, &error);
-                    continue;
-                }
-            };
-            match crate::segment::SegmentReader::parse(reference.id, &body) {
-                Ok(segment) => {
-                    if (segment.pack_count(), segment.chunk_count()) != (reference.pack_count, reference.chunk_count) {
-                        let error = crate::error::Error::new(
-                            crate::error::ErrorKind::Damaged,
-                            "it holds other counts than the outcome that names it",
-                        );
-                        findings.control_error(&object, &error);
-                    }
-                    replaced.extend(segment.replaced().iter().map(|old| (old.segment, *old)));
-                }
-                Err(error) => findings.control_error(&object, &error.into()),
-            }
+    let stand = SegmentStand::of(access, history)?;
+    let mut named: Vec<SegmentRef> = history.committed().flat_map(|(_, held)| held.body.segments.0.clone()).collect();
+    named.sort_unstable_by_key(|reference| (reference.id, reference.pack_count, reference.chunk_count));
+    named.dedup();
+    for reference in named.iter().filter(|reference| stand.counting.contains(&reference.id)) {
+        let check = || check_segment(access, *reference);
+        if let Err(error) = check().or_else(|_| check()) {
+            findings.damage(segment_damage(reference.id, error.to_string()), []);
         }
     }
-    for reference in absent {
-        let stands_in = replaced
-            .get(&reference.id)
-            .is_some_and(|old| (old.pack_count, old.chunk_count) == (reference.pack_count, reference.chunk_count));
-        if !stands_in {
-            let damage = Damage {
-                object: ObjectName::Segment(reference.id).to_string(),
-                wrong: "it is gone, and no segment replaces it".to_owned(),
-                remedy: remedy::SEGMENT,
-                ..Damage::default()
-            };
-            findings.damage(damage, []);
-        }
+    for reference in stand.absent {
+        findings.damage(segment_damage(reference.id, "it is gone, and no segment replaces it".to_owned()), []);
     }
     Ok(())
 }
 
-fn is_present(access: &Access, id: crate::id::SegmentId) -> Result<bool> {
-    match access.store.open(&ObjectName::Segment(id)) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
+fn segment_damage(id: SegmentId, wrong: String) -> Damage {
+    Damage { object: ObjectName::Segment(id).to_string(), wrong, remedy: remedy::SEGMENT, ..Damage::default() }
+}
+
+fn check_segment(access: &Access, reference: SegmentRef) -> Result<()> {
+    let body = read_segment(access, reference.id)?;
+    let segment = SegmentReader::parse(reference.id, &body)?;
+    if (segment.pack_count(), segment.chunk_count()) == (reference.pack_count, reference.chunk_count) {
+        return Ok(());
     }
+    Err(Error::new(ErrorKind::Damaged, "it holds other counts than the outcome that names it"))
 }

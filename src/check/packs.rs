@@ -6,7 +6,7 @@ use crate::check::report::{Damage, Findings};
 use crate::error::Result;
 use crate::id::PackId;
 use crate::index::{PACK_COUNT_MAX, PackOrdinal};
-use crate::segment::SegmentReader;
+use crate::segment::{SegmentReader, set_aside_id};
 use crate::session::{History, read_segment};
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::HashSet;
@@ -65,8 +65,9 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
             return;
         }
         match compare(access, findings, id, bytes) {
-            Ok(Some(ordinal)) => drop(listing.present.insert(ordinal)),
-            Ok(None) => listing.unlisted = listing.unlisted.saturating_add(1),
+            Ok(Standing::Counting(ordinal)) => drop(listing.present.insert(ordinal)),
+            Ok(Standing::SetAside) => {}
+            Ok(Standing::Unlisted) => listing.unlisted = listing.unlisted.saturating_add(1),
             Err(error) => failure = Err(error),
         }
     })?;
@@ -86,24 +87,49 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
             lost.insert(id);
         }
     }
-    tell_lost(access, history, lost, findings);
+    let mut missed = HashSet::new();
+    for id in lost {
+        if !is_set_aside(access, id)? {
+            missed.insert(id);
+        }
+    }
+    tell_lost(access, missed, findings);
     Ok(listing)
 }
 
-/// The pack's number; none when no committed segment lists it.
-fn compare(access: &Access, findings: &Findings<'_>, id: PackId, bytes: u64) -> Result<Option<PackOrdinal>> {
-    let Some(ordinal) = access.index.find_pack(&id)? else { return Ok(None) };
+/// How a pack that is there stands.
+enum Standing {
+    /// A committed segment lists it, under this number.
+    Counting(PackOrdinal),
+    /// A repair found it damaged: nothing counts on it.
+    SetAside,
+    /// No committed segment lists it.
+    Unlisted,
+}
+
+fn compare(access: &Access, findings: &Findings<'_>, id: PackId, bytes: u64) -> Result<Standing> {
+    let Some(ordinal) = access.index.find_pack(&id)? else { return Ok(Standing::Unlisted) };
+    if is_set_aside(access, id)? {
+        let object = ObjectName::Pack(id);
+        findings.notice(format!("{object} was damaged and is set aside: nothing counts on it, and a prune deletes it"));
+        return Ok(Standing::SetAside);
+    }
     let expected = access.index.pack(ordinal)?.bytes;
     if bytes != expected {
         findings.damage(damage(id, String::new(), format!("it has {bytes} bytes instead of {expected}")), []);
     }
-    Ok(Some(ordinal))
+    Ok(Standing::Counting(ordinal))
+}
+
+/// Whether a pack is set aside, so that its state is no damage.
+fn is_set_aside(access: &Access, id: PackId) -> Result<bool> {
+    Ok(!access.index.copies(set_aside_id(id))?.is_empty())
 }
 
 /// Tells of packs that are gone, with the chunks that the segments list in them.
-fn tell_lost(access: &Access, history: &History, mut lost: HashSet<PackId>, findings: &Findings<'_>) {
+fn tell_lost(access: &Access, mut lost: HashSet<PackId>, findings: &Findings<'_>) {
     let gone = |id| damage(id, String::new(), "it is gone".to_owned());
-    for segment in history.segments().into_keys() {
+    for segment in access.index.applied().unwrap_or_default() {
         if lost.is_empty() {
             return;
         }

@@ -5,7 +5,7 @@ use crate::check::report::Findings;
 use crate::error::Result;
 use crate::index::{Index, MemoryIndex};
 use crate::segment::SegmentReader;
-use crate::session::{self, History, read_segment};
+use crate::session::{self, History, SegmentStand, read_segment};
 use std::sync::Arc;
 
 /// What a chunk costs in an index in memory.
@@ -28,7 +28,7 @@ pub(super) fn open(access: &Access, history: &History, findings: &Findings<'_>) 
         return Ok(access.clone());
     }
     let index = MemoryIndex::new();
-    for segment in segments.into_keys() {
+    for segment in SegmentStand::of(access, history)?.counting {
         let Ok(body) = read_segment(access, segment) else { continue };
         let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
         index.apply(&reader)?;

@@ -4,6 +4,7 @@ mod key;
 mod look;
 mod pages;
 mod protection;
+mod repair;
 mod retention;
 mod selection;
 
@@ -11,6 +12,7 @@ pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, Ne
 pub(crate) use look::{DiffArguments, DumpArguments, FindArguments};
 pub(crate) use pages::{CompletionsArguments, ManArguments};
 pub(crate) use protection::{ParityArguments, ParityCommand};
+pub(crate) use repair::{RepairArguments, RepairCommand, RepairIndexArguments, RepairPacksArguments};
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
@@ -115,6 +117,8 @@ pub(crate) enum Command {
     Stats(StatsArguments),
     /// Look for damage
     Check(CheckArguments),
+    /// Bring back what is damaged, as far as it can be had
+    Repair(RepairArguments),
     /// Look for rotten bytes, without any key
     Scrub(ScrubArguments),
     /// Delete what no snapshot needs any more

@@ -13,6 +13,7 @@ mod pages;
 mod parity;
 mod pin;
 mod prune;
+mod repair;
 mod restore;
 mod scrub;
 mod sessions;
@@ -40,6 +41,7 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Sessions(arguments) => sessions::run(context, arguments),
         Command::Stats(arguments) => stats::run(context, arguments),
         Command::Check(arguments) => check::run(context, arguments),
+        Command::Repair(arguments) => repair::run(context, arguments),
         Command::Scrub(arguments) => scrub::run(context, arguments),
         Command::Prune(arguments) => prune::run(context, arguments),
         Command::Key(arguments) => key::run(context, arguments),

@@ -22,7 +22,7 @@ fn index_1_catching_up_leaves_exactly_the_committed_segments() {
         (segment_id(2), vec![pack_row(3, 1, &[3])]),
         (segment_id(3), vec![pack_row(2, 1, &[2]), pack_row(4, 1, &[4])]),
     ]);
-    let mut fetch = |id| -> Result<Vec<u8>, IndexError> { Ok(body(&segments[&id])) };
+    let mut fetch = |id| -> Result<Option<Vec<u8>>, IndexError> { Ok(Some(body(&segments[&id]))) };
     let index = MemoryIndex::new();
     let first = BTreeSet::from([segment_id(1), segment_id(2)]);
     let done = catch_up(&index, &first, &mut fetch).unwrap();

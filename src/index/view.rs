@@ -75,8 +75,12 @@ pub fn open_apart(
     Ok(Box::new(super::MemoryIndex::new()))
 }
 
+/// Has the next writer build the view in `directory` anew; where there is none nothing happens.
+#[cfg(not(feature = "rocksdb"))]
+pub fn distrust_view(_directory: &Path) {}
+
 #[cfg(feature = "rocksdb")]
-pub use on_disk::{open_apart, open_view};
+pub use on_disk::{distrust_view, open_apart, open_view};
 
 #[cfg(feature = "rocksdb")]
 mod on_disk {
@@ -127,6 +131,15 @@ mod on_disk {
         memory_bytes: usize,
     ) -> Result<Box<dyn Index>, IndexError> {
         Ok(Box::new(open_private(directory, repository, memory_bytes, None)?))
+    }
+
+    /// Has the next writer build the view in `directory` anew; where there is none nothing happens.
+    pub fn distrust_view(directory: &Path) {
+        let view = directory.join("view");
+        if view.exists() {
+            // Without the mark the view is used as it is, and its rows are as right as the segments.
+            let _ = std::fs::write(distrust_mark(&view), b"");
+        }
     }
 
     struct Place {

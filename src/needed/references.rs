@@ -5,11 +5,11 @@ use crate::manifest::{Item, ItemList, NodeError, NodeRow, Tree, inspect};
 
 /// What one or several nodes name, in no order; a thing that is named twice stands twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct References {
+pub struct References {
     /// Nodes that may name others.
-    pub(super) nodes: Vec<NodeId>,
+    pub nodes: Vec<NodeId>,
     /// Chunks, and nodes that name nothing: leaves of stat trees.
-    pub(super) ends: Vec<ChunkId>,
+    pub ends: Vec<ChunkId>,
 }
 
 impl References {
@@ -25,7 +25,10 @@ impl References {
     }
 
     /// Adds what a node names.
-    pub(super) fn add(&mut self, node: &[u8]) -> Result<(), NodeError> {
+    ///
+    /// # Errors
+    /// [`NodeError`] when the node is malformed.
+    pub fn add(&mut self, node: &[u8]) -> Result<(), NodeError> {
         let mut children = Vec::new();
         let inspected = inspect(node, &mut |row| match row {
             NodeRow::Entry(entry) => entry.item_lists().for_each(|list| self.list(list)),

@@ -2,21 +2,18 @@
 //! was replaced. The replaced ones are named for ever, with their counts: outcomes name them for ever.
 
 use crate::access::Access;
-use crate::envelope::{self, Kind};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{ObjectHash, PackId, SegmentId};
+use crate::id::{PackId, SegmentId};
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::Progress;
 use crate::prune::survey::interrupted;
-use crate::segment::{REPLACED_COUNT_MAX, Replaced, SegmentBuilder, SegmentFull, SegmentReader};
-use crate::session::{self, Beating, History, read_segment};
+use crate::segment::{Replaced, SegmentReader};
+use crate::session::{self, Beating, History, Replacement, SEGMENT_CHUNKS_TARGET, read_segment};
 use crate::store::ObjectName;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// A new segment is ended when it names so many chunks, which keeps it near 16 MiB.
-const CHUNKS_TARGET: u64 = 400_000;
 /// A segment with fewer chunks is small,
-const SMALL_CHUNKS_MAX: u64 = CHUNKS_TARGET / 16;
+const SMALL_CHUNKS_MAX: u64 = SEGMENT_CHUNKS_TARGET / 16;
 /// and so many small ones are merged.
 const SMALL_COUNT_MAX: usize = 32;
 /// A segment is written anew for the sake of its own once this part of its chunks lies in deleted packs.
@@ -42,7 +39,7 @@ impl Inputs {
         deleted: &HashSet<PackId>,
         thoroughness: Thoroughness,
     ) -> Result<Self> {
-        let present = session::present_segments(access)?;
+        let counting: HashSet<SegmentId> = access.index.applied()?.into_iter().collect();
         let mut dead: BTreeMap<SegmentId, u64> = BTreeMap::new();
         access.index.for_each_pack(&mut |_, entry| {
             if deleted.contains(&entry.id) {
@@ -51,7 +48,7 @@ impl Inputs {
             }
         })?;
         let named = history.segments();
-        let here: Vec<&SegmentRef> = named.values().filter(|segment| present.contains(&segment.id)).collect();
+        let here: Vec<&SegmentRef> = named.values().filter(|segment| counting.contains(&segment.id)).collect();
         Ok(Self::of(&here, &dead, thoroughness))
     }
 
@@ -90,13 +87,6 @@ pub(super) enum Thoroughness {
     Full,
 }
 
-/// A segment that is being put together, and what it will hold once it is read back.
-#[derive(Default)]
-struct Output {
-    builder: SegmentBuilder,
-    replaced: usize,
-}
-
 /// Publishes segments in the place of `inputs`, in a session that was opened before `history` was read, and commits it.
 /// Returns how many were replaced.
 ///
@@ -111,8 +101,7 @@ pub(super) fn compact(
     progress: &dyn Progress,
 ) -> Result<u64> {
     let named = history.segments();
-    let mut output = Output { builder: SegmentBuilder::new(), replaced: 0 };
-    let mut published = Vec::new();
+    let mut output = Replacement::new();
     let mut packs: BTreeSet<PackId> = BTreeSet::new();
     for id in &inputs.0 {
         if progress.stopped() {
@@ -126,61 +115,17 @@ pub(super) fn compact(
             let message = format!("{} holds other counts than the outcome that names it", ObjectName::Segment(*id));
             return Err(Error::new(ErrorKind::Damaged, message));
         }
-        output.take_over(access, *reference, reader.replaced(), &mut published)?;
+        output.take_over(access, *reference, reader.replaced())?;
         for row in reader.packs().filter(|row| !deleted.contains(&row.facts().pack)) {
-            if !packs.insert(row.facts().pack) {
-                continue;
-            }
-            if let Err(SegmentFull(row)) = output.builder.push(row) {
-                published.push(output.publish(access)?);
-                output.builder.push(*row)?;
-            } else if output.builder.chunk_count() >= CHUNKS_TARGET {
-                published.push(output.publish(access)?);
+            if packs.insert(row.facts().pack) {
+                output.push(access, row)?;
             }
         }
     }
-    if !output.builder.is_empty() {
-        published.push(output.publish(access)?);
-    }
+    let published = output.finish(access)?;
     prove(access, &published, &packs)?;
     session.commit(access, OutcomeKind::Repack, Vec::new(), published)?;
     Ok(u64::try_from(inputs.0.len()).unwrap_or(u64::MAX))
-}
-
-impl Output {
-    /// Says that the segment under way replaces an input, and what that had replaced; begins another one when there is
-    /// no room for that.
-    fn take_over(
-        &mut self,
-        access: &Access,
-        input: SegmentRef,
-        earlier: &[Replaced],
-        published: &mut Vec<SegmentRef>,
-    ) -> Result<()> {
-        let own = Replaced { segment: input.id, pack_count: input.pack_count, chunk_count: input.chunk_count };
-        if self.replaced.saturating_add(earlier.len()).saturating_add(1) > REPLACED_COUNT_MAX {
-            published.push(self.publish(access)?);
-        }
-        for replaced in earlier.iter().chain([&own]) {
-            if self.replaced >= REPLACED_COUNT_MAX {
-                published.push(self.publish(access)?);
-            }
-            self.builder.replace(*replaced)?;
-            self.replaced = self.replaced.saturating_add(1);
-        }
-        Ok(())
-    }
-
-    fn publish(&mut self, access: &Access) -> Result<SegmentRef> {
-        let builder = std::mem::replace(&mut self.builder, SegmentBuilder::new());
-        self.replaced = 0;
-        let (pack_count, chunk_count) = (builder.pack_count(), builder.chunk_count());
-        let object = envelope::seal(Kind::Segment, &access.ring, &access.chain, &builder.finish(), None)?;
-        let id = SegmentId::from_bytes(*ObjectHash::from_bytes(*blake3::hash(&object).as_bytes()).as_bytes());
-        // Named by its hash: one that is there already is this one.
-        let _ = access.store.create(&ObjectName::Segment(id), &object)?;
-        Ok(SegmentRef { id, pack_count, chunk_count })
-    }
 }
 
 /// Reads the new segments back from the store: together they must name exactly the packs that are left of the old ones.
@@ -230,8 +175,9 @@ pub(super) fn remove_replaced(access: &Access, history: &History, listed: &BTree
     let named = history.segments();
     let mut gone = Vec::new();
     let mut replaced: BTreeMap<SegmentId, Replaced> = BTreeMap::new();
-    for id in session::present_segments(access)?.iter().filter(|id| named.contains_key(id)) {
-        replaced.extend(session::replaced_by(access, *id)?.into_iter().map(|old| (old.segment, old)));
+    // The view is up to date: it has exactly the segments that count.
+    for id in access.index.applied()? {
+        replaced.extend(session::replaced_by(access, id)?.into_iter().map(|old| (old.segment, old)));
     }
     for id in listed {
         if may_go(named.get(id), replaced.get(id), history) {

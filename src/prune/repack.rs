@@ -2,12 +2,10 @@
 //! next begins; what they wrote counts from then on, whatever becomes of the rest.
 
 use crate::access::Access;
-use crate::content::{
-    Claim, Claims, ClosedPack, ContentReader, FrameWriter, NODE_FRAME_BYTES_TARGET, PackStream, RawFrame, StoredTotals,
-};
+use crate::content::{Claim, Claims, ContentReader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Compression;
-use crate::id::{ChunkId, PackId, SessionId};
+use crate::id::{ChunkId, PackId};
 use crate::index::Extent;
 use crate::layout::Class;
 use crate::outcome::OutcomeKind;
@@ -17,14 +15,10 @@ use crate::prune::measure::for_each_row;
 use crate::prune::options::Amount;
 use crate::prune::survey::{self, Known, Survey, interrupted};
 use crate::segment::PackRow;
-use crate::session::{Beating, Ledger};
+use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating};
 use crate::store::ObjectName;
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// A session is committed when it names so many chunks: its claims and rows are in memory until then.
-const SESSION_CHUNKS_MAX: usize = 400_000;
 
 /// What was copied.
 #[derive(Debug, Default)]
@@ -67,23 +61,12 @@ pub(super) fn repack(
     match outcome.and_then(|()| copier.commit()) {
         Ok(()) => Ok(copier.repacked),
         Err(error) => {
-            if let Some(Batch { session, lanes, closed, .. }) = copier.batch.take() {
-                // What a full medium holds of unfinished packs makes room for the abort.
-                drop((lanes, closed));
-                give_up(access, &session, &error);
+            if let Some(batch) = copier.batch.take() {
+                batch.give_up(access, &error);
             }
             Err(error)
         }
     }
-}
-
-/// Ends a session that failed. On a full medium its abort takes from the reserve: while it is open, nothing that was
-/// condemned can be deleted.
-pub(super) fn give_up(access: &Access, session: &Beating, error: &Error) {
-    if error.kind() == ErrorKind::NoSpace {
-        let _ = access.store.give_up_reserve();
-    }
-    session.abort(access);
 }
 
 struct Copier<'a, 's> {
@@ -96,24 +79,6 @@ struct Copier<'a, 's> {
     batch: Option<Batch>,
     sessions: &'a mut Sessions<'s>,
     repacked: Repacked,
-}
-
-/// One session's packs.
-struct Batch {
-    session: Beating,
-    lanes: [Lane; 3],
-    closed: Receiver<ClosedPack>,
-    ledger: Ledger,
-    chunks: Vec<ChunkId>,
-}
-
-/// The frames of one class.
-struct Lane {
-    class: Class,
-    stream: Arc<PackStream>,
-    writer: FrameWriter,
-    gathering: RawFrame,
-    frame_bytes_target: usize,
 }
 
 impl Copier<'_, '_> {
@@ -145,7 +110,7 @@ impl Copier<'_, '_> {
                 Err(error) => return Err(error),
             }
         }
-        if self.batch.as_ref().is_some_and(|batch| batch.chunks.len() >= SESSION_CHUNKS_MAX) {
+        if self.batch.as_ref().is_some_and(|batch| batch.chunks().len() >= BATCH_CHUNKS_MAX) {
             self.commit()?;
         }
         Ok(())
@@ -160,23 +125,18 @@ impl Copier<'_, '_> {
         let Some((_, first)) = places.first() else { return Ok(()) };
         let frame = self.reader.decode_frame(first)?;
         for (id, extent) in places {
-            let bytes = frame.slice(extent).filter(|bytes| self.id_of(class, bytes) == *id).ok_or_else(|| {
-                let message = format!("chunk {id} is not what its pack should hold; run check to see what it touches");
-                Error::new(ErrorKind::Damaged, message)
-            })?;
+            let bytes =
+                frame.slice(extent).filter(|bytes| self.access.naming.id_of(class, bytes) == *id).ok_or_else(|| {
+                    let message =
+                        format!("chunk {id} is not what its pack should hold; run check to see what it touches");
+                    Error::new(ErrorKind::Damaged, message)
+                })?;
             if self.claims.claim_one(*id)? == Claim::New {
-                self.batch()?.add(class, *id, bytes)?;
+                let access = self.access;
+                self.batch()?.add(access, class, *id, bytes)?;
             }
         }
         Ok(())
-    }
-
-    fn id_of(&self, class: Class, bytes: &[u8]) -> ChunkId {
-        let naming = &self.access.naming;
-        match class {
-            Class::Content => naming.chunk_ids.id(bytes),
-            Class::Manifest | Class::Stat => naming.node_ids.id(bytes).as_chunk(),
-        }
     }
 
     fn batch(&mut self) -> Result<&mut Batch> {
@@ -184,88 +144,20 @@ impl Copier<'_, '_> {
             let session = (self.sessions)()?;
             self.batch = Some(Batch::begin(self.access, session, self.compression));
         }
-        let batch = self.batch.as_mut().expect("just begun");
-        batch.take_closed(self.access)?;
-        batch.session.beat_if_due(self.access)?;
-        Ok(batch)
+        Ok(self.batch.as_mut().expect("just begun"))
     }
 
     /// Publishes the packs, then the segments, then the outcome; only then the index may answer with them.
     fn commit(&mut self) -> Result<()> {
         let Some(batch) = &mut self.batch else { return Ok(()) };
-        batch.end(self.access)?;
-        let published = batch.ledger.publish(self.access)?;
-        batch.session.commit(self.access, OutcomeKind::Repack, batch.ledger.pack_ids(), published.references())?;
-        published.apply(self.access)?;
-        for row in batch.ledger.rows() {
+        batch.commit(self.access, OutcomeKind::Repack, Vec::new())?;
+        for row in batch.rows() {
             let stored_bytes = row.facts().bytes;
             self.repacked.written.add(stored_bytes);
             self.progress.event(&Event::Stored { raw_bytes: row.frames().raw_bytes(), stored_bytes });
         }
-        self.claims.release(batch.chunks.drain(..));
+        self.claims.release(batch.chunks().iter().copied());
         self.batch = None;
-        Ok(())
-    }
-}
-
-impl Batch {
-    fn begin(access: &Access, session: Beating, compression: Compression) -> Self {
-        let (sender, closed) = unbounded();
-        let lanes = Class::ALL.map(|class| Lane::new(access, class, session.id(), &sender, compression));
-        Self { session, lanes, closed, ledger: Ledger::default(), chunks: Vec::new() }
-    }
-
-    fn add(&mut self, class: Class, id: ChunkId, bytes: &[u8]) -> Result<()> {
-        self.chunks.push(id);
-        let lane = self.lanes.iter_mut().find(|lane| lane.class == class).expect("there is one for each class");
-        lane.add(id, bytes)
-    }
-
-    /// Makes the packs durable that have all their frames.
-    fn take_closed(&mut self, access: &Access) -> Result<()> {
-        while let Ok(pack) = self.closed.try_recv() {
-            self.ledger.add(pack.finish(access)?);
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, access: &Access) -> Result<()> {
-        for lane in &mut self.lanes {
-            lane.writer.store(&mut lane.gathering)?;
-            lane.stream.end()?;
-        }
-        self.take_closed(access)
-    }
-}
-
-impl Lane {
-    fn new(
-        access: &Access,
-        class: Class,
-        session: SessionId,
-        closed: &Sender<ClosedPack>,
-        compression: Compression,
-    ) -> Self {
-        let source = Box::new(move || Ok(session));
-        let stream = Arc::new(PackStream::new(access.clone(), class, source, closed.clone()));
-        let writer = FrameWriter::new(Arc::clone(&stream), Arc::new(StoredTotals::default()), compression);
-        let content_bytes_target = usize::try_from(access.config().parameters.frame_bytes_target).unwrap_or(usize::MAX);
-        let frame_bytes_target = match class {
-            Class::Content => content_bytes_target,
-            Class::Manifest | Class::Stat => NODE_FRAME_BYTES_TARGET,
-        };
-        Self { class, stream, writer, gathering: RawFrame::default(), frame_bytes_target }
-    }
-
-    fn add(&mut self, id: ChunkId, bytes: &[u8]) -> Result<()> {
-        if !self.gathering.chunks.fits(bytes.len()) {
-            self.writer.store(&mut self.gathering)?;
-        }
-        self.gathering.chunks.push(bytes);
-        self.gathering.ids.push(id);
-        if self.gathering.chunks.is_full(self.frame_bytes_target) {
-            self.writer.store(&mut self.gathering)?;
-        }
         Ok(())
     }
 }

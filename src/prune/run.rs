@@ -12,10 +12,10 @@ use crate::prune::generation::{self, Condemning, Retirement};
 use crate::prune::keep;
 use crate::prune::options::{Amount, Chosen, MaxUnused, PruneOptions, PruneReport, WaitingGeneration};
 use crate::prune::orphans;
-use crate::prune::repack::{give_up, repack};
+use crate::prune::repack::repack;
 use crate::prune::survey::{Survey, bring_up_to_date, list_packs, sound_history};
 use crate::prune::waits::{self, Published};
-use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, Stage, Writer};
+use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, SegmentStand, Stage, Writer};
 use crate::session_record::SessionKind;
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeSet, HashSet};
@@ -223,6 +223,7 @@ impl<'a> Prune<'a> {
         bring_up_to_date(self.access, &history)?;
         self.sweep(&history)?;
         history = self.compact(history)?;
+        bring_up_to_date(self.access, &history)?;
         let removed = compact::remove_replaced(self.access, &history, &listed)?;
         self.report.segments_replaced_count = removed;
         self.retire(history)?;
@@ -242,7 +243,7 @@ impl<'a> Prune<'a> {
         let mut session = Beating::open(self.access, &history, SessionKind::Repack, &self.writer)?;
         let outcome = self.compact_in(&mut session, history, thoroughness);
         if let Err(error) = &outcome {
-            give_up(self.access, &session, error);
+            session.give_up(self.access, error);
         }
         outcome
     }
@@ -261,6 +262,11 @@ impl<'a> Prune<'a> {
     fn retire(&self, earlier: History) -> Result<()> {
         let history = sound_history(self.access, earlier)?;
         bring_up_to_date(self.access, &history)?;
+        // A segment whose place is taken counts again if the one that took it is lost: its packs must not be forgotten to
+        // be deleted before it is gone.
+        if !SegmentStand::of(self.access, &history)?.replaced.is_empty() {
+            return Ok(());
+        }
         let mut listed = None;
         for known in &history.generations {
             let may_go = match Retirement::of(known, &history) {

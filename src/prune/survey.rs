@@ -5,10 +5,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PackId, SegmentId, SessionId};
 use crate::index::{PackEntry, PackOrdinal};
 use crate::layout::{Class, HEADER_BYTES_MAX};
-use crate::outcome::{self, OutcomeKind};
+use crate::outcome::OutcomeKind;
 use crate::pack::PackHeader;
 use crate::progress::Progress;
-use crate::session::{self, CONTROL_BYTES_MAX, History};
+use crate::session::{self, History};
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -217,9 +217,7 @@ struct CommittedPacks(Option<(SessionId, Vec<PackId>)>);
 impl CommittedPacks {
     fn contain(&mut self, access: &Access, session: SessionId, pack: PackId) -> Result<bool> {
         if self.0.as_ref().is_none_or(|(known, _)| *known != session) {
-            let bytes = access.store.read(&ObjectName::Outcome(session), CONTROL_BYTES_MAX)?;
-            let outcome = outcome::open(session, &access.ring, &access.chain, &bytes)?;
-            self.0 = Some((session, outcome.body.packs.0));
+            self.0 = Some((session, session::committed_packs(access, session)?));
         }
         Ok(self.0.as_ref().is_some_and(|(_, packs)| packs.binary_search(&pack).is_ok()))
     }

@@ -11,4 +11,4 @@ mod schedules;
 mod simulation;
 mod space;
 mod steps;
-mod world;
+pub(crate) mod world;

@@ -2,7 +2,7 @@
 
 use super::SegmentFault;
 use crate::id::{ChunkId, PackId, SessionId, SignerKey};
-use crate::layout::{ChunkPlace, Class, FrameTable, PACK_BYTES_MAX};
+use crate::layout::{ChunkPlace, Class, FrameTable, HEADER_BYTES_MIN, PACK_BYTES_MAX, SEALED_BYTES_MIN};
 
 /// What a segment says of a pack as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,19 @@ impl PackRow {
         Ok(Self { facts, frames, ids })
     }
 
+    /// The row of a pack that is set aside: nothing in it counts, whatever its bytes are.
+    pub fn set_aside(facts: PackFacts) -> Self {
+        let mut frames = FrameTable::new(HEADER_BYTES_MIN).expect("the length of a header");
+        let place = frames.push(SEALED_BYTES_MIN, &[1]).expect("the first frame of a pack fits");
+        let bytes = facts.bytes.clamp(u64::from(place.end()).saturating_add(1), PACK_BYTES_MAX);
+        Self { facts: PackFacts { bytes, ..facts }, frames, ids: vec![set_aside_id(facts.pack)] }
+    }
+
+    /// Whether the pack is set aside.
+    pub fn is_set_aside(&self) -> bool {
+        self.ids == [set_aside_id(self.facts.pack)]
+    }
+
     /// The pack as a whole.
     pub const fn facts(&self) -> &PackFacts {
         &self.facts
@@ -61,6 +74,11 @@ impl PackRow {
     pub fn chunks(&self) -> impl Iterator<Item = (ChunkId, ChunkPlace)> {
         self.ids.iter().copied().zip(self.frames.chunks())
     }
+}
+
+/// The id in the row of a pack that is set aside, which is no chunk's.
+pub fn set_aside_id(pack: PackId) -> ChunkId {
+    ChunkId::from_bytes(blake3::derive_key("holdall 1 set aside", pack.as_bytes()))
 }
 
 /// Checks that a pack of this length can hold these frames.

@@ -1,7 +1,7 @@
 //! A session that shows that it lives while one thread works in it, and that continues its client's chain.
 
 use crate::access::Access;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PackId, SessionId};
 use crate::outcome::{OutcomeKind, SeenEntry, SegmentRef};
 use crate::session::heartbeat;
@@ -69,6 +69,15 @@ impl Beating {
         let mut body = self.session.outcome(kind, packs, segments);
         body.segments.0.sort_unstable_by_key(|segment| segment.id);
         commit_seen(access, self.session, &self.state, self.seen.clone(), body, None).map(drop)
+    }
+
+    /// Ends a session that failed. On a full medium its abort takes from the reserve: while it is open, nothing that was
+    /// condemned can be deleted.
+    pub fn give_up(&self, access: &Access, error: &Error) {
+        if error.kind() == ErrorKind::NoSpace {
+            let _ = access.store.give_up_reserve();
+        }
+        self.abort(access);
     }
 
     /// Gives the session up.

@@ -3,8 +3,8 @@
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gc::{self, Condemned, Deleted, GcError};
-use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId, SnapshotId};
-use crate::outcome::{self, Outcome, OutcomeKind, SeenEntry, SegmentRef};
+use crate::id::{ClientId, ObjectHash, PackId, SessionId, SnapshotId};
+use crate::outcome::{self, Outcome, OutcomeKind, SeenEntry};
 use crate::record::{self, Record};
 use crate::session_record;
 use crate::store::{Folder, Listed, ObjectName};
@@ -156,7 +156,8 @@ impl History {
         let mut known = std::mem::take(&mut self.known);
         for id in names {
             match known.remove(&id).map_or_else(|| read_outcome(access, id), Ok) {
-                Ok(held) => {
+                Ok(mut held) => {
+                    held.body.packs.0 = Vec::new();
                     self.outcomes.insert(id, held);
                 }
                 Err(error) => self.trouble(ObjectName::Outcome(id), error),
@@ -258,12 +259,6 @@ impl History {
         self.outcomes.iter().filter(|(_, held)| held.body.kind != OutcomeKind::Abort)
     }
 
-    /// The segments that committed sessions name, with their counts.
-    pub fn segments(&self) -> BTreeMap<SegmentId, SegmentRef> {
-        let named = self.committed().flat_map(|(_, held)| held.body.segments.0.iter());
-        named.map(|segment| (segment.id, *segment)).collect()
-    }
-
     /// The packs that no hit may come from.
     pub fn excluded(&self) -> Vec<PackId> {
         self.generations.iter().flat_map(|generation| generation.packs.iter().copied()).collect()
@@ -329,7 +324,7 @@ fn gaps_among(used: impl Iterator<Item = (ClientId, u64)>) -> Vec<(ClientId, Ran
 }
 
 /// Reads one outcome. Its bytes never change, so the view keeps a copy and the store is asked once.
-fn read_outcome(access: &Access, id: SessionId) -> Result<Outcome> {
+pub(super) fn read_outcome(access: &Access, id: SessionId) -> Result<Outcome> {
     let name = ObjectName::Outcome(id);
     let key = name.to_string();
     let kept = access.index.recall(key.as_bytes())?;
@@ -338,8 +333,7 @@ fn read_outcome(access: &Access, id: SessionId) -> Result<Outcome> {
         Some(bytes) => bytes,
         None => access.store.read(&name, CONTROL_BYTES_MAX)?,
     };
-    let mut outcome = outcome::open(id, &access.ring, &access.chain, &bytes)?;
-    outcome.body.packs.0 = Vec::new();
+    let outcome = outcome::open(id, &access.ring, &access.chain, &bytes)?;
     if fresh {
         access.index.remember(key.as_bytes(), &bytes)?;
     }

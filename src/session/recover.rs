@@ -12,7 +12,7 @@ use crate::session::ledger::Ledger;
 use crate::session::liveness;
 use crate::session::running::RunningSession;
 use crate::session_record::{self, SessionKind};
-use crate::store::ObjectName;
+use crate::store::{ObjectName, StoreError};
 
 /// What was found and done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -91,9 +91,14 @@ fn is_durable(access: &Access, id: SessionId, row: &PackRow) -> Result<bool> {
     Ok(belongs && hashes_to_its_name(object.as_ref(), facts.pack)?)
 }
 
+/// Whether the bytes of a pack are those that it is named by.
+///
 /// A pack is made durable before the journal names it, but the journal may have survived a power cut that the pack's
 /// folder entry did not, on a disc that lies. Hashing costs a fraction of storing again.
-fn hashes_to_its_name(object: &dyn crate::store::Object, pack: PackId) -> Result<bool> {
+///
+/// # Errors
+/// When it can't be read.
+pub fn hashes_to_its_name(object: &dyn crate::store::Object, pack: PackId) -> Result<bool, StoreError> {
     let mut hasher = PackHasher::new();
     let mut buffer = vec![0; 1 << 20];
     let mut offset = 0u64;

@@ -3,12 +3,13 @@
 use crate::access::Access;
 use crate::config::{Role, Signer};
 use crate::envelope::{self, Kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PackId, SegmentId};
 use crate::index::{self, IndexError};
 use crate::outcome::SegmentRef;
 use crate::segment::{Replaced, SegmentReader};
 use crate::session::history::{CONTROL_BYTES_MAX, History};
+use crate::session::running;
 use crate::store::{Folder, Listed, ObjectName, StoreError};
 use crate::wire::{self, List};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -17,12 +18,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 /// published others in their place.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// Applies the segments that committed sessions name and retracts all others; then excludes packs that no hit may come
-/// from: condemned ones, and those that only a foreign put key vouches for. Returns the segments that are neither there
-/// nor replaced: their packs can't be found until they are rebuilt.
+/// Applies the segments that count and retracts all others; then excludes packs that no hit may come from: condemned
+/// ones, and those that only a foreign put key vouches for. Returns the segments that are gone or damaged, and whose place
+/// none takes: their packs can't be found until they are rebuilt.
 ///
 /// # Errors
-/// When the view can't be written, or a segment is there and can't be read.
+/// When the view can't be written or the store not be read.
 pub fn bring_up_to_date(access: &Access, history: &History) -> Result<Vec<SegmentRef>> {
     let mut newer = None;
     let mut attempt = 1;
@@ -72,28 +73,85 @@ impl From<IndexError> for CatchUp {
 }
 
 fn catch_up(access: &Access, history: &History) -> Result<Vec<SegmentRef>, CatchUp> {
-    let present = present_segments(access)?;
+    let stand = SegmentStand::look(access, history)?;
     let named = history.segments();
-    let committed: BTreeSet<SegmentId> = named.keys().filter(|id| present.contains(id)).copied().collect();
-    index::catch_up(access.index.as_ref(), &committed, &mut |id| -> Result<Vec<u8>, CatchUp> {
+    let mut lost = stand.absent;
+    index::catch_up(access.index.as_ref(), &stand.counting, &mut |id| -> Result<Option<Vec<u8>>, CatchUp> {
         let bytes = access.store.read(&ObjectName::Segment(id), CONTROL_BYTES_MAX).map_err(|error| {
             if error.is_not_found() { CatchUp::Vanished(error.into()) } else { CatchUp::Failed(error.into()) }
         })?;
-        Ok(open_segment(access, &bytes)?)
+        match open_segment(access, id, &bytes) {
+            Ok(body) => Ok(Some(body)),
+            // What it lists can't be found until it is rebuilt; everything else can.
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                lost.extend(named.get(&id));
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     })?;
-    let absent: Vec<SegmentRef> = named.into_values().filter(|named| !present.contains(&named.id)).collect();
-    if absent.is_empty() {
-        return Ok(absent);
-    }
-    let mut replaced = BTreeMap::new();
-    for id in committed {
-        match replaced_by(access, id) {
-            Ok(list) => replaced.extend(list.into_iter().map(|old| (old.segment, (old.pack_count, old.chunk_count)))),
-            Err(error) => return Err(CatchUp::Vanished(error)),
+    Ok(lost)
+}
+
+/// How the segments stand that committed sessions name.
+#[derive(Debug, Default)]
+pub struct SegmentStand {
+    /// Those that are there and whose place no other one takes. They make up the index, as far as they can be read.
+    pub counting: BTreeSet<SegmentId>,
+    /// Those that are there although others have taken their place.
+    pub replaced: BTreeSet<SegmentId>,
+    /// Those that are not there, and whose place none takes.
+    pub absent: Vec<SegmentRef>,
+}
+
+impl SegmentStand {
+    /// Looks at the store. Costs a reading of the segments that may take the place of others, unless the view has notes
+    /// of it.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn of(access: &Access, history: &History) -> Result<Self> {
+        let mut attempt = 1;
+        loop {
+            match Self::look(access, history) {
+                Ok(stand) => return Ok(stand),
+                // Somebody removed it since it was listed: it is absent then.
+                Err(CatchUp::Vanished(_)) if attempt < ATTEMPTS_MAX => {}
+                Err(CatchUp::Vanished(error) | CatchUp::Failed(error)) => return Err(error),
+            }
+            attempt = attempt.saturating_add(1);
         }
     }
-    let stands_in = |lost: &SegmentRef| replaced.get(&lost.id) == Some(&(lost.pack_count, lost.chunk_count));
-    Ok(absent.into_iter().filter(|lost| !stands_in(lost)).collect())
+
+    fn look(access: &Access, history: &History) -> Result<Self, CatchUp> {
+        let present = present_segments(access)?;
+        let mut taken: BTreeMap<SegmentId, (u64, u64)> = BTreeMap::new();
+        for id in history.taking_segments().into_iter().filter(|id| present.contains(id)) {
+            match replaced_by(access, id) {
+                Ok(list) => taken.extend(list.iter().map(|old| (old.segment, (old.pack_count, old.chunk_count)))),
+                Err(error) => {
+                    if !running::exists(access, &ObjectName::Segment(id))? {
+                        return Err(CatchUp::Vanished(error));
+                    }
+                    // One that can't be read takes no place.
+                    if error.kind() != ErrorKind::Damaged {
+                        return Err(CatchUp::Failed(error));
+                    }
+                }
+            }
+        }
+        let mut stand = Self::default();
+        for named in history.segments().into_values() {
+            let is_taken = taken.get(&named.id) == Some(&(named.pack_count, named.chunk_count));
+            match (present.contains(&named.id), is_taken) {
+                (true, false) => drop(stand.counting.insert(named.id)),
+                (true, true) => drop(stand.replaced.insert(named.id)),
+                (false, true) => {}
+                (false, false) => stand.absent.push(named),
+            }
+        }
+        Ok(stand)
+    }
 }
 
 /// The segments that are in the store.
@@ -131,10 +189,15 @@ pub fn replaced_by(access: &Access, id: SegmentId) -> Result<Vec<Replaced>> {
 /// # Errors
 /// When it is not there, or not what its name says.
 pub fn read_segment(access: &Access, id: SegmentId) -> Result<Vec<u8>> {
-    open_segment(access, &access.store.read(&ObjectName::Segment(id), CONTROL_BYTES_MAX)?)
+    open_segment(access, id, &access.store.read(&ObjectName::Segment(id), CONTROL_BYTES_MAX)?)
 }
 
-fn open_segment(access: &Access, bytes: &[u8]) -> Result<Vec<u8>> {
+fn open_segment(access: &Access, id: SegmentId, bytes: &[u8]) -> Result<Vec<u8>> {
+    // Another segment under this name would open as well.
+    if SegmentId::from_bytes(*blake3::hash(bytes).as_bytes()) != id {
+        let message = format!("the bytes of {} do not hash to its name", ObjectName::Segment(id));
+        return Err(Error::new(ErrorKind::Damaged, message));
+    }
     Ok(envelope::open(Kind::Segment, &access.ring, &access.chain, bytes)?.body.to_vec())
 }
 

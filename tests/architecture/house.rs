@@ -43,6 +43,7 @@ const RANKS: &[(&str, u8)] = &[
     ("keys", 9),
     ("scrub", 9),
     ("prune", 9),
+    ("repair", 9),
     ("stats", 9),
     ("repository", 10),
     ("fuzzing", 10),

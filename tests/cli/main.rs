@@ -8,6 +8,7 @@ mod look;
 mod machine;
 mod misuse;
 mod pages;
+mod repair;
 mod retention;
 mod run;
 mod selection;

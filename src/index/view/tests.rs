@@ -24,7 +24,7 @@ fn truth() -> BTreeMap<SegmentId, Vec<PackRow>> {
 
 fn bring_up(index: &dyn Index, truth: &BTreeMap<SegmentId, Vec<PackRow>>) -> CaughtUp {
     let committed: BTreeSet<SegmentId> = truth.keys().copied().collect();
-    catch_up(index, &committed, &mut |id| Ok::<_, IndexError>(body(&truth[&id]))).unwrap()
+    catch_up(index, &committed, &mut |id| Ok::<_, IndexError>(Some(body(&truth[&id])))).unwrap()
 }
 
 fn right() -> Answers {

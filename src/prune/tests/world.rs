@@ -26,18 +26,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// What a snapshot holds: names and contents, each content one chunk.
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-pub(super) struct World {
-    pub(super) keys: Keys,
-    pub(super) store: MemoryStore,
+pub(crate) struct World {
+    pub(crate) keys: Keys,
+    pub(crate) store: MemoryStore,
     directory: tempfile::TempDir,
     /// Keeps its view, so that each prune goes by the counts that the one before left.
     collector: OnceLock<Access>,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // State files are synced; memory is quicker.
         let memory = Path::new("/dev/shm");
         let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
@@ -46,7 +46,7 @@ impl World {
     }
 
     /// Another repository with the same contents, to be treated otherwise.
-    pub(super) fn fork(&self) -> Self {
+    pub(crate) fn fork(&self) -> Self {
         let fork = Self::new();
         for (name, bytes) in objects(&self.store) {
             fork.store.overwrite(name, &bytes);
@@ -54,42 +54,42 @@ impl World {
         Self { keys: self.keys.clone(), ..fork }
     }
 
-    pub(super) fn place(&self, client: &str) -> PathBuf {
+    pub(crate) fn place(&self, client: &str) -> PathBuf {
         self.directory.path().join(client)
     }
 
-    pub(super) fn client(&self, client: &str) -> Access {
+    pub(crate) fn client(&self, client: &str) -> Access {
         self.client_on(client, Arc::new(self.store.clone()))
     }
 
-    pub(super) fn client_on(&self, client: &str, store: Arc<dyn Store>) -> Access {
+    pub(crate) fn client_on(&self, client: &str, store: Arc<dyn Store>) -> Access {
         let place = self.place(client);
         std::fs::create_dir_all(place.join("state")).unwrap();
         self.keys.open(store, &place)
     }
 
-    pub(super) fn back_up(&self, client: &str, files: &Files) -> SnapshotId {
+    pub(crate) fn back_up(&self, client: &str, files: &Files) -> SnapshotId {
         back_up(&self.client(client), files, Inherit::Never).unwrap()
     }
 
-    pub(super) fn forget(&self, snapshot: SnapshotId) {
+    pub(crate) fn forget(&self, snapshot: SnapshotId) {
         forget(&self.client("owner"), snapshot).unwrap();
     }
 
-    pub(super) fn prune(&self) -> PruneReport {
+    pub(crate) fn prune(&self) -> PruneReport {
         prune(self.collector(), &PruneOptions::default()).unwrap()
     }
 
-    pub(super) fn collector(&self) -> &Access {
+    pub(crate) fn collector(&self) -> &Access {
         self.collector.get_or_init(|| self.client("owner"))
     }
 
-    pub(super) fn pack_count(&self) -> usize {
+    pub(crate) fn pack_count(&self) -> usize {
         objects(&self.store).keys().filter(|name| name.folder() == Folder::Packs).count()
     }
 
     /// Everything that the live snapshots need is there and whole.
-    pub(super) fn assert_whole(&self) {
+    pub(crate) fn assert_whole(&self) {
         whole(&self.client("reader")).unwrap();
     }
 }
@@ -105,7 +105,7 @@ fn parameters() -> Parameters {
     Parameters { pack_bytes_target: 1 << 20, ..Parameters::default() }
 }
 
-pub(super) fn objects(store: &dyn Store) -> BTreeMap<ObjectName, Vec<u8>> {
+pub(crate) fn objects(store: &dyn Store) -> BTreeMap<ObjectName, Vec<u8>> {
     let mut names = Vec::new();
     for folder in Folder::ALL {
         store
@@ -120,7 +120,7 @@ pub(super) fn objects(store: &dyn Store) -> BTreeMap<ObjectName, Vec<u8>> {
 }
 
 /// Contents that no compression shrinks, each of its own.
-pub(super) fn files(numbers: impl IntoIterator<Item = u32>, bytes: usize) -> Files {
+pub(crate) fn files(numbers: impl IntoIterator<Item = u32>, bytes: usize) -> Files {
     let content = |number: u32| {
         let mut content = vec![0; bytes];
         blake3::Hasher::new().update(&number.to_le_bytes()).finalize_xof().fill(&mut content);
@@ -129,20 +129,20 @@ pub(super) fn files(numbers: impl IntoIterator<Item = u32>, bytes: usize) -> Fil
     numbers.into_iter().map(|number| (format!("{number:04}"), content(number))).collect()
 }
 
-pub(super) fn prune(access: &Access, options: &PruneOptions) -> Result<PruneReport> {
+pub(crate) fn prune(access: &Access, options: &PruneOptions) -> Result<PruneReport> {
     let plan = prune::plan(access, options, &Silent)?;
     prune::run(access, plan, options, &Silent)
 }
 
 /// Whether a writer takes over the whole tree of the snapshot before, if it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Inherit {
+pub(crate) enum Inherit {
     Never,
     WhenAllowed,
 }
 
 /// Makes a snapshot as a backup does.
-pub(super) fn back_up(access: &Access, files: &Files, inherit: Inherit) -> Result<SnapshotId> {
+pub(crate) fn back_up(access: &Access, files: &Files, inherit: Inherit) -> Result<SnapshotId> {
     let state = session::load(&access.state_dir)?;
     let history = History::load(access)?;
     let number = history.next_number(state.client);
@@ -274,8 +274,9 @@ fn store_trees(
 }
 
 /// Builds the manifest of a snapshot.
-pub(super) fn manifest_of(naming: &Naming, files: &Files, nodes: &mut impl NodeSink<Error = Error>) -> Result<NodeId> {
+pub(crate) fn manifest_of(naming: &Naming, files: &Files, nodes: &mut impl NodeSink<Error = Error>) -> Result<NodeId> {
     let mut manifest = TreeBuilder::<Entry>::new(&naming.boundary, naming.manifest_means);
+    manifest.push(&Entry::new(Key::root(), Body::Directory), nodes)?;
     for (name, content) in files {
         let id = naming.chunk_ids.id(content);
         let bytes = content.len().try_into().unwrap();
@@ -286,12 +287,12 @@ pub(super) fn manifest_of(naming: &Naming, files: &Files, nodes: &mut impl NodeS
 }
 
 /// Builds the stat tree of a snapshot, which is empty.
-pub(super) fn stat_of(naming: &Naming, nodes: &mut impl NodeSink<Error = Error>) -> Result<NodeId> {
+pub(crate) fn stat_of(naming: &Naming, nodes: &mut impl NodeSink<Error = Error>) -> Result<NodeId> {
     Ok(TreeBuilder::<StatEntry>::new(&naming.boundary, naming.stat_means).finish(nodes)?)
 }
 
 /// Makes a record that forgets a snapshot.
-pub(super) fn forget(access: &Access, snapshot: SnapshotId) -> Result<()> {
+pub(crate) fn forget(access: &Access, snapshot: SnapshotId) -> Result<()> {
     let client = session::load(&access.state_dir)?.client;
     let history = History::load(access)?;
     let own = history.records.keys().filter(|(other, _)| *other == client).map(|(_, number)| *number).max();
@@ -315,7 +316,7 @@ fn forgetting(client: ClientId, number: u64, snapshot: SnapshotId) -> RecordBody
 }
 
 /// Reads everything that live snapshots need, with eyes of its own.
-pub(super) fn whole(access: &Access) -> Result<()> {
+pub(crate) fn whole(access: &Access) -> Result<()> {
     let history = History::load(access)?;
     assert!(history.troubles.is_empty(), "{:?}", history.troubles);
     let lost = session::bring_up_to_date(access, &history)?;

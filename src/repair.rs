@@ -1,0 +1,31 @@
+//! Repairing: what is lost of the index is rebuilt from packs, and what is lost of packs is stored anew from whatever
+//! still has it. Nothing is deleted, and no snapshot loses a file by it.
+//!
+//! Everything a repair writes belongs to sessions of the kind repair. Segments that are gone or damaged are *replaced*:
+//! new ones take their place, with rows that were read from the packs themselves. A pack that can't be read in full is
+//! *set aside*: what can be read of it is copied first, then, with the same outcome, its row says that nothing in it
+//! counts, so that the next backup stores again what is lost. Both are described in format-spec/09-segment.md. Before
+//! that, parity and second copies are tried: what they bring back is as it was. What is lost may be had again from an
+//! *origin*: files that are cut and hashed as a backup does, another repository, or whatever else offers chunks; only
+//! what has an id that is missed is taken.
+//!
+//! A plan says what is to be done and changes nothing; what is performed is looked for anew once the session is open, so
+//! that nobody collects what it relies upon.
+
+mod aside;
+mod index;
+mod look;
+mod options;
+mod origin;
+mod packs;
+mod reading;
+#[cfg(test)]
+mod tests;
+mod wanted;
+
+pub use index::{plan_index, repair_index};
+pub use options::{
+    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostPack, LostSegment, PackRepairPlan,
+    PackRepairReport, RepairOptions,
+};
+pub use packs::{plan_packs, repair_packs};

@@ -1,0 +1,232 @@
+//! Packs that can't be read in full, and where what is lost comes from again.
+
+use super::*;
+use crate::access::testing::Keys;
+use crate::config::Parameters;
+use crate::layout::Class;
+use crate::prune::tests::world::{Inherit, back_up};
+use crate::repair::{PackRepairReport, plan_packs, repair_packs};
+
+fn repair_all(world: &World, options: &RepairOptions, others: &[&Access]) -> PackRepairReport {
+    let access = world.client("owner");
+    let plan = plan_packs(&access, &Silent).unwrap();
+    repair_packs(&access, plan, options, others, &Silent).unwrap()
+}
+
+fn class_of(store: &MemoryStore, pack: PackId) -> Class {
+    Class::from_code(store.read(&ObjectName::Pack(pack), 1 << 30).unwrap()[12]).unwrap()
+}
+
+/// Backs up everything that was backed up before.
+fn back_up_again(world: &World, held: &Held) {
+    for files in held.values() {
+        world.back_up("writer", files);
+    }
+}
+
+/// Whether a check finds nothing that names this pack.
+fn assert_not_named(report: &CheckReport, pack: PackId) {
+    assert!(report.damage.iter().all(|damage| !damage.object.contains(&pack.to_string())), "{:?}", report.damage);
+}
+
+#[test]
+fn of_whole_packs_nothing_is_planned() {
+    let (world, _) = used_world(60);
+    let plan = plan_packs(&world.client("owner"), &Silent).unwrap();
+    assert!(plan.is_empty(), "{:?}", plan.packs);
+}
+
+#[test]
+fn while_segments_are_lost_packs_are_not_judged() {
+    let (world, _) = used_world(60);
+    world.store.remove(&ObjectName::Segment(segments(&world.store)[0])).unwrap();
+    let Err(error) = plan_packs(&world.client("owner"), &Silent) else { panic!("it was planned") };
+    assert_eq!(error.kind(), crate::error::ErrorKind::Damaged);
+    assert!(error.to_string().contains("repair index"), "{error}");
+}
+
+#[test]
+fn segment_16_after_every_wound_of_a_pack_what_is_left_counts_and_what_is_lost_is_stored_again() {
+    let (base, held) = used_world(60);
+    for pack in packs(&base.store) {
+        let class = class_of(&base.store, pack);
+        for (wound, inflict) in WOUNDS {
+            let world = base.fork();
+            inflict(&world.store, ObjectName::Pack(pack));
+            let wounded = objects(&world.store);
+            let before = restorable(&world.client("reader"), &held);
+            let report = repair_all(&world, &RepairOptions::default(), &[]);
+            assert_eq!(report.set_aside.len(), 1, "{wound}: {report:?}");
+            assert_only_added(&wounded, &world.store);
+            assert!(restorable(&world.client("reader"), &held).is_superset(&before), "{wound} of {class}");
+            let again = plan_packs(&world.client("owner"), &Silent).unwrap();
+            assert_eq!(again.packs, [], "{wound} of {class}");
+            assert_eq!(again.lost_chunk_count + again.lost_node_count, report.lost_chunk_count, "{wound} of {class}");
+            assert!(plan(&world).is_empty(), "{wound} of {class}: {:?}", plan(&world));
+            assert_not_named(&check_all(&world), pack);
+            if class == Class::Content {
+                back_up_again(&world, &held);
+                assert_eq!(restorable(&world.client("reader"), &held), every_file(&held), "{wound}");
+                assert_eq!(check_all(&world).damage, [], "{wound}");
+                world.prune();
+                assert_eq!(restorable(&world.client("reader"), &held), every_file(&held), "{wound}, pruned");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_parity_brings_back_is_not_set_aside() {
+    let (world, held) = used_world(60);
+    crate::heal::protect_all(&world.store, &crate::heal::ProtectOptions::default(), &Silent).unwrap();
+    for pack in packs(&world.store) {
+        WOUNDS.iter().find(|(wound, _)| *wound == "flipped").unwrap().1(&world.store, ObjectName::Pack(pack));
+    }
+    let report = repair_all(&world, &RepairOptions::default(), &[]);
+    assert_eq!((report.healed.len(), &report.set_aside[..]), (packs(&world.store).len(), &[][..]), "{report:?}");
+    assert_eq!((report.lost_chunk_count, report.written_bytes), (0, 0), "{report:?}");
+    assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+    assert_eq!(check_all(&world).damage, []);
+}
+
+/// A first repair had set the packs aside, so nothing told any more what the lost trees had named.
+#[test]
+fn trees_and_content_come_back_from_a_second_copy_after_all_was_set_aside() {
+    let (world, held) = used_world(60);
+    let copy = world.fork();
+    Class::ALL.into_iter().for_each(|class| lose(&world, class));
+    assert!(repair_all(&world, &RepairOptions::default(), &[]).lost_chunk_count > 0);
+    let report = repair_all(&world, &RepairOptions::default(), &[&copy.client("copy")]);
+    assert_eq!((report.lost_chunk_count, &report.notices[..]), (0, &[][..]), "{report:?}");
+    assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+    assert_eq!(check_all(&world).damage, []);
+}
+
+/// A backup that ran after the damage counted on a chunk of which nothing was left.
+#[test]
+fn without_a_repair_a_backup_counts_on_what_is_damaged_and_with_one_it_does_not() {
+    let (world, held) = used_world(60);
+    let content: Vec<PackId> =
+        packs(&world.store).into_iter().filter(|pack| class_of(&world.store, *pack) == Class::Content).collect();
+    for pack in content {
+        let length = world.store.read(&ObjectName::Pack(pack), 1 << 30).unwrap().len();
+        world.store.overwrite(ObjectName::Pack(pack), &vec![0; length]);
+    }
+    back_up_again(&world, &held);
+    assert_eq!(restorable(&world.client("reader"), &held), Restorable::new());
+    repair_all(&world, &RepairOptions::default(), &[]);
+    back_up_again(&world, &held);
+    assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+}
+
+/// Loses every pack of a class.
+fn lose(world: &World, class: Class) {
+    for pack in packs(&world.store).into_iter().filter(|pack| class_of(&world.store, *pack) == class) {
+        world.store.remove(&ObjectName::Pack(pack)).unwrap();
+    }
+}
+
+#[test]
+fn lost_content_comes_back_from_the_files_that_hold_it() {
+    let (world, held) = used_world(60);
+    lose(&world, Class::Content);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("below")).unwrap();
+    for (number, files) in held.values().enumerate() {
+        for (name, content) in files {
+            // Wherever it lies, and whatever it is called.
+            std::fs::write(folder.path().join("below").join(format!("{number}-{name}")), content).unwrap();
+        }
+    }
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    let options = RepairOptions::default().from_path(folder.path()).from_path(folder.path().join("absent"));
+    let report = repair_all(&world, &options, &[]);
+    assert_eq!((report.lost_chunk_count, report.notices.len()), (0, 1), "{report:?}");
+    assert!(report.found_chunk_count > 0);
+    assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+    assert_eq!(check_all(&world).damage, []);
+    assert!(plan_packs(&world.client("owner"), &Silent).unwrap().is_empty());
+    world.prune();
+    world.assert_whole();
+}
+
+#[test]
+fn lost_content_comes_back_from_a_repository_with_other_keys_by_the_paths_of_files() {
+    let (world, held) = used_world(60);
+    lose(&world, Class::Content);
+    let other = Keys::new(Parameters { chunk_bytes_avg: 128 << 10, ..Parameters::default() });
+    let place = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(place.path().join("state")).unwrap();
+    let other = other.open(Arc::new(MemoryStore::new()), place.path());
+    for files in held.values() {
+        back_up(&other, files, Inherit::Never).unwrap();
+    }
+    let report = repair_all(&world, &RepairOptions::default(), &[&other]);
+    assert_eq!((report.lost_chunk_count, &report.notices[..]), (0, &[][..]), "{report:?}");
+    assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+    assert_eq!(check_all(&world).damage, []);
+}
+
+#[test]
+fn another_repository_with_other_contents_at_the_same_paths_gives_nothing() {
+    let (world, held) = used_world(60);
+    lose(&world, Class::Content);
+    let place = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(place.path().join("state")).unwrap();
+    let other = Keys::new(Parameters::default()).open(Arc::new(MemoryStore::new()), place.path());
+    for files in held.values() {
+        let changed: Files = files.iter().map(|(name, content)| (name.clone(), content.repeat(2))).collect();
+        back_up(&other, &changed, Inherit::Never).unwrap();
+    }
+    let report = repair_all(&world, &RepairOptions::default(), &[&other]);
+    assert_eq!(report.found_chunk_count, 0);
+    assert!(report.lost_chunk_count > 0);
+}
+
+#[test]
+fn a_second_copy_of_the_repository_gives_back_trees_as_well() {
+    for class in Class::ALL {
+        let (world, held) = used_world(60);
+        let copy = world.fork();
+        lose(&world, class);
+        let report = repair_all(&world, &RepairOptions::default(), &[&copy.client("copy")]);
+        assert_eq!((report.lost_chunk_count, &report.notices[..]), (0, &[][..]), "{class}: {report:?}");
+        assert_eq!(restorable(&world.client("reader"), &held), every_file(&held), "{class}");
+        assert_eq!(check_all(&world).damage, [], "{class}");
+    }
+}
+
+#[test]
+fn whatever_fails_at_each_change_of_a_repair_of_packs_no_file_is_lost_and_the_next_one_ends_it() {
+    let (base, held) = used_world(60);
+    let every: Vec<PackId> = packs(&base.store);
+    for (number, pack) in every.iter().step_by(3).enumerate() {
+        let name = ObjectName::Pack(*pack);
+        let mut bytes = base.store.read(&name, 1 << 30).unwrap();
+        // A frame, of which nothing is left, or the trailer, without which all frames are.
+        let at = if number % 2 == 0 { bytes.len() - 1 } else { 150 };
+        bytes[at] ^= 1;
+        base.store.overwrite(name, &bytes);
+    }
+    let run = |access: &Access| {
+        let plan = plan_packs(access, &Silent)?;
+        repair_packs(access, plan, &RepairOptions::default(), &[], &Silent)
+    };
+    let done = base.fork();
+    let counting = FaultyStore::counting(Arc::new(done.store.clone()));
+    run(&done.client_on("owner", Arc::new(counting.clone()))).unwrap();
+    let expected = restorable(&done.client("reader"), &held);
+    assert!(counting.change_count() > 5);
+    for at in 1..=counting.change_count() {
+        for fault in Fault::ALL {
+            let world = base.fork();
+            let before = restorable(&world.client("reader"), &held);
+            let store = Arc::new(FaultyStore::new(Arc::new(world.store.clone()), at, fault));
+            let _ = run(&world.client_on("owner", store));
+            assert!(restorable(&world.client("reader"), &held).is_superset(&before), "{fault:?} at {at}");
+            run(&world.client("next")).unwrap();
+            assert_eq!(plan_packs(&world.client("next"), &Silent).unwrap().packs, [], "{fault:?} at {at}");
+            assert_eq!(restorable(&world.client("reader"), &held), expected, "{fault:?} at {at}");
+        }
+    }
+}

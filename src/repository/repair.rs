@@ -1,0 +1,56 @@
+//! Repairing.
+
+use super::Repository;
+use crate::access::Access;
+use crate::error::Result;
+use crate::progress::Progress;
+use crate::repair::{self, IndexRepairPlan, IndexRepairReport, PackRepairPlan, PackRepairReport, RepairOptions};
+
+impl Repository {
+    /// Finds out what is wrong with the index, and changes nothing.
+    ///
+    /// # Errors
+    /// When the store can't be read, or the caller stops.
+    pub fn plan_repair_index(&self, progress: &dyn Progress) -> Result<IndexRepairPlan> {
+        repair::plan_index(&self.access, progress)
+    }
+
+    /// Replaces segments that are gone or damaged, lists every committed pack that is there, and brings the view to that.
+    /// Deletes nothing. Done twice it changes nothing the second time.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Denied`] when the key's role may not repair; when the store fails or the caller stops. What
+    /// was committed until then stands.
+    pub fn repair_index(&self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
+        self.writing()?;
+        repair::repair_index(&self.access, options, progress)
+    }
+
+    /// Reads every pack and finds out what is lost. Changes nothing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Damaged`] while the index has to be repaired first; when the store can't be read, or the
+    /// caller stops.
+    pub fn plan_repair_packs(&self, progress: &dyn Progress) -> Result<PackRepairPlan> {
+        repair::plan_packs(&self.access, progress)
+    }
+
+    /// Repairs packs as planned: copies what can be read of damaged ones and counts on them no more, and stores anew what
+    /// is lost from the files that the options name and from `others`, which may have other keys and parameters.
+    /// Deletes nothing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Denied`] when the key's role may not repair; when the store fails or the caller stops. What
+    /// was committed until then stands.
+    pub fn repair_packs(
+        &self,
+        plan: PackRepairPlan,
+        options: &RepairOptions,
+        others: &[&Self],
+        progress: &dyn Progress,
+    ) -> Result<PackRepairReport> {
+        self.writing()?;
+        let others: Vec<&Access> = others.iter().map(|other| &other.access).collect();
+        repair::repair_packs(&self.access, plan, options, &others, progress)
+    }
+}

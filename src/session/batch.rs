@@ -1,0 +1,140 @@
+//! Chunks on their way into packs of a session of their own, in one thread: for whoever moves what is stored, or stores
+//! it anew.
+
+use crate::access::Access;
+use crate::content::{ClosedPack, FrameWriter, NODE_FRAME_BYTES_TARGET, PackStream, RawFrame, StoredTotals};
+use crate::error::{Error, Result};
+use crate::frame::Compression;
+use crate::id::{ChunkId, SessionId};
+use crate::layout::Class;
+use crate::outcome::{OutcomeKind, SegmentRef};
+use crate::segment::PackRow;
+use crate::session::beating::Beating;
+use crate::session::ledger::Ledger;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::sync::Arc;
+
+/// A session is committed when it names so many chunks: their ids and rows are in memory until then.
+pub const BATCH_CHUNKS_MAX: usize = 400_000;
+
+/// One session's packs. Memory: 70 bytes for each chunk, and a frame for each class.
+pub struct Batch {
+    session: Beating,
+    lanes: [Lane; 3],
+    closed: Receiver<ClosedPack>,
+    ledger: Ledger,
+    chunks: Vec<ChunkId>,
+}
+
+/// The frames of one class.
+struct Lane {
+    class: Class,
+    stream: Arc<PackStream>,
+    writer: FrameWriter,
+    gathering: RawFrame,
+    frame_bytes_target: usize,
+}
+
+impl Batch {
+    /// Begins with nothing, in a session that is open.
+    pub fn begin(access: &Access, session: Beating, compression: Compression) -> Self {
+        let (sender, closed) = unbounded();
+        let lanes = Class::ALL.map(|class| Lane::new(access, class, session.id(), &sender, compression));
+        Self { session, lanes, closed, ledger: Ledger::default(), chunks: Vec::new() }
+    }
+
+    /// Stores a chunk, and shows that the session lives.
+    ///
+    /// # Errors
+    /// When the store can't take it.
+    pub fn add(&mut self, access: &Access, class: Class, id: ChunkId, bytes: &[u8]) -> Result<()> {
+        self.take_closed(access)?;
+        self.session.beat_if_due(access)?;
+        self.chunks.push(id);
+        let lane = self.lanes.iter_mut().find(|lane| lane.class == class).expect("there is one for each class");
+        lane.add(id, bytes)
+    }
+
+    /// Shows that the session lives, if it is time for that.
+    ///
+    /// # Errors
+    /// When the store can't take the heartbeat.
+    pub fn beat_if_due(&mut self, access: &Access) -> Result<()> {
+        self.session.beat_if_due(access)
+    }
+
+    /// The chunks that were added.
+    pub fn chunks(&self) -> &[ChunkId] {
+        &self.chunks
+    }
+
+    /// The packs that are durable: all of them, once the batch is committed.
+    pub fn rows(&self) -> &[PackRow] {
+        self.ledger.rows()
+    }
+
+    /// Publishes the packs, then their segments, then the outcome, which names `others` as well; only then the index may
+    /// answer with them.
+    ///
+    /// # Errors
+    /// When the store can't take them, or somebody else ended the session; nothing was committed then.
+    pub fn commit(&mut self, access: &Access, kind: OutcomeKind, others: Vec<SegmentRef>) -> Result<()> {
+        for lane in &mut self.lanes {
+            lane.writer.store(&mut lane.gathering)?;
+            lane.stream.end()?;
+        }
+        self.take_closed(access)?;
+        let published = self.ledger.publish(access)?;
+        let segments = published.references().into_iter().chain(others).collect();
+        self.session.commit(access, kind, self.ledger.pack_ids(), segments)?;
+        published.apply(access)
+    }
+
+    /// Ends the session after a failure.
+    pub fn give_up(self, access: &Access, error: &Error) {
+        let Self { session, lanes, closed, .. } = self;
+        // What a full medium holds of unfinished packs makes room for the abort.
+        drop((lanes, closed));
+        session.give_up(access, error);
+    }
+
+    /// Makes the packs durable that have all their frames.
+    fn take_closed(&mut self, access: &Access) -> Result<()> {
+        while let Ok(pack) = self.closed.try_recv() {
+            self.ledger.add(pack.finish(access)?);
+        }
+        Ok(())
+    }
+}
+
+impl Lane {
+    fn new(
+        access: &Access,
+        class: Class,
+        session: SessionId,
+        closed: &Sender<ClosedPack>,
+        compression: Compression,
+    ) -> Self {
+        let source = Box::new(move || Ok(session));
+        let stream = Arc::new(PackStream::new(access.clone(), class, source, closed.clone()));
+        let writer = FrameWriter::new(Arc::clone(&stream), Arc::new(StoredTotals::default()), compression);
+        let content_bytes_target = usize::try_from(access.config().parameters.frame_bytes_target).unwrap_or(usize::MAX);
+        let frame_bytes_target = match class {
+            Class::Content => content_bytes_target,
+            Class::Manifest | Class::Stat => NODE_FRAME_BYTES_TARGET,
+        };
+        Self { class, stream, writer, gathering: RawFrame::default(), frame_bytes_target }
+    }
+
+    fn add(&mut self, id: ChunkId, bytes: &[u8]) -> Result<()> {
+        if !self.gathering.chunks.fits(bytes.len()) {
+            self.writer.store(&mut self.gathering)?;
+        }
+        self.gathering.chunks.push(bytes);
+        self.gathering.ids.push(id);
+        if self.gathering.chunks.is_full(self.frame_bytes_target) {
+            self.writer.store(&mut self.gathering)?;
+        }
+        Ok(())
+    }
+}

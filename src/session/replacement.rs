@@ -1,0 +1,100 @@
+//! Segments that are put together in the place of others. What is replaced is named for ever, with its counts: outcomes
+//! name it for ever.
+
+use crate::access::Access;
+use crate::envelope::{self, Kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::SegmentId;
+use crate::outcome::SegmentRef;
+use crate::segment::{PackRow, REPLACED_COUNT_MAX, Replaced, SegmentBuilder, SegmentFull};
+use crate::session::view::read_segment;
+use crate::store::ObjectName;
+
+/// A segment is ended when it names so many chunks, which keeps it near 16 MiB.
+pub const SEGMENT_CHUNKS_TARGET: u64 = 400_000;
+
+/// Segments on their way into the store. Memory: one of them. Nothing counts until an outcome of the kind repack or
+/// repair names them.
+pub struct Replacement {
+    builder: SegmentBuilder,
+    /// How many the segment under way replaces.
+    replaced: usize,
+    published: Vec<SegmentRef>,
+}
+
+impl Default for Replacement {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Replacement {
+    /// Starts with nothing.
+    pub fn new() -> Self {
+        Self { builder: SegmentBuilder::new(), replaced: 0, published: Vec::new() }
+    }
+
+    /// Says that the segment under way takes the place of another one, and of all whose place that had taken; begins
+    /// another segment when there is no room for so many.
+    ///
+    /// # Errors
+    /// When the store can't take a segment that is full.
+    pub fn take_over(&mut self, access: &Access, input: SegmentRef, earlier: &[Replaced]) -> Result<()> {
+        let own = Replaced { segment: input.id, pack_count: input.pack_count, chunk_count: input.chunk_count };
+        if self.replaced.saturating_add(earlier.len()).saturating_add(1) > REPLACED_COUNT_MAX {
+            self.publish(access)?;
+        }
+        for replaced in earlier.iter().chain([&own]) {
+            if self.replaced >= REPLACED_COUNT_MAX {
+                self.publish(access)?;
+            }
+            self.builder.replace(*replaced)?;
+            self.replaced = self.replaced.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Adds a pack.
+    ///
+    /// # Errors
+    /// When the store can't take a segment that is full.
+    pub fn push(&mut self, access: &Access, row: PackRow) -> Result<()> {
+        if let Err(SegmentFull(row)) = self.builder.push(row) {
+            self.publish(access)?;
+            self.builder.push(*row)?;
+        } else if self.builder.chunk_count() >= SEGMENT_CHUNKS_TARGET {
+            self.publish(access)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the last segment. Returns how an outcome names all of them, in the order in which they were made.
+    ///
+    /// # Errors
+    /// When the store can't take it.
+    pub fn finish(mut self, access: &Access) -> Result<Vec<SegmentRef>> {
+        self.publish(access)?;
+        Ok(self.published)
+    }
+
+    fn publish(&mut self, access: &Access) -> Result<()> {
+        if self.builder.is_empty() {
+            return Ok(());
+        }
+        let builder = std::mem::replace(&mut self.builder, SegmentBuilder::new());
+        self.replaced = 0;
+        let (pack_count, chunk_count) = (builder.pack_count(), builder.chunk_count());
+        let body = builder.finish();
+        let object = envelope::seal(Kind::Segment, &access.ring, &access.chain, &body, None)?;
+        let id = SegmentId::from_bytes(*blake3::hash(&object).as_bytes());
+        // Named by its hash: one that is there already is this one.
+        let _ = access.store.create(&ObjectName::Segment(id), &object)?;
+        // It hides what it replaces, so it is proved before anything names it.
+        if read_segment(access, id)? != body {
+            let message = format!("{} reads back differently; test this machine's memory", ObjectName::Segment(id));
+            return Err(Error::new(ErrorKind::Unreliable, message));
+        }
+        self.published.push(SegmentRef { id, pack_count, chunk_count });
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Repairs as people run them.
+
+use crate::run::{World, contents};
+use std::path::PathBuf;
+
+fn world_with_snapshots() -> World {
+    let world = World::with_repository();
+    world.file("tree/a.txt", b"alpha");
+    world.file("tree/sub/b.txt", &(0..100_000u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
+    world.run(["backup", "tree"]).succeeded();
+    world.file("tree/c.txt", &[9; 30_000]);
+    world.run(["backup", "tree"]).succeeded();
+    world
+}
+
+fn objects(world: &World, folder: &str) -> Vec<PathBuf> {
+    let below = world.path("repository").join(folder);
+    contents(&below).into_iter().map(|(name, _)| below.join(name)).filter(|path| path.is_file()).collect()
+}
+
+#[test]
+fn lost_segments_are_planned_rebuilt_and_then_nothing_is_left_to_do() {
+    let world = world_with_snapshots();
+    for segment in objects(&world, "segments") {
+        std::fs::remove_file(segment).expect("it is there");
+    }
+    world.run(["check"]).ended(5);
+    let before = contents(&world.path("repository"));
+    let planned = world.run(["repair", "index", "-n"]).succeeded();
+    assert!(planned.out.contains("lost: segments/") && planned.out.contains("unlisted: "), "{}", planned.out);
+    assert!(contents(&world.path("repository")) == before, "a plan changes nothing");
+
+    let summary = world.run(["repair", "index", "--json"]).succeeded().only("summary");
+    assert_eq!(summary["packs_set_aside"].as_array().map(Vec::len), Some(0), "{summary}");
+    assert!(summary["segments_replaced"].as_u64() > Some(1), "{summary}");
+    world.run(["check", "--read-data"]).succeeded();
+    let again = world.run(["repair", "index", "-n"]).succeeded();
+    assert_eq!(again.out, "nothing is lost of the index\n");
+    world.run(["restore", "latest", "--target", "whole"]).succeeded();
+    let tree = world.path("tree");
+    let below = tree.strip_prefix("/").expect("an absolute path");
+    assert!(contents(&world.path("whole").join(below)) == contents(&tree));
+}
+
+/// Changes the last byte of the longest pack, and removes all segments.
+fn damage_an_unlisted_pack(world: &World) {
+    for segment in objects(world, "segments") {
+        std::fs::remove_file(segment).expect("it is there");
+    }
+    let packs = objects(world, "packs");
+    let longest = packs.iter().max_by_key(|pack| pack.metadata().map_or(0, |it| it.len())).expect("a pack");
+    let mut bytes = std::fs::read(longest).expect("it is there");
+    *bytes.last_mut().expect("it has bytes") ^= 1;
+    std::fs::remove_file(longest).expect("it is there");
+    std::fs::write(longest, bytes).expect("it can be written");
+}
+
+#[test]
+fn a_damaged_pack_that_no_segment_lists_is_healed_from_its_parity() {
+    let world = world_with_snapshots();
+    damage_an_unlisted_pack(&world);
+    let repaired = world.run(["repair", "index"]).succeeded();
+    assert!(!repaired.out.contains("set aside"), "{}", repaired.out);
+    world.run(["check", "--read-data"]).succeeded();
+}
+
+#[test]
+fn without_parity_a_damaged_pack_that_no_segment_lists_is_named_and_what_is_left_of_it_counts() {
+    let world = world_with_snapshots();
+    damage_an_unlisted_pack(&world);
+    std::fs::remove_dir_all(world.path("repository/parity")).expect("it is there");
+    let repaired = world.run(["repair", "index"]).ended(5);
+    assert!(repaired.out.contains("set aside: packs/"), "{}", repaired.out);
+    world.run(["check", "--read-data"]).ended(0);
+}
+
+#[test]
+fn a_damaged_pack_is_healed_from_its_parity_before_anything_is_set_aside() {
+    let world = world_with_snapshots();
+    for pack in objects(&world, "packs") {
+        let mut bytes = std::fs::read(&pack).expect("it is there");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        std::fs::remove_file(&pack).expect("it is there");
+        std::fs::write(&pack, bytes).expect("it can be written");
+    }
+    let healed = world.run(["repair", "packs", "--json"]).succeeded().only("summary");
+    assert!(healed["packs_healed"].as_array().is_some_and(|packs| packs.len() > 1), "{healed}");
+    assert_eq!(healed["packs_set_aside"].as_array().map(Vec::len), Some(0), "{healed}");
+    assert_comes_back(&world);
+}
+
+/// Zeroes every pack of content: the header says what a pack holds.
+fn lose_content(world: &World) {
+    for pack in objects(world, "packs") {
+        let bytes = std::fs::read(&pack).expect("it is there");
+        if bytes.get(12) == Some(&1) {
+            std::fs::remove_file(&pack).expect("it is there");
+            std::fs::write(&pack, vec![0; bytes.len()]).expect("it can be written");
+        }
+    }
+}
+
+fn assert_comes_back(world: &World) {
+    world.run(["check", "--read-data"]).ended(0);
+    assert_eq!(world.run(["repair", "packs", "-n"]).succeeded().out, "every pack is whole, and nothing is lost\n");
+    world.run(["restore", "latest", "--target", "whole"]).succeeded();
+    let tree = world.path("tree");
+    let below = tree.strip_prefix("/").expect("an absolute path");
+    assert!(contents(&world.path("whole").join(below)) == contents(&tree));
+}
+
+#[test]
+fn content_that_is_lost_comes_back_from_the_files_that_were_backed_up() {
+    let world = world_with_snapshots();
+    lose_content(&world);
+    let planned = world.run(["repair", "packs", "-n"]).ended(5);
+    assert!(planned.out.contains("damaged: packs/") && planned.out.contains("lost: "), "{}", planned.out);
+    let without = world.run(["repair", "packs"]).ended(5);
+    assert!(without.out.contains("set aside: packs/") && without.out.contains("still lost"), "{}", without.out);
+    let with = world.run(["repair", "packs", "--from", "tree", "--json"]).succeeded().only("summary");
+    assert_eq!(with["chunks_still_lost"], 0, "{with}");
+    assert_comes_back(&world);
+}
+
+#[test]
+fn content_that_is_lost_comes_back_from_another_repository_with_its_own_password() {
+    let world = world_with_snapshots();
+    let secret = world.file("secret", b"another one\n");
+    let secret = secret.to_str().expect("text").to_owned();
+    let other = ["--repo", "other", "--password-file", &secret];
+    let run = |arguments: &[&str]| world.run(arguments.iter().chain(&other).copied());
+    run(&["init", "--kdf-memory", "64K", "--kdf-passes", "1"]).succeeded();
+    run(&["backup", "tree"]).succeeded();
+    lose_content(&world);
+    let wrong = world.run(["repair", "packs", "--from-repo", "other"]).ended(12);
+    assert!(wrong.err.contains("other"), "{}", wrong.err);
+    world.run(["repair", "packs", "--from-repo", "other", "--from-password-file", &secret]).ended(0);
+    assert_comes_back(&world);
+}
