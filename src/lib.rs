@@ -98,8 +98,8 @@ pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing
 pub use progress::{Change, EntryKind, Event, LeftOutPart, Progress, Silent};
 pub use prune::{Amount, Forecast, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
 pub use repair::{
-    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostPack, LostSegment, PackRepairPlan,
-    PackRepairReport, RepairOptions,
+    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostPack, LostSegment, Missing, PackRepairPlan,
+    PackRepairReport, RepairOptions, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport,
 };
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restore::{

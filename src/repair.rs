@@ -9,23 +9,30 @@
 //! *origin*: files that are cut and hashed as a backup does, another repository, or whatever else offers chunks; only
 //! what has an id that is missed is taken.
 //!
+//! What is lost for good leaves damaged snapshots. Each gets a *corrected* one beside it that holds all the rest and names
+//! what it lacks.
+//!
 //! A plan says what is to be done and changes nothing; what is performed is looked for anew once the session is open, so
 //! that nobody collects what it relies upon.
 
 mod aside;
 mod index;
 mod look;
+mod missing;
 mod options;
 mod origin;
 mod packs;
 mod reading;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 mod wanted;
 
 pub use index::{plan_index, repair_index};
+pub use missing::{Missing, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport};
 pub use options::{
     AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostPack, LostSegment, PackRepairPlan,
     PackRepairReport, RepairOptions,
 };
 pub use packs::{plan_packs, repair_packs};
+pub use snapshots::{plan_snapshots, repair_snapshots};

@@ -23,7 +23,7 @@ mod statements;
 pub(crate) mod testing;
 mod view;
 
-pub use batch::{BATCH_CHUNKS_MAX, Batch};
+pub use batch::{BATCH_CHUNKS_MAX, Batch, SnapshotDraft};
 pub use beating::Beating;
 pub use checkpoint::{CheckpointSessions, Checkpointer};
 pub use heartbeat::Pulse;
@@ -43,7 +43,8 @@ pub use running::{RunningSession, Writer, check_may_open, open};
 pub use seen::{commit_seen, read_seen};
 pub use silence::{BootClock, OpenSession, Sign, observe};
 pub use snapshots::{
-    Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, resolve, walk_starts_attribute,
+    Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, repairs_attribute, resolve,
+    walk_starts_attribute,
 };
 pub use state::{ClientState, load, replace};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};

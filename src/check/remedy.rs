@@ -5,13 +5,13 @@ pub(super) const OBJECT: &str = "heal it with `holdall scrub --repair`, or put i
 /// A segment.
 pub(super) const SEGMENT: &str = "run `holdall repair index`: it heals the segment, or rebuilds it from the packs";
 /// Chunks that no segment lists.
-pub(super) const UNLISTED: &str = "run `holdall repair index`; what is missed afterwards comes back with `holdall repair packs` from what still has it (--from PATH, --from-repo DIR), or with the next backup of the files that are named";
+pub(super) const UNLISTED: &str = "run `holdall repair index`; what is missed afterwards comes back with `holdall repair packs` from what still has it (--from PATH, --from-repo DIR), or with the next backup of the files that are named; `holdall repair snapshots` makes snapshots of what is left";
 /// A pack.
 pub(super) const PACK: &str = "run `holdall repair packs`: it heals the pack or saves what can be read of it, and stores the rest anew from what still has it (--from PATH, --from-repo DIR); or back up the files again that are named, after it";
 /// A chunk.
-pub(super) const CHUNK: &str = "run `holdall repair packs` with what still has it (--from PATH, --from-repo DIR), or back up the files again that are named";
+pub(super) const CHUNK: &str = "run `holdall repair packs` with what still has it (--from PATH, --from-repo DIR), or back up the files again that are named; `holdall repair snapshots` makes snapshots of what is left";
 /// A node of a tree.
-pub(super) const NODE: &str = "run the repairs that are named with segments and packs first; then `holdall repair packs --from-repo DIR`, if there is a copy of the repository, or back up again with --force";
+pub(super) const NODE: &str = "run the repairs that are named with segments and packs first; then `holdall repair packs --from-repo DIR`, if there is a copy of the repository, or back up again with --force; `holdall repair snapshots` makes snapshots of what is left";
 /// A tree that was written so.
 pub(super) const FORGED: &str =
     "no honest program writes this: find out who holds the key that signed the snapshot, and forget it";

@@ -12,7 +12,9 @@ pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, Ne
 pub(crate) use look::{DiffArguments, DumpArguments, FindArguments};
 pub(crate) use pages::{CompletionsArguments, ManArguments};
 pub(crate) use protection::{ParityArguments, ParityCommand};
-pub(crate) use repair::{RepairArguments, RepairCommand, RepairIndexArguments, RepairPacksArguments};
+pub(crate) use repair::{
+    RepairArguments, RepairCommand, RepairIndexArguments, RepairPacksArguments, RepairSnapshotsArguments,
+};
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };

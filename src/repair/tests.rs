@@ -2,6 +2,7 @@
 
 mod packs;
 mod patterns;
+mod snapshots;
 
 use super::{IndexRepairPlan, RepairOptions, plan_index, repair_index};
 use crate::access::Access;

@@ -5,13 +5,14 @@ use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
 use crate::index::Scratch;
-use crate::manifest::{Cursor, Entry, Item, ItemReader, NodeSource, NodeVisit, Visit};
+use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, NodeSource, NodeVisit, Visit};
 use crate::needed::{References, Roots};
 use crate::progress::Progress;
 use crate::repair::aside::AilingPacks;
 use crate::repair::look::check_stopped;
 use crate::segment::SegmentReader;
-use crate::session::{self, History, read_segment};
+use crate::session::{self, History, Snapshot, read_segment};
+use std::collections::BTreeSet;
 
 /// A live snapshot needs it.
 const MISSED: &[u8] = &[0];
@@ -57,7 +58,7 @@ impl Wanted {
     }
 
     /// Whether a chunk or node was missed, found again or not.
-    fn knows(&self, id: ChunkId) -> Result<bool> {
+    pub(super) fn knows(&self, id: ChunkId) -> Result<bool> {
         Ok(self.table.get(id.as_bytes())?.is_some())
     }
 
@@ -92,7 +93,7 @@ pub(super) fn find(
 }
 
 /// A reader that does not look again for each chunk that it does not find: many are lost, and nobody moves them.
-fn reader(access: &Access) -> ContentReader {
+pub(super) fn reader(access: &Access) -> ContentReader {
     ContentReader::new(Access { catch_up: None, ..access.clone() })
 }
 
@@ -246,14 +247,110 @@ fn is_new(seen: &mut dyn Scratch, node: NodeId) -> Result<bool> {
 
 fn misses(reader: &ContentReader, wanted: &Wanted, entry: &Entry) -> Result<bool> {
     for list in entry.item_lists() {
-        let mut items = ItemReader::new(reader, list.clone());
-        while let Ok(Some(placed)) = items.next_item() {
-            if let Item::Chunk { id, .. } = placed.item
-                && wanted.knows(id)?
-            {
-                return Ok(true);
-            }
+        if lacks(reader, wanted, list)? {
+            return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether a list of items names something that was missed, or can't be read itself.
+///
+/// # Errors
+/// When the index can't be read.
+pub(super) fn lacks(reader: &ContentReader, wanted: &Wanted, list: &ItemList) -> Result<bool> {
+    let mut items = ItemReader::new(reader, list.clone());
+    loop {
+        match items.next_item() {
+            Ok(None) => return Ok(false),
+            Ok(Some(placed)) => {
+                if let Item::Chunk { id, .. } = placed.item
+                    && wanted.knows(id)?
+                {
+                    return Ok(true);
+                }
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                return if is_loss(&error) { Ok(true) } else { Err(error) };
+            }
+        }
+    }
+}
+
+/// Tells snapshots that miss something from whole ones. A node of a whole one is walked once, however many hold it.
+pub(super) struct Damaged {
+    /// The last snapshot, by number, that holds a node.
+    holders: Box<dyn Scratch>,
+    count: u64,
+    whole: BTreeSet<u64>,
+}
+
+impl Damaged {
+    pub(super) fn new(access: &Access) -> Self {
+        Self { holders: access.scratch(), count: 0, whole: BTreeSet::new() }
+    }
+
+    /// Whether a snapshot misses something of its content.
+    ///
+    /// # Errors
+    /// When the index can't be read, or the caller stops.
+    pub(super) fn is_damaged(
+        &mut self,
+        reader: &ContentReader,
+        wanted: &Wanted,
+        snapshot: &Snapshot,
+        progress: &dyn Progress,
+    ) -> Result<bool> {
+        self.count = self.count.saturating_add(1);
+        for root in snapshot.components.iter().filter_map(|component| component.manifest) {
+            if self.misses_below(reader, wanted, root, progress)? {
+                return Ok(true);
+            }
+        }
+        self.whole.insert(self.count);
+        Ok(false)
+    }
+
+    fn misses_below(
+        &mut self,
+        reader: &ContentReader,
+        wanted: &Wanted,
+        root: NodeId,
+        progress: &dyn Progress,
+    ) -> Result<bool> {
+        let mut entries = Cursor::<Entry, _>::new(reader, root);
+        let mut failed = None;
+        loop {
+            check_stopped(progress)?;
+            let mut enter = |visit: &NodeVisit<'_>| match self.is_known_whole(visit.id) {
+                Ok(true) => Visit::Skip,
+                Ok(false) => Visit::Enter,
+                Err(error) => {
+                    failed = Some(error);
+                    Visit::Enter
+                }
+            };
+            match entries.next_row_with(&mut enter) {
+                Ok(None) => return failed.map_or(Ok(false), Err),
+                Ok(Some(entry)) if misses(reader, wanted, &entry)? => return Ok(true),
+                Ok(Some(_)) => {}
+                Err(error) => {
+                    let error = Error::from(error);
+                    return if is_loss(&error) { Ok(true) } else { Err(error) };
+                }
+            }
+        }
+    }
+
+    /// Whether a whole snapshot holds the node; if not, notes that the one at hand does.
+    fn is_known_whole(&mut self, node: NodeId) -> Result<bool> {
+        let holder = self.holders.get(node.as_bytes())?;
+        let number = holder.as_deref().and_then(|bytes| bytes.first_chunk()).map(|bytes| u64::from_le_bytes(*bytes));
+        if number.is_some_and(|number| self.whole.contains(&number)) {
+            return Ok(true);
+        }
+        self.holders.put(node.as_bytes(), &self.count.to_le_bytes())?;
+        Ok(false)
+    }
 }

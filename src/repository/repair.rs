@@ -4,7 +4,10 @@ use super::Repository;
 use crate::access::Access;
 use crate::error::Result;
 use crate::progress::Progress;
-use crate::repair::{self, IndexRepairPlan, IndexRepairReport, PackRepairPlan, PackRepairReport, RepairOptions};
+use crate::repair::{
+    self, IndexRepairPlan, IndexRepairReport, PackRepairPlan, PackRepairReport, RepairOptions, SnapshotRepairPlan,
+    SnapshotRepairReport,
+};
 
 impl Repository {
     /// Finds out what is wrong with the index, and changes nothing.
@@ -52,5 +55,25 @@ impl Repository {
         self.writing()?;
         let others: Vec<&Access> = others.iter().map(|other| &other.access).collect();
         repair::repair_packs(&self.access, plan, options, &others, progress)
+    }
+
+    /// Finds the snapshots that miss something, and what a corrected one would lack. Changes nothing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Damaged`] while the index has to be repaired first; when the store can't be read, or the
+    /// caller stops.
+    pub fn plan_repair_snapshots(&self, progress: &dyn Progress) -> Result<SnapshotRepairPlan> {
+        repair::plan_snapshots(&self.access, progress)
+    }
+
+    /// Makes a corrected snapshot beside each one that misses something, unless there is one that holds the same. Done
+    /// twice it makes none the second time.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Denied`] when the key's role may not make snapshots; when the store fails or the caller
+    /// stops. What was committed until then stands.
+    pub fn repair_snapshots(&self, options: &RepairOptions, progress: &dyn Progress) -> Result<SnapshotRepairReport> {
+        self.writing()?;
+        repair::repair_snapshots(&self.access, options, progress)
     }
 }

@@ -5,17 +5,31 @@ use crate::access::Access;
 use crate::content::{ClosedPack, FrameWriter, NODE_FRAME_BYTES_TARGET, PackStream, RawFrame, StoredTotals};
 use crate::error::{Error, Result};
 use crate::frame::Compression;
-use crate::id::{ChunkId, SessionId};
+use crate::id::{ChunkId, SessionId, SnapshotId};
 use crate::layout::Class;
-use crate::outcome::{OutcomeKind, SegmentRef};
+use crate::outcome::{Attribute, Component, OutcomeDescription, OutcomeKind, SegmentRef};
 use crate::segment::PackRow;
 use crate::session::beating::Beating;
-use crate::session::ledger::Ledger;
+use crate::session::ledger::{Ledger, PublishedSegments};
+use crate::wire::List;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::sync::Arc;
 
 /// A session is committed when it names so many chunks: their ids and rows are in memory until then.
 pub const BATCH_CHUNKS_MAX: usize = 400_000;
+
+/// What a snapshot says that is made in a batch.
+#[derive(Debug, Clone)]
+pub struct SnapshotDraft {
+    /// When it was taken, in nanoseconds since the epoch.
+    pub time_ns: i64,
+    /// What it holds.
+    pub components: Vec<Component>,
+    /// Sorted by id.
+    pub attributes: Vec<Attribute>,
+    /// Who made it of what.
+    pub description: OutcomeDescription,
+}
 
 /// One session's packs. Memory: 70 bytes for each chunk, and a frame for each class.
 pub struct Batch {
@@ -79,15 +93,39 @@ impl Batch {
     /// # Errors
     /// When the store can't take them, or somebody else ended the session; nothing was committed then.
     pub fn commit(&mut self, access: &Access, kind: OutcomeKind, others: Vec<SegmentRef>) -> Result<()> {
+        let published = self.publish(access)?;
+        let segments = published.references().into_iter().chain(others).collect();
+        self.session.commit(access, kind, self.ledger.pack_ids(), segments)?;
+        published.apply(access)
+    }
+
+    /// As [`Self::commit`], with an outcome that is a snapshot. Returns its id.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_snapshot(&mut self, access: &Access, draft: SnapshotDraft) -> Result<SnapshotId> {
+        let published = self.publish(access)?;
+        let mut body = self.session.outcome(OutcomeKind::Snapshot, self.ledger.pack_ids(), published.references());
+        body.time_ns = draft.time_ns;
+        body.components = List(draft.components);
+        body.attributes = List(draft.attributes);
+        let hash = self.session.commit_body(access, body, Some(&draft.description))?;
+        published.apply(access)?;
+        Ok(SnapshotId::from_bytes(*hash.as_bytes()))
+    }
+
+    fn publish(&mut self, access: &Access) -> Result<PublishedSegments> {
         for lane in &mut self.lanes {
             lane.writer.store(&mut lane.gathering)?;
             lane.stream.end()?;
         }
         self.take_closed(access)?;
-        let published = self.ledger.publish(access)?;
-        let segments = published.references().into_iter().chain(others).collect();
-        self.session.commit(access, kind, self.ledger.pack_ids(), segments)?;
-        published.apply(access)
+        self.ledger.publish(access)
+    }
+
+    /// Ends the session because there is nothing to commit.
+    pub fn abort(self, access: &Access) {
+        self.session.abort(access);
     }
 
     /// Ends the session after a failure.

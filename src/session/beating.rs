@@ -2,8 +2,8 @@
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{PackId, SessionId};
-use crate::outcome::{OutcomeKind, SeenEntry, SegmentRef};
+use crate::id::{ObjectHash, PackId, SessionId};
+use crate::outcome::{OutcomeBody, OutcomeDescription, OutcomeKind, SeenEntry, SegmentRef};
 use crate::session::heartbeat;
 use crate::session::history::History;
 use crate::session::running::{self, RunningSession, Writer};
@@ -66,9 +66,26 @@ impl Beating {
         packs: Vec<PackId>,
         segments: Vec<SegmentRef>,
     ) -> Result<()> {
-        let mut body = self.session.outcome(kind, packs, segments);
+        self.commit_body(access, self.session.outcome(kind, packs, segments), None).map(drop)
+    }
+
+    /// An outcome of this session that says nothing yet but its kind, packs and segments.
+    pub(super) fn outcome(&self, kind: OutcomeKind, packs: Vec<PackId>, segments: Vec<SegmentRef>) -> OutcomeBody {
+        self.session.outcome(kind, packs, segments)
+    }
+
+    /// Commits with an outcome of [`Self::outcome`]. Returns its hash.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub(super) fn commit_body(
+        &self,
+        access: &Access,
+        mut body: OutcomeBody,
+        description: Option<&OutcomeDescription>,
+    ) -> Result<ObjectHash> {
         body.segments.0.sort_unstable_by_key(|segment| segment.id);
-        commit_seen(access, self.session, &self.state, self.seen.clone(), body, None).map(drop)
+        commit_seen(access, self.session, &self.state, self.seen.clone(), body, description)
     }
 
     /// Ends a session that failed. On a full medium its abort takes from the reserve: while it is open, nothing that was

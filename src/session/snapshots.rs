@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub pin: Option<Pin>,
     /// Who made it; none when the key at hand can't read descriptions.
     pub origin: Option<Origin>,
+    /// The damaged snapshot beside which a repair made it, without what was lost.
+    pub repairs: Option<SnapshotId>,
     /// What it holds.
     pub components: Vec<SnapshotComponent>,
 }
@@ -240,6 +242,7 @@ fn describe(history: &History, session: SessionId, held: &Outcome) -> Snapshot {
         forgotten: false,
         pin: None,
         origin: held.description.as_open().map(origin),
+        repairs: repairs(&held.body.attributes.0),
         components,
     }
 }
@@ -298,6 +301,19 @@ const WALK_STARTS: u32 = 1;
 /// Says when the walks of a snapshot's components began. The next run believes only times that lay well before.
 pub fn walk_starts_attribute(started_ns: &[i64]) -> Attribute {
     Attribute { id: WALK_STARTS, bytes: Blob(started_ns.iter().flat_map(|ns| ns.to_le_bytes()).collect()) }
+}
+
+/// The attribute of a corrected snapshot's outcome that names the damaged one.
+const REPAIRS: u32 = 2;
+
+/// Says beside which damaged snapshot a corrected one was made.
+pub fn repairs_attribute(damaged: SnapshotId) -> Attribute {
+    Attribute { id: REPAIRS, bytes: Blob(damaged.as_bytes().to_vec()) }
+}
+
+fn repairs(attributes: &[Attribute]) -> Option<SnapshotId> {
+    let found = attributes.iter().find(|attribute| attribute.id == REPAIRS)?;
+    found.bytes.0.as_slice().try_into().ok().map(SnapshotId::from_bytes)
 }
 
 fn walk_starts(attributes: &[Attribute]) -> Vec<i64> {

@@ -138,3 +138,31 @@ fn content_that_is_lost_comes_back_from_another_repository_with_its_own_password
     world.run(["repair", "packs", "--from-repo", "other", "--from-password-file", &secret]).ended(0);
     assert_comes_back(&world);
 }
+
+#[test]
+fn a_corrected_snapshot_is_planned_made_listed_and_made_once() {
+    let world = world_with_snapshots();
+    lose_content(&world);
+    world.run(["repair", "packs"]).ended(5);
+    let before = contents(&world.path("repository"));
+    let planned = world.run(["repair", "snapshots", "-n"]).ended(5);
+    assert!(planned.out.contains("damaged: snapshot ") && planned.out.contains("tree/sub/b.txt"), "{}", planned.out);
+    assert!(contents(&world.path("repository")) == before, "a plan changes nothing");
+
+    let made = world.run(["repair", "snapshots", "--json"]).succeeded().only("summary");
+    let repairs = made["snapshots_damaged"].as_array().expect("a list").clone();
+    assert_eq!(repairs.len(), 2, "{made}");
+    let listed = world.run(["snapshots"]).succeeded();
+    assert_eq!(listed.out.matches(" (repaired) (partial)").count(), 2, "{}", listed.out);
+    for repair in &repairs {
+        let corrected = repair["corrected_id"].as_str().expect("an id");
+        assert!(repair["files_lost"].as_u64() > Some(0), "{repair}");
+        world.run(["restore", corrected, "--target", &format!("left-{corrected}")]).ended(3);
+        let small =
+            world.path(&format!("left-{corrected}")).join(world.path("tree/a.txt").strip_prefix("/").expect("it"));
+        assert_eq!(std::fs::read(small).expect("it came back"), b"alpha");
+    }
+    let again = world.run(["repair", "snapshots"]).succeeded();
+    assert!(again.out.contains("stands beside damaged snapshot"), "{}", again.out);
+    assert_eq!(world.run(["snapshots"]).succeeded().out, listed.out);
+}

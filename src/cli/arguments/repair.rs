@@ -17,6 +17,14 @@ Examples:
 
 Nothing is deleted. The exit code is 5 while something is still lost.";
 
+const SNAPSHOTS_EXAMPLES: &str = "\
+Examples:
+  holdall repair snapshots -n
+  holdall repair snapshots
+
+What is damaged and was not set aside yet is taken to be whole: run `holdall repair packs` first. The damaged snapshots
+stay, and restore what they still can. The exit code is 5 while one has no corrected one beside it.";
+
 /// `holdall repair`
 #[derive(Debug, Args)]
 #[command(disable_help_subcommand = true)]
@@ -34,6 +42,9 @@ pub(crate) enum RepairCommand {
     /// Read all packs, heal damaged ones or save what can be read of them, and store anew what is lost from elsewhere
     #[command(after_help = PACKS_EXAMPLES)]
     Packs(RepairPacksArguments),
+    /// Make a corrected snapshot beside each one that misses something, without what is lost
+    #[command(after_help = SNAPSHOTS_EXAMPLES)]
+    Snapshots(RepairSnapshotsArguments),
 }
 
 /// `holdall repair index`
@@ -62,4 +73,12 @@ pub(crate) struct RepairPacksArguments {
     /// A key file of that repository
     #[arg(long, value_name = "FILE", requires = "from_repo")]
     pub(crate) from_key_file: Option<PathBuf>,
+}
+
+/// `holdall repair snapshots`
+#[derive(Debug, Args)]
+pub(crate) struct RepairSnapshotsArguments {
+    /// Change nothing, only say which snapshots miss what
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
 }

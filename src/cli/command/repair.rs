@@ -1,6 +1,7 @@
 //! `holdall repair`
 
 mod packs;
+mod snapshots;
 
 use crate::cli::arguments::{RepairArguments, RepairCommand, RepairIndexArguments};
 use crate::cli::context::{Access, Context};
@@ -15,6 +16,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairArguments) -> Result<
     match &arguments.command {
         RepairCommand::Index(arguments) => index(context, arguments),
         RepairCommand::Packs(arguments) => packs::run(context, arguments),
+        RepairCommand::Snapshots(arguments) => snapshots::run(context, arguments),
     }
 }
 

@@ -44,7 +44,11 @@ fn row(listed: &Snapshot) -> Vec<String> {
         Some(origin) => (text::printable(&origin.host), list(&origin.tags), list(&origin.paths)),
         None => ("(sealed)".to_owned(), String::new(), "(sealed)".to_owned()),
     };
-    let marks = [(listed.is_partial(), " (partial)"), (listed.forgotten, " (forgotten)")];
+    let marks = [
+        (listed.repairs.is_some(), " (repaired)"),
+        (listed.is_partial(), " (partial)"),
+        (listed.forgotten, " (forgotten)"),
+    ];
     let marks: String = marks.iter().filter(|(applies, _)| *applies).map(|(_, mark)| *mark).collect();
     let pin = match snapshot::standing_pin(listed) {
         Some(Pin { until_ns: Some(until_ns) }) => format!(" (pinned until {})", text::time(until_ns)),

@@ -132,7 +132,10 @@ pub(crate) struct Snapshot {
     pub(crate) tags: Vec<String>,
     pub(crate) program_version: String,
     pub(crate) summary: SnapshotSummary,
-    /// `complete`, or `partial` when the walk did not finish.
+    /// The damaged snapshot beside which a repair made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) repairs: Option<String>,
+    /// `complete`, or `partial` when the walk did not finish or something was lost.
     pub(crate) state: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) forgotten: bool,

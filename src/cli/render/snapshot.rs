@@ -28,6 +28,7 @@ pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
         forgotten: snapshot.forgotten,
         pinned: pin.is_some(),
         pinned_until: pin.and_then(|pin| pin.until_ns).map(moment),
+        repairs: snapshot.repairs.map(|id| id.to_string()),
         state: if snapshot.is_partial() { "partial" } else { "complete" },
         id: snapshot.id.to_string(),
         short_id: snapshot.id.short(),

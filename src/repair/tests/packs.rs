@@ -7,13 +7,13 @@ use crate::layout::Class;
 use crate::prune::tests::world::{Inherit, back_up};
 use crate::repair::{PackRepairReport, plan_packs, repair_packs};
 
-fn repair_all(world: &World, options: &RepairOptions, others: &[&Access]) -> PackRepairReport {
+pub(super) fn repair_all(world: &World, options: &RepairOptions, others: &[&Access]) -> PackRepairReport {
     let access = world.client("owner");
     let plan = plan_packs(&access, &Silent).unwrap();
     repair_packs(&access, plan, options, others, &Silent).unwrap()
 }
 
-fn class_of(store: &MemoryStore, pack: PackId) -> Class {
+pub(super) fn class_of(store: &MemoryStore, pack: PackId) -> Class {
     Class::from_code(store.read(&ObjectName::Pack(pack), 1 << 30).unwrap()[12]).unwrap()
 }
 
@@ -120,7 +120,7 @@ fn without_a_repair_a_backup_counts_on_what_is_damaged_and_with_one_it_does_not(
 }
 
 /// Loses every pack of a class.
-fn lose(world: &World, class: Class) {
+pub(super) fn lose(world: &World, class: Class) {
     for pack in packs(&world.store).into_iter().filter(|pack| class_of(&world.store, *pack) == class) {
         world.store.remove(&ObjectName::Pack(pack)).unwrap();
     }

