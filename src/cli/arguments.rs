@@ -52,6 +52,9 @@ pub(crate) struct GlobalArguments {
     /// The repository's folder [also: HOLDALL_REPOSITORY, or HOLDALL_REPOSITORY_FILE for a file that names it]
     #[arg(short, long, global = true, value_name = "DIR")]
     pub(crate) repo: Option<PathBuf>,
+    /// A file whose first line names the repository's folder
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "repo")]
+    pub(crate) repository_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) unlock: UnlockArguments,
     /// Print JSON, with the field names of restic
@@ -78,7 +81,7 @@ pub(crate) struct UnlockArguments {
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["password_file", "password_command", "insecure_no_password"])]
     pub(crate) key_file: Option<PathBuf>,
     /// A file whose first line is the password [also: HOLDALL_PASSWORD_FILE; the password itself: HOLDALL_PASSWORD]
-    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["password_command", "insecure_no_password"])]
+    #[arg(short, long, global = true, value_name = "FILE", conflicts_with_all = ["password_command", "insecure_no_password"])]
     pub(crate) password_file: Option<PathBuf>,
     /// A shell command that prints the password [also: HOLDALL_PASSWORD_COMMAND]
     #[arg(long, global = true, value_name = "COMMAND", conflicts_with = "insecure_no_password")]
@@ -159,7 +162,7 @@ pub(crate) struct BackupArguments {
     #[arg(long, value_name = "TAG", value_delimiter = ',')]
     pub(crate) tag: Vec<String>,
     /// The host's name [otherwise: this machine's]
-    #[arg(long, value_name = "NAME")]
+    #[arg(short = 'H', long, value_name = "NAME")]
     pub(crate) host: Option<String>,
     /// The snapshot's time [otherwise: now]
     #[arg(long, value_name = "TIME")]
@@ -188,8 +191,15 @@ pub(crate) struct BackupArguments {
 #[derive(Debug, Args)]
 pub(crate) struct FilterArguments {
     /// Only snapshots of this host; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(short = 'H', long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
+    #[command(flatten)]
+    pub(crate) kind: KindArguments,
+}
+
+/// Which snapshots are meant, whatever their host.
+#[derive(Debug, Default, Args)]
+pub(crate) struct KindArguments {
     /// Only snapshots with this tag (with commas: with all of them); may be repeated
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Vec<String>,
@@ -209,6 +219,12 @@ pub(crate) struct SnapshotsArguments {
     /// Forgotten ones instead, as long as they can be brought back
     #[arg(long, conflicts_with = "snapshots")]
     pub(crate) forgotten: bool,
+    /// Only the newest N of each host and set of paths
+    #[arg(long, value_name = "N", conflicts_with = "snapshots")]
+    pub(crate) latest: Option<NonZeroUsize>,
+    /// Leave out paths and the number of files
+    #[arg(short, long)]
+    pub(crate) compact: bool,
 }
 
 /// `holdall ls`
@@ -229,7 +245,7 @@ pub(crate) struct LsArguments {
     #[arg(long)]
     pub(crate) human_readable: bool,
     /// Sort by name, size, time or extension [otherwise: by path]
-    #[arg(long, value_name = "BY", value_parser = parse_sort)]
+    #[arg(short, long, value_name = "BY", value_parser = parse_sort)]
     pub(crate) sort: Option<SortBy>,
     /// Sort the other way round
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! What every command works with.
 
-use super::arguments::{FilterArguments, GlobalArguments};
+use super::arguments::{FilterArguments, GlobalArguments, KindArguments};
 use super::failure::Failure;
 use super::render::Renderer;
 use super::secret::{Purpose, SecretSource};
@@ -101,10 +101,15 @@ pub(crate) fn require_folder(path: &Path) -> Result<(), Failure> {
 
 /// The library's filter for the filter options.
 pub(crate) fn filter(arguments: &FilterArguments) -> Result<SnapshotFilter, Failure> {
-    let tags = arguments.tag.iter().flat_map(|tags| tags.split(','));
-    let paths = arguments.path.iter().map(|path| Ok(absolute(path)?.into_os_string().into_vec()));
+    filter_of(&arguments.host, &arguments.kind)
+}
+
+/// The library's filter for hosts and what else is asked for.
+pub(crate) fn filter_of(hosts: &[String], kind: &KindArguments) -> Result<SnapshotFilter, Failure> {
+    let tags = kind.tag.iter().flat_map(|tags| tags.split(','));
+    let paths = kind.path.iter().map(|path| Ok(absolute(path)?.into_os_string().into_vec()));
     Ok(SnapshotFilter {
-        hosts: arguments.host.iter().map(|host| host.clone().into_bytes()).collect(),
+        hosts: hosts.iter().map(|host| host.clone().into_bytes()).collect(),
         tags: tags.map(|tag| tag.as_bytes().to_vec()).collect(),
         paths: paths.collect::<Result<_, Failure>>()?,
     })

@@ -40,12 +40,16 @@ impl Surroundings {
 
     /// Where the repository is.
     pub(crate) fn repository(&self, arguments: &GlobalArguments) -> Result<PathBuf, Failure> {
-        if let Some(path) = arguments.repo.clone().or_else(|| self.path("HOLDALL_REPOSITORY")) {
-            return Ok(path);
+        if let Some(path) = &arguments.repo {
+            return Ok(path.clone());
         }
-        let file = self.path("HOLDALL_REPOSITORY_FILE").ok_or_else(|| {
-            Failure::misuse("no repository was named: use --repo, HOLDALL_REPOSITORY or HOLDALL_REPOSITORY_FILE")
-        })?;
+        let file = match (&arguments.repository_file, self.path("HOLDALL_REPOSITORY")) {
+            (Some(file), _) => file.clone(),
+            (None, Some(path)) => return Ok(path),
+            (None, None) => self.path("HOLDALL_REPOSITORY_FILE").ok_or_else(|| {
+                Failure::misuse("no repository was named: use --repo, HOLDALL_REPOSITORY or HOLDALL_REPOSITORY_FILE")
+            })?,
+        };
         let text = std::fs::read(&file).map_err(|error| Failure::io(&file, "read", &error))?;
         let line = super::secret::first_line(&text);
         if line.is_empty() {

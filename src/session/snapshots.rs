@@ -137,7 +137,7 @@ impl fmt::Display for SnapshotSpec {
 }
 
 /// Which snapshots to consider. Empty lists let everything pass.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SnapshotFilter {
     /// Only from these hosts.
     pub hosts: Vec<Vec<u8>>,

@@ -73,6 +73,32 @@ fn snapshots_are_listed_with_host_tags_and_paths() {
 }
 
 #[test]
+fn the_newest_snapshots_of_each_host_are_listed_in_few_columns() {
+    let world = world_with_a_snapshot();
+    for (host, time) in
+        [("other", "2026-01-02 03:04:05"), ("other", "2026-01-03 03:04:05"), ("third", "2026-01-01 00:00:00")]
+    {
+        world.run(["backup", "-q", "tree", "-H", host, "--time", time]).succeeded();
+    }
+    let listed = world.run(["snapshots", "--latest", "1", "--compact"]).succeeded().out;
+    assert!(listed.contains("2026-01-03") && listed.contains("third") && listed.contains("3 snapshots"), "{listed}");
+    assert!(!listed.contains("2026-01-02") && !listed.contains("/tree"), "{listed}");
+    let both = world.run(["snapshots", "--latest", "2", "-H", "other"]).succeeded().out;
+    assert!(both.contains("2 snapshots") && both.contains("/tree"), "{both}");
+}
+
+#[test]
+fn a_file_names_the_repository() {
+    let world = world_with_a_snapshot();
+    world.file("place", format!("{}\n", world.path("repository").display()).as_bytes());
+    let mut command = world.command();
+    command.env("HOLDALL_REPOSITORY", world.path("nowhere")).args(["snapshots", "--repository-file", "place"]);
+    let finished = command.output().expect("the program starts");
+    assert!(String::from_utf8_lossy(&finished.stdout).contains("1 snapshot"), "{finished:?}");
+    world.run(["snapshots", "--repository-file", "place", "-r", "repository"]).ended(2);
+}
+
+#[test]
 fn snapshots_are_named_by_age_and_by_prefix() {
     let world = world_with_a_snapshot();
     world.file("tree/c.txt", b"gamma");

@@ -1,6 +1,6 @@
 //! Options of the commands that say what is kept, and of those that look after sessions.
 
-use super::FilterArguments;
+use super::KindArguments;
 use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use crate::cli::values::{CountToKeep, GroupBy, Moment, parse_span, parse_zone};
 use clap::{Args, Subcommand};
@@ -20,8 +20,12 @@ pub(crate) struct ForgetArguments {
     /// By which clocks hours, days and weeks begin, as in Europe/Berlin [otherwise: this machine's]
     #[arg(long, value_name = "NAME", value_parser = parse_zone, conflicts_with = "snapshots")]
     pub(crate) time_zone: Option<Zone>,
+    // Without the short form that other commands have: here that keeps snapshots of hours.
+    /// Only snapshots of this host; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
     #[command(flatten)]
-    pub(crate) filter: FilterArguments,
+    pub(crate) kind: KindArguments,
     /// Forget nothing, only say what would be forgotten
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

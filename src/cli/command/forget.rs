@@ -50,7 +50,7 @@ fn forecast(context: &Context<'_>, repository: &Repository, plan: &ForgetPlan) -
 }
 
 fn plan(repository: &Repository, arguments: &ForgetArguments) -> Result<ForgetPlan, Failure> {
-    let filter = context::filter(&arguments.filter)?;
+    let filter = context::filter_of(&arguments.host, &arguments.kind)?;
     if !arguments.snapshots.is_empty() {
         let snapshots = context::resolve(repository, &arguments.snapshots, &filter)?;
         return Ok(repository.plan_forget_snapshots(snapshots)?);
@@ -121,7 +121,7 @@ fn tell(context: &Context<'_>, report: &ForgetReport) -> u8 {
 
 fn undo(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failure> {
     let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
-    let filter = context::filter(&arguments.filter)?;
+    let filter = context::filter_of(&arguments.host, &arguments.kind)?;
     let snapshots = context::resolve(&repository, &arguments.snapshots, &filter)?;
     let ids: Vec<SnapshotId> = snapshots.iter().map(|snapshot| snapshot.id).collect();
     let stop = Stop::listen()?;

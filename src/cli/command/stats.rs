@@ -5,19 +5,16 @@ use crate::cli::context::{self, Access, Context};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{RepositoryTotals, SnapshotTotals};
 use crate::cli::render::text::{self, Align};
-use holdall::{Counts, RepositoryStats, Snapshot};
+use holdall::{Counts, RepositoryStats, Snapshot, SnapshotFilter};
 
 pub(crate) fn run(context: &Context<'_>, arguments: &StatsArguments) -> Result<u8, Failure> {
     let repository = context.open(Access::Read)?;
-    let filter = &arguments.filter;
-    let whole =
-        arguments.snapshots.is_empty() && filter.host.is_empty() && filter.tag.is_empty() && filter.path.is_empty();
-    if whole {
+    let filter = context::filter(&arguments.filter)?;
+    if arguments.snapshots.is_empty() && filter == SnapshotFilter::default() {
         let stats = repository.stats()?;
         context.renderer.print(&repository_text(&stats));
         context.renderer.json(&repository_totals(&stats));
     } else {
-        let filter = context::filter(filter)?;
         let snapshots = context::named_snapshots(&repository, &arguments.snapshots, &filter)?;
         let totals = snapshot_totals(&snapshots);
         context.renderer.print(&snapshots_text(&totals));
