@@ -3,6 +3,7 @@
 
 mod daily;
 mod defective;
+mod from_restic;
 mod keys;
 mod look;
 mod machine;
