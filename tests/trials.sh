@@ -1,13 +1,14 @@
 #!/bin/sh
 # The long forms of the trials: 200 kills; a folder with a million entries, a thousand folders with a thousand each, a
-# sparse tebibyte, a file of 20 GiB; six writers and two prunes for ten minutes; a million schedules of what decides, and
+# sparse tebibyte, a file of 20 GiB; six writers and two prunes for ten minutes; a prune
+# stopped and killed after each call that others see, beside a backup; a million schedules of what decides, and
 # ten thousand of the whole engine; every call to the system that fails, once each; a million states that a crash of the
 # machine may leave; quotas from nothing to 10 MiB; a hundred thousand patterns of damage, each repaired; `/usr`, `/etc`
 # and `/var/lib` backed up twice, restored and compared. Needs root, some hours and 25 GB below $TMPDIR (default /var/tmp).
 #
 # An interrupted run is resumed by running it again: what is done is listed in target/trials/<commit>-<seed>.log. What
 # is done with changes that are not committed is not taken over into the next run. The result is written to
-# target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents, crowd, schedules,
+# target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents, crowd, pace, schedules,
 # engine, faults, crashes, quotas, patterns or trees; a part of the name of one of the trials of extents runs that one
 # alone.
 set -eu
@@ -49,6 +50,11 @@ if wanted crowd crowd; then
     say "six writers and two prunes for ten minutes"
     HOLDALL_CROWD_SECONDS=600 trial crowd::
     passed && echo crowd >>"$log"
+fi
+if wanted pace pace; then
+    say "a prune stopped and killed after each call, beside a backup"
+    trial pace::
+    if passed; then echo pace >>"$log"; fi
 fi
 # Schedules in parts, so that what was interrupted goes on where it was.
 # simulate PART COUNT TEST VARIABLE: a hundred times so many schedules of a test, told by that variable.
@@ -126,7 +132,7 @@ for one in /etc /usr /var/lib; do
 done
 say "result: $result"
 for one in kills "extent a_folder_with" "extent very_many_files" "extent a_sparse_file" "extent a_long_file" crowd \
-    schedules engine faults crashes quotas patterns "tree /etc" "tree /usr" "tree /var/lib"; do
+    pace schedules engine faults crashes quotas patterns "tree /etc" "tree /usr" "tree /var/lib"; do
     done_before "$one" || [ "$part" != all ] || failed=1
 done
 exit "$failed"

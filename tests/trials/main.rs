@@ -19,6 +19,7 @@ mod future;
 mod kill;
 mod moving;
 mod ordinary;
+mod pace;
 mod place;
 mod quota;
 mod restore_kill;
