@@ -42,6 +42,8 @@ pub(super) struct Actor {
     pub(super) fault: Fault,
     pub(super) fates: Rc<[Cell<Fate>]>,
     pub(super) dice: RefCell<Dice>,
+    /// How long it may stand still before a step that others can't take back.
+    pause_turns_max: usize,
     ground: Rc<RefCell<Ground>>,
 }
 
@@ -66,7 +68,12 @@ impl Actor {
     ) -> Self {
         let (client, fault) = (ClientId::from_bytes([client; 16]), ground.borrow().fault());
         let (ground, fates, dice) = (Rc::clone(ground), Rc::clone(fates), RefCell::new(dice));
-        Self { own, client, fault, fates, dice, ground }
+        Self { own, client, fault, fates, dice, pause_turns_max: 1, ground }
+    }
+
+    pub(super) fn pausing(mut self, turns_max: usize) -> Self {
+        self.pause_turns_max = turns_max;
+        self
     }
 
     fn is_collector(&self) -> bool {
@@ -77,6 +84,15 @@ impl Actor {
     pub(super) async fn turn(&self) -> RefMut<'_, Ground> {
         Turn(false).await;
         self.ground.borrow_mut()
+    }
+
+    /// Stands still for a while, as it may anywhere: here it matters, since what it has seen decides what it does next.
+    pub(super) async fn pause(&self) {
+        if self.pause_turns_max > 1 && self.one_in(2) {
+            for _ in 0..self.below(self.pause_turns_max) {
+                Turn(false).await;
+            }
+        }
     }
 
     /// What does not change, or is this actor's own.
@@ -233,7 +249,9 @@ impl View {
             lost = self.catch_up(actor, &newer).await;
             excluded = newer.excluded();
         }
-        self.exclude(excluded);
+        if !(actor.fault == Fault::OthersIgnored && actor.is_collector()) {
+            self.exclude(excluded);
+        }
         lost
     }
 

@@ -210,6 +210,9 @@ impl<'a> Prune<'a> {
 
     async fn refresh(&self, survey: &mut Survey, own: u64) {
         survey.begin_anew(own);
+        if self.actor.fault == Fault::OthersIgnored {
+            survey.condemned.clear();
+        }
         self.view.entries().for_each(|(ordinal, entry)| survey.learn(ordinal, &entry));
         let ground = self.actor.turn().await;
         survey.look_for(&mut |pack| Ok(ground.has_pack(pack))).unwrap();
@@ -275,6 +278,7 @@ impl<'a> Prune<'a> {
             self.report.waiting_count += 1;
             return Ok(());
         }
+        self.actor.pause().await;
         if self.actor.fault != Fault::NoSecondLook {
             let earlier = std::mem::take(&mut look.survey.history);
             look.survey.history = self.sound_view(earlier).await?;
@@ -320,8 +324,10 @@ impl<'a> Prune<'a> {
         let actor = self.actor;
         let body = DeletedBody { generation, condemned, packs: List(packs) };
         let own = body.packs.0.clone();
+        actor.pause().await;
         let created = actor.turn().await.create_deleted(body);
         let there = actor.turn().await.condemned(generation).map(|set| set.hash);
+        let there = if actor.fault == Fault::RetiredDeletes { Some(condemned) } else { there };
         match Counting::of(created, condemned, there) {
             Counting::Own => Some(own),
             Counting::First => {
@@ -360,6 +366,7 @@ impl<'a> Prune<'a> {
         }
         let live = List(look.roots.live.iter().copied().collect());
         let packs = List(candidates.into_iter().collect());
+        self.actor.pause().await;
         if self.condemn(CondemnedBody { generation, session, packs, live }).await == Condemning::Taken {
             return Ok(Condemning::Taken);
         }

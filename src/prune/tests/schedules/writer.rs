@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 pub(super) enum Source {
     /// Everything is read.
     Read(usize),
-    /// The newest snapshot that may be is taken over unread; else as above.
+    /// A snapshot that may be is taken over unread; else as above.
     Inherit(usize),
 }
 
@@ -52,12 +52,13 @@ impl Backup<'_> {
         view.bring_up_to_date(actor, &history).await;
         let (Source::Read(mut tree) | Source::Inherit(mut tree)) = source;
         if let Source::Inherit(_) = source
-            && let Some(parent) = parent(&history)
+            && let Some(parent) = parent(actor, &history)
         {
             tree = parent;
         } else {
             let needed = roots(tree).iter().fold(0, |all, root| all | below(root));
             let known = if actor.fault == Fault::CondemnedHits { view.all() } else { view.hits() };
+            actor.pause().await;
             let packs = self.store(needed & !known).await?;
             return self.commit(tree, &packs).await;
         }
@@ -120,14 +121,16 @@ impl Backup<'_> {
         let (kind, state) = (ComponentKind::Tree, ComponentState::Complete);
         let component = Component { kind, required: true, state, manifest, stat, counts: Counts::default() };
         let say = |body: &mut crate::outcome::OutcomeBody| body.components = List(vec![component]);
+        self.actor.pause().await;
         self.actor.commit(main, OutcomeKind::Snapshot, packs, &segments, say).await
     }
 }
 
-/// The tree of the newest snapshot that may be taken over unread.
-fn parent(history: &History) -> Option<usize> {
-    let fits = |snapshot: &session::Snapshot| !snapshot.forgotten && history.may_inherit(snapshot.id);
-    let parent = session::all(history).into_iter().rfind(fits)?;
+/// The tree of some snapshot that may be taken over unread: a backup takes the newest one, which must be no safer.
+fn parent(actor: &Actor, history: &History) -> Option<usize> {
+    let mut snapshots = session::all(history);
+    snapshots.retain(|snapshot| !snapshot.forgotten && history.may_inherit(snapshot.id));
+    let parent = snapshots.get(actor.below(snapshots.len().max(1)))?;
     (0..super::ground::TREE_COUNT).find(|tree| Some(roots(*tree)[0]) == parent.components[0].manifest)
 }
 
@@ -153,7 +156,7 @@ async fn finish_interrupted(actor: &Actor, history: &History) {
     }
 }
 
-/// Forgets one snapshot or, as a policy does, nearly all; or brings one back.
+/// Forgets one snapshot, all or, as a policy does, nearly all; or brings one back.
 pub(super) async fn state_something(actor: &Actor, undo_one_in: u64) -> Result<(), Stop> {
     let history = actor.history(History::default()).await;
     let (forgotten, live): (Vec<_>, Vec<_>) =
@@ -165,8 +168,8 @@ pub(super) async fn state_something(actor: &Actor, undo_one_in: u64) -> Result<(
         return Ok(());
     }
     let chosen = actor.below(live.len());
-    let is_policy = actor.one_in(3);
-    let gone = live.iter().enumerate().filter(|(place, _)| (*place == chosen) != is_policy);
+    let (is_policy, is_all) = (actor.one_in(3), actor.one_in(4));
+    let gone = live.iter().enumerate().filter(|(place, _)| is_all || (*place == chosen) != is_policy);
     let mut gone: Vec<SnapshotId> = gone.map(|(_, snapshot)| snapshot.id).collect();
     gone.sort_unstable();
     if !gone.is_empty() {
@@ -220,6 +223,7 @@ async fn bring_back(actor: &Actor, session: SessionId, wanted: &SnapshotId, earl
         return Err(Stop::Refused);
     }
     let cancels: Vec<ObjectHash> = history.forgets_of(*wanted);
+    actor.pause().await;
     let statement = Statement { kind: StatementKind::Undo, snapshots: List(vec![*wanted]), cancels: List(cancels) };
     actor.commit(session, OutcomeKind::Restate, &[], &[], |body| body.statement = Some(statement)).await
 }
