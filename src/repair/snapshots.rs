@@ -242,7 +242,7 @@ fn draft(snapshot: &Snapshot, made: &[Made]) -> SnapshotDraft {
     let starts: Vec<i64> = made.iter().map(|made| made.walk_started_ns).collect();
     SnapshotDraft {
         time_ns: snapshot.time_ns,
-        components: made.iter().map(|made| made.component.clone()).collect(),
+        components: made.iter().map(|made| made.component).collect(),
         attributes: vec![session::walk_starts_attribute(&starts), session::repairs_attribute(snapshot.id)],
         description,
     }

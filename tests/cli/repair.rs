@@ -159,7 +159,7 @@ fn a_corrected_snapshot_is_planned_made_listed_and_made_once() {
         assert!(repair["files_lost"].as_u64() > Some(0), "{repair}");
         world.run(["restore", corrected, "--target", &format!("left-{corrected}")]).ended(3);
         let small =
-            world.path(&format!("left-{corrected}")).join(world.path("tree/a.txt").strip_prefix("/").expect("it"));
+            world.path(format!("left-{corrected}")).join(world.path("tree/a.txt").strip_prefix("/").expect("it"));
         assert_eq!(std::fs::read(small).expect("it came back"), b"alpha");
     }
     let again = world.run(["repair", "snapshots"]).succeeded();
