@@ -4,13 +4,13 @@ use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{Error, Result};
 use crate::id::{ChunkId, PackId, SegmentId};
-use crate::layout::{Class, FrameTable};
+use crate::layout::FrameTable;
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
 use crate::repair::look::check_stopped;
 use crate::repair::options::{AsideReport, RepairOptions};
 use crate::repair::reading::PackReader;
-use crate::repair::wanted::is_loss;
+use crate::repair::wanted::is_readable;
 use crate::segment::{PackFacts, PackRow, SegmentReader};
 use crate::session::{self, BATCH_CHUNKS_MAX, Batch, Beating, History, Replacement, SegmentStand, read_segment};
 use crate::session_record::SessionKind;
@@ -111,7 +111,9 @@ impl<'a> Round<'a> {
             let Some(ailing) = self.ailing.get(&pack) else { continue };
             let mut copied_chunk_count = 0u64;
             reading.salvage(pack, ailing.frames.as_ref(), &mut |class, id, bytes| {
-                if stored.contains(&id) || self.has_copy(class, id)? {
+                // A pack that counts may be damaged as well, so that the copy is read.
+                let counts = |pack| !self.uncounted.contains(&pack);
+                if stored.contains(&id) || is_readable(self.access, &self.reader, id, &counts)? {
                     return Ok(());
                 }
                 stored.insert(id);
@@ -123,24 +125,6 @@ impl<'a> Round<'a> {
             self.reports.push(AsideReport { object, wrong: ailing.wrong.clone(), copied_chunk_count });
         }
         Ok(())
-    }
-
-    /// Whether a pack that counts holds the chunk: it is read, since that pack may be damaged as well.
-    fn has_copy(&self, class: Class, id: ChunkId) -> Result<bool> {
-        for extent in self.access.index.copies(id)? {
-            if self.uncounted.contains(&self.access.index.pack(extent.pack)?.id) {
-                continue;
-            }
-            match self.reader.frame(&extent) {
-                Ok(frame) if frame.slice(&extent).is_some_and(|bytes| self.access.naming.id_of(class, bytes) == id) => {
-                    return Ok(true);
-                }
-                Ok(_) => {}
-                Err(error) if is_loss(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(false)
     }
 
     fn commit(&self, batch: &mut Batch) -> Result<()> {

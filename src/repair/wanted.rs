@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{ChunkId, NodeId};
+use crate::id::{ChunkId, NodeId, PackId};
 use crate::index::Scratch;
 use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, NodeSource, NodeVisit, Visit};
 use crate::needed::{References, Roots};
@@ -135,7 +135,8 @@ impl Search<'_> {
         let mut found = Vec::new();
         self.access.index.lookup(ids, &mut found)?;
         for (id, _) in ids.iter().zip(&found).filter(|(_, extent)| extent.is_none()) {
-            if !self.wanted.knows(*id)? && !self.is_readable(*id)? {
+            // In an ailing pack say: of that it will be copied.
+            if !self.wanted.knows(*id)? && !is_readable(self.access, self.reader, *id, &|_| true)? {
                 self.wanted.add(*id, state)?;
             }
         }
@@ -154,28 +155,39 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Whether some copy can be read, in an ailing pack say: of that it will be copied.
-    fn is_readable(&self, id: ChunkId) -> Result<bool> {
-        for extent in self.access.index.copies(id)? {
-            let class = self.access.index.pack(extent.pack)?.class;
-            match self.reader.frame(&extent) {
-                Ok(frame) if frame.slice(&extent).is_some_and(|bytes| self.access.naming.id_of(class, bytes) == id) => {
-                    return Ok(true);
-                }
-                Ok(_) => {}
-                Err(error) if is_loss(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(false)
-    }
-
     fn miss_node(&mut self, node: ChunkId) -> Result<()> {
         if self.wanted.add(node, MISSED)? {
             self.wanted.node_count = self.wanted.node_count.saturating_add(1);
         }
         Ok(())
     }
+}
+
+/// Whether a copy of a chunk can be read and is right, among those in packs that count.
+///
+/// # Errors
+/// When the index can't be read.
+pub(super) fn is_readable(
+    access: &Access,
+    reader: &ContentReader,
+    id: ChunkId,
+    counts: &dyn Fn(PackId) -> bool,
+) -> Result<bool> {
+    for extent in access.index.copies(id)? {
+        let pack = access.index.pack(extent.pack)?;
+        if !counts(pack.id) {
+            continue;
+        }
+        match reader.frame(&extent) {
+            Ok(frame) if frame.slice(&extent).is_some_and(|bytes| access.naming.id_of(pack.class, bytes) == id) => {
+                return Ok(true);
+            }
+            Ok(_) => {}
+            Err(error) if is_loss(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a copy can't be read: a bit that flipped in a pack's header makes it one of another version or of other keys.

@@ -1,5 +1,5 @@
-//! Segments that are put together in the place of others. What is replaced is named for ever, with its counts: outcomes
-//! name it for ever.
+//! Segments that are put together in the place of others. What is replaced stays named, with its counts, as long as there
+//! are outcomes that name it: for ever.
 
 use crate::access::Access;
 use crate::envelope::{self, Kind};
