@@ -16,6 +16,7 @@ use crate::manifest::Kind;
 use crate::manifest::{BuildError, Carry, Entry, Key, Row as _, StatEntry, State, TreeBuilder};
 use crate::outcome::Counts;
 use crate::wire::{Reader, Write as _};
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -241,7 +242,14 @@ impl<'a> Assembler<'a> {
     /// Another name of a file: content, state and holes are the first name's.
     fn link(&mut self, mut entry: Entry, stat: StatEntry, change: Change) -> Result<()> {
         self.settle_waiting()?;
-        self.join_group(&mut entry, stat.device, stat.inode)?;
+        if self.links.get(&link_key(stat.device, stat.inode))?.is_some() {
+            self.join_group(&mut entry, stat.device, stat.inode)?;
+        } else {
+            // Nobody read it under this name: without the first one's content there is none to be stored.
+            let message = "another name of this file came first and could not be stored as it was".to_owned();
+            self.shared.problems.add(metadata::path_of(&entry.key), ProblemKind::Unreadable, message);
+            entry.state = State::Unreadable { errno: Errno::IO.raw_os_error().unsigned_abs() };
+        }
         self.count_change(entry.kind(), Some(change));
         self.count_entry(&entry);
         if entry.state == State::Stored {

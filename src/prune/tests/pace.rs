@@ -194,7 +194,7 @@ fn a_backup_waits_for_no_prune_wherever_that_stands_still_and_has_no_more_to_do(
         }
         let local = Arc::new(LocalStore::open(&house.path("held")).unwrap());
         let report = house
-            .open("held", "reader", local)
+            .open("held", &format!("the reader beside {client}"), local)
             .check(&CheckOptions::default().depth(CheckDepth::Data), &Silent)
             .unwrap();
         assert_eq!(report.damage, []);
