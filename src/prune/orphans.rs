@@ -8,27 +8,28 @@ use crate::store::{Folder, Listed, Mirrored, ObjectName};
 const REMOVED_AT_ONCE: usize = 256;
 
 /// Removes parity whose pack is gone and named by no segment, and second copies of what may be removed and is. What heals
-/// an object that nobody removes stays. Costs a look at the store for each.
+/// an object that nobody removes stays. Costs a listing, a look at the index for each pack's parity, and a look at the store
+/// for each second copy. Memory: the names of what is removed.
 ///
 /// # Errors
 /// When the store or the index fails.
 pub(super) fn remove(access: &Access) -> Result<()> {
-    let mut candidates = Vec::new();
+    let (mut orphans, mut failure) = (Vec::new(), Ok(()));
     for folder in [Folder::Parity, Folder::Mirror] {
         access.store.list(folder, &mut |listed| {
             if let Listed::Object { name, .. } = listed
                 && let Some(first) = removable_first(&name)
+                && failure.is_ok()
             {
-                candidates.push((name, first));
+                match is_orphan_of(access, &first) {
+                    Ok(true) => orphans.push(name),
+                    Ok(false) => {}
+                    Err(error) => failure = Err(error),
+                }
             }
         })?;
     }
-    let mut orphans = Vec::new();
-    for (name, first) in candidates {
-        if is_gone(access, &first)? && !is_missed(access, &first)? {
-            orphans.push(name);
-        }
-    }
+    failure?;
     for some in orphans.chunks(REMOVED_AT_ONCE) {
         access.store.remove_all(some)?;
     }
@@ -61,6 +62,12 @@ const fn removable_first(name: &ObjectName) -> Option<ObjectName> {
     }
 }
 
+/// The index is asked first: it knows nearly all packs, and a look at the store for each would make every prune pay for the
+/// whole repository.
+fn is_orphan_of(access: &Access, first: &ObjectName) -> Result<bool> {
+    Ok(!is_listed(access, first)? && is_gone(access, first)?)
+}
+
 fn is_gone(access: &Access, name: &ObjectName) -> Result<bool> {
     match access.store.open(name) {
         Ok(_) => Ok(false),
@@ -69,8 +76,8 @@ fn is_gone(access: &Access, name: &ObjectName) -> Result<bool> {
     }
 }
 
-/// Whether a segment still names a pack that is gone: it may be put back from elsewhere.
-fn is_missed(access: &Access, name: &ObjectName) -> Result<bool> {
+/// Whether a segment names a pack. If that is gone it may be put back from elsewhere.
+fn is_listed(access: &Access, name: &ObjectName) -> Result<bool> {
     let ObjectName::Pack(pack) = name else { return Ok(false) };
     Ok(access.index.find_pack(pack)?.is_some())
 }
