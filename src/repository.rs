@@ -274,7 +274,8 @@ impl Repository {
 
     /// Checks every object, and with [`CheckDepth::Data`](crate::CheckDepth::Data) every byte, or as much as the options
     /// say. Damage is data in the report, not an error. What was read and found sound is said in the repository, for the
-    /// checks that come, unless the options say otherwise; where that can't be written, the report has a notice.
+    /// checks that come, unless the options say otherwise; where that fails, the report has a notice, but not where nothing may
+    /// be written at all.
     ///
     /// # Errors
     /// [`ErrorKind::Denied`] when the key can't read; when the store can't be listed, or the caller stops.

@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PackId, SegmentId, SessionId};
 use crate::outcome::SegmentRef;
-use crate::progress::Progress;
+use crate::progress::{Event, Progress};
 use crate::segment::{PackRow, SegmentReader};
 use crate::session::{self, History, SegmentStand, Stage, hashes_to_its_name, read_segment};
 use crate::store::{Folder, Listed, ObjectName};
@@ -32,6 +32,19 @@ pub(super) struct IndexLook {
 }
 
 impl IndexLook {
+    /// Takes a look, for those who need an index without fault.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] while the index has to be repaired; and as [`Self::take`].
+    pub(super) fn require_clean(access: &Access, history: &History, progress: &dyn Progress) -> Result<()> {
+        progress.event(&Event::Phase("reading segments"));
+        if Self::take(access, history, progress)?.is_clean() {
+            return Ok(());
+        }
+        let message = "segments are gone or damaged, or packs are listed by none; run `holdall repair index` first";
+        Err(Error::new(ErrorKind::Damaged, message))
+    }
+
     /// Reads all segments; and where packs are unlisted, all outcomes.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Finding packs that can't be read in full, and storing anew what is lost with them.
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::heal::{self, Cure};
 use crate::id::PackId;
 use crate::progress::{Event, Progress};
@@ -26,11 +26,7 @@ use std::sync::{Mutex, PoisonError};
 /// [`ErrorKind::Damaged`] while the index itself has to be repaired; when the store can't be read, or the caller stops.
 pub fn plan_packs(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
     let history = History::load(access)?;
-    progress.event(&Event::Phase("reading segments"));
-    if !IndexLook::take(access, &history, progress)?.is_clean() {
-        let message = "segments are gone or damaged, or packs are listed by none; run `holdall repair index` first";
-        return Err(Error::new(ErrorKind::Damaged, message));
-    }
+    IndexLook::require_clean(access, &history, progress)?;
     session::bring_up_to_date(access, &history)?;
     let estimate = access.index.totals()?.pack_bytes;
     progress.event(&Event::Phase("reading packs"));

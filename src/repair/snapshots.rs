@@ -4,7 +4,7 @@ mod correct;
 
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{NodeId, PackId, SnapshotId};
 use crate::index::Scratch;
 use crate::layout::Class;
@@ -31,7 +31,7 @@ const REASON_BYTES_MAX: usize = 60_000;
 /// snapshots once more for each.
 ///
 /// # Errors
-/// [`ErrorKind::Damaged`] while the index itself has to be repaired; when the store can't be read, or the caller stops.
+/// [`crate::ErrorKind::Damaged`] while the index itself has to be repaired; when the store can't be read, or the caller stops.
 pub fn plan_snapshots(access: &Access, progress: &dyn Progress) -> Result<SnapshotRepairPlan> {
     let look = Look::take(access, progress)?;
     let mut plan = SnapshotRepairPlan { notices: notices(&look.history), ..SnapshotRepairPlan::default() };
@@ -50,7 +50,7 @@ pub fn plan_snapshots(access: &Access, progress: &dyn Progress) -> Result<Snapsh
 /// one stays as it is.
 ///
 /// # Errors
-/// [`ErrorKind::Denied`] when the key's role may not make snapshots; when the store fails or the caller stops. Whatever
+/// [`crate::ErrorKind::Denied`] when the key's role may not make snapshots; when the store fails or the caller stops. Whatever
 /// was committed until then stands, and another run goes on.
 pub fn repair_snapshots(
     access: &Access,
@@ -136,11 +136,7 @@ struct Look<'a> {
 impl<'a> Look<'a> {
     fn take(access: &'a Access, progress: &dyn Progress) -> Result<Self> {
         let history = History::load(access)?;
-        progress.event(&Event::Phase("reading segments"));
-        if !IndexLook::take(access, &history, progress)?.is_clean() {
-            let message = "segments are gone or damaged, or packs are listed by none; run `holdall repair index` first";
-            return Err(Error::new(ErrorKind::Damaged, message));
-        }
+        IndexLook::require_clean(access, &history, progress)?;
         session::bring_up_to_date(access, &history)?;
         // What lies in them must not hide that it is lost.
         access.index.exclude(&gone_packs(access)?)?;

@@ -4,7 +4,7 @@
 //! A run of the tests takes a share of the bytes, another one each time the repository is made; all of them are taken by
 //! `cargo test --release --test integration -- --ignored every_byte`.
 
-use crate::house::PASSWORD;
+use crate::house::{PASSWORD, files};
 use holdall::heal::heal;
 use holdall::key::KdfCost;
 use holdall::store::{Folder, Listed, LocalStore, MemoryStore, ObjectName, Store};
@@ -13,11 +13,10 @@ use holdall::{
     PruneOptions, Remember, Repository, RestoreOptions, Silent, SnapshotFilter, SnapshotId,
 };
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 type Objects = BTreeMap<ObjectName, Vec<u8>>;
-type Tree = BTreeMap<PathBuf, Vec<u8>>;
 
 fn read_data() -> CheckOptions {
     CheckOptions::default().depth(CheckDepth::Data)
@@ -41,23 +40,6 @@ fn everything(store: &dyn Store) -> Objects {
         objects.extend(names.into_iter().map(|name| (name, store.read(&name, 1 << 30).unwrap())));
     }
     objects
-}
-
-/// Every file below a folder.
-fn tree(folder: &Path) -> Tree {
-    let mut found = Tree::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(&next).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(folder).unwrap().to_path_buf(), std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
 }
 
 impl Small {
@@ -139,7 +121,7 @@ impl Small {
     }
 
     fn all_are_reported(&self, step: usize) {
-        let right = tree(&self.path("tree"));
+        let right = files(&self.path("tree"));
         self.flips(step, &mut |name, at, flipped| {
             let place = tempfile::tempdir().unwrap();
             let store = self.store();
@@ -160,7 +142,10 @@ impl Small {
             let claims = restored.is_ok_and(|report| report.problem_count == 0);
             // A damaged outcome hides its snapshot, and the one before it is the latest.
             let is_latest = snapshot.counts().files == u64::try_from(right.len()).unwrap();
-            assert!(!claims || !is_latest || tree(&target) == right, "{name} byte {at}: wrong bytes and no word of it");
+            assert!(
+                !claims || !is_latest || files(&target) == right,
+                "{name} byte {at}: wrong bytes and no word of it"
+            );
         });
     }
 }

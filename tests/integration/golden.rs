@@ -12,6 +12,7 @@ mod things;
 mod trees;
 mod wounds;
 
+use crate::house::files;
 use crate::python_reader::{RESTORED, RESTORED_IN_PART, python_restore};
 use holdall::check::{CheckDepth, CheckOptions, Remember};
 use holdall::key::{Unlock, parse_key_file};
@@ -128,23 +129,6 @@ fn assert_python_restores_all(golden: &Golden) {
 
 fn password() -> (&'static str, &'static str) {
     ("HOLDALL_PASSWORD", std::str::from_utf8(story::PASSWORD).unwrap())
-}
-
-/// All files below a folder with their paths, sorted.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(folder).unwrap().to_path_buf(), std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
 }
 
 #[test]

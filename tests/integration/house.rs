@@ -7,6 +7,7 @@ use holdall::progress::Silent;
 use holdall::repository::{CreateOptions, OpenOptions, Repository};
 use holdall::restore::{RestoreOptions, RestoreReport};
 use holdall::session::{Snapshot, SnapshotFilter};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(crate) const PASSWORD: Unlock<'static> = Unlock::Password(b"correct horse battery staple");
@@ -76,4 +77,21 @@ pub(crate) fn assert_equal(source: &Path, copy: &Path) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compare.sh");
     let output = std::process::Command::new(script).arg(source).arg(copy).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// All files below a folder with their contents, by their paths in it; none where there is no folder.
+pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().to_path_buf(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
 }

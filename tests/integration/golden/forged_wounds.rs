@@ -41,7 +41,7 @@ fn write_a_repository_with_a_wrong_hash_in_a_list() {
     body.components.0.push(story::component(&planted, ComponentState::Complete));
     forge.end(&rings.all, &body, Some(&story::description("one", vec![story::named("", "")])));
     std::fs::create_dir(&folder).unwrap();
-    for (path, bytes) in super::files(&made.path().join("repository")) {
+    for (path, bytes) in crate::house::files(&made.path().join("repository")) {
         std::fs::create_dir_all(folder.join(&path).parent().unwrap()).unwrap();
         std::fs::write(folder.join(path), bytes).unwrap();
     }

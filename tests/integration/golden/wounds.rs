@@ -17,7 +17,7 @@ struct Wounded {
 impl Wounded {
     fn new(wound: impl Fn(&Wounded)) -> Self {
         let wounded = Self { directory: tempfile::tempdir().unwrap() };
-        for (path, bytes) in super::files(&Golden::kept("v1").repository()) {
+        for (path, bytes) in crate::house::files(&Golden::kept("v1").repository()) {
             let copy = wounded.path("").join(path);
             std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
             std::fs::write(copy, bytes).unwrap();
@@ -41,13 +41,14 @@ impl Wounded {
 
     /// Flips a bit in the middle of every object below a folder that fits.
     fn flip(&self, folder: &str, fits: impl Fn(&[u8]) -> bool) {
-        let flipped =
-            super::files(&self.path(folder)).into_iter().filter(|(_, bytes)| fits(bytes)).map(|(path, bytes)| {
+        let flipped = crate::house::files(&self.path(folder)).into_iter().filter(|(_, bytes)| fits(bytes)).map(
+            |(path, bytes)| {
                 let mut bytes = bytes;
                 let middle = bytes.len() / 2;
                 bytes[middle] ^= 4;
                 std::fs::write(self.path(folder).join(path), bytes).unwrap();
-            });
+            },
+        );
         assert_ne!(flipped.count(), 0, "{folder}: nothing to flip a bit in");
     }
 
