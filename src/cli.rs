@@ -4,6 +4,7 @@ mod arguments;
 mod command;
 mod context;
 mod failure;
+mod fuse;
 mod pattern;
 mod prompt;
 mod render;

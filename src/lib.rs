@@ -68,8 +68,8 @@
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore, look,
-//! check, forget, keys, prune, repair, scrub, stats; *10* repository. What is on disk is written down byte by byte in the
-//! folder `format-spec`.
+//! mounting, check, forget, keys, prune, repair, scrub, stats; *10* repository. What is on disk is written down byte by byte in
+//! the folder `format-spec`.
 
 pub mod error;
 pub mod id;
@@ -92,6 +92,10 @@ pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key,
 pub use keys::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner};
 pub use look::{DumpForm, DumpReport};
 pub use manifest::{Body, Difference, Entry, Key, Kind};
+pub use mounting::{
+    Attributes, DirectoryRow, FileNumber, Lifetime, MountOptions, MountedTree, NameTime, OpenDirectory, OpenFile,
+    PathTemplate, Seek, Taken,
+};
 pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
 pub use parity::Percent as ParityPercent;
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
@@ -157,6 +161,8 @@ pub mod layout;
 pub mod look;
 #[doc(hidden)]
 pub mod manifest;
+#[doc(hidden)]
+pub mod mounting;
 #[doc(hidden)]
 pub mod needed;
 #[doc(hidden)]

@@ -24,6 +24,7 @@ mod levels;
 mod lineage;
 mod node;
 pub mod opaque;
+mod ordinal;
 mod row;
 mod stat;
 mod stream;
@@ -53,6 +54,7 @@ pub use key::{KEY_BYTES_MAX, Key, KeyError};
 pub use leaf::{LeafRef, LeafRows};
 pub use lineage::{Lineage, LineageError};
 pub use node::{LEVEL_MAX, NODE_BYTES_MAX, Tree};
+pub use ordinal::{Goal, row_at};
 pub use row::{ROW_BYTES_MAX, Row, RowError};
 pub use stat::StatEntry;
 pub use stream::is_stream;
@@ -91,6 +93,14 @@ pub trait NodeSink {
 }
 
 impl<S: NodeSource + ?Sized> NodeSource for &S {
+    type Error = S::Error;
+
+    fn node(&self, id: NodeId) -> Result<Arc<[u8]>, Self::Error> {
+        (**self).node(id)
+    }
+}
+
+impl<S: NodeSource + ?Sized> NodeSource for Arc<S> {
     type Error = S::Error;
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>, Self::Error> {

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The long forms of the trials: 200 kills; a folder with a million entries, a thousand folders with a thousand each, a
-# sparse tebibyte, a file of 20 GiB; six writers and two prunes for ten minutes; a prune
+# sparse tebibyte, a file of 20 GiB; blocks anywhere in a mounted file of 10 GiB, and a mounted folder with a million
+# entries; six writers and two prunes for ten minutes; a prune
 # stopped and killed after each call that others see, beside a backup; a million schedules of what decides, and
 # ten thousand of the whole engine; every call to the system that fails, once each; a million states that a crash of the
 # machine may leave; quotas from nothing to 10 MiB; a hundred thousand patterns of damage, each repaired; `/usr`, `/etc`
@@ -8,7 +9,7 @@
 #
 # An interrupted run is resumed by running it again: what is done is listed in target/trials/<commit>-<seed>.log. What
 # is done with changes that are not committed is not taken over into the next run. The result is written to
-# target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents, crowd, pace, schedules,
+# target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents, mounts, crowd, pace, schedules,
 # engine, faults, crashes, quotas, patterns or trees; a part of the name of one of the trials of extents runs that one
 # alone.
 set -eu
@@ -45,6 +46,11 @@ for one in a_folder_with very_many_files a_sparse_file a_long_file; do
         passed && echo "extent $one" >>"$log"
     fi
 done
+if wanted mounts mounts; then
+    say "a mounted file of 10 GiB, and a mounted folder with a million entries"
+    trial mount::
+    passed && echo mounts >>"$log"
+fi
 
 if wanted crowd crowd; then
     say "six writers and two prunes for ten minutes"
@@ -131,7 +137,7 @@ for one in /etc /usr /var/lib; do
     fi
 done
 say "result: $result"
-for one in kills "extent a_folder_with" "extent very_many_files" "extent a_sparse_file" "extent a_long_file" crowd \
+for one in kills "extent a_folder_with" "extent very_many_files" "extent a_sparse_file" "extent a_long_file" mounts crowd \
     pace schedules engine faults crashes quotas patterns "tree /etc" "tree /usr" "tree /var/lib"; do
     done_before "$one" || [ "$part" != all ] || failed=1
 done

@@ -9,7 +9,7 @@ mod retention;
 mod selection;
 
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
-pub(crate) use look::{DiffArguments, DumpArguments, FindArguments};
+pub(crate) use look::{DiffArguments, DumpArguments, FindArguments, MountArguments};
 pub(crate) use pages::{CompletionsArguments, ManArguments};
 pub(crate) use protection::{ParityArguments, ParityCommand};
 pub(crate) use repair::{
@@ -108,6 +108,8 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Write a file of a snapshot, or a folder as an archive, to the standard output
     Dump(DumpArguments),
+    /// Show snapshots as files and folders, read-only
+    Mount(MountArguments),
     /// Bring a snapshot, or a part of it, back into a folder
     Restore(RestoreArguments),
     /// Forget snapshots by a policy or by name, or bring forgotten ones back

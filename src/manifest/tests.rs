@@ -2,6 +2,7 @@
 
 mod comparing;
 mod laws;
+mod numbered;
 mod reading;
 mod refusals;
 mod samples;

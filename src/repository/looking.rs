@@ -4,6 +4,7 @@ use super::Repository;
 use crate::error::Result;
 use crate::look::{self, DumpForm, DumpReport};
 use crate::manifest::{Difference, Entry, Key};
+use crate::mounting::{MountOptions, MountedTree};
 use crate::progress::Progress;
 use crate::restore::{self, Below};
 use crate::session::{self, Snapshot};
@@ -85,5 +86,15 @@ impl Repository {
         self.require_reader("dump")?;
         session::bring_up_to_date(&self.access, &self.history()?)?;
         look::dump(&self.access, snapshot, what, out, progress)
+    }
+
+    /// Snapshots as a read-only file tree that is looked at piece by piece.
+    ///
+    /// # Errors
+    /// `ErrorKind::Denied` when the key can't read; as [`MountedTree::new`].
+    pub fn mounted(&self, options: MountOptions) -> Result<MountedTree> {
+        self.require_reader("mount")?;
+        session::bring_up_to_date(&self.access, &self.history()?)?;
+        MountedTree::new(&self.access, options)
     }
 }

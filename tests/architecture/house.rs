@@ -38,6 +38,7 @@ const RANKS: &[(&str, u8)] = &[
     ("backup", 9),
     ("restore", 9),
     ("look", 9),
+    ("mounting", 9),
     ("check", 9),
     ("forget", 9),
     ("keys", 9),

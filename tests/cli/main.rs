@@ -8,6 +8,8 @@ mod keys;
 mod look;
 mod machine;
 mod misuse;
+mod mount;
+mod mounted;
 mod pages;
 mod repair;
 mod retention;

@@ -17,6 +17,9 @@ mod extent;
 mod faults;
 mod future;
 mod kill;
+mod mount;
+#[path = "../cli/mounted.rs"]
+mod mounted;
 mod moving;
 mod ordinary;
 mod pace;

@@ -4,7 +4,7 @@ use super::FilterArguments;
 use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use crate::cli::values::{Moment, SizeBound, parse_archive, parse_kind};
 use clap::Args;
-use holdall::{DumpForm, Kind};
+use holdall::{DumpForm, Kind, PathTemplate};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -81,3 +81,41 @@ pub(crate) struct DumpArguments {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) target: Option<PathBuf>,
 }
+
+/// `holdall mount`
+#[derive(Debug, Args)]
+#[command(after_help = MOUNT_EXAMPLES)]
+pub(crate) struct MountArguments {
+    /// An existing folder, which shows the snapshots until Ctrl-C or umount
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Show only this one, at the top: latest, latest~N, or the start of an id; with :/path only what lies there
+    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshot: Option<SnapshotArgument>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArguments,
+    /// Let other users in, as far as the permissions of the files go
+    #[arg(long)]
+    pub(crate) allow_other: bool,
+    /// With --allow-other, let them read everything
+    #[arg(long, requires = "allow_other")]
+    pub(crate) no_default_permissions: bool,
+    /// Show everything as root's
+    #[arg(long)]
+    pub(crate) owner_root: bool,
+    /// Where a snapshot shows, with %i and %I for its id, %T its time, %h its host, %u its user, %t each tag; may be repeated
+    /// [otherwise: ids/%i, snapshots/%T, hosts/%h/%T and tags/%t/%T]
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "snapshot")]
+    pub(crate) path_template: Vec<PathTemplate>,
+    /// How %T writes a time, as strftime does
+    #[arg(long, value_name = "FORMAT", default_value = "%Y-%m-%dT%H:%M:%S%:z", conflicts_with = "snapshot")]
+    pub(crate) time_template: String,
+}
+
+const MOUNT_EXAMPLES: &str = "\
+Examples:
+  holdall mount /mnt                    all snapshots, and those that are made meanwhile
+  ls /mnt/snapshots/latest/etc          the newest of all
+  diff -r /mnt/hosts/web1/latest/etc /etc
+  holdall mount /mnt latest:/home       one folder of one snapshot
+  umount /mnt                           or Ctrl-C; without root's rights: fusermount3 -u /mnt";

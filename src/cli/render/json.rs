@@ -3,7 +3,7 @@
 mod look;
 mod restore;
 
-pub(crate) use look::{ChangedItem, DiffStatistics, DiffTotals, DumpSummary, FoundNode, PastChange};
+pub(crate) use look::{ChangedItem, DiffStatistics, DiffTotals, DumpSummary, FoundNode, Mounted, PastChange};
 pub(crate) use restore::{ItemStatus, RestoreSummary};
 
 use super::text::precise_time;

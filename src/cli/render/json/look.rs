@@ -80,3 +80,10 @@ pub(crate) struct PastChange<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mtime: Option<String>,
 }
+
+/// `mount`: the snapshots can be seen.
+#[derive(Serialize)]
+pub(crate) struct Mounted<'a> {
+    pub(crate) message_type: &'static str,
+    pub(crate) mountpoint: std::borrow::Cow<'a, str>,
+}
