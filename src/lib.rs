@@ -67,9 +67,9 @@
 //! # The house
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
-//! source, destination, owner; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore, look,
-//! mounting, check, forget, keys, prune, repair, scrub, stats; *10* repository. What is on disk is written down byte by byte in
-//! the folder `format-spec`.
+//! source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore,
+//! look, mounting, check, forget, keys, prune, repair, scrub, stats; *10* repository. What is on disk is written down byte by
+//! byte in the folder `format-spec`.
 
 pub mod error;
 pub mod id;
@@ -183,6 +183,8 @@ pub mod record;
 pub mod repair;
 #[doc(hidden)]
 pub mod repository;
+#[doc(hidden)]
+pub mod restic;
 #[doc(hidden)]
 pub mod restore;
 #[doc(hidden)]

@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod pack;
 pub mod parity;
 pub mod record;
+pub mod restic;
 pub mod seal;
 pub mod segment;
 pub mod session_record;
@@ -44,6 +45,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("parity", parity::fuzz_parity),
     ("parity_heal", parity::fuzz_parity_heal),
     ("record", record::fuzz_record),
+    ("restic_document", restic::fuzz_restic_document),
+    ("restic_tree", restic::fuzz_restic_tree),
     ("seal", seal::fuzz_seal),
     ("segment", segment::fuzz_segment),
     ("session", session_record::fuzz_session),

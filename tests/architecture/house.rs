@@ -29,6 +29,7 @@ const RANKS: &[(&str, u8)] = &[
     ("source", 3),
     ("destination", 3),
     ("owner", 3),
+    ("restic", 3),
     ("error", 4),
     ("access", 5),
     ("heal", 5),

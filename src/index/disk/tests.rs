@@ -89,7 +89,7 @@ fn index_6_a_crash_leaves_an_earlier_state_and_never_half_a_segment() {
     index.database.compact();
     assert_eq!(answers(&index, 5), found);
     let value = index.database.get(Table::Chunks, chunk_id(2).as_bytes()).unwrap();
-    assert_eq!(value.unwrap_or_default(), [], "what the crash left behind is gone after the table was rewritten");
+    assert_eq!(value.unwrap_or_default(), [0u8; 0], "what the crash left behind is gone after the table was rewritten");
     apply(&index, 2, &[pack_row(2, 1, &[1, 2])]);
     apply(&index, 3, &[pack_row(3, 1, &[3])]);
     let pack = index.find_pack(&PackId::from_bytes([2; 32])).unwrap().unwrap();
@@ -125,7 +125,7 @@ fn index_6_a_crash_leaves_nothing_of_segments_that_are_half_applied_together() {
     assert!(index.database.get(Table::Chunks, chunk_id(2).as_bytes()).unwrap().is_some(), "its rows are there");
     index.database.compact();
     let value = index.database.get(Table::Chunks, chunk_id(2).as_bytes()).unwrap();
-    assert_eq!(value.unwrap_or_default(), [], "until the table is rewritten");
+    assert_eq!(value.unwrap_or_default(), [0u8; 0], "until the table is rewritten");
     assert_eq!(answers(&index, 5), found);
     apply(&index, 2, &[pack_row(2, 1, &[1, 2])]);
     let pack = index.find_pack(&PackId::from_bytes([2; 32])).unwrap().unwrap();
