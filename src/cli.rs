@@ -6,10 +6,14 @@ mod context;
 mod failure;
 mod fuse;
 mod pattern;
+mod profile;
 mod prompt;
 mod render;
+mod runs;
 mod secret;
 mod selection;
+mod shell;
+mod signals;
 mod snapshot_argument;
 mod sorted;
 mod sources;
@@ -26,7 +30,7 @@ use surroundings::Surroundings;
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let mut arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Nothing is left to tell anybody when even this can't be printed.
@@ -36,8 +40,11 @@ pub(crate) fn run() -> ExitCode {
     };
     let renderer = Renderer::new(style(&arguments.global), verbosity(&arguments.global));
     let surroundings = Surroundings::of_this_process();
-    let context = Context { global: &arguments.global, surroundings, renderer: &renderer };
-    let code = command::run(&context, &arguments.command).unwrap_or_else(|failure| {
+    let outcome = profile::apply(&surroundings, &mut arguments.global).and_then(|()| {
+        let context = Context { global: &arguments.global, surroundings, renderer: &renderer };
+        command::run(&context, &arguments.command)
+    });
+    let code = outcome.unwrap_or_else(|failure| {
         renderer.flush();
         renderer.failure(&failure);
         failure.exit_code()

@@ -68,8 +68,8 @@
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore,
-//! look, mounting, check, forget, keys, prune, repair, scrub, stats; *10* repository. What is on disk is written down byte by
-//! byte in the folder `format-spec`.
+//! look, mounting, check, forget, keys, prune, repair, scrub, stats; *10* repository. The command `holdall`
+//! adds *11* profile and *12* cli. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
 pub mod id;

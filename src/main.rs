@@ -1,6 +1,7 @@
 //! The command `holdall`.
 
 mod cli;
+mod profile;
 
 fn main() -> std::process::ExitCode {
     cli::run()

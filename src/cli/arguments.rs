@@ -6,6 +6,7 @@ mod pages;
 mod protection;
 mod repair;
 mod retention;
+mod run;
 mod selection;
 
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
@@ -18,6 +19,7 @@ pub(crate) use repair::{
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
+pub(crate) use run::RunArguments;
 pub(crate) use selection::{ExcludeArguments, IncludeArguments, SelectionArguments, SourceArguments};
 
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
@@ -30,6 +32,7 @@ use holdall::{Compression, MaxUnused, Overwrite, Protection, ReadSubset};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// Backs up file trees into an encrypted, deduplicating repository, and brings them back.
 #[derive(Debug, Parser)]
@@ -42,7 +45,7 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed; 2 misused; 3 done except for items that were reported; 4 a command to be backed up failed; \
+Exit codes: 0 done; 1 failed; 2 misused; 3 done except for items that were reported; 4 a command to be backed up or a hook failed; \
 5 damage found; 10 no repository; 11 somebody else is at work; 12 wrong password or key file; 13 no space left; 130 interrupted";
 
 /// Options of every command.
@@ -55,6 +58,12 @@ pub(crate) struct GlobalArguments {
     /// A file whose first line names the repository's folder
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "repo")]
     pub(crate) repository_file: Option<PathBuf>,
+    /// The repository of this name, or of the set of this name, as the profile has it, with its password
+    #[arg(short = 'P', long, global = true, value_name = "NAME", conflicts_with_all = ["repo", "repository_file"])]
+    pub(crate) profile: Option<String>,
+    /// The profile [also: HOLDALL_CONFIG; otherwise ~/.config/holdall/holdall.toml, or /etc/holdall/holdall.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) unlock: UnlockArguments,
     /// Print JSON, with the field names of restic
@@ -89,6 +98,9 @@ pub(crate) struct UnlockArguments {
     /// The repository has no password: whoever can read its folder can read its contents
     #[arg(long, global = true)]
     pub(crate) insecure_no_password: bool,
+    /// The password that stands in the profile.
+    #[arg(skip)]
+    pub(crate) password: Option<Zeroizing<String>>,
 }
 
 /// The commands.
@@ -100,6 +112,8 @@ pub(crate) enum Command {
     Backup(BackupArguments),
     /// List snapshots
     Snapshots(SnapshotsArguments),
+    /// Do what the profile says: back up, forget, prune and check, with hooks
+    Run(RunArguments),
     /// List what a snapshot holds
     Ls(LsArguments),
     /// Find files in all snapshots, or see what became of them

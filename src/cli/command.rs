@@ -16,6 +16,7 @@ mod pin;
 mod prune;
 mod repair;
 mod restore;
+mod run;
 mod scrub;
 mod sessions;
 mod snapshots;
@@ -44,6 +45,7 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Stats(arguments) => stats::run(context, arguments),
         Command::Check(arguments) => check::run(context, arguments),
         Command::Repair(arguments) => repair::run(context, arguments),
+        Command::Run(arguments) => run::run(context, arguments),
         Command::Scrub(arguments) => scrub::run(context, arguments),
         Command::Prune(arguments) => prune::run(context, arguments),
         Command::Key(arguments) => key::run(context, arguments),

@@ -7,6 +7,7 @@ mod left_out;
 pub(crate) mod progress;
 pub(crate) mod protection;
 pub(crate) mod retention;
+pub(crate) mod run;
 pub(crate) mod snapshot;
 pub(crate) mod text;
 
@@ -14,7 +15,9 @@ use super::failure::{Failure, exit};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Who reads what is printed.
@@ -161,6 +164,19 @@ impl Renderer {
             Style::Human => self.write_err(&format!("holdall: {}\n", text::printable(message.as_bytes()))),
             Style::Json => self.write_err_json(&json::Notice::new(message)),
         }
+    }
+
+    /// Prints one JSON value beside what was asked for.
+    pub(crate) fn complain(&self, value: &impl Serialize) {
+        if self.style == Style::Json {
+            self.write_err_json(value);
+        }
+    }
+
+    /// Where a program prints that is run for its effect: beside what was asked for.
+    #[expect(clippy::unused_self, reason = "only who prints may have it")]
+    pub(crate) fn beside_output(&self) -> Stdio {
+        io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from)
     }
 
     /// Reports why the command ends without having done what was asked.

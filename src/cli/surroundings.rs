@@ -61,6 +61,9 @@ impl Surroundings {
     /// Where the secret that opens the repository comes from: the command line decides before the environment, and
     /// the environment may name one source only.
     pub(crate) fn secret_source(&self, arguments: &UnlockArguments) -> Result<SecretSource, Failure> {
+        if let Some(password) = &arguments.password {
+            return Ok(SecretSource::password(password.as_str().into()));
+        }
         if let Some(path) = &arguments.key_file {
             return Ok(SecretSource::KeyFile(path.clone()));
         }
@@ -89,11 +92,26 @@ impl Surroundings {
         }
     }
 
+    /// Whether a variable says where a secret comes from.
+    pub(crate) fn names_secret(&self) -> bool {
+        !matches!(self.secret_source(&UnlockArguments::default()), Ok(SecretSource::Terminal))
+    }
+
     /// Where views of indexes lie.
     pub(crate) fn cache_folder(&self, arguments: &GlobalArguments) -> Result<PathBuf, Failure> {
         let named = arguments.cache_dir.clone().or_else(|| self.path("HOLDALL_CACHE_DIR"));
         let usual = || self.user_folder("XDG_CACHE_HOME", ".cache");
         named.or_else(usual).ok_or_else(|| Failure::misuse("no folder for the cache: set HOLDALL_CACHE_DIR or HOME"))
+    }
+
+    /// Where the profile is: the file that was named, which must be there, or the places where one is looked for. None of
+    /// them is the folder at hand, since a profile names programs that are run.
+    pub(crate) fn profile_places(&self, arguments: &GlobalArguments) -> Vec<PathBuf> {
+        if let Some(named) = arguments.config.clone().or_else(|| self.path("HOLDALL_CONFIG")) {
+            return vec![named];
+        }
+        let own = self.user_folder("XDG_CONFIG_HOME", ".config");
+        own.into_iter().chain([PathBuf::from("/etc/holdall")]).map(|folder| folder.join("holdall.toml")).collect()
     }
 
     /// Where this user's clients keep what must outlive the cache.

@@ -1,5 +1,6 @@
 //! Values as people write them on a command line: sizes, times, compression.
 
+use crate::profile::parse_duration;
 use holdall::{
     CalendarSpan, Compression, CompressionLevel, DumpForm, GroupField, KeepCount, Kind, MaxUnused, Overwrite,
     ParityPercent, Protection, ReadSubset, Zone,
@@ -194,18 +195,7 @@ impl std::str::FromStr for Span {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (digits, unit) = text.split_at(split);
-        let seconds = match unit {
-            "s" => Some(1),
-            "m" => Some(60),
-            "h" => Some(3600),
-            "d" => Some(86_400),
-            _ => None,
-        };
-        let span = digits.parse::<u64>().ok().zip(seconds).and_then(|(count, seconds)| count.checked_mul(seconds));
-        let span = span.map(std::time::Duration::from_secs).map(Self);
-        span.ok_or_else(|| ValueError::new("expected a length of time such as 90s, 30m, 6h or 2d"))
+        parse_duration(text).map(Self).map_err(|error| ValueError::new(error.to_string()))
     }
 }
 

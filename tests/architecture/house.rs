@@ -50,6 +50,8 @@ const RANKS: &[(&str, u8)] = &[
     ("repository", 10),
     ("fuzzing", 10),
     ("lib", 11),
+    // Of the command alone, and as pure as a room of the library.
+    ("profile", 11),
     ("main", 12),
     ("cli", 12),
 ];

@@ -11,6 +11,7 @@ mod misuse;
 mod mount;
 mod mounted;
 mod pages;
+mod profiles;
 mod repair;
 mod retention;
 mod run;

@@ -1,0 +1,141 @@
+//! `holdall run`: a supervisor that starts this program once for each step, with hooks around the steps.
+
+mod group;
+mod hook;
+mod lines;
+mod one_set;
+mod step;
+
+use crate::cli::arguments::RunArguments;
+use crate::cli::context::Context;
+use crate::cli::failure::{Failure, exit};
+use crate::cli::profile::Loaded;
+use crate::cli::runs::Runs;
+use crate::cli::shell;
+use crate::cli::signals::Signals;
+use crate::profile::{HookCommand, HookKind, PlannedStep, RepositorySecret, Set, Standing, worse};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use one_set::SetRun;
+use std::os::unix::ffi::OsStrExt;
+
+pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8, Failure> {
+    refuse_other_repository(context)?;
+    let loaded = Loaded::find(&context.surroundings, context.global)?;
+    let runs = Runs::below(context.surroundings.state_folder()?);
+    let sets = loaded.chosen(&arguments.sets)?;
+    // All is looked at before anything begins.
+    let planned: Vec<(&Set, Vec<PlannedStep>)> =
+        sets.into_iter().map(|set| Ok((set, loaded.plan(set)?))).collect::<Result<_, Failure>>()?;
+    let planned = if arguments.due { only_due(&loaded, &runs, planned, arguments)? } else { planned };
+    if arguments.dry_run {
+        planned.iter().for_each(|(set, steps)| show(context, set, steps));
+        return Ok(exit::DONE);
+    }
+    for (set, _) in &planned {
+        require_secret(context, &loaded, set)?;
+    }
+    let signals = Signals::listen()?;
+    let mut code = exit::DONE;
+    for (set, steps) in &planned {
+        // What was not begun when a signal came was not done.
+        if let Some(interrupted) = signals.exit_code() {
+            code = worse(code, interrupted);
+            break;
+        }
+        let run = SetRun::new(context, &loaded, set, steps, &signals);
+        code = worse(code, one(context, run, &runs, arguments)?);
+    }
+    Ok(code)
+}
+
+/// Runs a set. That one can't be run keeps no other from it.
+fn one(context: &Context<'_>, run: SetRun<'_>, runs: &Runs, arguments: &RunArguments) -> Result<u8, Failure> {
+    match run.perform(runs, arguments.due) {
+        Ok(code) => Ok(code),
+        // What is due is being done.
+        Err(failure) if arguments.due && failure.exit_code() == exit::BUSY => Ok(exit::DONE),
+        Err(failure) => {
+            context.renderer.flush();
+            context.renderer.failure(&failure);
+            Ok(failure.exit_code())
+        }
+    }
+}
+
+/// The profile alone says which repositories a run is about.
+fn refuse_other_repository(context: &Context<'_>) -> Result<(), Failure> {
+    let global = context.global;
+    if global.profile.is_some() || global.repo.is_some() || global.repository_file.is_some() {
+        return Err(Failure::misuse("the sets of a run say themselves which repository they are for: holdall run SET"));
+    }
+    Ok(())
+}
+
+/// A step has no terminal to ask.
+fn require_secret(context: &Context<'_>, loaded: &Loaded, set: &Set) -> Result<(), Failure> {
+    let repository = loaded.repository_of(set)?;
+    let is_named = repository.secret != RepositorySecret::Unnamed || context.surroundings.names_secret();
+    let name = &repository.name;
+    is_named.then_some(()).ok_or_else(|| {
+        Failure::no_secret(format!(
+            "[repository.{name}] in {} names no password-file, password-command or key-file, and neither does the environment",
+            loaded.path.display()
+        ))
+    })
+}
+
+type Planned<'a> = Vec<(&'a Set, Vec<PlannedStep>)>;
+
+/// Those sets whose time has come. One that was named has to have a schedule.
+fn only_due<'a>(
+    loaded: &Loaded,
+    runs: &Runs,
+    planned: Planned<'a>,
+    arguments: &RunArguments,
+) -> Result<Planned<'a>, Failure> {
+    let mut due = Vec::new();
+    for (set, steps) in planned {
+        match is_due(loaded, runs, set) {
+            Ok(true) => due.push((set, steps)),
+            Ok(false) => {}
+            Err(failure) if !arguments.sets.is_empty() => return Err(failure),
+            Err(_) => {}
+        }
+    }
+    Ok(due)
+}
+
+/// Whether a set's time has come; an error if nobody here can tell.
+pub(super) fn is_due(loaded: &Loaded, runs: &Runs, set: &Set) -> Result<bool, Failure> {
+    let name = &set.name;
+    let Some(calendar) = &set.schedule else {
+        return Err(loaded.refuse(&format!("[set.{name}] has no schedule: schedule = \"daily 02:30\"")));
+    };
+    match Standing::of(&runs.record(name)?, calendar, Timestamp::now(), &TimeZone::system()) {
+        Standing::Due => Ok(true),
+        Standing::Later(_) => Ok(false),
+        Standing::Unknown => {
+            Err(loaded.refuse(&format!("only systemd knows when [set.{name}] is due: `holdall schedule install`")))
+        }
+    }
+}
+
+/// Shows what a run would do.
+fn show(context: &Context<'_>, set: &Set, steps: &[PlannedStep]) {
+    let hooks = |kind: HookKind| {
+        for hook in set.hooks.of(kind) {
+            let line = match &hook.command {
+                HookCommand::Shell(line) => line.clone().into_bytes(),
+                HookCommand::Words(words) => shell::line(words.iter().map(String::as_bytes)),
+            };
+            context.renderer.print_name(&format!("{}: {}: ", set.name, kind.name()), &line, "");
+        }
+    };
+    hooks(HookKind::Before);
+    for step in steps {
+        let words = [b"holdall".as_slice()].into_iter().chain(step.arguments.iter().map(|word| word.as_bytes()));
+        context.renderer.print_name(&format!("{}: {}: ", set.name, step.kind.name()), &shell::line(words), "");
+    }
+    [HookKind::After, HookKind::Failed, HookKind::Finally].into_iter().for_each(hooks);
+}

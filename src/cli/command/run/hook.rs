@@ -1,0 +1,78 @@
+//! Running a hook.
+
+use super::group::{Group, INTERVAL};
+use crate::cli::signals::Signals;
+use crate::profile::{Hook, HookCommand};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+/// What becomes of a hook when this process is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnSignal {
+    /// It ends: what it prepares is not wanted any more.
+    End,
+    /// It goes on: it puts things in order.
+    GoOn,
+}
+
+/// How a hook ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HookEnd {
+    Done,
+    /// Why it did not do what it should.
+    Failed(String),
+}
+
+/// Runs a hook to its end, or to the end of its time. What it prints goes to standard error.
+pub(super) fn run(
+    hook: &Hook,
+    folder: &Path,
+    environment: &[(&str, OsString)],
+    output: Stdio,
+    signals: (&Signals, OnSignal),
+) -> HookEnd {
+    let mut command = match &hook.command {
+        HookCommand::Shell(line) => {
+            let mut shell = Command::new("/bin/sh");
+            shell.arg("-c").arg(line);
+            shell
+        }
+        HookCommand::Words(words) => {
+            let mut words = words.iter();
+            let mut program = Command::new(words.next().map_or("", String::as_str));
+            program.args(words);
+            program
+        }
+    };
+    // A password that steps get from the environment is none of a hook's business.
+    command.current_dir(folder).stdin(Stdio::null()).stdout(output).env_remove("HOLDALL_PASSWORD");
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    match Group::start(&mut command).and_then(|mut group| wait(&mut group, hook, signals)) {
+        Ok(Some(status)) if status.success() => HookEnd::Done,
+        Ok(Some(status)) => HookEnd::Failed(format!("it ended with {status}")),
+        Ok(None) => HookEnd::Failed(format!("it did not end within {} s", hook.timeout.as_secs())),
+        Err(error) => HookEnd::Failed(format!("it can't be run: {error}")),
+    }
+}
+
+/// How it ended; `None` if its time was up.
+fn wait(group: &mut Group, hook: &Hook, (signals, on_signal): (&Signals, OnSignal)) -> io::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = group.ended()? {
+            return Ok(Some(status));
+        }
+        if signals.take().is_some() && on_signal == OnSignal::End {
+            group.end()?;
+            return group.ended();
+        }
+        if began.elapsed() >= hook.timeout {
+            group.end()?;
+            return Ok(None);
+        }
+        std::thread::sleep(INTERVAL);
+    }
+}

@@ -1,0 +1,201 @@
+//! The run of one set: its hooks and steps, and what is remembered of it.
+
+use super::hook::{HookEnd, OnSignal, run as run_hook};
+use super::{is_due, step};
+use crate::cli::context::Context;
+use crate::cli::failure::{Failure, exit};
+use crate::cli::profile::Loaded;
+use crate::cli::render::run::{Relay, SetReport, StepReport, moment_s, set_report};
+use crate::cli::runs::{Held, Runs};
+use crate::cli::signals::Signals;
+use crate::profile::{Backup, HookKind, Outcome, PlannedStep, Record, Run, Set, StepKind, settled_by, worse};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::ffi::OsString;
+
+/// Exit code of a process that SIGTERM ended, as a machine does that is shut down.
+const TERMINATED: u8 = 143;
+
+/// A run of a set.
+pub(super) struct SetRun<'a> {
+    context: &'a Context<'a>,
+    loaded: &'a Loaded,
+    set: &'a Set,
+    steps: &'a [PlannedStep],
+    signals: &'a Signals,
+    /// The worst exit code so far.
+    code: u8,
+    reports: Vec<StepReport>,
+    /// The hook or step that ran last before anything went wrong.
+    stage: &'static str,
+    /// What went wrong first.
+    message: Option<String>,
+    backup: Option<Backup>,
+}
+
+impl<'a> SetRun<'a> {
+    pub(super) const fn new(
+        context: &'a Context<'a>,
+        loaded: &'a Loaded,
+        set: &'a Set,
+        steps: &'a [PlannedStep],
+        signals: &'a Signals,
+    ) -> Self {
+        let reports = Vec::new();
+        Self { context, loaded, set, steps, signals, code: exit::DONE, reports, stage: "", message: None, backup: None }
+    }
+
+    /// Runs the set and returns the exit code; nothing but what `only_if_due` says keeps it from that once it is held.
+    pub(super) fn perform(mut self, runs: &Runs, only_if_due: bool) -> Result<u8, Failure> {
+        let held = runs.hold(&self.set.name)?;
+        // Another run may have done it since the first look.
+        if only_if_due && !is_due(self.loaded, runs, self.set)? {
+            return Ok(exit::DONE);
+        }
+        let began = Timestamp::now();
+        let mut record = runs.record(&self.set.name)?;
+        let run = Run { began_s: began.as_second(), ended_s: None, outcome: None, exit_code: None, message: None };
+        record.run = Some(run);
+        runs.remember(&self.set.name, &record)?;
+        self.go(&held);
+        self.settle(&mut record, began);
+        runs.remember(&self.set.name, &record)?;
+        self.report(&record);
+        Ok(self.code)
+    }
+
+    /// Runs everything; `finally` runs whatever happens before.
+    fn go(&mut self, held: &Held) {
+        self.hooks(HookKind::Before);
+        for step in self.steps {
+            if !Outcome::of(self.code).is_done() || self.is_interrupted() {
+                break;
+            }
+            self.step(step, held);
+        }
+        self.is_interrupted();
+        if Outcome::of(self.code).is_done() {
+            self.hooks(HookKind::After);
+        }
+        if !Outcome::of(self.code).is_done() {
+            self.hooks(HookKind::Failed);
+        }
+        self.hooks(HookKind::Finally);
+    }
+
+    /// Whether somebody asked this process to end.
+    fn is_interrupted(&mut self) -> bool {
+        let Some(code) = self.signals.exit_code() else { return false };
+        self.worsen(code, || "interrupted".to_owned());
+        true
+    }
+
+    fn worsen(&mut self, code: u8, message: impl FnOnce() -> String) {
+        if !Outcome::of(code).is_done() && self.message.is_none() {
+            self.message = Some(message());
+        }
+        self.code = worse(self.code, code);
+    }
+
+    fn step(&mut self, step: &PlannedStep, held: &Held) {
+        self.stage = step.kind.name();
+        let began_s = Timestamp::now().as_second();
+        let mut relay = Relay::new(self.context.renderer, self.set.name.as_str(), self.stage);
+        let secret = self.loaded.repository_of(self.set).map(|repository| repository.secret.clone());
+        let run = match secret {
+            Ok(secret) => step::run(step, self.loaded.folder(), &secret, (held, self.signals), &mut relay),
+            Err(failure) => Err(std::io::Error::other(failure.to_string())),
+        };
+        let code = run.unwrap_or_else(|error| {
+            relay.failed(&format!("it can't be run: {error}"));
+            exit::FAILED
+        });
+        let report = relay.end(code);
+        if step.kind == StepKind::Backup && Outcome::of(code).is_done() {
+            self.backup = Some(Backup { time_s: began_s, snapshot: report.snapshot.clone() });
+        }
+        self.worsen(code, || report.message.clone().unwrap_or_default());
+        self.reports.push(report);
+    }
+
+    /// Runs the hooks of a kind; the first `before` that fails keeps the next from running.
+    fn hooks(&mut self, kind: HookKind) {
+        let on_signal = if kind == HookKind::Before { OnSignal::End } else { OnSignal::GoOn };
+        for hook in self.set.hooks.of(kind) {
+            let output = self.context.renderer.beside_output();
+            let environment = self.environment(kind);
+            match run_hook(hook, self.loaded.folder(), &environment, output, (self.signals, on_signal)) {
+                HookEnd::Done => {}
+                HookEnd::Failed(why) => {
+                    let message = format!("the hook {} of {} failed: {why}", kind.name(), self.set.name);
+                    self.context.renderer.notice(&message);
+                    if Outcome::of(self.code).is_done() {
+                        self.stage = kind.name();
+                    }
+                    self.worsen(exit::COMMAND_FAILED, || message);
+                    if kind == HookKind::Before {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a hook is told.
+    fn environment(&self, kind: HookKind) -> Vec<(&'static str, OsString)> {
+        let mut told: Vec<(&'static str, OsString)> = vec![
+            ("HOLDALL_SET", self.set.name.as_str().into()),
+            ("HOLDALL_CONFIG", self.loaded.path.clone().into()),
+            ("HOLDALL_HOOK", kind.name().into()),
+        ];
+        if let Ok(repository) = self.loaded.repository_of(self.set) {
+            told.push(("HOLDALL_REPOSITORY", repository.store.clone().into()));
+        }
+        if kind != HookKind::Before {
+            told.push(("HOLDALL_OUTCOME", Outcome::of(self.code).name().into()));
+            told.push(("HOLDALL_EXIT_CODE", self.code.to_string().into()));
+            told.push(("HOLDALL_STEP", self.stage.into()));
+            let snapshot = self.backup.as_ref().and_then(|backup| backup.snapshot.as_deref());
+            told.push(("HOLDALL_SNAPSHOT", snapshot.unwrap_or_default().into()));
+            told.push(("HOLDALL_MESSAGE", self.message.as_deref().unwrap_or_default().into()));
+        }
+        told
+    }
+
+    /// Puts what happened into the record. A run that was ended by SIGTERM, as a machine that is shut down does, leaves
+    /// its moment of the calendar to the next one, as does one that was killed and never came here.
+    fn settle(&self, record: &mut Record, began: Timestamp) {
+        let outcome = Outcome::of(self.code);
+        if self.code != TERMINATED
+            && let Some(calendar) = &self.set.schedule
+            && let Some(settled) = settled_by(calendar, began, &TimeZone::system())
+        {
+            record.settled_s = Some(settled);
+        }
+        let without_backup = || Backup { time_s: began.as_second(), snapshot: None };
+        let done = self.backup.clone().or_else(|| (!self.set.backs_up() && outcome.is_done()).then(without_backup));
+        record.backup = done.or_else(|| record.backup.take());
+        if let Some(run) = &mut record.run {
+            run.ended_s = Some(Timestamp::now().as_second());
+            run.outcome = Some(outcome);
+            run.exit_code = Some(self.code);
+            run.message.clone_from(&self.message);
+        }
+    }
+
+    fn report(&self, record: &Record) {
+        let Some(run) = &record.run else { return };
+        let report = SetReport {
+            message_type: "set_summary",
+            set: self.set.name.as_str(),
+            outcome: Outcome::of(self.code).name(),
+            exit_code: self.code,
+            began: moment_s(run.began_s),
+            ended: moment_s(run.ended_s.unwrap_or(run.began_s)),
+            snapshot_id: self.backup.as_ref().and_then(|backup| backup.snapshot.as_deref()),
+            message: self.message.as_deref(),
+            steps: &self.reports,
+        };
+        set_report(self.context.renderer, &report);
+    }
+}

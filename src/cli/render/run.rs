@@ -1,0 +1,181 @@
+//! What `holdall run` prints: for programs the lines of the steps, each with its set and step; for people what is worth
+//! knowing of them.
+
+use super::json::moment;
+use super::{Renderer, Style, text};
+use crate::cli::failure::exit;
+use crate::profile::Outcome;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Takes what a step prints.
+pub(crate) struct Relay<'a> {
+    renderer: &'a Renderer,
+    set: &'a str,
+    step: &'static str,
+    began: Instant,
+    /// The step's summary.
+    summary: Option<Map<String, Value>>,
+    /// Why it failed, in its own words.
+    message: Option<String>,
+}
+
+/// How a step ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct StepReport {
+    pub(crate) step: &'static str,
+    pub(crate) exit_code: u8,
+    /// Seconds.
+    pub(crate) duration: f64,
+    #[serde(skip)]
+    pub(crate) snapshot: Option<String>,
+    #[serde(skip)]
+    pub(crate) message: Option<String>,
+}
+
+/// How the run of a set ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct SetReport<'a> {
+    pub(crate) message_type: &'static str,
+    pub(crate) set: &'a str,
+    pub(crate) outcome: &'static str,
+    pub(crate) exit_code: u8,
+    pub(crate) began: String,
+    pub(crate) ended: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<&'a str>,
+    pub(crate) steps: &'a [StepReport],
+}
+
+impl<'a> Relay<'a> {
+    /// For a step that begins now.
+    pub(crate) fn new(renderer: &'a Renderer, set: &'a str, step: &'static str) -> Self {
+        Self { renderer, set, step, began: Instant::now(), summary: None, message: None }
+    }
+
+    /// Takes a line of its standard output.
+    pub(crate) fn printed(&mut self, line: &[u8]) {
+        let Ok(value) = serde_json::from_slice::<Value>(line) else { return self.said(line) };
+        let fields = self.labelled(value);
+        self.renderer.json(&fields);
+        match fields.get("message_type").and_then(Value::as_str) {
+            Some("summary") => self.summary = Some(fields),
+            Some("damage") if self.renderer.style() == Style::Human => {
+                let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+                self.tell(&format!("{}: {}; {}", field("object"), field("message"), field("remedy")));
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a line of its standard error.
+    pub(crate) fn complained(&mut self, line: &[u8]) {
+        let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(line) else { return self.said(line) };
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        let kind = text("message_type");
+        if kind == "exit_error" {
+            self.message = Some(text("message").replace('\n', "; "));
+        }
+        match (self.renderer.style(), kind) {
+            (Style::Json, _) => self.renderer.complain(&self.labelled(Value::Object(fields))),
+            (Style::Human, "error") => {
+                let message = fields.get("error").and_then(|error| error.get("message")).and_then(Value::as_str);
+                self.renderer.problem(Path::new(text("item")), text("during"), message.unwrap_or_default());
+            }
+            (Style::Human, _) => text("message").lines().for_each(|line| self.tell(line)),
+        }
+    }
+
+    /// Says why the step failed, where it can't say so itself.
+    pub(crate) fn failed(&mut self, why: &str) {
+        self.tell(why);
+        self.message = Some(why.to_owned());
+    }
+
+    /// Ends the step.
+    pub(crate) fn end(self, exit_code: u8) -> StepReport {
+        let elapsed = self.began.elapsed();
+        let done = Outcome::of(exit_code).is_done();
+        let snapshot = self.summary.as_ref().and_then(|fields| fields.get("snapshot_id")).and_then(Value::as_str);
+        let snapshot = snapshot.map(str::to_owned);
+        if done {
+            let (set, step, what) = (self.set, self.step, self.what_was_done(exit_code));
+            self.renderer.say(&format!("{set}: {step}: {what} ({})\n", text::duration(elapsed.as_secs())));
+            self.renderer.flush();
+        }
+        let message = match self.message {
+            None if !done => Some(format!("{} ended with exit code {exit_code}", self.step)),
+            message => message,
+        };
+        StepReport { step: self.step, exit_code, duration: seconds(elapsed), snapshot, message }
+    }
+
+    fn what_was_done(&self, exit_code: u8) -> String {
+        let number = |name: &str| self.summary.as_ref()?.get(name)?.as_u64();
+        let count = |name: &str| number(name).unwrap_or(0);
+        match self.step {
+            "backup" => {
+                let id = self.summary.as_ref().and_then(|fields| fields.get("snapshot_id")).and_then(Value::as_str);
+                let id: String = id.unwrap_or_default().chars().take(8).collect();
+                let problems = match count("errors") {
+                    0 if exit_code == exit::DONE => String::new(),
+                    errors => format!(", {} not saved as they should be", text::counted(errors, "item", "items")),
+                };
+                let new = text::counted(count("files_new"), "file", "files");
+                let (changed, stored) = (text::count(count("files_changed")), text::bytes(count("data_added_packed")));
+                format!("snapshot {id} saved, {new} new, {changed} changed, {stored} stored{problems}")
+            }
+            "prune" => format!("{} freed", text::bytes(count("bytes_deleted"))),
+            "check" => format!("no damage in {}", text::counted(count("snapshots"), "snapshot", "snapshots")),
+            _ => "done".to_owned(),
+        }
+    }
+
+    fn said(&self, line: &[u8]) {
+        if !line.is_empty() {
+            self.tell(&String::from_utf8_lossy(line));
+        }
+    }
+
+    fn tell(&self, what: &str) {
+        self.renderer.notice(&format!("{}: {}: {what}", self.set, self.step));
+    }
+
+    /// The fields of a value with those that say where it comes from.
+    fn labelled(&self, value: Value) -> Map<String, Value> {
+        let mut fields = Map::new();
+        fields.insert("set".to_owned(), self.set.into());
+        fields.insert("step".to_owned(), self.step.into());
+        if let Value::Object(own) = value {
+            fields.extend(own);
+        } else {
+            fields.insert("message_type".to_owned(), "output".into());
+            fields.insert("output".to_owned(), value);
+        }
+        fields
+    }
+}
+
+/// A length of time in seconds.
+pub(crate) fn seconds(length: Duration) -> f64 {
+    length.as_secs_f64()
+}
+
+/// Prints how the run of a set ended.
+pub(crate) fn set_report(renderer: &Renderer, report: &SetReport<'_>) {
+    renderer.json(report);
+    let message = report.message.map_or_else(String::new, |message| {
+        format!(": {}", text::printable(message.lines().next().unwrap_or_default().as_bytes()))
+    });
+    renderer.say(&format!("{}: {}{message}\n", report.set, report.outcome));
+    renderer.flush();
+}
+
+/// A moment of a report, from seconds since 1970.
+pub(crate) fn moment_s(time_s: i64) -> String {
+    moment(time_s.saturating_mul(1_000_000_000))
+}

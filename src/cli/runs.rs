@@ -1,0 +1,103 @@
+//! What is kept of the runs of sets on this machine: for each set a record, and a lock that keeps two runs apart.
+
+use super::failure::Failure;
+use super::render::json::moment;
+use super::values::Moment;
+use crate::profile::{Record, SetName};
+use holdall::ErrorKind;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+/// The folder of records and locks.
+#[derive(Debug, Clone)]
+pub(crate) struct Runs {
+    folder: PathBuf,
+}
+
+/// A set that nobody else runs while this is held, and while a step lives that was started with it.
+pub(crate) struct Held {
+    lock: File,
+}
+
+impl Runs {
+    /// Those below a folder for state.
+    pub(crate) fn below(state: PathBuf) -> Self {
+        Self { folder: state.join("runs") }
+    }
+
+    /// What is remembered of a set.
+    pub(crate) fn record(&self, set: &SetName) -> Result<Record, Failure> {
+        let path = self.file(set, "json");
+        match std::fs::read(&path) {
+            Ok(text) => Ok(Record::parse(&text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::default()),
+            Err(error) => Err(Failure::io(&path, "read", &error)),
+        }
+    }
+
+    /// Puts a record in the place of what was remembered, durably. Only who holds the set may call this.
+    pub(crate) fn remember(&self, set: &SetName, record: &Record) -> Result<(), Failure> {
+        replace(&self.file(set, "json"), &record.to_text(), 0o600)
+    }
+
+    /// Takes a set; fails with the exit code of being busy if somebody has it.
+    pub(crate) fn hold(&self, set: &SetName) -> Result<Held, Failure> {
+        let path = self.file(set, "lock");
+        let failed = |error: &io::Error| Failure::io(&path, "lock", error);
+        std::fs::create_dir_all(&self.folder).map_err(|error| Failure::io(&self.folder, "make", &error))?;
+        let mut options = OpenOptions::new();
+        let lock = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let mut lock = lock.map_err(|error| failed(&error))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let holder = std::fs::read_to_string(&path).unwrap_or_default();
+                let holder = holder.lines().next().unwrap_or_default();
+                let message = format!("the set {set} is being run already: {holder}");
+                return Err(Failure::from(holdall::Error::new(ErrorKind::Busy, message)));
+            }
+            Err(errno) => return Err(failed(&errno.into())),
+        }
+        let holder = format!("process {} since {}\n", std::process::id(), moment(Moment::now().time_ns));
+        let told = lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes()));
+        told.map_err(|error| failed(&error))?;
+        Ok(Held { lock })
+    }
+
+    fn file(&self, set: &SetName, kind: &str) -> PathBuf {
+        self.folder.join(format!("{set}.{kind}"))
+    }
+}
+
+impl Held {
+    /// Starts a process that holds the set too: if this one is killed, the other one's work goes on, and nobody else may
+    /// begin beside it.
+    pub(crate) fn with<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        fcntl_setfd(&self.lock, FdFlags::empty())?;
+        let started = start();
+        fcntl_setfd(&self.lock, FdFlags::CLOEXEC)?;
+        started
+    }
+}
+
+/// Writes a file in the place of what was there, so that whoever reads it finds the one or the other, also after a
+/// crash.
+pub(crate) fn replace(path: &std::path::Path, content: &[u8], mode: u32) -> Result<(), Failure> {
+    let failed = |error: &io::Error| Failure::io(path, "write", error);
+    let folder = path.parent().unwrap_or(std::path::Path::new("/"));
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&draft)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|error| failed(&error))
+}

@@ -1,0 +1,5 @@
+//! Claims about the room as a whole.
+
+mod calendar;
+mod document;
+mod due;

@@ -1,0 +1,429 @@
+//! Profiles: what `run` does with them, and that no hook is left out.
+
+use crate::run::{Finished, PASSWORD, World};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A world with a profile of one repository that needs nothing from the environment, and a tree to back up.
+fn world(sets: &str) -> World {
+    let world = World::with_repository();
+    world.file("password", PASSWORD.as_bytes());
+    world.file("tree/a", b"alpha");
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", sets);
+    world
+}
+
+fn profile(world: &World, repository: &str, sets: &str) {
+    world.file("home/.config/holdall/holdall.toml", format!("[repository.r]\n{repository}\n{sets}").as_bytes());
+    // Places in a profile begin at its folder.
+    for name in ["repository", "password", "tree"] {
+        let link = world.path("home/.config/holdall").join(name);
+        if link.symlink_metadata().is_err() {
+            std::os::unix::fs::symlink(world.path(name), link).expect("a link");
+        }
+    }
+}
+
+/// The program as a timer starts it: nothing in the environment says where the repository is or what opens it.
+fn bare(world: &World) -> Command {
+    let mut command = world.command();
+    command.env_remove("HOLDALL_REPOSITORY").env_remove("HOLDALL_PASSWORD");
+    command
+}
+
+fn run(world: &World, line: &[&str]) -> Finished {
+    Finished::of(&bare(world).args(line).output().expect("the program starts"))
+}
+
+fn text(world: &World, name: impl AsRef<Path>) -> String {
+    std::fs::read_to_string(world.path(name)).unwrap_or_default()
+}
+
+fn snapshots(world: &World) -> usize {
+    let listed = run(world, &["-P", "r", "snapshots", "--json"]).succeeded().json();
+    listed.first().and_then(|list| list.as_array()).expect("a list").len()
+}
+
+/// Hooks that write down that they ran, and what they were told.
+fn noting_hooks(world: &World) -> String {
+    let note = |kind: &str| {
+        let names = "SET HOOK STEP OUTCOME EXIT_CODE SNAPSHOT REPOSITORY MESSAGE PASSWORD";
+        let told: Vec<String> = names.split(' ').map(|name| format!("{name}=$HOLDALL_{name}")).collect();
+        let (notes, told) = (world.path("notes").display().to_string(), told.join(";"));
+        format!("{kind} = 'echo \"{told}\" >> {notes}'\n")
+    };
+    format!("[set.home.hooks]\n{}", ["before", "after", "failed", "finally"].map(note).concat())
+}
+
+fn notes(world: &World) -> Vec<String> {
+    text(world, "notes").lines().map(str::to_owned).collect()
+}
+
+const BACKUP: &str = "[set.home.backup]\npaths = [\"tree/\"]\n";
+
+#[test]
+fn a_run_backs_up_forgets_prunes_and_checks_with_hooks_around_it() {
+    let world = world("");
+    let steps = "[set.home.forget]\nkeep-last = 1\n[set.home.prune]\n[set.home.check]\nread-data = true\n";
+    let sets = format!("{BACKUP}{steps}{}", noting_hooks(&world));
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+    // A snapshot of somebody else stays out of it.
+    world.run(["backup", "tree"]).succeeded();
+    run(&world, &["run"]).succeeded();
+    world.file("tree/b", b"beta");
+    let second = run(&world, &["run", "--json", "home"]).succeeded();
+
+    let summary = second.only("set_summary");
+    assert_eq!((&summary["outcome"], &summary["exit_code"]), (&"ok".into(), &0.into()), "{summary}");
+    let steps: Vec<&str> =
+        summary["steps"].as_array().expect("steps").iter().filter_map(|s| s["step"].as_str()).collect();
+    assert_eq!(steps, ["backup", "forget", "prune", "check"]);
+    let id = summary["snapshot_id"].as_str().expect("an id").to_owned();
+    let lines = second.json();
+    let backup = lines.iter().find(|line| line["step"] == "backup" && line["message_type"] == "summary");
+    assert_eq!(backup.map(|line| (&line["set"], &line["snapshot_id"])), Some((&"home".into(), &id.clone().into())));
+
+    // Of the set's own two one was forgotten; it carries the set's name.
+    assert_eq!(snapshots(&world), 2);
+    assert_eq!(run(&world, &["-P", "home", "snapshots", "--tag", "home", "--json"]).json()[0][0]["id"], id);
+    let told = notes(&world);
+    let (repository, id) = (world.path("home/.config/holdall/repository").display().to_string(), id);
+    assert_eq!(told.len(), 6, "{told:?}");
+    let before =
+        format!("SET=home;HOOK=before;STEP=;OUTCOME=;EXIT_CODE=;SNAPSHOT=;REPOSITORY={repository};MESSAGE=;PASSWORD=");
+    let with = |kind: &str| {
+        format!(
+            "SET=home;HOOK={kind};STEP=check;OUTCOME=ok;EXIT_CODE=0;SNAPSHOT={id};REPOSITORY={repository};MESSAGE=;PASSWORD="
+        )
+    };
+    assert_eq!(told[3..], [before, with("after"), with("finally")]);
+}
+
+#[test]
+fn what_people_see_of_a_run_is_a_line_for_each_step() {
+    let world = world(&format!("{BACKUP}[set.home.prune]\n"));
+    let out = run(&world, &["run"]).succeeded().out;
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 3, "{out}");
+    assert!(
+        lines[0].starts_with("home: backup: snapshot ") && lines[0].contains("saved, 1 file new, 0 changed"),
+        "{out}"
+    );
+    assert!(lines[1].starts_with("home: prune: 0 B freed"), "{out}");
+    assert_eq!(lines[2], "home: ok");
+    assert_eq!(run(&world, &["run", "--quiet"]).succeeded().out, "");
+}
+
+#[test]
+fn a_before_that_fails_lets_nothing_begin_and_the_other_hooks_run() {
+    let world = world("");
+    let hooks = noting_hooks(&world).replace("before = '", "before = 'echo no >&2; exit 7; ");
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &format!("{BACKUP}{hooks}"));
+    let ended = run(&world, &["run"]).ended(4);
+    assert!(ended.err.starts_with("no\n") && ended.err.contains("the hook before of home failed"), "{}", ended.err);
+    assert_eq!(snapshots(&world), 0);
+    let told = notes(&world);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("SET=home;HOOK=failed;STEP=before;OUTCOME=failed;EXIT_CODE=4;SNAPSHOT=;"), "{told:?}");
+    assert!(told[0].contains("MESSAGE=the hook before of home failed: it ended with exit status: 7;"), "{told:?}");
+    assert!(told[1].starts_with("SET=home;HOOK=finally;"), "{told:?}");
+}
+
+#[test]
+fn a_step_that_fails_ends_the_set_and_no_other() {
+    let world = world("");
+    let sets = format!(
+        "{BACKUP}command = [\"db=exit 1\"]\n[set.home.forget]\nkeep-last = 1\n{}[set.other.backup]\npaths = \"tree\"\n",
+        noting_hooks(&world)
+    );
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+    let ended = run(&world, &["run"]).ended(4);
+    assert!(ended.out.contains("home: failed") && ended.out.contains("other: ok"), "{}", ended.out);
+    assert!(!ended.out.contains("forget"), "{}", ended.out);
+    assert_eq!(snapshots(&world), 1);
+    let told = notes(&world);
+    let hooks: Vec<&str> = told.iter().filter_map(|line| line.split(';').nth(1)).collect();
+    assert_eq!(hooks, ["HOOK=before", "HOOK=failed", "HOOK=finally"]);
+    assert!(told[1].contains("STEP=backup;OUTCOME=failed;EXIT_CODE=4;SNAPSHOT=;"), "{told:?}");
+}
+
+#[test]
+fn items_that_could_not_be_saved_make_a_run_incomplete_and_the_rest_of_it_goes_on() {
+    let world = world("");
+    let sets = format!("{BACKUP}optional-command = [\"db=exit 1\"]\n[set.home.prune]\n{}", noting_hooks(&world));
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+    let ended = run(&world, &["run"]).ended(3);
+    assert!(ended.out.contains("home: prune:") && ended.out.ends_with("home: incomplete\n"), "{}", ended.out);
+    let told = notes(&world);
+    let hooks: Vec<&str> = told.iter().filter_map(|line| line.split(';').nth(1)).collect();
+    assert_eq!(hooks, ["HOOK=before", "HOOK=after", "HOOK=finally"]);
+    assert!(told[1].contains("OUTCOME=incomplete;EXIT_CODE=3"), "{told:?}");
+}
+
+#[test]
+fn the_exit_code_is_the_worst_of_all_sets() {
+    let world = world("");
+    let sets = format!("{BACKUP}command = \"db=exit 1\"\n[set.none]\nrepository = \"gone\"\nprune = {{}}\n");
+    profile(
+        &world,
+        "store = \"repository\"\npassword-file = \"password\"\n[repository.gone]\nstore = \"gone\"\npassword-file = \"password\"",
+        &format!("[set.home]\nrepository = \"r\"\n{sets}"),
+    );
+    let ended = run(&world, &["run"]).ended(10);
+    assert!(ended.err.contains("none: prune: there is no repository"), "{}", ended.err);
+}
+
+/// Starts a run of a set, which these lines begin, whose backup waits for a command that does not end; its process id
+/// stands in the file `waiting`.
+fn slow(world: &World, set: &str) -> Child {
+    let waits = format!("echo $$ > {}; exec sleep 60", world.path("waiting").display());
+    let sets = format!("{set}{BACKUP}command = 'db={waits}'\n{}", noting_hooks(world));
+    profile(world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+    let mut command = bare(world);
+    let child = command.args(["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let began = Instant::now();
+    while !text(world, "waiting").ends_with('\n') {
+        assert!(began.elapsed() < Duration::from_secs(60), "the backup begins");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+fn signal(process: &str, name: &str) {
+    let status = Command::new("kill").args([name, process]).status().expect("kill runs");
+    assert!(status.success());
+}
+
+#[test]
+fn finally_runs_after_kill_and_the_signal_gives_the_exit_code() {
+    for (name, code) in [("-TERM", 143), ("-INT", 130)] {
+        let world = world("");
+        let child = slow(&world, "");
+        let began = Instant::now();
+        signal(&child.id().to_string(), name);
+        let ended = Finished::of(&child.wait_with_output().expect("it ends")).ended(code);
+        assert!(began.elapsed() < Duration::from_secs(30), "nobody waits for the command");
+        assert!(ended.out.contains("home: interrupted"), "{} {}", ended.out, ended.err);
+        let told = notes(&world);
+        let hooks: Vec<&str> = told.iter().filter_map(|line| line.split(';').nth(1)).collect();
+        assert_eq!(hooks, ["HOOK=before", "HOOK=failed", "HOOK=finally"], "{name}");
+        assert!(told[2].contains(&format!("STEP=backup;OUTCOME=interrupted;EXIT_CODE={code};")), "{told:?}");
+        assert_eq!(snapshots(&world), 0);
+    }
+}
+
+#[test]
+fn a_set_runs_once_at_a_time_also_while_only_its_step_is_left() {
+    let world = world("");
+    let mut child = slow(&world, "");
+    let busy = run(&world, &["run"]).ended(11);
+    assert!(busy.err.contains(&format!("being run already: process {} since", child.id())), "{}", busy.err);
+    // Who is killed leaves the step, which goes on; nobody begins beside it.
+    signal(&child.id().to_string(), "-KILL");
+    child.wait().expect("it ends");
+    run(&world, &["run"]).ended(11);
+    signal(text(&world, "waiting").trim(), "-TERM");
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", BACKUP);
+    let began = Instant::now();
+    while run(&world, &["run"]).code != Some(0) {
+        assert!(began.elapsed() < Duration::from_secs(60), "once the step has ended the set is free");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_hook_that_takes_too_long_is_ended_with_all_that_it_started() {
+    let world = world("");
+    let pid = world.path("pid").display().to_string();
+    let hook = format!(
+        "[set.home.hooks]\nafter = {{ run = 'sleep 60 & echo $! > {pid}; wait', timeout = \"1s\" }}\nfinally = \"touch {}\"\n",
+        world.path("finally").display()
+    );
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &format!("{BACKUP}{hook}"));
+    let began = Instant::now();
+    let ended = run(&world, &["run"]).ended(4);
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(ended.err.contains("the hook after of home failed: it did not end within 1 s"), "{}", ended.err);
+    let started = Path::new("/proc").join(text(&world, "pid").trim()).join("stat");
+    let gone = || std::fs::read_to_string(&started).map_or(true, |stat| stat.contains(") Z "));
+    let began = Instant::now();
+    while !gone() {
+        assert!(began.elapsed() < Duration::from_secs(5), "what it started ends with it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(world.path("finally").exists());
+    assert_eq!(snapshots(&world), 1);
+}
+
+#[test]
+fn a_password_in_the_profile_reaches_the_steps_and_no_hook_and_nobody_else_may_read_it() {
+    let world = world("");
+    let sets = format!("{BACKUP}{}", noting_hooks(&world));
+    profile(&world, &format!("store = \"repository\"\npassword = \"{PASSWORD}\""), &sets);
+    let place = world.path("home/.config/holdall/holdall.toml");
+    let allow = |mode| std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode)).expect("permissions");
+    allow(0o640);
+    let refused = run(&world, &["run"]).ended(2);
+    assert!(refused.err.contains("others may read it") && refused.err.contains("chmod 600"), "{}", refused.err);
+    allow(0o600);
+    // Whatever the environment says besides.
+    let mut command = bare(&world);
+    command.env("HOLDALL_PASSWORD_FILE", "/nowhere").env("HOLDALL_PASSWORD", "wrong").arg("run");
+    Finished::of(&command.output().expect("it starts")).succeeded();
+    assert_eq!(snapshots(&world), 1, "-P takes it from the profile too");
+    let told = notes(&world);
+    assert!(told.len() == 3 && told.iter().all(|line| line.ends_with("PASSWORD=")), "{told:?}");
+}
+
+#[test]
+fn a_profile_that_anybody_may_write_to_is_not_believed() {
+    let world = world(BACKUP);
+    let place = world.path("home/.config/holdall/holdall.toml");
+    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o646)).expect("permissions");
+    assert!(run(&world, &["run"]).ended(2).err.contains("everybody may write to it"));
+}
+
+#[test]
+fn a_run_without_anybody_to_ask_says_so_before_it_begins() {
+    let world = world("");
+    profile(
+        &world,
+        "store = \"repository\"",
+        &format!("{BACKUP}[set.home.hooks]\nbefore = \"touch {}\"\n", world.path("began").display()),
+    );
+    let refused = run(&world, &["run"]).ended(12);
+    assert!(refused.err.contains("password-file"), "{}", refused.err);
+    assert!(!world.path("began").exists());
+    Finished::of(&bare(&world).env("HOLDALL_PASSWORD", PASSWORD).arg("run").output().expect("it starts")).succeeded();
+}
+
+#[test]
+fn an_unknown_key_and_a_value_that_its_option_does_not_take_are_refused_before_anything_begins() {
+    let world = world(&format!("{BACKUP}exclud = \"*.o\"\n"));
+    let refused = run(&world, &["run"]).ended(2).err;
+    assert!(
+        refused.contains("holdall.toml:6: unknown key \"exclud\" in [set.home.backup]; did you mean \"exclude\"?"),
+        "{refused}"
+    );
+    profile(
+        &world,
+        "store = \"repository\"\npassword-file = \"password\"",
+        &format!("[set.a.prune]\n{BACKUP}compression = 99\n"),
+    );
+    let refused = run(&world, &["run"]).ended(2).err;
+    assert!(refused.contains("[set.home.backup]: ") && refused.contains("99"), "{refused}");
+    assert_eq!(snapshots(&world), 0);
+}
+
+#[test]
+fn every_option_of_the_commands_is_known_to_a_profile_or_refused_with_a_reason() {
+    let world = world("");
+    let mut seen = 0;
+    for step in ["backup", "forget", "prune", "check"] {
+        let help = run(&world, &[step, "--help"]).succeeded().out;
+        let own = help.split("Options of every command").next().expect("a part");
+        let names =
+            own.lines().filter_map(|line| line.split("--").nth(1).filter(|_| line.trim_start().starts_with('-')));
+        for name in names.map(|rest| rest.split([' ', '[', '<']).next().expect("a word")) {
+            if ["help", "version"].contains(&name) {
+                continue;
+            }
+            seen += 1;
+            let paths = if step == "backup" { "paths = \"tree\"\n" } else { "" };
+            // No option takes an empty table, so each is refused; an unknown one is refused as unknown.
+            profile(&world, "store = \"repository\"", &format!("[set.a.{step}]\n{paths}{name} = {{}}\n"));
+            let refused = run(&world, &["run", "-n"]).ended(2).err;
+            assert!(refused.contains(&format!(": {name}: ")), "{step} --{name}: {refused}");
+        }
+    }
+    assert!(seen > 40, "{seen} options");
+}
+
+#[test]
+fn what_is_due_runs_once() {
+    let world = world(&format!("[set.home]\nschedule = \"daily 00:00\"\n{BACKUP}"));
+    assert!(run(&world, &["run", "--due"]).succeeded().out.ends_with("home: ok\n"));
+    let again = run(&world, &["run", "--due", "home"]).succeeded();
+    assert_eq!(again.out, "", "unless midnight came between");
+    assert_eq!(snapshots(&world), 1);
+    let state = world.path("home/.local/state/holdall/runs/home.json");
+    let record = std::fs::read_to_string(&state).expect("a record");
+    // As if the last run had been days ago.
+    let settled = record.lines().find(|line| line.contains("settled_s")).expect("it is settled").to_owned();
+    std::fs::write(&state, record.replace(&settled, "\"settled_s\": 1000000000,")).expect("a record");
+    run(&world, &["run", "--due"]).succeeded();
+    run(&world, &["run", "--due"]).succeeded();
+    assert_eq!(snapshots(&world), 2, "however many were missed, one catches up");
+    run(&world, &["run"]).succeeded();
+    assert_eq!(snapshots(&world), 3, "without --due it always runs");
+}
+
+#[test]
+fn only_a_set_with_a_schedule_is_ever_due() {
+    let world = world(BACKUP);
+    assert!(run(&world, &["run", "--due", "home"]).ended(2).err.contains("has no schedule"));
+    run(&world, &["run", "--due"]).succeeded();
+    assert_eq!(snapshots(&world), 0);
+}
+
+#[test]
+fn a_run_that_a_shutdown_ended_is_due_again_and_one_that_somebody_ended_is_not() {
+    for (name, runs) in [("-TERM", 1), ("-INT", 0)] {
+        let world = world("");
+        let set = "[set.home]\nschedule = \"daily 00:00\"\n";
+        let child = slow(&world, set);
+        signal(&child.id().to_string(), name);
+        child.wait_with_output().expect("it ends");
+        profile(&world, "store = \"repository\"\npassword-file = \"password\"", &format!("{set}{BACKUP}"));
+        run(&world, &["run", "--due"]).succeeded();
+        assert_eq!(snapshots(&world), runs, "{name}");
+    }
+}
+
+#[test]
+fn a_rehearsal_prints_what_would_be_run_as_a_shell_takes_it() {
+    let world = world(&format!("{BACKUP}exclude = \"it's *\"\n[set.home.hooks]\nbefore = [\"a b\", \"c\"]\n"));
+    let out = run(&world, &["run", "-n"]).succeeded().out;
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "home: before: 'a b' c");
+    assert!(lines[1].starts_with("home: backup: holdall backup --json --quiet --repo="), "{out}");
+    assert!(lines[1].ends_with("'--exclude=it'\\''s *' --tag=home -- tree/"), "{out}");
+    assert_eq!(snapshots(&world), 0);
+}
+
+#[test]
+fn a_profile_names_the_repository_of_other_commands() {
+    let world = world(BACKUP);
+    run(&world, &["run"]).succeeded();
+    for name in ["r", "home"] {
+        assert!(run(&world, &["-P", name, "ls", "latest"]).succeeded().out.contains("tree/a"));
+        run(&world, &["check", "-P", name]).succeeded();
+    }
+    run(&world, &["snapshots"]).ended(2);
+    let refused = run(&world, &["-P", "hom", "snapshots"]).ended(2).err;
+    assert!(refused.contains("no repository or set is called \"hom\"; did you mean \"home\"?"), "{refused}");
+    run(&world, &["-P", "r", "-r", "x", "snapshots"]).ended(2);
+    run(&world, &["-P", "r", "run"]).ended(2);
+    // A secret on the command line goes before that of the profile.
+    world.file("other", b"wrong");
+    run(&world, &["-P", "r", "--password-file", "other", "snapshots"]).ended(12);
+}
+
+#[test]
+fn the_profile_is_the_one_that_was_named_or_the_first_that_is_there() {
+    let world = world(BACKUP);
+    let nowhere = run(&world, &["--config", "nowhere.toml", "run"]).ended(2).err;
+    assert!(nowhere.contains("there is no profile at nowhere.toml"), "{nowhere}");
+    std::fs::rename(world.path("home/.config/holdall/holdall.toml"), world.path("mine.toml")).expect("it moves");
+    let none = run(&world, &["run"]).ended(2).err;
+    assert!(none.contains("/home/.config/holdall/holdall.toml or /etc/holdall/holdall.toml"), "{none}");
+    run(&world, &["--config", "mine.toml", "run"]).succeeded();
+    let mut command = bare(&world);
+    command.env("HOLDALL_CONFIG", world.path("mine.toml")).arg("run");
+    Finished::of(&command.output().expect("it starts")).succeeded();
+    // One in the folder at hand is not looked for: it names programs.
+    std::fs::rename(world.path("mine.toml"), world.path("holdall.toml")).expect("it moves");
+    run(&world, &["run"]).ended(2);
+}
