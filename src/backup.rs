@@ -26,7 +26,7 @@ mod stream;
 mod work;
 mod workers;
 
-pub use assemble::Changes;
+pub use assemble::{Changes, Unfinished};
 pub use options::{BackupOptions, BackupReport, ParentChoice};
 pub use problem::{Problem, ProblemKind};
 pub use stream::{Need, StreamFate, StreamSource};
@@ -42,7 +42,6 @@ use crate::session_record::SessionKind;
 use crate::source::{Source, WalkOptions};
 use crate::store::Protected;
 use crate::wire::{Blob, List};
-use assemble::Assembled;
 use components::Components;
 use parent::Parent;
 use pipeline::{Parts, Stored};
@@ -126,8 +125,13 @@ impl Attempt<'_> {
         };
         let (parts, mut stored) = run.store()?;
         let (problem_count, problems) = problems.into_report();
-        if parts.trees.as_ref().is_some_and(Assembled::is_bare) && problem_count > 0 {
-            return Err(nothing_read(&problems));
+        if let Some(trees) = parts.trees.as_ref().filter(|trees| trees.is_bare()) {
+            if problem_count > 0 {
+                return Err(nothing_read(&problems));
+            }
+            if let Some(unfinished) = &trees.unfinished {
+                return Err(nothing_in_time(unfinished));
+            }
         }
         let published = stored.main.publish(self.access)?;
         let made = components::of(&parts, &self.options.streams, parent.as_ref(), walk_started_ns);
@@ -164,6 +168,7 @@ impl Attempt<'_> {
             protected: Protected::default(),
             recovered_pack_count: 0,
             left_out_count: parts.trees.as_ref().map_or(0, |trees| trees.left_out_count),
+            unfinished: parts.trees.as_ref().and_then(|trees| trees.unfinished.clone()),
             problem_count: 0,
             problems: Vec::new(),
             duration: std::time::Duration::ZERO,
@@ -203,6 +208,10 @@ impl Attempt<'_> {
 fn nothing_read(problems: &[Problem]) -> Error {
     let first = problems.first().map_or("nothing was found", |problem| problem.message.as_str());
     Error::new(ErrorKind::NotFound, format!("nothing could be read, so no snapshot was made: {first}"))
+}
+
+fn nothing_in_time(unfinished: &Unfinished) -> Error {
+    Error::new(ErrorKind::NotFound, format!("nothing was read in time, so no snapshot was made: {unfinished}"))
 }
 
 fn interrupted() -> Error {

@@ -3,6 +3,7 @@
 mod arguments;
 mod command;
 mod context;
+mod deadline;
 mod failure;
 mod fuse;
 mod pattern;

@@ -77,6 +77,7 @@ pub mod progress;
 
 pub use backup::{
     BackupOptions, BackupReport, Changes, Need, ParentChoice, Problem, ProblemKind, StreamFate, StreamSource,
+    Unfinished,
 };
 pub use check::{CheckDepth, CheckOptions, CheckReport, Damage, ReadSubset, Remember};
 pub use config::{Parameters, Role};

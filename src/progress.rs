@@ -16,6 +16,12 @@ pub trait Progress: Send + Sync {
         false
     }
 
+    /// Says whether a backup should take nothing more of its trees: what it has by then becomes a partial snapshot, and the
+    /// next backup goes on from there. It is asked at each entry and at each mebibyte of a long file.
+    fn enough(&self) -> bool {
+        false
+    }
+
     /// Says whether [`Event::Entry`] is wanted: naming every entry costs time.
     fn wants_entries(&self) -> bool {
         false

@@ -60,6 +60,7 @@ pub fn run(
 ) -> Result<RestoreReport> {
     let started = std::time::Instant::now();
     let reader = ContentReader::new(access.clone());
+    refuse_to_sweep(snapshot, options)?;
     require(&reader, snapshot, options)?;
     let hand = Hand::open(options)?;
     let outcome = Outcome::new(progress);
@@ -75,6 +76,18 @@ pub fn run(
     let mut report = outcome.into_report();
     report.duration = started.elapsed();
     Ok(report)
+}
+
+/// What a partial snapshot lacks was there all the same.
+fn refuse_to_sweep(snapshot: &Snapshot, options: &RestoreOptions) -> Result<()> {
+    if options.extras != Extras::Delete || options.manner != Manner::Perform || !snapshot.is_partial() {
+        return Ok(());
+    }
+    let message = format!(
+        "snapshot {} is partial: what it lacks would be deleted; restore it without deleting, or take a complete one",
+        snapshot.id.short()
+    );
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 /// Tests that something is at every path that is asked for, before anything is written.

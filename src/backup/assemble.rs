@@ -37,6 +37,39 @@ pub(super) struct Assembled {
     pub member_count: u64,
     /// How many entries were left out.
     pub left_out_count: u64,
+    /// Why it does not hold all of the trees.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// What was not taken of the trees, since the caller had enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The first entry that was met and not taken, with all that comes behind it; none when only files were cut short.
+    pub from: Option<Key>,
+    /// How many files were not read to their end.
+    pub cut_short_count: u64,
+}
+
+impl Unfinished {
+    fn of(shared: &Shared<'_>) -> Option<Self> {
+        let from = shared.not_taken.get().cloned();
+        let cut_short_count = shared.cut_short_count.load(Ordering::Relaxed);
+        (from.is_some() || cut_short_count > 0).then_some(Self { from, cut_short_count })
+    }
+}
+
+impl std::fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the backup was ended early")?;
+        if let Some(from) = &self.from {
+            write!(f, "; {from} and all that comes behind it is not in it")?;
+        }
+        match self.cut_short_count {
+            0 => Ok(()),
+            1 => f.write_str("; a file that was being read is not in it"),
+            count => write!(f, "; {count} files that were being read are not in it"),
+        }
+    }
 }
 
 impl Assembled {
@@ -154,6 +187,7 @@ impl<'a> Assembler<'a> {
             owners: self.owners,
             member_count: self.shared.member_count.load(Ordering::Relaxed),
             left_out_count: self.shared.left_out_count.load(Ordering::Relaxed),
+            unfinished: Unfinished::of(self.shared),
         })
     }
 

@@ -21,7 +21,8 @@ pub(super) struct Components {
 pub(super) fn of(parts: &Parts, streams: &[StreamSource], parent: Option<&Parent>, walk_started_ns: i64) -> Components {
     let mut made = Components::default();
     if let Some(trees) = &parts.trees {
-        made.push(tree(trees), b"", "", &trees.owners, parent);
+        let reason = trees.unfinished.as_ref().map(ToString::to_string).unwrap_or_default();
+        made.push(tree(trees), b"", &reason, &trees.owners, parent);
     }
     for (source, kept) in streams.iter().zip(&parts.streams) {
         let reason = match &kept.fate {
@@ -52,7 +53,7 @@ fn tree(trees: &Assembled) -> Component {
     Component {
         kind: ComponentKind::Tree,
         required: true,
-        state: ComponentState::Complete,
+        state: if trees.unfinished.is_some() { ComponentState::Partial } else { ComponentState::Complete },
         manifest: Some(trees.manifest),
         stat: Some(trees.stat),
         counts: trees.counts,

@@ -14,6 +14,7 @@ use crate::manifest::{
 use crate::manifest::{Key, Kind, Xattr};
 use crate::source::Stat;
 use crate::source::{Role, SourceError, SourceFile, Walked};
+use std::sync::atomic::Ordering;
 
 /// What reading one file gave.
 struct FileRead {
@@ -36,6 +37,8 @@ enum FileContent {
 /// What ends the reading of one file: its own trouble, which the run survives, or the run's.
 enum Stopped {
     Source(SourceError),
+    /// The caller has enough.
+    Enough,
     Run(Error),
 }
 
@@ -58,6 +61,10 @@ impl Worker<'_> {
             Ok(read) => read,
             Err(Stopped::Run(error)) => return Err(error),
             Err(Stopped::Source(error)) => return Ok(self.unreadable(walked, change, &error)),
+            Err(Stopped::Enough) => {
+                self.cut_short(walked);
+                return Ok(None);
+            }
         };
         let mut entry = metadata::entry(&walked.key, &read.stat, Role::Member);
         entry.state = read.state;
@@ -86,7 +93,7 @@ impl Worker<'_> {
         let first = source.open_walked(&walked.key, &walked.stat).map_err(Stopped::from);
         match first.and_then(|file| self.read_opened(&walked.key, &file)) {
             Ok(read) if read.state == State::Stored => return Ok(read),
-            Err(Stopped::Run(error)) => return Err(error.into()),
+            Err(stopped @ (Stopped::Run(_) | Stopped::Enough)) => return Err(stopped),
             Ok(_) | Err(Stopped::Source(_)) => {}
         }
         self.pieces.truncate(pieces_before);
@@ -152,6 +159,9 @@ impl Worker<'_> {
         let outcome = file::read_through::<Stopped>(file, &mut window, holes, |part| {
             if self.shared.progress.stopped() {
                 return Err(super::interrupted().into());
+            }
+            if self.shared.progress.enough() {
+                return Err(Stopped::Enough);
             }
             let mut failure = Ok(());
             let mut take = |piece: Piece<'_>| {
@@ -234,6 +244,14 @@ impl Worker<'_> {
         let mut entry = metadata::entry(&walked.key, &walked.stat, walked.role);
         entry.state = State::Unreadable { errno: error.errno().unsigned_abs() };
         Some(Draft::done(FinishedRow::Fresh(Box::new(entry), None, change)))
+    }
+
+    /// Nothing is left of a file that was not read to its end; the chunks that were stored serve the next run.
+    fn cut_short(&self, walked: &Walked) {
+        self.shared.cut_short_count.fetch_add(1, Ordering::Relaxed);
+        let message =
+            "it was not read to its end in time; the snapshot lacks it, and the next backup reads it".to_owned();
+        self.shared.problems.add(metadata::path_of(&walked.key), ProblemKind::CutShort, message);
     }
 
     fn xattrs(&self, walked: &Walked) -> Vec<Xattr> {

@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::backup::metadata;
+use crate::backup::parent::{Parent, ParentPart};
 use crate::backup::problem::{ProblemKind, Problems};
 use crate::backup::work::{BATCH_BYTES_TARGET, BATCH_ROWS_MAX, Change, Row, SMALL_FILE_BYTES_MAX, Shared};
 use crate::content::ContentReader;
@@ -13,38 +14,52 @@ use crate::progress::LeftOutPart;
 use crate::source::{Role, SourceError, Step, Walked};
 use std::sync::atomic::Ordering;
 
-/// The parent's stat tree, read along.
+/// The parent's stat trees, read along.
 pub(super) struct ParentStats<'a> {
+    reader: &'a ContentReader,
+    parts: std::slice::Iter<'a, ParentPart>,
+    current: Option<CurrentStats<'a>>,
+}
+
+/// The stat tree of the part that speaks for the keys at hand.
+struct CurrentStats<'a> {
+    part: &'a ParentPart,
     cursor: Cursor<StatEntry, &'a ContentReader>,
     next: Option<StatEntry>,
-    walk_started_ns: i64,
 }
 
 impl<'a> ParentStats<'a> {
-    /// Stands before the first row.
-    ///
-    /// # Errors
-    /// When the tree can't be read.
-    pub(super) fn new(mut cursor: Cursor<StatEntry, &'a ContentReader>, walk_started_ns: i64) -> Result<Self> {
-        let next = cursor.next_row()?;
-        Ok(Self { cursor, next, walk_started_ns })
+    /// Stands before the first row. Without a parent there is none.
+    pub(super) fn new(reader: &'a ContentReader, parent: Option<&'a Parent>) -> Self {
+        let parts = parent.map_or(&[][..], |parent| &parent.parts).iter();
+        Self { reader, parts, current: None }
     }
 
-    /// The row for `key`; rows before it are of things that are gone.
-    fn find(&mut self, key: &Key) -> Result<Option<StatEntry>> {
-        while self.next.as_ref().is_some_and(|row| row.key < *key) {
-            self.next = self.cursor.next_row()?;
+    /// The row for `key`, and when the walk that met it began; rows before it are of things that are gone.
+    fn find(&mut self, key: &Key) -> Result<Option<(StatEntry, i64)>> {
+        let is_over = |current: &CurrentStats<'_>| current.part.end.as_ref().is_some_and(|end| end < key);
+        while self.current.as_ref().is_none_or(is_over) {
+            let Some(part) = self.parts.next() else { return Ok(None) };
+            let mut cursor = Cursor::new(self.reader, part.stat);
+            cursor.seek(key);
+            let next = cursor.next_row()?;
+            self.current = Some(CurrentStats { part, cursor, next });
         }
-        if self.next.as_ref().is_some_and(|row| row.key == *key) {
-            return Ok(std::mem::replace(&mut self.next, self.cursor.next_row()?));
+        let Some(CurrentStats { part, cursor, next }) = &mut self.current else { return Ok(None) };
+        while next.as_ref().is_some_and(|row| row.key < *key) {
+            *next = cursor.next_row()?;
         }
-        Ok(None)
+        if next.as_ref().is_none_or(|row| row.key != *key) {
+            return Ok(None);
+        }
+        let found = std::mem::replace(next, cursor.next_row()?);
+        Ok(found.map(|row| (row, part.walk_started_ns)))
     }
 }
 
 /// Compares what is walked with the parent and gathers batches.
 pub(super) struct Join<'a> {
-    parent: Option<ParentStats<'a>>,
+    parent: ParentStats<'a>,
     /// The inodes with several names that were met already.
     links: Box<dyn Scratch>,
     problems: &'a Problems<'a>,
@@ -54,7 +69,7 @@ pub(super) struct Join<'a> {
 
 impl<'a> Join<'a> {
     /// Starts with an empty batch.
-    pub(super) fn new(access: &Access, parent: Option<ParentStats<'a>>, problems: &'a Problems<'a>) -> Self {
+    pub(super) fn new(access: &Access, parent: ParentStats<'a>, problems: &'a Problems<'a>) -> Self {
         Self { parent, links: access.scratch(), problems, batch: Vec::new(), batch_bytes: 0 }
     }
 
@@ -90,10 +105,7 @@ impl<'a> Join<'a> {
 
     /// The row, and how many bytes of content must be read for it.
     fn compare(&mut self, walked: Walked) -> Result<(Row, u64)> {
-        let row = match &mut self.parent {
-            Some(parent) => parent.find(&walked.key)?.map(|row| (row, parent.walk_started_ns)),
-            None => None,
-        };
+        let row = self.parent.find(&walked.key)?;
         let known_link = self.is_known_link(&walked)?;
         let change = match row {
             None => Change::New,
@@ -150,6 +162,15 @@ pub(super) fn taken(step: Result<Step, SourceError>, shared: &Shared<'_>) -> Opt
         shared.left_out(&walked.key, LeftOutPart::Contents, rule);
     }
     Some(Ok(walked))
+}
+
+/// Where a step of the walk stands; none where nothing says so.
+pub(super) fn key_of(step: &Result<Step, SourceError>) -> Option<&Key> {
+    match step {
+        Ok(Step::Entry(walked)) => Some(&walked.key),
+        Ok(Step::LeftOut { key, .. }) => Some(key),
+        Err(error) => error.key(),
+    }
 }
 
 /// How the tables of links name an inode.

@@ -1,26 +1,32 @@
-//! The leaves of one of the parent's trees, read only when they must be.
+//! The leaves of the parent's manifests or stat trees, read only when they must be.
 
 use crate::content::ContentReader;
 use crate::error::{Error, Result};
+use crate::id::NodeId;
 use crate::manifest::{Key, LeafCursor, LeafRef, LeafRows, Row, StatEntry};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Follows the new walk through the parent's tree.
 pub(super) struct OldLeaves<'a, R: Row> {
     leaves: LeafCursor<R, &'a ContentReader>,
+    /// Those of the parent's later parts, which follow where the leaves end.
+    later: VecDeque<LeafCursor<R, &'a ContentReader>>,
     leaf: Option<LeafRef<R>>,
     /// The rows of `leaf` that were not asked for yet, once it was read.
     rows: Option<LeafRows<R, Error>>,
 }
 
 impl<'a, R: Row> OldLeaves<'a, R> {
-    /// Stands at the first leaf.
+    /// Stands at the first leaf of the first of these trees; none without trees.
     ///
     /// # Errors
     /// When an inner node can't be read.
-    pub(super) fn new(mut leaves: LeafCursor<R, &'a ContentReader>) -> Result<Self> {
+    pub(super) fn new(reader: &'a ContentReader, roots: impl Iterator<Item = NodeId>) -> Result<Option<Self>> {
+        let mut later: VecDeque<_> = roots.map(|root| LeafCursor::new(reader, root)).collect();
+        let Some(mut leaves) = later.pop_front() else { return Ok(None) };
         let leaf = leaves.next_leaf()?;
-        Ok(Self { leaves, leaf, rows: None })
+        Ok(Some(Self { leaves, later, leaf, rows: None }))
     }
 
     /// The leaf at hand, if `unchanged` is all that it holds: rows that were found as the parent has them, in order and
@@ -45,6 +51,13 @@ impl<'a, R: Row> OldLeaves<'a, R> {
         while self.is_past(key) {
             self.leaf = self.leaves.next_leaf()?;
             self.rows = None;
+            while self.leaf.is_none()
+                && let Some(mut later) = self.later.pop_front()
+            {
+                later.seek(key);
+                self.leaf = later.next_leaf()?;
+                self.leaves = later;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What a backup is asked to do, and what it did.
 
-use crate::backup::assemble::Changes;
+use crate::backup::assemble::{Changes, Unfinished};
 use crate::backup::problem::Problem;
 use crate::backup::stream::{StreamFate, StreamSource};
 use crate::frame::{Compression, EncoderFault};
@@ -160,6 +160,8 @@ pub struct BackupReport {
     pub recovered_pack_count: usize,
     /// How many items were left out by the selection; what lies below one is not counted.
     pub left_out_count: u64,
+    /// What is missing of the trees, where the backup was [ended early](crate::Progress::enough).
+    pub unfinished: Option<Unfinished>,
     /// How many source items were not stored as they should be.
     pub problem_count: u64,
     /// The first ten thousand of them.

@@ -9,17 +9,14 @@ use std::collections::BTreeMap;
 
 /// The names of all owners and groups: those of entries that were read, and the parent's, for what was carried over.
 pub(super) fn names(owners: &Owners, parent: Option<&Parent>) -> (List<OwnerName>, List<OwnerName>) {
-    let (old_users, old_groups) = match parent {
-        Some(parent) => (parent.users.as_slice(), parent.groups.as_slice()),
-        None => (&[][..], &[][..]),
-    };
+    let (old_users, old_groups) =
+        parent.map(|parent| (parent.users.clone(), parent.groups.clone())).unwrap_or_default();
     let users = owners.users.iter().filter_map(|uid| Some((*uid, owner::user_name(*uid)?)));
     let groups = owners.groups.iter().filter_map(|gid| Some((*gid, owner::group_name(*gid)?)));
     (table(old_users, users), table(old_groups, groups))
 }
 
-fn table(old: &[(u32, Vec<u8>)], new: impl Iterator<Item = (u32, Vec<u8>)>) -> List<OwnerName> {
-    let mut table: BTreeMap<u32, Vec<u8>> = old.iter().cloned().collect();
+fn table(mut table: BTreeMap<u32, Vec<u8>>, new: impl Iterator<Item = (u32, Vec<u8>)>) -> List<OwnerName> {
     table.extend(new);
     List(table.into_iter().map(|(id, name)| OwnerName { id, name: Blob(name) }).collect())
 }

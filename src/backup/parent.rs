@@ -1,30 +1,46 @@
-//! The snapshot that a backup is compared with.
+//! The snapshot that a backup is compared with, and where it ends before its trees did, those before it.
 
 use crate::access::Access;
 use crate::backup::options::{BackupOptions, ParentChoice};
 use crate::config::Role;
+use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ClientId, NodeId, SnapshotId};
-use crate::outcome::{ComponentKind, Counts};
-use crate::session::{self, History, Snapshot};
+use crate::manifest::{Entry, Key, LeafCursor};
+use crate::outcome::{ComponentKind, ComponentState, Counts};
+use crate::session::{self, History, Snapshot, SnapshotComponent};
+use std::collections::BTreeMap;
 
-/// The parts of the parent that a backup needs.
+/// Of how many snapshots a parent may be put together. A walk that was ended again and again before the place that it had
+/// reached before is rare.
+const PARTS_MAX: usize = 8;
+
+/// What a backup needs of the parent.
 #[derive(Debug, Clone)]
 pub(super) struct Parent {
     /// Its id.
     pub id: SnapshotId,
+    /// What it holds, as an estimate of what comes.
+    pub counts: Counts,
+    /// Its trees; where its walk was ended early, then those of older ones for what comes behind. At least one.
+    pub parts: Vec<ParentPart>,
+    /// Names of the owners that all of them hold.
+    pub users: BTreeMap<u32, Vec<u8>>,
+    /// Names of the groups that all of them hold.
+    pub groups: BTreeMap<u32, Vec<u8>>,
+}
+
+/// The trees of one snapshot, which are those of the parent up to a key.
+#[derive(Debug, Clone)]
+pub(super) struct ParentPart {
     /// Root of its manifest.
     pub manifest: NodeId,
     /// Root of its stat tree.
     pub stat: NodeId,
-    /// What it holds, as an estimate of what comes.
-    pub counts: Counts,
     /// When its walk began.
     pub walk_started_ns: i64,
-    /// Names of the owners that it holds.
-    pub users: Vec<(u32, Vec<u8>)>,
-    /// Names of the groups that it holds.
-    pub groups: Vec<(u32, Vec<u8>)>,
+    /// The last key that it speaks for; none in the last part, which speaks for all that follows.
+    pub end: Option<Key>,
 }
 
 /// Chooses the parent, if there is one that may be inherited from.
@@ -43,13 +59,14 @@ pub(super) fn choose(
         return Ok(None);
     }
     let chosen = match &options.parent {
-        ParentChoice::Nothing => None,
-        ParentChoice::Snapshot(id) => Some(named(history, *id)?),
+        ParentChoice::Nothing => Vec::new(),
+        ParentChoice::Snapshot(id) => vec![named(history, *id)?],
         ParentChoice::Latest => latest(history, options, client, paths),
     };
     // What a collector has condemned around a parent that was named can't be told from what it needs: read everything
     // anew.
-    Ok(chosen.filter(|snapshot| history.may_inherit(snapshot.id)).and_then(|snapshot| parts(&snapshot)))
+    let chosen: Vec<Snapshot> = chosen.into_iter().filter(|snapshot| history.may_inherit(snapshot.id)).collect();
+    joined(&ContentReader::new(access.clone()), &chosen)
 }
 
 fn named(history: &History, id: SnapshotId) -> Result<Snapshot> {
@@ -60,18 +77,33 @@ fn named(history: &History, id: SnapshotId) -> Result<Snapshot> {
 }
 
 /// The newest that may be inherited from: while a generation waits for a long backup, one that it counted as live. What
-/// changed since is read again, and not the whole tree night after night.
-fn latest(history: &History, options: &BackupOptions, client: ClientId, paths: &[Vec<u8>]) -> Option<Snapshot> {
+/// changed since is read again, and not the whole tree night after night. Behind one whose walk was ended early follow
+/// older ones, up to the first whose walk was not.
+fn latest(history: &History, options: &BackupOptions, client: ClientId, paths: &[Vec<u8>]) -> Vec<Snapshot> {
     let fits = |snapshot: &Snapshot| {
         !snapshot.forgotten
             && history.may_inherit(snapshot.id)
             && snapshot.origin.as_ref().is_some_and(|origin| origin.host == options.host)
             && trees(snapshot) == paths
     };
-    let fitting: Vec<Snapshot> = session::all(history).into_iter().filter(fits).collect();
-    let own = fitting.iter().filter(|snapshot| snapshot.session.client == client);
-    let best = own.max_by_key(|snapshot| snapshot.session.number);
-    best.or_else(|| fitting.iter().max_by_key(|snapshot| snapshot.committed_at_ns)).cloned()
+    let mut fitting: Vec<Snapshot> = session::all(history).into_iter().filter(fits).collect();
+    let is_own = |snapshot: &Snapshot| snapshot.session.client == client;
+    if fitting.iter().any(is_own) {
+        fitting.retain(is_own);
+        fitting.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.session.number));
+    } else {
+        fitting.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.committed_at_ns));
+    }
+    let ended_early = fitting.iter().take_while(|snapshot| was_ended_early(snapshot)).count();
+    fitting.truncate(ended_early.saturating_add(1).min(PARTS_MAX));
+    fitting
+}
+
+/// What a repair left of a snapshot is partial too, but its walk was not ended early: what it lacks is lost in the older
+/// one.
+fn was_ended_early(snapshot: &Snapshot) -> bool {
+    let tree = tree(snapshot);
+    snapshot.repairs.is_none() && tree.is_some_and(|tree| tree.state == ComponentState::Partial)
 }
 
 /// The paths of the trees in it: those that are no stream's.
@@ -82,15 +114,48 @@ fn trees(snapshot: &Snapshot) -> Vec<Vec<u8>> {
     paths.filter(|path| !is_stream(path)).cloned().collect()
 }
 
-fn parts(snapshot: &Snapshot) -> Option<Parent> {
-    let component = snapshot.components.iter().find(|component| component.kind == ComponentKind::Tree)?;
-    Some(Parent {
-        id: snapshot.id,
-        manifest: component.manifest?,
-        stat: component.stat?,
-        counts: component.counts,
-        walk_started_ns: component.walk_started_ns,
-        users: component.users.clone(),
-        groups: component.groups.clone(),
-    })
+fn tree(snapshot: &Snapshot) -> Option<&SnapshotComponent> {
+    snapshot.components.iter().find(|component| component.kind == ComponentKind::Tree)
+}
+
+/// The parent that newer and then older snapshots make together.
+fn joined(reader: &ContentReader, snapshots: &[Snapshot]) -> Result<Option<Parent>> {
+    let Some(newest) = snapshots.first() else { return Ok(None) };
+    let mut parent = Parent {
+        id: newest.id,
+        counts: Counts::default(),
+        parts: Vec::new(),
+        users: BTreeMap::new(),
+        groups: BTreeMap::new(),
+    };
+    for (number, snapshot) in snapshots.iter().enumerate() {
+        let Some(tree) = tree(snapshot) else { continue };
+        let (Some(manifest), Some(stat)) = (tree.manifest, tree.stat) else { continue };
+        let is_last = number.saturating_add(1) == snapshots.len();
+        let end = if is_last { None } else { last_key(reader, manifest)? };
+        parent.parts.push(ParentPart { manifest, stat, walk_started_ns: tree.walk_started_ns, end });
+        if tree.counts.files >= parent.counts.files {
+            parent.counts = tree.counts;
+        }
+        add_names(&mut parent.users, &tree.users);
+        add_names(&mut parent.groups, &tree.groups);
+    }
+    Ok(Some(parent).filter(|parent| !parent.parts.is_empty()))
+}
+
+/// Adds names of ids that have none yet.
+fn add_names(names: &mut BTreeMap<u32, Vec<u8>>, older: &[(u32, Vec<u8>)]) {
+    for (id, name) in older {
+        names.entry(*id).or_insert_with(|| name.clone());
+    }
+}
+
+/// The last key of a manifest. Reads its inner nodes.
+fn last_key(reader: &ContentReader, manifest: NodeId) -> Result<Option<Key>> {
+    let mut leaves = LeafCursor::<Entry, _>::new(reader, manifest);
+    let mut last = None;
+    while let Some(leaf) = leaves.next_leaf()? {
+        last = Some(leaf.last().clone());
+    }
+    Ok(last)
 }

@@ -15,13 +15,12 @@ use crate::content::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Compression, EncoderFault};
 use crate::layout::Class;
-use crate::manifest::{Cursor, LeafCursor};
 use crate::progress::{Event, Progress};
 use crate::session::{CheckpointSessions, Checkpointer, Ledger, RunningSession, Writer};
 use crate::source::Source;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// How many batches may be between the walk and the trees: at most so many times 512 rows.
 const BATCHES_MAX: usize = 32;
@@ -158,6 +157,8 @@ impl Run<'_> {
             progress: self.progress,
             member_count: AtomicU64::new(0),
             left_out_count: AtomicU64::new(0),
+            not_taken: OnceLock::new(),
+            cut_short_count: AtomicU64::new(0),
             handover: Arc::default(),
         };
         let reader = ContentReader::new(self.access.clone());
@@ -239,17 +240,18 @@ impl Run<'_> {
         tasks: &Sender<Task>,
         ordered: &Sender<Receiver<Finished>>,
     ) -> Result<()> {
-        let parent = match self.parent {
-            None => None,
-            Some(parent) => {
-                let cursor = Cursor::new(reader, parent.stat);
-                Some(ParentStats::new(cursor, parent.walk_started_ns)?)
-            }
-        };
+        let parent = ParentStats::new(reader, self.parent);
         let mut join = Join::new(self.access, parent, self.problems);
         for step in self.source.walk() {
             if self.progress.stopped() {
                 return Err(super::interrupted());
+            }
+            if self.progress.enough() {
+                // What is behind an entry that can't even be looked at is found by the next one.
+                if let Some(key) = join::key_of(&step) {
+                    let _ = shared.not_taken.set(key.clone());
+                    break;
+                }
             }
             if let Some(walked) = join::taken(step, shared)
                 && let Some(batch) = join.take(walked)?
@@ -268,13 +270,10 @@ impl Run<'_> {
         stat_nodes: NodeWriter,
         ordered: &Receiver<Receiver<Finished>>,
     ) -> Result<Assembled> {
-        let old = match self.parent {
-            None => None,
-            Some(parent) => Some(OldTrees {
-                manifest: OldLeaves::new(LeafCursor::new(reader, parent.manifest))?,
-                stat: OldLeaves::new(LeafCursor::new(reader, parent.stat))?,
-            }),
-        };
+        let parts = || self.parent.into_iter().flat_map(|parent| &parent.parts);
+        let manifest = OldLeaves::new(reader, parts().map(|part| part.manifest))?;
+        let stat = OldLeaves::new(reader, parts().map(|part| part.stat))?;
+        let old = manifest.zip(stat).map(|(manifest, stat)| OldTrees { manifest, stat });
         let mut assembler = Assembler::new(shared, stat_nodes, old);
         for batch in ordered {
             let rows = batch.recv().map_err(|_| gone("a worker"))?;

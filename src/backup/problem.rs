@@ -30,6 +30,8 @@ pub enum ProblemKind {
     Inconsistent,
     /// It was gone when its turn came; the snapshot lacks it.
     Vanished,
+    /// It was not read to its end when the backup had to end; the snapshot lacks it.
+    CutShort,
     /// It is a component that need not be there, and could not be had.
     Missing,
     /// Something of it (attributes, a path too long) is not in the snapshot.

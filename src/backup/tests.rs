@@ -1,5 +1,6 @@
 //! Backups into stores that fail, and of trees of which something is left out.
 
+mod ended_early;
 mod links;
 mod selection;
 

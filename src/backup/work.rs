@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Files up to this length are read whole into the batch's buffer.
 pub(super) const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -81,6 +81,10 @@ pub(super) struct Shared<'a> {
     pub member_count: AtomicU64,
     /// How many entries were left out, and how many directories had their contents left out.
     pub left_out_count: AtomicU64,
+    /// The first entry that was met and not taken, since it was enough.
+    pub not_taken: OnceLock<Key>,
+    /// How many files were not read to their end, since it was enough.
+    pub cut_short_count: AtomicU64,
     /// How workers hand frames to each other.
     pub handover: Arc<Handover>,
 }

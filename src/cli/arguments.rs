@@ -22,6 +22,7 @@ pub(crate) use retention::{
 pub(crate) use run::RunArguments;
 pub(crate) use selection::{ExcludeArguments, IncludeArguments, SelectionArguments, SourceArguments};
 
+use super::deadline::StopAfter;
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use super::values::{
     ByteSize, Moment, SortBy, Span, parse_compression, parse_max_unused, parse_overwrite, parse_protection,
@@ -195,6 +196,9 @@ pub(crate) struct BackupArguments {
     /// How many files are read at once: 1 for a disc that seeks, more for a network [otherwise: one for each core]
     #[arg(long, value_name = "N", value_parser = parse_read_concurrency)]
     pub(crate) read_concurrency: Option<NonZeroUsize>,
+    /// Save what there is by then as a partial snapshot; the next backup goes on from there: 2h, or 06:00 by the clock
+    #[arg(long, value_name = "TIME")]
+    pub(crate) stop_after: Option<StopAfter>,
     /// Store nothing, only say what would be stored
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

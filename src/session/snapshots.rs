@@ -62,6 +62,8 @@ pub struct SnapshotComponent {
     pub kind: ComponentKind,
     /// Complete, partial or missing.
     pub state: ComponentState,
+    /// Why it is partial or missing; empty where it is complete, or the key at hand can't read it.
+    pub reason: Vec<u8>,
     /// Root of its manifest.
     pub manifest: Option<NodeId>,
     /// Root of its stat tree.
@@ -274,6 +276,7 @@ fn describe_component(
         name: description.name.0.clone(),
         kind: component.kind,
         state: component.state,
+        reason: description.reason.0.clone(),
         manifest: component.manifest,
         stat: component.stat,
         counts: component.counts,

@@ -244,3 +244,32 @@ fn a_key_file_opens_what_it_made() {
     assert!(std::fs::read_to_string(world.path("key")).expect("a key file").starts_with("holdall-key-1 "));
     world.run(["snapshots"]).ended(12);
 }
+
+#[test]
+fn a_backup_that_is_ended_early_is_partial_and_the_next_one_completes_it() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    // At the highest level it takes some seconds, and a walk takes none.
+    let text: String = (0..3_000_000u64).map(|number| format!("{:x} ", number.wrapping_mul(2_654_435_761))).collect();
+    world.file("tree/b", text.as_bytes());
+    world.file("tree/c", b"gamma");
+    let none = world.run(["backup", "tree", "--stop-after", "0s"]).ended(1);
+    assert!(none.err.contains("nothing was read in time"), "{}", none.err);
+    let early = world.run(["backup", "--json", "tree", "--compression", "19", "--stop-after", "1s"]).ended(3);
+    let summary = early.only("summary");
+    assert_eq!(summary["partial"], "the backup was ended early; a file that was being read is not in it");
+    assert_eq!((&summary["files_new"], &summary["errors"]), (&2.into(), &1.into()));
+    let id = summary["snapshot_id"].as_str().expect("it is saved");
+    assert!(world.run(["snapshots"]).succeeded().out.contains("(partial)"));
+    let sweep = world.run(["restore", id, "--target", "copy", "--delete"]).ended(2);
+    assert!(sweep.err.contains("is partial"), "{}", sweep.err);
+    let restored = world.run(["restore", id, "--target", "copy"]).ended(0);
+    assert!(restored.err.contains("is partial: the backup was ended early"), "{}", restored.err);
+
+    let whole = world.run(["backup", "--json", "tree", "--stop-after", "23:59"]).succeeded().only("summary");
+    assert_eq!(whole.get("partial"), None);
+    let tree = world.path("tree");
+    world.run(["restore", &format!("latest:{}", tree.display()), "--target", "whole"]).succeeded();
+    assert!(contents(&world.path("whole")) == contents(&tree));
+    assert!(world.run(["backup", "tree", "--stop-after", "6am"]).ended(2).err.contains("06:00"));
+}

@@ -26,6 +26,10 @@ pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<
 
     let started = Moment::now();
     let display = Display::new(context.renderer, stop.clone());
+    let display = match arguments.stop_after {
+        Some(stop_after) => display.until(stop_after.deadline()),
+        None => display,
+    };
     let report = match access {
         Access::Read => repository.rehearse_backup(&options, &display),
         Access::Write(_) => repository.backup(&options, &display),
@@ -35,7 +39,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<
 
     context.renderer.say(&summary_text(&report, access));
     context.renderer.json(&summary(&report, access, started, Moment::now()));
-    Ok(if report.problem_count == 0 { exit::DONE } else { exit::INCOMPLETE })
+    let is_whole = report.problem_count == 0 && report.unfinished.is_none();
+    Ok(if is_whole { exit::DONE } else { exit::INCOMPLETE })
 }
 
 fn options(
@@ -101,6 +106,7 @@ fn summary(report: &BackupReport, access: Access, started: Moment, ended: Moment
         total_bytes_processed: report.counts.bytes,
         errors: report.problem_count,
         items_left_out: report.left_out_count,
+        partial: report.unfinished.as_ref().map(ToString::to_string),
         streams: report.streams.iter().map(|(name, fate)| StreamSummary::new(name, fate)).collect(),
         backup_start: moment(started.time_ns),
         backup_end: moment(ended.time_ns),
@@ -165,6 +171,12 @@ fn summary_text(report: &BackupReport, access: Access) -> String {
             StreamFate::Missing { .. } => "missing".to_owned(),
         };
         lines.push(format!("  stream   {}: {fate}", text::printable(name)));
+    }
+    if let Some(unfinished) = &report.unfinished {
+        lines.push(format!(
+            "  partial  {}; the next backup goes on from there",
+            text::printable(unfinished.to_string().as_bytes())
+        ));
     }
     if report.left_out_count > 0 {
         lines.push(format!("  left out {}", text::counted(report.left_out_count, "item", "items")));

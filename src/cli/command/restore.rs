@@ -26,6 +26,9 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result
     let repository = context.open(Access::Read)?;
     let snapshot = the_snapshot(&repository, arguments)?;
     let stop = Stop::listen()?;
+    if snapshot.is_partial() {
+        context.renderer.notice(&format!("snapshot {} is partial{}", snapshot.id.short(), reasons(&snapshot)));
+    }
 
     let listing = if arguments.overwrite.dry_run { Listing::Changes } else { Listing::Nothing };
     let display = Display::of_a_restore(context.renderer, stop.clone(), listing);
@@ -73,6 +76,12 @@ fn the_snapshot(repository: &Repository, arguments: &RestoreArguments) -> Result
         found = Some(snapshot);
     }
     found.ok_or_else(|| Failure::misuse("no snapshot is named"))
+}
+
+/// Why a snapshot is partial, as far as that is known.
+fn reasons(snapshot: &Snapshot) -> String {
+    let known = snapshot.components.iter().filter(|component| !component.reason.is_empty());
+    known.map(|component| format!(": {}", text::printable(&component.reason))).collect()
 }
 
 /// Whoever restores a whole snapshot over the machine that runs, and would have everything else removed, has to say what.

@@ -24,6 +24,9 @@ pub(crate) struct BackupSummary {
     pub(crate) errors: u64,
     /// What the selection left out, without what lies below it.
     pub(crate) items_left_out: u64,
+    /// Why it does not hold all of the trees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) partial: Option<String>,
     /// What commands wrote, and what came in on standard input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) streams: Vec<StreamSummary>,

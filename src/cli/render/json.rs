@@ -137,6 +137,9 @@ pub(crate) struct Snapshot {
     pub(crate) repairs: Option<String>,
     /// `complete`, or `partial` when the walk did not finish or something was lost.
     pub(crate) state: &'static str,
+    /// Why it is partial, as far as that is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) reasons: Vec<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) forgotten: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -4,6 +4,7 @@ use super::json::{ItemStatus, PathText, Status};
 use super::left_out;
 use super::text;
 use super::{Renderer, Style, Verbosity};
+use crate::cli::deadline::Deadline;
 use crate::cli::stop::Stop;
 use holdall::progress::{Change, Event, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,6 +28,8 @@ const MESSAGES_MAX: usize = 1000;
 pub(crate) struct Display<'a> {
     renderer: &'a Renderer,
     stop: Stop,
+    /// When an operation is to be ended early, with what it has.
+    deadline: Option<Deadline>,
     meter: Mutex<Meter>,
     view: View,
     problems: Problems,
@@ -108,12 +111,20 @@ impl<'a> Display<'a> {
         Self {
             renderer,
             stop,
+            deadline: None,
             meter: Mutex::new(Meter::new(Instant::now())),
             view,
             problems,
             listing: Listing::Nothing,
             messages: Mutex::default(),
         }
+    }
+
+    /// Ends the operation early, with what it has.
+    #[must_use]
+    pub(crate) const fn until(mut self, deadline: Deadline) -> Self {
+        self.deadline = Some(deadline);
+        self
     }
 
     fn meter(&self) -> MutexGuard<'_, Meter> {
@@ -251,6 +262,10 @@ impl Progress for Display<'_> {
 
     fn stopped(&self) -> bool {
         self.stop.is_asked()
+    }
+
+    fn enough(&self) -> bool {
+        self.deadline.is_some_and(Deadline::is_over)
     }
 
     fn wants_entries(&self) -> bool {

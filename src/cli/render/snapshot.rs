@@ -11,6 +11,7 @@ pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
     let all_text = paths.iter().all(|path| path.path_b64.is_none());
     let counts = snapshot.counts();
     let pin = standing_pin(snapshot);
+    let reasons = snapshot.components.iter().filter(|component| !component.reason.is_empty());
     json::Snapshot {
         time: moment(snapshot.time_ns),
         parent: origin.parent.map(|id| id.to_string()),
@@ -29,6 +30,7 @@ pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
         pinned: pin.is_some(),
         pinned_until: pin.and_then(|pin| pin.until_ns).map(moment),
         repairs: snapshot.repairs.map(|id| id.to_string()),
+        reasons: reasons.map(|component| lossy(&component.reason)).collect(),
         state: if snapshot.is_partial() { "partial" } else { "complete" },
         id: snapshot.id.to_string(),
         short_id: snapshot.id.short(),
