@@ -9,6 +9,7 @@ mod document;
 mod due;
 mod duration;
 mod hooks;
+mod metrics;
 mod options;
 mod outcome;
 mod plan;
@@ -19,10 +20,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use calendar::Calendar;
 pub(crate) use document::{Profile, Repository, RepositorySecret};
 pub(crate) use due::{Standing, settled_by};
 pub(crate) use duration::parse_duration;
 pub(crate) use hooks::{Hook, HookCommand, HookKind};
+pub(crate) use metrics::{BackupFigures, StepFigures, metrics};
 pub(crate) use options::{Catalogue, OptionKind, StepKind, StepOption};
 pub(crate) use outcome::{Outcome, worse};
 pub(crate) use plan::{PlannedStep, plan};

@@ -19,7 +19,7 @@ pub(crate) use repair::{
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
-pub(crate) use run::RunArguments;
+pub(crate) use run::{PlaceArguments, RunArguments, ScheduleArguments, ScheduleCommand, StatusArguments};
 pub(crate) use selection::{ExcludeArguments, IncludeArguments, SelectionArguments, SourceArguments};
 
 use super::deadline::StopAfter;
@@ -114,7 +114,14 @@ pub(crate) enum Command {
     /// List snapshots
     Snapshots(SnapshotsArguments),
     /// Do what the profile says: back up, forget, prune and check, with hooks
+    #[command(after_help = run::RUN_EXAMPLES)]
     Run(RunArguments),
+    /// Show how old the last backups of the profile's sets are; the exit code is 1 if one is older than it may be
+    #[command(after_help = run::STATUS_EXAMPLES)]
+    Status(StatusArguments),
+    /// Have the sets of the profile run by themselves
+    #[command(after_help = run::SCHEDULE_EXAMPLES)]
+    Schedule(ScheduleArguments),
     /// List what a snapshot holds
     Ls(LsArguments),
     /// Find files in all snapshots, or see what became of them

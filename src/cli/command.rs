@@ -17,10 +17,12 @@ mod prune;
 mod repair;
 mod restore;
 mod run;
+mod schedule;
 mod scrub;
 mod sessions;
 mod snapshots;
 mod stats;
+mod status;
 
 use super::arguments::Command;
 use super::context::Context;
@@ -46,6 +48,8 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Check(arguments) => check::run(context, arguments),
         Command::Repair(arguments) => repair::run(context, arguments),
         Command::Run(arguments) => run::run(context, arguments),
+        Command::Status(arguments) => status::run(context, arguments),
+        Command::Schedule(arguments) => schedule::run(context, arguments),
         Command::Scrub(arguments) => scrub::run(context, arguments),
         Command::Prune(arguments) => prune::run(context, arguments),
         Command::Key(arguments) => key::run(context, arguments),

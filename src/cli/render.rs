@@ -8,7 +8,9 @@ pub(crate) mod progress;
 pub(crate) mod protection;
 pub(crate) mod retention;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod snapshot;
+pub(crate) mod status;
 pub(crate) mod text;
 
 use super::failure::{Failure, exit};

@@ -11,6 +11,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a lock is tried for.
+const LOCK_PATIENCE: Duration = Duration::from_millis(200);
+const LOCK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The folder of records and locks.
 #[derive(Debug, Clone)]
@@ -52,7 +57,7 @@ impl Runs {
         let mut options = OpenOptions::new();
         let lock = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut lock = lock.map_err(|error| failed(&error))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        match locked(&lock) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
                 let holder = std::fs::read_to_string(&path).unwrap_or_default();
@@ -68,6 +73,12 @@ impl Runs {
         Ok(Held { lock })
     }
 
+    /// Whether somebody has a set.
+    pub(crate) fn is_held(&self, set: &SetName) -> bool {
+        let lock = File::open(self.file(set, "lock"));
+        lock.is_ok_and(|lock| flock(lock, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
+    }
+
     fn file(&self, set: &SetName, kind: &str) -> PathBuf {
         self.folder.join(format!("{set}.{kind}"))
     }
@@ -81,6 +92,18 @@ impl Held {
         let started = start();
         fcntl_setfd(&self.lock, FdFlags::CLOEXEC)?;
         started
+    }
+}
+
+/// Locks a file. Who only asks whether somebody has it holds it for a moment, and nobody is busy for that.
+fn locked(lock: &File) -> Result<(), Errno> {
+    let began = Instant::now();
+    loop {
+        let answer = flock(lock, FlockOperation::NonBlockingLockExclusive);
+        if answer != Err(Errno::WOULDBLOCK) || began.elapsed() >= LOCK_PATIENCE {
+            return answer;
+        }
+        std::thread::sleep(LOCK_INTERVAL);
     }
 }
 

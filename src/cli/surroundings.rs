@@ -114,6 +114,12 @@ impl Surroundings {
         own.into_iter().chain([PathBuf::from("/etc/holdall")]).map(|folder| folder.join("holdall.toml")).collect()
     }
 
+    /// Where this user's units of systemd lie.
+    pub(crate) fn user_units(&self) -> Option<PathBuf> {
+        let own = self.user_folder("XDG_CONFIG_HOME", ".config")?;
+        Some(own.parent()?.join("systemd/user"))
+    }
+
     /// Where this user's clients keep what must outlive the cache.
     pub(crate) fn state_folder(&self) -> Result<PathBuf, Failure> {
         let folder = self.user_folder("XDG_STATE_HOME", ".local/state");

@@ -140,6 +140,26 @@ impl Calendar {
         moments.sort_unstable();
         moments
     }
+
+    /// As `OnCalendar=` of systemd takes it; several are several lines.
+    pub(crate) fn for_systemd(&self) -> Vec<String> {
+        match self {
+            Self::Systemd(calendar) => vec![calendar.clone()],
+            Self::Hourly { minute } => vec![format!("*-*-* *:{minute:02}:00")],
+            Self::Days { days, times } => {
+                let date = match days {
+                    Days::All => "*-*-*".to_owned(),
+                    Days::Month(day) => format!("*-*-{day:02}"),
+                    Days::Week(week) => {
+                        let named = WEEKDAYS.iter().filter(|(_, day)| week.contains(day)).map(|(name, _)| *name);
+                        format!("{} *-*-*", named.collect::<Vec<_>>().join(","))
+                    }
+                };
+                let line = |time: &Time| format!("{date} {:02}:{:02}:00", time.hour(), time.minute());
+                times.iter().map(line).collect()
+            }
+        }
+    }
 }
 
 /// Every hour that passes has one, also where the clocks show an hour twice.

@@ -45,6 +45,8 @@ pub(crate) struct Profile {
     pub(crate) repositories: Vec<Repository>,
     /// In the order of the document.
     pub(crate) sets: Vec<Set>,
+    /// Where files with figures for monitoring are written.
+    pub(crate) metrics_folder: Option<PathBuf>,
 }
 
 impl Profile {
@@ -73,8 +75,9 @@ impl Profile {
             }
             sets.push(set);
         }
+        let metrics_folder = document.path("metrics-folder")?.map(|path| folder.join(path));
         document.finish()?;
-        Ok(Self { repositories, sets })
+        Ok(Self { repositories, sets, metrics_folder })
     }
 
     /// A repository by its own name or that of a set.

@@ -1,11 +1,13 @@
 //! A set: what is backed up where, how long it is kept, and what runs around that.
 
 use super::calendar::Calendar;
+use super::duration::parse_duration;
 use super::hooks::Hooks;
 use super::options::{Catalogue, Given, StepKind, read};
 use super::refusal::Refusal;
 use super::table::Table;
 use std::fmt;
+use std::time::Duration;
 
 /// A set's name: it stands in names of files and units, in crontabs and in tags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +23,8 @@ pub(crate) struct Set {
     pub(crate) repository: String,
     /// When it runs.
     pub(crate) schedule: Option<Calendar>,
+    /// How old its last backup may be.
+    pub(crate) max_age: Option<Duration>,
     /// Its hooks, between those of the whole profile.
     pub(crate) hooks: Hooks,
     pub(super) steps: Vec<Step>,
@@ -76,6 +80,10 @@ impl Set {
             None => None,
             Some(value) => Some(value.text()?.parse::<Calendar>().map_err(|error| value.refuse(&error.to_string()))?),
         };
+        let max_age = match table.take("max-age") {
+            None => None,
+            Some(value) => Some(parse_duration(value.text()?).map_err(|error| value.refuse(&error.to_string()))?),
+        };
         let hooks = everywhere.around(Hooks::read(table.table("hooks")?)?);
         let mut steps = Vec::new();
         for kind in StepKind::ALL {
@@ -89,7 +97,7 @@ impl Set {
             return Err(misspelt.unwrap_or_else(nothing));
         }
         table.finish()?;
-        Ok(Self { name, repository, schedule, hooks, steps })
+        Ok(Self { name, repository, schedule, max_age, hooks, steps })
     }
 }
 

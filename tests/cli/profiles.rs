@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A world with a profile of one repository that needs nothing from the environment, and a tree to back up.
-fn world(sets: &str) -> World {
+pub(crate) fn world(sets: &str) -> World {
     let world = World::with_repository();
     world.file("password", PASSWORD.as_bytes());
     world.file("tree/a", b"alpha");
@@ -15,7 +15,7 @@ fn world(sets: &str) -> World {
     world
 }
 
-fn profile(world: &World, repository: &str, sets: &str) {
+pub(crate) fn profile(world: &World, repository: &str, sets: &str) {
     world.file("home/.config/holdall/holdall.toml", format!("[repository.r]\n{repository}\n{sets}").as_bytes());
     // Places in a profile begin at its folder.
     for name in ["repository", "password", "tree"] {
@@ -27,21 +27,21 @@ fn profile(world: &World, repository: &str, sets: &str) {
 }
 
 /// The program as a timer starts it: nothing in the environment says where the repository is or what opens it.
-fn bare(world: &World) -> Command {
+pub(crate) fn bare(world: &World) -> Command {
     let mut command = world.command();
     command.env_remove("HOLDALL_REPOSITORY").env_remove("HOLDALL_PASSWORD");
     command
 }
 
-fn run(world: &World, line: &[&str]) -> Finished {
+pub(crate) fn run(world: &World, line: &[&str]) -> Finished {
     Finished::of(&bare(world).args(line).output().expect("the program starts"))
 }
 
-fn text(world: &World, name: impl AsRef<Path>) -> String {
+pub(crate) fn text(world: &World, name: impl AsRef<Path>) -> String {
     std::fs::read_to_string(world.path(name)).unwrap_or_default()
 }
 
-fn snapshots(world: &World) -> usize {
+pub(crate) fn snapshots(world: &World) -> usize {
     let listed = run(world, &["-P", "r", "snapshots", "--json"]).succeeded().json();
     listed.first().and_then(|list| list.as_array()).expect("a list").len()
 }
@@ -61,7 +61,7 @@ fn notes(world: &World) -> Vec<String> {
     text(world, "notes").lines().map(str::to_owned).collect()
 }
 
-const BACKUP: &str = "[set.home.backup]\npaths = [\"tree/\"]\n";
+pub(crate) const BACKUP: &str = "[set.home.backup]\npaths = [\"tree/\"]\n";
 
 #[test]
 fn a_run_backs_up_forgets_prunes_and_checks_with_hooks_around_it() {
@@ -426,4 +426,41 @@ fn the_profile_is_the_one_that_was_named_or_the_first_that_is_there() {
     // One in the folder at hand is not looked for: it names programs.
     std::fs::rename(world.path("mine.toml"), world.path("holdall.toml")).expect("it moves");
     run(&world, &["run"]).ended(2);
+}
+
+/// The profiles in a text: each begins with a repository, is indented, and ends where that ends.
+fn shown_profiles(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some(indent) = line.strip_suffix("[repository.nas]").filter(|indent| indent.trim().is_empty()) else {
+            continue;
+        };
+        let mut profile = String::from("[repository.nas]\n");
+        while let Some(line) = lines.next_if(|line| line.is_empty() || line.starts_with(indent)) {
+            match line.strip_prefix(indent) {
+                Some("END") => break,
+                line => profile.push_str(line.unwrap_or_default()),
+            }
+            profile.push('\n');
+        }
+        found.push(profile);
+    }
+    found
+}
+
+#[test]
+fn the_profiles_that_the_texts_show_are_understood() {
+    let world = world("");
+    let help = run(&world, &["run", "--help"]).succeeded().out;
+    let readme = shown_profiles(include_str!("../../README.md"));
+    assert_eq!(readme.len(), 2);
+    let help = shown_profiles(&help);
+    assert_eq!(help.len(), 1);
+    for shown in readme.iter().chain(&help) {
+        world.file("shown.toml", shown.as_bytes());
+        let steps = run(&world, &["--config", "shown.toml", "run", "-n"]).succeeded().out;
+        assert!(steps.contains(": backup: holdall backup ") && steps.contains(": forget: "), "{shown}{steps}");
+        run(&world, &["--config", "shown.toml", "schedule", "install", "--into", "units", "-n"]).succeeded();
+    }
 }

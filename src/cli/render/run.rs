@@ -4,8 +4,8 @@
 use super::json::moment;
 use super::{Renderer, Style, text};
 use crate::cli::failure::exit;
-use crate::profile::Outcome;
-use serde::Serialize;
+use crate::profile::{BackupFigures, Outcome};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,11 +28,15 @@ pub(crate) struct StepReport {
     pub(crate) step: &'static str,
     pub(crate) exit_code: u8,
     /// Seconds.
-    pub(crate) duration: f64,
+    #[serde(serialize_with = "as_seconds")]
+    pub(crate) duration: Duration,
     #[serde(skip)]
     pub(crate) snapshot: Option<String>,
     #[serde(skip)]
     pub(crate) message: Option<String>,
+    /// What a backup counted, if it made a snapshot.
+    #[serde(skip)]
+    pub(crate) backup: Option<BackupFigures>,
 }
 
 /// How the run of a set ended.
@@ -107,16 +111,30 @@ impl<'a> Relay<'a> {
             self.renderer.say(&format!("{set}: {step}: {what} ({})\n", text::duration(elapsed.as_secs())));
             self.renderer.flush();
         }
+        let backup = snapshot.as_ref().map(|_| self.figures());
         let message = match self.message {
             None if !done => Some(format!("{} ended with exit code {exit_code}", self.step)),
             message => message,
         };
-        StepReport { step: self.step, exit_code, duration: seconds(elapsed), snapshot, message }
+        StepReport { backup, step: self.step, exit_code, duration: elapsed, snapshot, message }
+    }
+
+    /// A number of the step's summary.
+    fn count(&self, name: &str) -> u64 {
+        self.summary.as_ref().and_then(|fields| fields.get(name)?.as_u64()).unwrap_or(0)
+    }
+
+    fn figures(&self) -> BackupFigures {
+        BackupFigures {
+            file_count: self.count("total_files_processed"),
+            held_bytes: self.count("total_bytes_processed"),
+            stored_bytes: self.count("data_added_packed"),
+            problem_count: self.count("errors"),
+        }
     }
 
     fn what_was_done(&self, exit_code: u8) -> String {
-        let number = |name: &str| self.summary.as_ref()?.get(name)?.as_u64();
-        let count = |name: &str| number(name).unwrap_or(0);
+        let count = |name: &str| self.count(name);
         match self.step {
             "backup" => {
                 let id = self.summary.as_ref().and_then(|fields| fields.get("snapshot_id")).and_then(Value::as_str);
@@ -160,9 +178,9 @@ impl<'a> Relay<'a> {
     }
 }
 
-/// A length of time in seconds.
-pub(crate) fn seconds(length: Duration) -> f64 {
-    length.as_secs_f64()
+/// A length of time as JSON carries it.
+fn as_seconds<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(length.as_secs_f64())
 }
 
 /// Prints how the run of a set ended.

@@ -60,6 +60,11 @@ pub(crate) fn time(time_ns: i64) -> String {
     formatted(time_ns, &TimeZone::system(), "%Y-%m-%d %H:%M:%S")
 }
 
+/// The same of seconds since 1970.
+pub(crate) fn time_s(time_s: i64) -> String {
+    time(time_s.saturating_mul(1_000_000_000))
+}
+
 /// `2026-11-21T04:10:00.123456789+01:00` in local time.
 pub(crate) fn precise_time(time_ns: i64) -> String {
     formatted(time_ns, &TimeZone::system(), "%Y-%m-%dT%H:%M:%S%.f%:z")

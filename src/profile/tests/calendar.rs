@@ -112,3 +112,18 @@ fn a_calendar_of_systemd_is_for_systemd() {
     assert_eq!(calendar.last(at("2026-11-28T12:00:00Z"), &berlin()), None);
     assert_eq!(calendar.next(at("2026-11-28T12:00:00Z"), &berlin()), None);
 }
+
+#[test]
+fn systemd_is_told_the_same_calendar() {
+    let cases: [(&str, &[&str]); 6] = [
+        ("hourly :05", &["*-*-* *:05:00"]),
+        ("daily 02:30", &["*-*-* 02:30:00"]),
+        ("daily 14:30,02:30", &["*-*-* 02:30:00", "*-*-* 14:30:00"]),
+        ("weekly sun,wed 02:30", &["wed,sun *-*-* 02:30:00"]),
+        ("monthly 5 00:10", &["*-*-05 00:10:00"]),
+        ("systemd: Mon..Fri *-*-* 02:30", &["Mon..Fri *-*-* 02:30"]),
+    ];
+    for (text, lines) in cases {
+        assert_eq!(calendar(text).for_systemd(), lines, "{text}");
+    }
+}

@@ -6,15 +6,19 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Failure, exit};
 use crate::cli::profile::Loaded;
 use crate::cli::render::run::{Relay, SetReport, StepReport, moment_s, set_report};
-use crate::cli::runs::{Held, Runs};
+use crate::cli::runs::{Held, Runs, replace};
 use crate::cli::signals::Signals;
-use crate::profile::{Backup, HookKind, Outcome, PlannedStep, Record, Run, Set, StepKind, settled_by, worse};
+use crate::profile::{
+    Backup, HookKind, Outcome, PlannedStep, Record, Run, Set, StepFigures, StepKind, metrics, settled_by, worse,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::ffi::OsString;
 
 /// Exit code of a process that SIGTERM ended, as a machine does that is shut down.
 const TERMINATED: u8 = 143;
+/// Another user reads the figures.
+const METRICS_MODE: u32 = 0o644;
 
 /// A run of a set.
 pub(super) struct SetRun<'a> {
@@ -61,6 +65,10 @@ impl<'a> SetRun<'a> {
         self.settle(&mut record, began);
         runs.remember(&self.set.name, &record)?;
         self.report(&record);
+        if let Err(failure) = self.write_metrics(&record) {
+            self.context.renderer.failure(&failure);
+            self.code = worse(self.code, failure.exit_code());
+        }
         Ok(self.code)
     }
 
@@ -181,6 +189,19 @@ impl<'a> SetRun<'a> {
             run.exit_code = Some(self.code);
             run.message.clone_from(&self.message);
         }
+    }
+
+    fn write_metrics(&self, record: &Record) -> Result<(), Failure> {
+        let Some(folder) = &self.loaded.profile.metrics_folder else { return Ok(()) };
+        let figures = |report: &StepReport| StepFigures {
+            step: report.step,
+            exit_code: report.exit_code,
+            duration: report.duration,
+        };
+        let steps: Vec<StepFigures> = self.reports.iter().map(figures).collect();
+        let backup = self.reports.iter().find_map(|report| report.backup);
+        let text = metrics(self.set.name.as_str(), record, self.set.max_age, &steps, backup);
+        replace(&folder.join(format!("holdall-{}.prom", self.set.name)), text.as_bytes(), METRICS_MODE)
     }
 
     fn report(&self, record: &Record) {

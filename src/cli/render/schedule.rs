@@ -1,0 +1,40 @@
+//! What is installed to run by itself.
+
+use super::text::{self, Align};
+use serde::Serialize;
+
+/// A set that is installed somewhere.
+#[derive(Debug, Serialize)]
+pub(crate) struct Installed {
+    message_type: &'static str,
+    pub(crate) set: String,
+    /// The profile that has it.
+    pub(crate) config: String,
+    /// `systemd`, `systemd --user`, `cron`, or `nobody` for units in some folder.
+    pub(crate) by: &'static str,
+    /// As whoever starts it has it.
+    pub(crate) calendar: String,
+    /// As far as the profile at hand tells.
+    pub(crate) next_run: Option<String>,
+    #[serde(skip)]
+    pub(crate) next_run_s: Option<i64>,
+}
+
+impl Installed {
+    pub(crate) fn new(set: &str, config: &str, by: &'static str, calendar: String) -> Self {
+        let (set, config) = (set.to_owned(), config.to_owned());
+        Self { message_type: "scheduled", set, config, by, calendar, next_run: None, next_run_s: None }
+    }
+}
+
+/// A line for each.
+pub(crate) fn schedule_table(all: &[Installed]) -> String {
+    let columns = ["Set", "By", "Calendar", "Next run", "Profile"].map(|title| (title, Align::Left));
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    text::table(&columns, &rows)
+}
+
+fn row(entry: &Installed) -> Vec<String> {
+    let next = entry.next_run_s.map_or_else(|| "-".to_owned(), text::time_s);
+    vec![entry.set.clone(), entry.by.to_owned(), entry.calendar.clone(), next, text::printable(entry.config.as_bytes())]
+}

@@ -1,0 +1,170 @@
+//! Having sets run by themselves: what systemd and cron are told.
+
+use crate::profiles::{BACKUP, bare, profile, run, snapshots, text, world};
+use crate::run::{Finished, World};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+const SCHEDULED: &str = "[set.home]\nschedule = \"daily 00:00\"\n";
+
+fn scheduled() -> World {
+    world(&format!("{SCHEDULED}{BACKUP}[set.other.prune]\n"))
+}
+
+/// Puts a program before all others.
+fn program(world: &World, name: &str, script: &str) {
+    let path = world.file(format!("bin/{name}"), format!("#!/bin/sh\n{script}\n").as_bytes());
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+}
+
+fn with_programs(world: &World, line: &[&str]) -> Finished {
+    let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
+    Finished::of(&bare(world).env("PATH", path).args(line).output().expect("the program starts"))
+}
+
+/// A cron whose crontab is the file `crontab`.
+fn cron(world: &World) {
+    let file = world.path("crontab").display().to_string();
+    let script = format!(
+        "case $1 in\n-l) test -e {file} || {{ echo 'no crontab for me' >&2; exit 1; }}; cat {file} ;;\n-) cat > {file} ;;\nesac"
+    );
+    program(world, "crontab", &script);
+}
+
+#[test]
+fn units_for_systemd_start_the_set_and_catch_up() {
+    let world = scheduled();
+    let done = run(&world, &["schedule", "install", "--into", "units"]).succeeded();
+    assert!(done.out.starts_with("home: next run ") && done.out.ends_with(" 00:00:00\n"), "{}", done.out);
+    let timer = text(&world, "units/holdall-home.timer");
+    assert!(timer.contains("\nOnCalendar=*-*-* 00:00:00\n") && timer.contains("\nPersistent=true\n"), "{timer}");
+    let service = text(&world, "units/holdall-home.service");
+    let config = world.path("home/.config/holdall/holdall.toml").display().to_string();
+    let line = format!(
+        "\nExecStart=\"{}\" \"--config={config}\" \"--quiet\" \"run\" \"home\"\n",
+        env!("CARGO_BIN_EXE_holdall")
+    );
+    assert!(service.contains(&line), "{service}");
+    let home = format!("\nEnvironment=\"HOME={}\"\n", world.path("home").display());
+    assert!(service.contains(&home) && service.contains("\nKillMode=mixed\n"), "{service}");
+    assert!(!world.path("units/holdall-other.timer").exists(), "it has no schedule");
+    // systemd itself knows best whether it understands.
+    let units = ["units/holdall-home.timer", "units/holdall-home.service"].map(|unit| world.path(unit));
+    let mut verify = Command::new("systemd-analyze");
+    if let Ok(verified) = verify.arg("verify").arg("--man=no").args(units).output() {
+        let said = String::from_utf8_lossy(&verified.stderr).into_owned();
+        assert!(!said.contains("holdall-home"), "{said}");
+    }
+}
+
+#[test]
+fn systemd_is_told_what_to_start_and_to_stop() {
+    let world = scheduled();
+    program(&world, "systemctl", &format!("echo \"$@\" >> {}", world.path("told").display()));
+    with_programs(&world, &["schedule", "install", "--user"]).succeeded();
+    let unit = world.path("home/.config/systemd/user/holdall-home.timer");
+    assert!(unit.exists());
+    let list = with_programs(&world, &["schedule", "list", "--user", "--json"]).succeeded().only("scheduled");
+    assert_eq!((&list["set"], &list["by"]), (&"home".into(), &"systemd --user".into()));
+    assert_eq!(list["calendar"], "*-*-* 00:00:00");
+    assert!(list["next_run"].is_string(), "{list}");
+    with_programs(&world, &["schedule", "remove", "--user", "gone"]).ended(1);
+    with_programs(&world, &["schedule", "remove", "--user"]).succeeded();
+    assert!(!unit.exists() && !unit.with_extension("service").exists());
+    let told = text(&world, "told");
+    let expected = [
+        "--user daemon-reload",
+        "--user enable --now holdall-home.timer",
+        "--user restart holdall-home.timer",
+        "--user disable --now holdall-home.timer",
+        "--user daemon-reload",
+    ];
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+    program(&world, "systemctl", "echo 'no bus' >&2; exit 1");
+    let failed = with_programs(&world, &["schedule", "install", "--user"]).ended(1);
+    assert!(failed.err.contains("systemctl daemon-reload failed: no bus"), "{}", failed.err);
+}
+
+#[test]
+fn a_crontab_gets_a_line_for_each_set_and_keeps_those_of_others() {
+    let world = scheduled();
+    cron(&world);
+    let others = "MAILTO=eva\n0 4 * * * own 50\\%\n";
+    world.file("crontab", others.as_bytes());
+    with_programs(&world, &["schedule", "install", "--cron"]).succeeded();
+    let once = text(&world, "crontab");
+    with_programs(&world, &["schedule", "install", "--cron", "home"]).succeeded();
+    assert_eq!(text(&world, "crontab"), once, "twice is once");
+    assert!(once.starts_with(others), "{once}");
+    assert_eq!(once.lines().count(), 5, "{once}");
+    let list = with_programs(&world, &["schedule", "list", "--cron"]).succeeded().out;
+    assert!(list.contains("home  cron  when due"), "{list}");
+    with_programs(&world, &["schedule", "remove", "--cron", "home"]).succeeded();
+    assert_eq!(text(&world, "crontab"), others);
+}
+
+#[test]
+fn a_crontab_that_can_not_be_read_is_not_written_over() {
+    let world = scheduled();
+    let written = world.path("written").display().to_string();
+    program(&world, "crontab", &format!("test \"$1\" = - && touch {written}; echo 'may not be used' >&2; exit 1"));
+    let failed = with_programs(&world, &["schedule", "install", "--cron"]).ended(1);
+    assert!(failed.err.contains("may not be used"), "{}", failed.err);
+    assert!(!world.path("written").exists());
+}
+
+#[test]
+fn what_a_crontab_runs_every_five_minutes_backs_up_once_when_a_run_was_missed() {
+    let world = scheduled();
+    cron(&world);
+    with_programs(&world, &["schedule", "install", "--cron"]).succeeded();
+    let crontab = text(&world, "crontab");
+    let line = crontab.lines().find_map(|line| line.strip_prefix("*/5 * * * * ")).expect("a line").replace("\\%", "%");
+    // As cron runs it: by a shell, with next to nothing in the environment.
+    let by_cron = || {
+        let mut shell = Command::new("/bin/sh");
+        let output = shell.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").arg("-c").arg(&line).output();
+        Finished::of(&output.expect("a shell")).succeeded()
+    };
+    by_cron();
+    assert_eq!(snapshots(&world), 0, "the first moment has not come yet");
+    let record = world.path("home/.local/state/holdall/runs/home.json");
+    let missed = serde_json::json!({ "settled_s": 1_795_230_600 });
+    std::fs::write(record, missed.to_string()).expect("a record");
+    for _ in 0..3 {
+        assert_eq!(by_cron().out, "", "cron would mail it");
+    }
+    assert_eq!(snapshots(&world), 1);
+}
+
+#[test]
+fn what_could_not_run_by_itself_is_not_installed() {
+    let world = scheduled();
+    cron(&world);
+    let refused = with_programs(&world, &["schedule", "install", "--cron", "other"]).ended(2);
+    assert!(refused.err.contains("[set.other] has no schedule"), "{}", refused.err);
+    profile(&world, "store = \"repository\"", &format!("{SCHEDULED}{BACKUP}"));
+    let refused = with_programs(&world, &["schedule", "install", "--cron"]).ended(2);
+    assert!(refused.err.contains("needs a password-file"), "{}", refused.err);
+    let repository = "store = \"repository\"\npassword-file = \"password\"";
+    let only_systemd = SCHEDULED.replace("daily 00:00", "systemd: Mon..Fri 02:30");
+    profile(&world, repository, &format!("{only_systemd}{BACKUP}"));
+    let refused = with_programs(&world, &["schedule", "install", "--cron"]).ended(2);
+    assert!(refused.err.contains("its schedule is for systemd"), "{}", refused.err);
+    assert!(!world.path("crontab").exists());
+    run(&world, &["schedule", "install", "--into", "units"]).succeeded();
+    assert!(text(&world, "units/holdall-home.timer").contains("\nOnCalendar=Mon..Fri 02:30\n"));
+    assert!(run(&world, &["run", "--due", "home"]).ended(2).err.contains("only systemd knows"));
+    assert!(run(&world, &["status"]).succeeded().out.contains("as systemd says"));
+}
+
+#[test]
+fn a_rehearsal_of_an_installation_prints_it_and_writes_nothing() {
+    let world = scheduled();
+    cron(&world);
+    let shown = with_programs(&world, &["schedule", "install", "--cron", "-n"]).succeeded().out;
+    assert!(shown.contains("\n*/5 * * * * env HOME="), "{shown}");
+    let shown = run(&world, &["schedule", "install", "--into", "units", "-n"]).succeeded().out;
+    assert!(shown.contains("OnCalendar=") && shown.contains("ExecStart="), "{shown}");
+    assert!(!world.path("crontab").exists() && !world.path("units").exists());
+}
