@@ -88,7 +88,7 @@ fn heal_pack(store: &dyn Store, pack: PackId) -> Result<Cure> {
     let parity = match store.open(&ObjectName::Parity(pack)) {
         Ok(parity) => parity,
         Err(error) if error.is_not_found() => return Err(beyond(&name, "there is no parity of it")),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(beyond(&name, &unread(&error))),
     };
     let damaged = store.open(&name)?;
     let mut read = |offset: u64, buffer: &mut [u8]| damaged.read_at(offset, buffer);
@@ -97,13 +97,21 @@ fn heal_pack(store: &dyn Store, pack: PackId) -> Result<Cure> {
         ReadError::Source(error) => Error::from(error),
         ReadError::Parity(error) => beyond(&name, &error.to_string()),
     };
-    let healing = parity::diagnose(pack, (parity.bytes(), &mut read_parity), &mut read).map_err(unhealed)?;
+    let healing = parity::diagnose(pack, (parity.bytes(), &mut read_parity), &mut read);
+    let healing = healing.map_err(|error| match error {
+        ReadError::Source(error) => beyond(&name, &unread(&error)),
+        error @ ReadError::Parity(_) => unhealed(error),
+    })?;
     let mut spool = store.mend(&name)?;
     let mut pieces = Pieces::over(spool.as_mut());
     healing.write(&mut read, &mut |bytes| pieces.append(bytes)).map_err(unhealed)?;
     pieces.finish()?;
     let shard_count = u64::try_from(healing.lost_count()).unwrap_or(u64::MAX);
     finished(spool, &name, Cure::Parity { shard_count })
+}
+
+fn unread(error: &StoreError) -> String {
+    format!("its parity can't be read: {error}")
 }
 
 fn make_anew(store: &dyn Store, pack: PackId) -> Result<Cure> {

@@ -1,7 +1,7 @@
 //! Finding packs that can't be read in full, and storing anew what is lost with them.
 
 use crate::access::Access;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::heal::{self, Cure};
 use crate::id::PackId;
 use crate::progress::{Event, Progress};
@@ -10,7 +10,7 @@ use crate::repair::look::{IndexLook, check_stopped, deleted_packs, notices};
 use crate::repair::options::{HealedPack, LostPack, PackRepairPlan, PackRepairReport, RepairOptions};
 use crate::repair::origin::{Another, Files, Intake, Origin};
 use crate::repair::reading::PackReader;
-use crate::repair::wanted::{self, Paths, Wanted, is_loss};
+use crate::repair::wanted::{self, Paths, Wanted};
 use crate::segment::{PackRow, SegmentReader};
 use crate::session::{self, History, check_may_open, read_segment};
 use crate::session_record::SessionKind;
@@ -86,18 +86,25 @@ fn heal_all(access: &Access, ailing: &mut AilingPacks, progress: &dyn Progress) 
     for pack in ailing.keys().copied().collect::<Vec<_>>() {
         check_stopped(progress)?;
         let name = ObjectName::Pack(pack);
-        match heal::heal(access.store.as_ref(), &name) {
+        // What fails once may be the medium's trouble of a moment, and a pack that is set aside is not healed any more.
+        let heal = || heal::heal(access.store.as_ref(), &name);
+        match heal().or_else(|_| heal()) {
             // Its bytes were right before: whatever is wrong with it is not for its parity to heal.
             Ok(Cure::Unneeded) => {}
             Ok(cure) => {
                 healed.push(HealedPack { object: name.to_string(), cure: cure.to_string() });
                 ailing.remove(&pack);
             }
-            Err(error) if is_loss(&error) || error.kind() == ErrorKind::NotFound => {}
+            Err(error) if is_beyond(&error) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(healed)
+}
+
+/// Whether a pack can't be healed, and not only its place not be written.
+fn is_beyond(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported | ErrorKind::NotFound)
 }
 
 /// The search for what is lost.

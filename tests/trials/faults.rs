@@ -167,3 +167,13 @@ fn a_restore_comes_through_every_fault() {
 fn a_check_comes_through_every_fault() {
     try_scene(Scene::Check);
 }
+
+#[test]
+fn a_repair_of_the_index_comes_through_every_fault() {
+    try_scene(Scene::RepairIndex);
+}
+
+#[test]
+fn a_repair_of_packs_comes_through_every_fault() {
+    try_scene(Scene::RepairPacks);
+}

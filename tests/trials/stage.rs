@@ -20,6 +20,10 @@ pub(crate) enum Scene {
     Prune,
     Restore,
     Check,
+    /// Of a repository that lacks a segment.
+    RepairIndex,
+    /// Of a repository with a damaged pack.
+    RepairPacks,
 }
 
 impl Scene {
@@ -29,7 +33,7 @@ impl Scene {
             Self::Init => 0,
             Self::First => 1,
             Self::Second => 2,
-            Self::Forget | Self::Restore | Self::Check => 3,
+            Self::Forget | Self::Restore | Self::Check | Self::RepairIndex | Self::RepairPacks => 3,
             Self::Prune => 4,
         }
     }
@@ -42,6 +46,8 @@ impl Scene {
             Self::Prune => "prune -q --max-unused 0".to_owned(),
             Self::Restore => format!("restore -q {} --target copy", stage.source(&stage.snapshots[1])),
             Self::Check => "check -q --read-data".to_owned(),
+            Self::RepairIndex => "-q repair index".to_owned(),
+            Self::RepairPacks => "-q repair packs".to_owned(),
         };
         words.split(' ').map(str::to_owned).collect()
     }
@@ -91,8 +97,31 @@ impl Stage {
             stage.world.run(forget).succeeded();
             stage.snapshots.remove(0);
         }
+        if scene == Scene::RepairIndex {
+            std::fs::remove_file(stage.longest("segments")).expect("it is there");
+        } else if scene == Scene::RepairPacks {
+            stage.wound_a_pack();
+        }
         copy_parts(&stage.world.path(""), &stage.world.path("kept"));
         stage
+    }
+
+    /// The longest file below a folder of the repository.
+    fn longest(&self, folder: &str) -> PathBuf {
+        let folder = self.world.path("repository").join(folder);
+        let files = contents(&folder).into_iter();
+        let (path, _) = files.max_by_key(|(_, bytes)| bytes.len()).expect("it is not empty");
+        folder.join(path)
+    }
+
+    /// Flips one bit in the middle of the longest pack, which its parity heals.
+    fn wound_a_pack(&self) {
+        let pack = self.longest("packs");
+        let mut bytes = std::fs::read(&pack).expect("a pack");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::remove_file(&pack).expect("it is there");
+        std::fs::write(pack, bytes).expect("room");
     }
 
     fn back_up(&mut self) {
@@ -151,6 +180,10 @@ impl Stage {
             let again = scene.arguments(self);
             self.world.run(again).succeeded();
         }
+        if matches!(scene, Scene::RepairIndex | Scene::RepairPacks) && !done {
+            // What was begun is finished by the next one.
+            self.world.run(scene.arguments(self)).succeeded();
+        }
         self.world.run(["check", "-q", "--read-data"]).succeeded();
         let listed = self.listed();
         for snapshot in &self.snapshots {
@@ -178,7 +211,7 @@ impl Stage {
                 self.world.run(again).succeeded();
                 self.world.run(["check", "-q", "--read-data"]).succeeded();
             }
-            Scene::Init | Scene::Check => {}
+            Scene::Init | Scene::Check | Scene::RepairIndex | Scene::RepairPacks => {}
         }
         self.goes_on();
     }
