@@ -94,6 +94,15 @@ impl KeyRing {
         features: Vec<Feature>,
         created_at_ns: i64,
     ) -> Result<(Self, Vec<u8>), KeyError> {
+        Self::create_named(parameters, features, created_at_ns, Secret::random())
+    }
+
+    fn create_named(
+        parameters: Parameters,
+        features: Vec<Feature>,
+        created_at_ns: i64,
+        naming: Secret,
+    ) -> Result<(Self, Vec<u8>), KeyError> {
         let repository = RepositoryId::from_bytes(seal::random());
         let reading = ReadingRoots::random();
         let epoch = EpochRoots {
@@ -101,7 +110,23 @@ impl KeyRing {
             index: RootSecret::new(Secret::random()),
             reading: Some(reading),
         };
-        Self::found(repository, (parameters, features), created_at_ns, Secret::random(), Secret::random(), epoch)
+        Self::found(repository, (parameters, features), created_at_ns, Secret::random(), naming, epoch)
+    }
+
+    /// As [`Self::create_with`], for a repository in which chunks and nodes bear the names that they have in this ring's, and
+    /// content is cut at the same places where the parameters are the same too. Nothing else is common to them: neither can
+    /// be opened with the other's keys.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_alike(
+        &self,
+        parameters: Parameters,
+        features: Vec<Feature>,
+        created_at_ns: i64,
+    ) -> Result<(Self, Vec<u8>), KeyError> {
+        let naming = self.naming.clone();
+        Self::create_named(parameters, features, created_at_ns, naming)
     }
 
     fn found(

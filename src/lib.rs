@@ -46,6 +46,8 @@
 //! | **a forget** | a snapshot that commits after the plan was made is not in it | goes on reading: a record deletes nothing | a record deletes nothing; what is forgotten before a prune looks again is not needed |
 //! | **a pin** | nothing in common | only read a mark | nothing in common |
 //! | **an undo** | both are sessions | sees the snapshot again | tests that all it needs is there; the prune waits for it, or has published before what it deletes |
+//! | **a copy into it** | both are backups in this | as a backup | as a backup |
+//! | **a copy out of it** | as a restore | both only read | finds a chunk that moved in its new pack; a snapshot that is forgotten and collected meanwhile is not copied |
 //!
 //! | beside | a forget | a pin | an undo |
 //! | --- | --- | --- | --- |
@@ -68,7 +70,7 @@
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore,
-//! look, mounting, check, forget, keys, prune, repair, scrub, stats; *10* repository. The command `holdall`
+//! look, mounting, check, copy, forget, keys, prune, repair, scrub, stats; *10* repository. The command `holdall`
 //! adds *11* profile and *12* cli. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
@@ -81,6 +83,9 @@ pub use backup::{
 };
 pub use check::{CheckDepth, CheckOptions, CheckReport, Damage, ReadSubset, Remember};
 pub use config::{Parameters, Role};
+pub use copy::{
+    CopiedSnapshot, CopyOptions, CopyPlan, CopyReport, CopyWanted, LackingSnapshot, PresentCopy, Way as CopyWay,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use forget::{
     CalendarSpan, Fate, ForgetPlan, ForgetReport, Goes, GroupField, GroupKey, GroupPlan, KeepCount, Period, PinReport,
@@ -114,7 +119,7 @@ pub use restore::{
 pub use scrub::{Remedy, ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{
-    AbortOutcome, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot, SnapshotComponent, SnapshotFilter,
+    AbortOutcome, CopyOf, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot, SnapshotComponent, SnapshotFilter,
     SnapshotSpec, UndecidedSession, Writer, WriterProcess,
 };
 pub use session_record::SessionKind;
@@ -134,6 +139,8 @@ pub mod chunk;
 pub mod config;
 #[doc(hidden)]
 pub mod content;
+#[doc(hidden)]
+pub mod copy;
 #[doc(hidden)]
 pub mod destination;
 #[doc(hidden)]

@@ -1,5 +1,6 @@
 //! The facade: one open repository and what can be done with it.
 
+mod copying;
 #[cfg(test)]
 mod crowd;
 mod custody;
@@ -160,13 +161,22 @@ impl Repository {
     pub fn create(path: &Path, unlock: Unlock<'_>, options: &CreateOptions) -> Result<RepositoryId> {
         let features = protection::features(options.protection);
         let (ring, config) = KeyRing::create_with(options.parameters, features, session::now_ns())?;
-        let slot = crate::key::seal_slot(&ring, unlock, options.kdf, b"first", session::now_ns())?;
+        Self::create_from(path, unlock, options, (&ring, &config))
+    }
+
+    fn create_from(
+        path: &Path,
+        unlock: Unlock<'_>,
+        options: &CreateOptions,
+        (ring, config): (&KeyRing, &[u8]),
+    ) -> Result<RepositoryId> {
+        let slot = crate::key::seal_slot(ring, unlock, options.kdf, b"first", session::now_ns())?;
         let store = LocalStore::create(path)?;
         let slot_name = ObjectName::Key(ObjectHash::from_bytes(*blake3::hash(&slot).as_bytes()));
         // The configuration comes last: without it the directory is no repository, and init may be tried again. Its slot
         // then stays, since it may be that of somebody who is making a repository there at this moment.
         let _ = store.create(&slot_name, &slot)?;
-        if store.create(&ObjectName::Config(0), &config)? == Created::Exists {
+        if store.create(&ObjectName::Config(0), config)? == Created::Exists {
             store.remove(&slot_name)?;
             let message = format!("{} was made a repository by someone else at the same moment", path.display());
             return Err(Error::new(ErrorKind::Occupied, message));

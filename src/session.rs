@@ -19,6 +19,7 @@ mod silence;
 mod snapshots;
 mod state;
 mod statements;
+mod storing;
 #[cfg(test)]
 pub(crate) mod testing;
 mod view;
@@ -43,11 +44,12 @@ pub use running::{RunningSession, Writer, check_may_open, open};
 pub use seen::{commit_seen, read_seen};
 pub use silence::{BootClock, OpenSession, Sign, observe};
 pub use snapshots::{
-    Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, repairs_attribute, resolve,
-    walk_starts_attribute,
+    CopyOf, Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, copy_of_attribute,
+    repairs_attribute, resolve, walk_starts_attribute,
 };
 pub use state::{ClientState, load, replace};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
+pub use storing::{Intake, Stored, Storing};
 pub use view::{SegmentStand, bring_up_to_date, present_segments, read_segment, replaced_by};
 
 /// The clock, in nanoseconds since the epoch. Nothing's safety rests on it.

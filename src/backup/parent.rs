@@ -87,12 +87,13 @@ fn latest(history: &History, options: &BackupOptions, client: ClientId, paths: &
             && trees(snapshot) == paths
     };
     let mut fitting: Vec<Snapshot> = session::all(history).into_iter().filter(fits).collect();
-    let is_own = |snapshot: &Snapshot| snapshot.session.client == client;
+    // What was copied here late may have been taken long ago: it continues nothing, and is as old as what it is a copy of.
+    let is_own = |snapshot: &Snapshot| snapshot.session.client == client && snapshot.copy_of.is_none();
     if fitting.iter().any(is_own) {
         fitting.retain(is_own);
         fitting.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.session.number));
     } else {
-        fitting.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.committed_at_ns));
+        fitting.sort_by_key(|snapshot| std::cmp::Reverse(taken_ns(snapshot)));
     }
     let ended_early = fitting.iter().take_while(|snapshot| was_ended_early(snapshot)).count();
     fitting.truncate(ended_early.saturating_add(1).min(PARTS_MAX));
@@ -104,6 +105,11 @@ fn latest(history: &History, options: &BackupOptions, client: ClientId, paths: &
 fn was_ended_early(snapshot: &Snapshot) -> bool {
     let tree = tree(snapshot);
     snapshot.repairs.is_none() && tree.is_some_and(|tree| tree.state == ComponentState::Partial)
+}
+
+fn taken_ns(snapshot: &Snapshot) -> i64 {
+    let is_copy = snapshot.copy_of.is_some();
+    if is_copy { snapshot.time_ns.min(snapshot.committed_at_ns) } else { snapshot.committed_at_ns }
 }
 
 /// The paths of the trees in it: those that are no stream's.

@@ -1,5 +1,6 @@
 //! The command line as its users see it.
 
+mod copying;
 mod key;
 mod look;
 mod pages;
@@ -9,6 +10,7 @@ mod retention;
 mod run;
 mod selection;
 
+pub(crate) use copying::{CopyArguments, FromArguments};
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
 pub(crate) use look::{DiffArguments, DumpArguments, FindArguments, MountArguments};
 pub(crate) use pages::{CompletionsArguments, ManArguments};
@@ -111,6 +113,9 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Back up files and folders
     Backup(BackupArguments),
+    /// Copy snapshots from another repository into this one
+    #[command(after_help = copying::EXAMPLES)]
+    Copy(CopyArguments),
     /// List snapshots
     Snapshots(SnapshotsArguments),
     /// Do what the profile says: back up, forget, prune and check, with hooks
@@ -171,6 +176,12 @@ pub(crate) struct InitArguments {
     /// or 0 for neither
     #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = parse_protection)]
     pub(crate) parity: Protection,
+    #[command(flatten)]
+    pub(crate) from: FromArguments,
+    /// Cut files where the other repository does, so that copies between both read and store no chunk twice. The keys to
+    /// contents differ all the same; whoever holds a key of one could tell from chunk ids what both hold
+    #[arg(long)]
+    pub(crate) copy_chunker_params: bool,
 }
 
 /// `holdall backup`

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod copy;
 mod diff;
 mod dump;
 mod find;
@@ -33,6 +34,7 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
     match command {
         Command::Init(arguments) => init::run(context, arguments),
         Command::Backup(arguments) => backup::run(context, arguments),
+        Command::Copy(arguments) => copy::run(context, arguments),
         Command::Snapshots(arguments) => snapshots::run(context, arguments),
         Command::Ls(arguments) => ls::run(context, arguments),
         Command::Find(arguments) => find::run(context, arguments),

@@ -1,6 +1,7 @@
 //! The only place that prints: text for people, JSON for programs, problems and progress beside them.
 
 pub(crate) mod backup;
+pub(crate) mod copy;
 pub(crate) mod json;
 pub(crate) mod keys;
 mod left_out;

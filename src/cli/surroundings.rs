@@ -50,12 +50,7 @@ impl Surroundings {
                 Failure::misuse("no repository was named: use --repo, HOLDALL_REPOSITORY or HOLDALL_REPOSITORY_FILE")
             })?,
         };
-        let text = std::fs::read(&file).map_err(|error| Failure::io(&file, "read", &error))?;
-        let line = super::secret::first_line(&text);
-        if line.is_empty() {
-            return Err(Failure::misuse(format!("{} names no repository", file.display())));
-        }
-        Ok(PathBuf::from(OsString::from_vec(line.to_vec())))
+        named_in(&file)
     }
 
     /// Where the secret that opens the repository comes from: the command line decides before the environment, and
@@ -148,6 +143,16 @@ impl Surroundings {
         name.or_else(|| Some(nix::unistd::User::from_uid(id).ok()??.name.into()))
             .unwrap_or_else(|| id.to_string().into())
     }
+}
+
+/// The repository that a file names in its first line.
+pub(crate) fn named_in(file: &Path) -> Result<PathBuf, Failure> {
+    let text = std::fs::read(file).map_err(|error| Failure::io(file, "read", &error))?;
+    let line = super::secret::first_line(&text);
+    if line.is_empty() {
+        return Err(Failure::misuse(format!("{} names no repository", file.display())));
+    }
+    Ok(PathBuf::from(OsString::from_vec(line.to_vec())))
 }
 
 /// The machine's name.

@@ -140,7 +140,8 @@ impl Handover {
         self.emptied().pop().unwrap_or_default()
     }
 
-    fn give_back(&self, raw: RawFrame) {
+    /// Keeps the memory of a frame that was stored.
+    pub fn give_back(&self, raw: RawFrame) {
         self.emptied().push(raw);
     }
 

@@ -42,11 +42,17 @@ impl CheckpointSessions {
     /// # Errors
     /// When the store can't take the session object.
     pub fn open(&self, above: u64) -> Result<SessionId> {
+        let number = self.highest_number(above).saturating_add(1);
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = opened.iter().map(|session| session.id.number).max().unwrap_or(above).saturating_add(1);
         let session = running::open(&self.access, self.client, number, SessionKind::Checkpoint, &self.writer)?;
         opened.push(session);
         Ok(session.id)
+    }
+
+    /// The highest number among those that were opened; `above` if there are none.
+    pub(super) fn highest_number(&self, above: u64) -> u64 {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.iter().map(|session| session.id.number).max().unwrap_or(above)
     }
 
     fn find(&self, id: SessionId) -> Option<RunningSession> {

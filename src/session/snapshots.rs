@@ -1,7 +1,8 @@
 //! The snapshots of a repository as people name them: by id, by prefix, or the latest that fits.
 
+use crate::config::Role;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{NodeId, SessionId, SignerKey, SnapshotId};
+use crate::id::{NodeId, RepositoryId, SessionId, SignerKey, SnapshotId};
 use crate::outcome::{
     Attribute, Component, ComponentDescription, ComponentKind, ComponentState, Counts, Outcome, OutcomeDescription,
     OutcomeKind, OwnerName,
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub session: SessionId,
     /// The key that signed it.
     pub signer: SignerKey,
+    /// What that key may do.
+    pub role: Role,
     /// When it was taken, as the user says, in nanoseconds since the epoch.
     pub time_ns: i64,
     /// When it was committed, by the clock of the machine that did.
@@ -32,8 +35,19 @@ pub struct Snapshot {
     pub origin: Option<Origin>,
     /// The damaged snapshot beside which a repair made it, without what was lost.
     pub repairs: Option<SnapshotId>,
+    /// What it is a copy of, if it came from another repository.
+    pub copy_of: Option<CopyOf>,
     /// What it holds.
     pub components: Vec<SnapshotComponent>,
+}
+
+/// The snapshot that was made by a backup, of which others are copies, be it by way of other copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CopyOf {
+    /// The repository in which it was made.
+    pub repository: RepositoryId,
+    /// Its id there.
+    pub snapshot: SnapshotId,
 }
 
 /// Where a snapshot comes from.
@@ -60,6 +74,8 @@ pub struct SnapshotComponent {
     pub name: Vec<u8>,
     /// A file tree or a stream.
     pub kind: ComponentKind,
+    /// Whether there can't be a snapshot without it.
+    pub required: bool,
     /// Complete, partial or missing.
     pub state: ComponentState,
     /// Why it is partial or missing; empty where it is complete, or the key at hand can't read it.
@@ -87,6 +103,11 @@ impl Snapshot {
     /// Whether no forget may be made for it at this time.
     pub fn is_pinned(&self, now_ns: i64) -> bool {
         self.pin.is_some_and(|pin| pin.holds_at(now_ns))
+    }
+
+    /// What it is a copy of; itself, in the repository at hand, where a backup made it.
+    pub fn first(&self, repository: RepositoryId) -> CopyOf {
+        self.copy_of.unwrap_or(CopyOf { repository, snapshot: self.id })
     }
 
     /// Whether some component is not complete.
@@ -239,12 +260,14 @@ fn describe(history: &History, session: SessionId, held: &Outcome) -> Snapshot {
         id: held.snapshot_id(),
         session,
         signer: held.signer,
+        role: held.role,
         time_ns: held.body.time_ns,
         committed_at_ns: held.body.committed_at_ns,
         forgotten: false,
         pin: None,
         origin: held.description.as_open().map(origin),
         repairs: repairs(&held.body.attributes.0),
+        copy_of: copy_of(&held.body.attributes.0),
         components,
     }
 }
@@ -275,6 +298,7 @@ fn describe_component(
     SnapshotComponent {
         name: description.name.0.clone(),
         kind: component.kind,
+        required: component.required,
         state: component.state,
         reason: description.reason.0.clone(),
         manifest: component.manifest,
@@ -317,6 +341,22 @@ pub fn repairs_attribute(damaged: SnapshotId) -> Attribute {
 fn repairs(attributes: &[Attribute]) -> Option<SnapshotId> {
     let found = attributes.iter().find(|attribute| attribute.id == REPAIRS)?;
     found.bytes.0.as_slice().try_into().ok().map(SnapshotId::from_bytes)
+}
+
+/// The attribute of a copied snapshot's outcome that says of what.
+const COPY_OF: u32 = 3;
+
+/// Says of which snapshot this one is a copy.
+pub fn copy_of_attribute(first: CopyOf) -> Attribute {
+    let bytes = [first.repository.as_bytes().as_slice(), first.snapshot.as_bytes()].concat();
+    Attribute { id: COPY_OF, bytes: Blob(bytes) }
+}
+
+fn copy_of(attributes: &[Attribute]) -> Option<CopyOf> {
+    let found = attributes.iter().find(|attribute| attribute.id == COPY_OF)?;
+    let (repository, snapshot) = found.bytes.0.split_first_chunk()?;
+    let snapshot = SnapshotId::from_bytes(snapshot.try_into().ok()?);
+    Some(CopyOf { repository: RepositoryId::from_bytes(*repository), snapshot })
 }
 
 fn walk_starts(attributes: &[Attribute]) -> Vec<i64> {

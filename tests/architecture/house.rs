@@ -41,6 +41,7 @@ const RANKS: &[(&str, u8)] = &[
     ("look", 9),
     ("mounting", 9),
     ("check", 9),
+    ("copy", 9),
     ("forget", 9),
     ("keys", 9),
     ("scrub", 9),

@@ -13,7 +13,13 @@ pub(crate) fn run(context: &Context<'_>, arguments: &InitArguments) -> Result<u8
     let path = context.repository_path()?;
     let options = CreateOptions::default().kdf(kdf_cost(&arguments.kdf)?).protection(arguments.parity);
     let source = context.surroundings.secret_source(&context.global.unlock)?;
-    let id = source.unlock(Purpose::Choose, |unlock| Ok(Repository::create(&path, unlock, &options)?))?;
+    let alike = alike(context, arguments)?;
+    let id = source.unlock(Purpose::Choose, |unlock| {
+        Ok(match &alike {
+            Some(other) => other.create_alike(&path, unlock, &options)?,
+            None => Repository::create(&path, unlock, &options)?,
+        })
+    })?;
 
     let shown = text::printable(path.as_os_str().as_bytes());
     context.renderer.say(&format!("repository {id} made at {shown}\n{}\n", advice(&source)));
@@ -23,6 +29,17 @@ pub(crate) fn run(context: &Context<'_>, arguments: &InitArguments) -> Result<u8
         repository: PathText::new(path.as_os_str().as_bytes()).path,
     });
     Ok(exit::DONE)
+}
+
+/// The repository as which the new one is to cut, if one was named.
+fn alike(context: &Context<'_>, arguments: &InitArguments) -> Result<Option<Repository>, Failure> {
+    let is_named = arguments.from.from_repo.is_some() || arguments.from.from_repository_file.is_some();
+    if arguments.copy_chunker_params != is_named {
+        return Err(Failure::misuse(
+            "--copy-chunker-params and --from-repo go together: what is copied, and from where",
+        ));
+    }
+    super::copy::from(context, &arguments.from)
 }
 
 /// What trying a password is to cost.

@@ -135,6 +135,9 @@ pub(crate) struct Snapshot {
     /// The damaged snapshot beside which a repair made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) repairs: Option<String>,
+    /// The snapshot that this one is a copy of, in the repository where it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) original: Option<String>,
     /// `complete`, or `partial` when the walk did not finish or something was lost.
     pub(crate) state: &'static str,
     /// Why it is partial, as far as that is known.

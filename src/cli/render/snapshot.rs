@@ -31,6 +31,7 @@ pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
         pinned_until: pin.and_then(|pin| pin.until_ns).map(moment),
         repairs: snapshot.repairs.map(|id| id.to_string()),
         reasons: reasons.map(|component| lossy(&component.reason)).collect(),
+        original: snapshot.copy_of.map(|first| first.snapshot.to_string()),
         state: if snapshot.is_partial() { "partial" } else { "complete" },
         id: snapshot.id.to_string(),
         short_id: snapshot.id.short(),

@@ -1,0 +1,118 @@
+//! What a copy is asked to do, and what it did.
+
+use crate::copy::plan::PresentCopy;
+use crate::error::Error;
+use crate::frame::Compression;
+use crate::id::SnapshotId;
+use crate::session::{Snapshot, Stored, Writer};
+use std::time::Duration;
+
+/// How many parts of a snapshot that can't be read are named.
+const NAMED_MAX: usize = 1000;
+
+/// How to copy.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CopyOptions {
+    pub(super) writer: Writer,
+    pub(super) compression: Compression,
+}
+
+impl CopyOptions {
+    /// Who copies, for the descriptions of open sessions.
+    #[must_use]
+    pub fn writer(mut self, writer: Writer) -> Self {
+        self.writer = writer;
+        self
+    }
+
+    /// How to compress what is stored.
+    #[must_use]
+    pub const fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+}
+
+/// A snapshot that was copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopiedSnapshot {
+    /// Its id in the source.
+    pub source: SnapshotId,
+    /// When it was taken, in nanoseconds since the epoch.
+    pub time_ns: i64,
+    /// Its id here.
+    pub copy: SnapshotId,
+}
+
+/// A snapshot that was not copied because something of it can't be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LackingSnapshot {
+    /// Its id in the source.
+    pub source: SnapshotId,
+    /// When it was taken, in nanoseconds since the epoch.
+    pub time_ns: i64,
+    /// What can't be read, and why: files by their paths, or ranges of paths. The first thousand.
+    pub parts: Vec<(Vec<u8>, String)>,
+    /// How many there are.
+    pub part_count: u64,
+}
+
+/// What a copy did.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CopyReport {
+    /// What was copied, oldest first.
+    pub copied: Vec<CopiedSnapshot>,
+    /// What was here already.
+    pub present: Vec<PresentCopy>,
+    /// What was here and was forgotten, and therefore is not copied unless it is named.
+    pub forgotten: Vec<PresentCopy>,
+    /// What was forgotten in the source while it was copied.
+    pub gone: Vec<SnapshotId>,
+    /// What can't be read whole in the source, and was not copied.
+    pub lacking: Vec<LackingSnapshot>,
+    /// Bytes of new chunks and tree nodes before compression.
+    pub raw_bytes: u64,
+    /// Bytes of the frames that hold them.
+    pub stored_bytes: u64,
+    /// How many chunks of content were new.
+    pub chunk_count: u64,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl CopyReport {
+    pub(super) fn add(&mut self, stored: &Stored) {
+        self.raw_bytes = self.raw_bytes.saturating_add(stored.raw_bytes);
+        self.stored_bytes = self.stored_bytes.saturating_add(stored.stored_bytes);
+        self.chunk_count = self.chunk_count.saturating_add(stored.chunk_count);
+    }
+}
+
+/// What can't be read of one snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Lacks {
+    parts: Vec<(Vec<u8>, String)>,
+    count: u64,
+}
+
+impl Lacks {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Takes note of a part and of why it can't be read.
+    pub(super) fn add(&mut self, part: Vec<u8>, error: &Error) {
+        self.count = self.count.saturating_add(1);
+        if self.parts.len() < NAMED_MAX {
+            self.parts.push((part, crate::error::chain(error)));
+        }
+    }
+
+    pub(super) fn of(self, source: &Snapshot) -> LackingSnapshot {
+        LackingSnapshot { source: source.id, time_ns: source.time_ns, parts: self.parts, part_count: self.count }
+    }
+}

@@ -1,0 +1,183 @@
+//! A tree of the copy, from what differs in the source since an earlier copy and from that copy's own tree.
+
+use crate::content::{ContentReader, NodeWriter};
+use crate::copy::base::Earlier;
+use crate::copy::entry::Entries;
+use crate::copy::options::Lacks;
+use crate::copy::{Stopped, of_source};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::NodeId;
+use crate::manifest::{
+    Carry, Difference, Differences, Entry, Key, LeafCursor, LeafRef, LeafRows, Row, StatEntry, TreeBuilder,
+};
+use crate::session::Intake;
+
+/// Where the trees of a component are read.
+pub(super) struct Trees<'a> {
+    /// The source.
+    pub(super) source: &'a ContentReader,
+    /// The destination.
+    pub(super) copy: &'a ContentReader,
+    /// The component in the snapshot that is built upon.
+    pub(super) earlier: Option<Earlier>,
+}
+
+impl Trees<'_> {
+    /// Builds the manifest; none when a part of it can't be read, of which the entries then know.
+    ///
+    /// # Errors
+    /// When the destination fails, or the caller stops.
+    pub(super) fn manifest(
+        &self,
+        root: NodeId,
+        entries: &mut Entries<'_>,
+        intake: &mut Intake<'_>,
+    ) -> Result<Option<NodeId>> {
+        let earlier = self.earlier.and_then(|earlier| earlier.manifest);
+        if let Some((_, copy)) = earlier.filter(|(source, _)| *source == root) {
+            return Ok(Some(copy));
+        }
+        let naming = &intake.access().naming;
+        let builder = TreeBuilder::new(&naming.boundary, naming.manifest_means);
+        let mut rebuilt = Rebuilt::new(builder, self.copy, earlier.map(|(_, copy)| copy))?;
+        let roots = (earlier.map(|(source, _)| source), Some(root));
+        let mut differences = Differences::<Entry, _>::new(self.source, roots, &Key::root());
+        loop {
+            match differences.next_difference().map_err(of_source) {
+                Ok(None) => break,
+                Ok(Some(difference)) => {
+                    rebuilt.make_room(&difference, &mut intake.nodes)?;
+                    let (Difference::Second(entry) | Difference::Both(_, entry)) = difference else { continue };
+                    if let Some(entry) = entries.take(entry, intake)? {
+                        rebuilt.push(&entry, &mut intake.nodes)?;
+                    }
+                }
+                Err(Stopped::Run(error)) => return Err(error),
+                Err(Stopped::Source(error)) => {
+                    entries.lacks.add(b"a part of the tree".to_vec(), &error);
+                    return Ok(None);
+                }
+            }
+        }
+        rebuilt.finish(&mut intake.nodes).map(Some)
+    }
+
+    /// Builds the stat tree; none when a part of it can't be read.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub(super) fn stat(&self, root: NodeId, lacks: &mut Lacks, intake: &mut Intake<'_>) -> Result<Option<NodeId>> {
+        let earlier = self.earlier.and_then(|earlier| earlier.stat);
+        if let Some((_, copy)) = earlier.filter(|(source, _)| *source == root) {
+            return Ok(Some(copy));
+        }
+        let naming = &intake.access().naming;
+        let builder = TreeBuilder::new(&naming.boundary, naming.stat_means);
+        let mut rebuilt = Rebuilt::new(builder, self.copy, earlier.map(|(_, copy)| copy))?;
+        let roots = (earlier.map(|(source, _)| source), Some(root));
+        let mut differences = Differences::<StatEntry, _>::new(self.source, roots, &Key::root());
+        loop {
+            match differences.next_difference().map_err(of_source) {
+                Ok(None) => break,
+                Ok(Some(difference)) => {
+                    rebuilt.make_room(&difference, &mut intake.stat_nodes)?;
+                    if let Difference::Second(row) | Difference::Both(_, row) = difference {
+                        rebuilt.push(&row, &mut intake.stat_nodes)?;
+                    }
+                }
+                Err(Stopped::Run(error)) => return Err(error),
+                Err(Stopped::Source(error)) => {
+                    lacks.add(b"a part of the stat tree".to_vec(), &error);
+                    return Ok(None);
+                }
+            }
+        }
+        rebuilt.finish(&mut intake.stat_nodes).map(Some)
+    }
+}
+
+/// A tree on its way: rows of the earlier copy up to the next difference, then the difference.
+struct Rebuilt<'a, R: Row> {
+    builder: TreeBuilder<R>,
+    old: Option<OldRows<'a, R>>,
+}
+
+/// What is left of the earlier copy's tree.
+struct OldRows<'a, R: Row> {
+    leaves: LeafCursor<R, &'a ContentReader>,
+    /// The next leaf that was not opened.
+    leaf: Option<LeafRef<R>>,
+    /// The rows of the leaf before it that were not taken yet.
+    rows: Option<LeafRows<R, Error>>,
+    /// The first of them.
+    ahead: Option<R>,
+}
+
+impl<'a, R: Row> Rebuilt<'a, R> {
+    fn new(builder: TreeBuilder<R>, reader: &'a ContentReader, old: Option<NodeId>) -> Result<Self> {
+        let old = old.map(|root| OldRows::new(LeafCursor::new(reader, root))).transpose()?;
+        Ok(Self { builder, old })
+    }
+
+    /// Takes over everything before a difference, and drops the row that it replaces or ends.
+    fn make_room(&mut self, difference: &Difference<R>, sink: &mut NodeWriter) -> Result<()> {
+        let key = difference.key();
+        self.carry_before(Some(key), sink)?;
+        if matches!(difference, Difference::Second(_)) {
+            return Ok(());
+        }
+        let ahead = self.old.as_mut().and_then(|old| old.ahead.take());
+        if ahead.is_some_and(|row| row.key() == key) {
+            return Ok(());
+        }
+        let message = format!("an earlier copy lacks {key}, which it should have; copy into a new repository");
+        Err(Error::new(ErrorKind::Damaged, message))
+    }
+
+    fn push(&mut self, row: &R, sink: &mut NodeWriter) -> Result<()> {
+        Ok(self.builder.push(row, sink)?)
+    }
+
+    fn finish(mut self, sink: &mut NodeWriter) -> Result<NodeId> {
+        self.carry_before(None, sink)?;
+        Ok(self.builder.finish(sink)?)
+    }
+
+    /// Takes over all rows of the old tree below `bound`, or all that are left: leaf by leaf where that is possible.
+    fn carry_before(&mut self, bound: Option<&Key>, sink: &mut NodeWriter) -> Result<()> {
+        let Some(old) = &mut self.old else { return Ok(()) };
+        loop {
+            while let Some(row) = old.next()? {
+                if bound.is_some_and(|bound| row.key() >= bound) {
+                    old.ahead = Some(row);
+                    return Ok(());
+                }
+                self.builder.push(&row, sink)?;
+            }
+            let Some(leaf) = old.leaf.take() else { return Ok(()) };
+            let is_whole = bound.is_none_or(|bound| leaf.last() < bound);
+            if !is_whole || self.builder.carry(&leaf, sink)? == Carry::MustRead {
+                old.rows = Some(old.leaves.read(&leaf)?);
+            }
+            old.leaf = old.leaves.next_leaf()?;
+        }
+    }
+}
+
+impl<'a, R: Row> OldRows<'a, R> {
+    fn new(mut leaves: LeafCursor<R, &'a ContentReader>) -> Result<Self> {
+        let leaf = leaves.next_leaf()?;
+        Ok(Self { leaves, leaf, rows: None, ahead: None })
+    }
+
+    /// The next row of the leaf that is open; none at its end.
+    fn next(&mut self) -> Result<Option<R>> {
+        if let Some(row) = self.ahead.take() {
+            return Ok(Some(row));
+        }
+        match &mut self.rows {
+            None => Ok(None),
+            Some(rows) => Ok(rows.next_row()?),
+        }
+    }
+}
