@@ -293,6 +293,12 @@ pub enum StoreError {
         /// The place.
         place: String,
     },
+    /// A repository is to be made where one is.
+    #[error("{place} is a repository already")]
+    ARepository {
+        /// The place.
+        place: String,
+    },
     /// A repository is to be made where something else lies.
     #[error("{place} is not empty: it holds {found}")]
     NotEmpty {

@@ -12,8 +12,12 @@ use crate::manifest::{
     Necessity, State, encode_holes, encode_xattrs,
 };
 use crate::manifest::{Key, Kind, Xattr};
+use crate::progress::Event;
 use crate::source::Stat;
 use crate::source::{Role, SourceError, SourceFile, Walked};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// What reading one file gave.
@@ -57,6 +61,8 @@ impl From<Error> for Stopped {
 impl Worker<'_> {
     /// A regular file with its content; none when it is gone.
     pub(super) fn file(&mut self, walked: &Walked, change: Change) -> Result<Option<Draft>> {
+        let path = metadata::path_of(&walked.key);
+        self.shared.progress.event(&Event::Entered { path: Path::new(OsStr::from_bytes(&path)) });
         let read = match self.read_file(walked) {
             Ok(read) => read,
             Err(Stopped::Run(error)) => return Err(error),
@@ -169,10 +175,18 @@ impl Worker<'_> {
                     failure = self.take_piece(&piece, &mut list);
                 }
             };
-            match part {
-                Part::Data(bytes) => chunker.push(bytes, &mut take),
-                Part::Hole(bytes) => chunker.zeros(bytes, &mut take),
-            }
+            let bytes = match part {
+                Part::Data(bytes) => {
+                    chunker.push(bytes, &mut take);
+                    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+                }
+                Part::Hole(bytes) => {
+                    chunker.zeros(bytes, &mut take);
+                    bytes
+                }
+            };
+            // Told as they come: to the end of the file it may take hours.
+            self.shared.progress.event(&Event::Processed { files: 0, bytes });
             failure.map_err(Stopped::Run)
         });
         self.window = window;

@@ -7,7 +7,7 @@ use crate::backup::old_leaves::OldLeaves;
 use crate::backup::parent::Parent;
 use crate::backup::problem::Problems;
 use crate::backup::stream::{Kept, StreamSource};
-use crate::backup::work::{Finished, FinishedRow, Row, Shared, Worker};
+use crate::backup::work::{Finished, FinishedRow, Row, SMALL_FILE_BYTES_MAX, Shared, Worker};
 use crate::backup::workers::{SURPLUS_FRAMES_MAX, Task, help, work};
 use crate::content::{
     Claims, ClosedPack, ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame, StoredTotals,
@@ -293,7 +293,9 @@ impl Run<'_> {
             };
             if stat.kind == crate::manifest::Kind::File {
                 files = files.saturating_add(1);
-                bytes = bytes.saturating_add(stat.size);
+                // Of a long file was told while it was read.
+                let was_told = stat.size > SMALL_FILE_BYTES_MAX && matches!(row, FinishedRow::Fresh(..));
+                bytes = bytes.saturating_add(if was_told { 0 } else { stat.size });
             }
         }
         self.progress.event(&Event::Processed { files, bytes });

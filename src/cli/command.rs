@@ -19,6 +19,8 @@ mod repair;
 mod restore;
 mod run;
 mod schedule;
+#[cfg(test)]
+mod schemas;
 mod scrub;
 mod sessions;
 mod snapshots;

@@ -4,7 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod json;
 pub(crate) mod keys;
-mod left_out;
+pub(crate) mod left_out;
 pub(crate) mod progress;
 pub(crate) mod protection;
 pub(crate) mod retention;

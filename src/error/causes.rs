@@ -79,7 +79,7 @@ const fn store(error: &StoreError) -> ErrorKind {
         StoreError::NoSpace { .. } => ErrorKind::NoSpace,
         StoreError::ReadOnly { .. } | StoreError::Denied { .. } => ErrorKind::ReadOnly,
         StoreError::NotARepository { .. } => ErrorKind::NoRepository,
-        StoreError::NotEmpty { .. } => ErrorKind::Occupied,
+        StoreError::ARepository { .. } | StoreError::NotEmpty { .. } => ErrorKind::Occupied,
         StoreError::Unsupported { .. } | StoreError::Unmendable { .. } => ErrorKind::Unsupported,
         StoreError::StaleListing { .. } | StoreError::Abandoned { .. } | StoreError::Io { .. } => ErrorKind::Io,
     }

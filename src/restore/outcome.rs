@@ -120,10 +120,20 @@ impl<'a> Outcome<'a> {
         self.progress.stopped()
     }
 
-    pub(super) fn file_done(&self, bytes: u64) {
+    pub(super) fn entered(&self, key: &Key) {
+        self.progress.event(&Event::Entered { path: &key.to_path() });
+    }
+
+    /// Tells of a part of a long file: it may take hours to its end.
+    pub(super) fn part_of_file_done(&self, bytes: u64) {
+        self.progress.event(&Event::Processed { files: 0, bytes });
+    }
+
+    /// Counts a file that is complete, and tells of what nobody was told of yet.
+    pub(super) fn file_done(&self, bytes: u64, told: u64) {
         self.file_count.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.progress.event(&Event::Processed { files: 1, bytes });
+        self.progress.event(&Event::Processed { files: 1, bytes: bytes.saturating_sub(told) });
     }
 
     pub(super) fn other_done(&self) {

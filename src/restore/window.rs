@@ -48,6 +48,8 @@ pub(super) struct FileWork {
     pub(super) is_split: AtomicBool,
     /// Bytes that were written to it, or would be.
     pub(super) written: AtomicU64,
+    /// Bytes of it that progress was told of before it was complete.
+    pub(super) told: AtomicU64,
     start: Mutex<Start>,
 }
 
@@ -82,6 +84,7 @@ impl FileWork {
             is_damaged: AtomicBool::new(false),
             is_split: AtomicBool::new(false),
             written: AtomicU64::new(0),
+            told: AtomicU64::new(0),
             start: Mutex::new(Start::Compare),
         }
     }

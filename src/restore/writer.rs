@@ -11,6 +11,9 @@ use crate::restore::window::{FileWork, Left, Start, Want};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Of longer files progress is told part by part.
+const LONG_FILE_BYTES: u64 = 16 << 20;
+
 /// Writes into the target; shared by all threads.
 pub(super) struct Writer<'a> {
     reader: &'a ContentReader,
@@ -74,6 +77,10 @@ impl<'a> Writer<'a> {
     /// Writes a chunk that was proved against its id to one place that wants it.
     pub(super) fn put_chunk(&self, want: &Want, bytes: &[u8]) -> Result<()> {
         self.put(&want.file, want.bytes, |work, file| work.write(file, want.offset, bytes))?;
+        if want.file.bytes > LONG_FILE_BYTES {
+            want.file.told.fetch_add(want.bytes, Ordering::Relaxed);
+            self.outcome.part_of_file_done(want.bytes);
+        }
         self.part_done(&want.file)
     }
 
@@ -170,7 +177,7 @@ impl<'a> Writer<'a> {
         };
         let written = work.written.load(Ordering::Relaxed);
         self.outcome.written(written);
-        self.outcome.file_done(work.bytes);
+        self.outcome.file_done(work.bytes, work.told.load(Ordering::Relaxed));
         self.finish_entry(&work.key, &work.target, &work.metadata, (change, written))
     }
 }

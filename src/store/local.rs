@@ -37,7 +37,7 @@ impl LocalStore {
     /// before there was a configuration. The directory's parent must exist.
     ///
     /// # Errors
-    /// [`StoreError::NotEmpty`], or what the system says.
+    /// [`StoreError::ARepository`], [`StoreError::NotEmpty`], or what the system says.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
         let root = Root::create(path)?;
         for folder in Folder::ALL {

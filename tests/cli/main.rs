@@ -17,6 +17,7 @@ mod repair;
 mod retention;
 mod run;
 mod schedules;
+mod screens;
 mod selection;
 mod sources;
 mod status;

@@ -44,7 +44,7 @@ fn a_policy_is_shown_then_done_then_undone() {
     }
     assert_eq!(listed(&world, &[]).len(), 3);
     let done = world.run(["forget", "--keep-daily", "1"]).succeeded();
-    assert!(done.out.contains("1 snapshot stay, 2 go\n2 snapshots forgotten"), "{}", done.out);
+    assert!(done.out.contains("1 snapshot stays, 2 go\n2 snapshots forgotten"), "{}", done.out);
     assert_eq!(listed(&world, &[]), ids[2..]);
     assert_eq!(listed(&world, &["--forgotten"]), ids[..2]);
     let back = world.run(["forget", "--undo", &ids[0]]).succeeded();

@@ -1,6 +1,6 @@
 //! Runs the program in a world of its own: a folder with a tree, a repository, a cache and a state.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -66,13 +66,30 @@ impl World {
 
     /// Runs the program.
     pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Finished {
-        let mut command = self.command();
-        command.args(arguments);
-        Finished::of(&command.output().expect("the program starts"))
+        let arguments: Vec<OsString> = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
+        let finished = Finished::of(&self.command().args(&arguments).output().expect("the program starts"));
+        if arguments.iter().any(|argument| argument == "--json") {
+            finished.fits_its_schema(&arguments);
+        }
+        finished
     }
 }
 
 impl Finished {
+    /// Holds every JSON value that was printed against the schema of the command.
+    #[track_caller]
+    fn fits_its_schema(&self, arguments: &[OsString]) {
+        let schema = schema_of(arguments);
+        for line in self.out.lines().chain(self.err.lines().filter(|line| line.starts_with('{'))) {
+            let value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            if let Some(error) = schema.iter_errors(&value).next() {
+                panic!(
+                    "{arguments:?} printed what its schema in format-spec/output does not describe: {line}\n{error}"
+                );
+            }
+        }
+    }
+
     /// What a run left.
     pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -128,4 +145,15 @@ pub(crate) fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     }
     found.sort();
     found
+}
+
+/// The schema of a command: the first argument that one is named after, with the next one where they are two words.
+fn schema_of(arguments: &[OsString]) -> jsonschema::Validator {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("format-spec/output");
+    let words: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let names = words.windows(2).map(|pair| pair.join("-")).chain(words.iter().map(|word| (*word).to_owned()));
+    let mut texts = names.filter_map(|name| std::fs::read_to_string(folder.join(name).with_extension("json")).ok());
+    let text = texts.next().unwrap_or_else(|| panic!("{arguments:?}: no schema in format-spec/output"));
+    let schema = serde_json::from_str(&text).expect("a schema is JSON");
+    jsonschema::validator_for(&schema).expect("a schema is one")
 }

@@ -1,7 +1,7 @@
 //! `holdall repair`
 
-mod packs;
-mod snapshots;
+pub(super) mod packs;
+pub(super) mod snapshots;
 
 use crate::cli::arguments::{RepairArguments, RepairCommand, RepairIndexArguments};
 use crate::cli::context::{Access, Context};
@@ -92,7 +92,8 @@ fn aside_lines(packs: &[AsideReport]) -> Vec<String> {
 }
 
 #[derive(Debug, Serialize)]
-struct IndexSummary {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct IndexSummary {
     message_type: &'static str,
     dry_run: bool,
     lost_segments: Vec<Lost>,
@@ -108,13 +109,15 @@ struct IndexSummary {
 }
 
 #[derive(Debug, Serialize)]
-struct Lost {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct Lost {
     object: String,
     message: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Aside {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct Aside {
     object: String,
     message: String,
     chunks_copied: u64,

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// What a backup did.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct BackupSummary {
     pub(crate) message_type: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -42,6 +43,7 @@ pub(crate) struct BackupSummary {
 
 /// What became of a stream: how long it is, or why it is missing.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct StreamSummary {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -103,6 +103,7 @@ fn length<T>(list: &[T]) -> u64 {
 
 /// A copy for programs.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CopySummary {
     message_type: &'static str,
     dry_run: bool,
@@ -120,6 +121,7 @@ pub(crate) struct CopySummary {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Copied {
     source_id: String,
     time: String,
@@ -128,6 +130,7 @@ struct Copied {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Damaged {
     source_id: String,
     time: String,
@@ -136,6 +139,7 @@ struct Damaged {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Item {
     item: String,
     message: String,

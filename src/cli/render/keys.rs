@@ -10,6 +10,7 @@ const ID_DIGITS: usize = 8;
 
 /// A way into the repository.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct KeyText {
     pub(crate) current: bool,
     pub(crate) id: String,
@@ -33,6 +34,7 @@ pub(crate) struct KeyText {
 
 /// A key that was made or changed.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AddedKeyText {
     pub(crate) message_type: &'static str,
     pub(crate) id: String,
@@ -44,6 +46,7 @@ pub(crate) struct AddedKeyText {
 
 /// A key that was removed.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RemovedKeyText {
     pub(crate) message_type: &'static str,
     pub(crate) id: String,

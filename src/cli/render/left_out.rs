@@ -7,7 +7,8 @@ use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 
 #[derive(Debug, Serialize)]
-struct LeftOut<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct LeftOut<'a> {
     message_type: &'static str,
     action: &'static str,
     item: String,

@@ -16,6 +16,10 @@ use std::time::{Duration, Instant};
 
 /// How often the bar is drawn anew.
 const BAR_INTERVAL: Duration = Duration::from_millis(100);
+/// What stands before each line of the bar: the spinner, or two spaces.
+const INDENT_COLUMNS: usize = 2;
+/// How wide a terminal is that does not say.
+const USUAL_COLUMNS: usize = 80;
 /// How often a JSON status line is printed.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -185,7 +189,7 @@ impl<'a> Display<'a> {
 
     fn show(&self, meter: &Meter, now: Instant) {
         match &self.view {
-            View::Bar(bar) => bar.set_message(meter.bar_lines(now)),
+            View::Bar(bar) => bar.set_message(meter.bar_lines(now, terminal_columns())),
             View::Status => {
                 self.renderer.json(&meter.status(now));
                 self.renderer.flush();
@@ -344,24 +348,42 @@ impl Meter {
         }
     }
 
-    fn bar_lines(&self, now: Instant) -> String {
+    /// Two lines that fit a terminal: what fits of the figures, the most wanted first, and the end of the current path.
+    fn bar_lines(&self, now: Instant, columns: usize) -> String {
         let elapsed = now.duration_since(self.started);
-        let mut parts = vec![text::duration(elapsed.as_secs())];
-        if let Some(permille) = self.permille() {
-            parts.push(format!("{}.{} %", permille / 10, permille % 10));
-        }
-        parts.push(text::counted(self.files, "file", "files"));
-        parts.push(text::bytes(self.bytes));
-        parts.push(text::rate(self.bytes, elapsed));
-        if let Some(seconds) = self.seconds_remaining(now) {
-            parts.push(format!("{} left", text::duration(seconds)));
-        }
-        if self.problems > 0 {
-            parts.push(text::counted(self.problems, "problem", "problems"));
+        let share = self.permille().map(|permille| format!("{}.{} %", permille / 10, permille % 10));
+        let left = self.seconds_remaining(now).map(|seconds| format!("{} left", text::duration(seconds)));
+        let problems = (self.problems > 0).then(|| text::counted(self.problems, "problem", "problems"));
+        // In the order of the line, each with how soon it gives way.
+        let mut parts = [
+            (0, Some(text::duration(elapsed.as_secs()))),
+            (1, share),
+            (6, Some(text::counted(self.files, "file", "files"))),
+            (5, Some(text::bytes(self.bytes))),
+            (4, Some(text::rate(self.bytes, elapsed))),
+            (2, left),
+            (3, problems),
+        ];
+        let line = |parts: &[(u8, Option<String>)]| {
+            let shown: Vec<&str> = parts.iter().filter_map(|(_, part)| part.as_deref()).collect();
+            shown.join("  ")
+        };
+        let room = columns.saturating_sub(INDENT_COLUMNS);
+        while line(&parts).len() > room {
+            let Some(last) = parts.iter_mut().filter(|(_, part)| part.is_some()).max_by_key(|(rank, _)| *rank) else {
+                break;
+            };
+            last.1 = None;
         }
         let second = if self.current.is_empty() { self.phase.to_owned() } else { text::printable(&self.current) };
-        format!("{}\n  {second}", parts.join("  "))
+        format!("{}\n  {}", line(&parts), text::end_of(&second, room))
     }
+}
+
+/// How wide the terminal is.
+fn terminal_columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    size.map_or(USUAL_COLUMNS, |size| usize::from(size.ws_col)).max(1)
 }
 
 #[cfg(test)]
@@ -408,8 +430,10 @@ mod tests {
             Event::Problem { path: Path::new("/x"), operation: "read", message: "gone" },
             Event::Entered { path: Path::new("/a\nb") },
         ]);
-        let lines = meter.bar_lines(meter.started + Duration::from_secs(64));
-        assert_eq!(lines, "1:04  50.0 %  1 file  512.0 MiB  8.0 MiB/s  1:04 left  1 problem\n  /a\\nb");
+        let lines = |columns| meter.bar_lines(meter.started + Duration::from_secs(64), columns);
+        assert_eq!(lines(80), "1:04  50.0 %  1 file  512.0 MiB  8.0 MiB/s  1:04 left  1 problem\n  /a\\nb");
+        assert_eq!(lines(40), "1:04  50.0 %  1:04 left  1 problem\n  /a\\nb");
+        assert_eq!(lines(5), "\n  …nb");
     }
 
     #[test]

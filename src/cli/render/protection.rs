@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// What `parity add` added.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ProtectSummary {
     pub(crate) message_type: &'static str,
     pub(crate) num_errors: u64,
@@ -35,6 +36,7 @@ impl ProtectSummary {
 
 /// An object that was damaged and is right now.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct HealedObject<'a> {
     pub(crate) message_type: &'static str,
     pub(crate) object: &'a str,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 /// A group of snapshots, as `restic forget --json` shows it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Group {
     tags: Option<Vec<String>>,
     host: String,
@@ -24,6 +25,7 @@ pub(crate) struct Group {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Reason {
     snapshot: json::Snapshot,
     matches: Vec<String>,
@@ -31,6 +33,7 @@ struct Reason {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Removal {
     id: String,
     causes: Vec<String>,
@@ -38,6 +41,7 @@ struct Removal {
 
 /// What forgetting would free.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ForecastLine {
     message_type: &'static str,
     freed_bytes: u64,
@@ -46,6 +50,7 @@ pub(crate) struct ForecastLine {
 
 /// What an undo did.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Undone {
     message_type: &'static str,
     restated: Vec<String>,
@@ -54,6 +59,7 @@ pub(crate) struct Undone {
 
 /// What a pin did.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Pinned {
     message_type: &'static str,
     pinned: Vec<String>,
@@ -64,6 +70,7 @@ pub(crate) struct Pinned {
 
 /// What an unpin did.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Unpinned {
     message_type: &'static str,
     unpinned: Vec<String>,
@@ -168,7 +175,14 @@ pub(crate) fn plan_text(plan: &ForgetPlan) -> String {
     let goes = plan.goes().count();
     let stays = u64::try_from(all.saturating_sub(goes)).unwrap_or(u64::MAX);
     let goes = u64::try_from(goes).unwrap_or(u64::MAX);
-    out.push_str(&format!("{} stay, {} go\n", text::counted(stays, "snapshot", "snapshots"), text::count(goes)));
+    let verbs = (if stays == 1 { "stays" } else { "stay" }, if goes == 1 { "goes" } else { "go" });
+    out.push_str(&format!(
+        "{} {}, {} {}\n",
+        text::counted(stays, "snapshot", "snapshots"),
+        verbs.0,
+        text::count(goes),
+        verbs.1
+    ));
     out
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Relay<'a> {
 
 /// How a step ended.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct StepReport {
     pub(crate) step: &'static str,
     pub(crate) exit_code: u8,
@@ -41,6 +42,7 @@ pub(crate) struct StepReport {
 
 /// How the run of a set ended.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SetReport<'a> {
     pub(crate) message_type: &'static str,
     pub(crate) set: &'a str,

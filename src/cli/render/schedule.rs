@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// A set that is installed somewhere.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Installed {
     message_type: &'static str,
     pub(crate) set: String,

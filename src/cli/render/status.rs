@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// How a set stands.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SetStatus {
     pub(crate) message_type: &'static str,
     pub(crate) set: String,
@@ -33,6 +34,7 @@ pub(crate) struct SetStatus {
 
 /// The last run of a set.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct LastRun {
     pub(crate) began: String,
     /// Absent while it runs, and for good if it was killed.

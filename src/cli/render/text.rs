@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `1.4 GiB`; below 1024 bytes exact.
 pub(crate) fn bytes(count: u64) -> String {
@@ -94,6 +95,21 @@ pub(crate) fn printable(name: &[u8]) -> String {
     text
 }
 
+/// The end of a text that fits so many columns of a terminal, with a mark for what does not.
+pub(crate) fn end_of(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut room = columns.saturating_sub(1);
+    let kept = text.char_indices().rev().take_while(|(_, c)| {
+        let fits = c.width().unwrap_or(0) <= room;
+        room = room.saturating_sub(c.width().unwrap_or(0));
+        fits
+    });
+    let start = kept.last().map_or(text.len(), |(start, _)| start);
+    format!("…{}", text.get(start..).unwrap_or_default())
+}
+
 /// A message of several lines, each made [`printable`].
 pub(crate) fn printable_lines(message: &str) -> String {
     let lines: Vec<String> = message.lines().map(|line| printable(line.as_bytes())).collect();
@@ -144,6 +160,17 @@ pub(crate) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_text_fits_whatever_its_characters_are() {
+        assert_eq!(end_of("/srv/a", 6), "/srv/a");
+        assert_eq!(end_of("/srv/a", 5), "…rv/a");
+        assert_eq!(end_of("/漢字", 4), "…字", "the third column can't hold half of one");
+        assert_eq!(end_of("/漢字", 5), "/漢字");
+        assert_eq!(end_of("abc", 1), "…");
+        assert_eq!(end_of("", 0), "");
+    }
+
     use std::time::Duration;
 
     #[test]

@@ -20,7 +20,7 @@ impl Planner<'_> {
         match made {
             Ok(made) => {
                 if entry.kind() == Kind::File {
-                    self.outcome.file_done(0)
+                    self.outcome.file_done(0, 0)
                 } else {
                     self.outcome.other_done()
                 }
@@ -35,6 +35,7 @@ impl Planner<'_> {
     pub(super) fn file(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
         let holes = self.holes(entry)?;
         let Some(content) = entry.content() else { return Ok(()) };
+        self.writer.outcome().entered(&entry.key);
         let mut work = FileWork::new(entry.key.clone(), target, metadata, content.bytes(), holes);
         let is_fresh = self.is_on_fresh_ground();
         if entry.group.is_some() {
@@ -73,7 +74,7 @@ impl Planner<'_> {
         };
         if is_kept {
             self.groups.remember(entry, &work.target, Origin::Kept)?;
-            self.outcome.file_done(work.bytes);
+            self.outcome.file_done(work.bytes, 0);
             self.writer.finish_entry(&work.key, &work.target, &work.metadata, (Change::Unchanged, 0))?;
         }
         Ok(is_kept)

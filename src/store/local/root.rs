@@ -79,6 +79,9 @@ impl Root {
         for name in self.names("")? {
             let folder = Folder::ALL.into_iter().find(|folder| folder.as_str().as_bytes() == name);
             let inside = folder.map_or(Ok(Vec::new()), |folder| self.names(folder.as_str()))?;
+            if folder == Some(Folder::Config) && !inside.iter().all(|name| is_left_over(Folder::Config, name)) {
+                return Err(StoreError::ARepository { place: self.place("") });
+            }
             if folder.is_none_or(|folder| !inside.iter().all(|name| is_left_over(folder, name))) {
                 found = Some(name.escape_ascii().to_string());
             }

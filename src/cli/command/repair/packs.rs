@@ -114,7 +114,8 @@ fn report_text(report: &PackRepairReport) -> String {
 }
 
 #[derive(Debug, Serialize)]
-struct PacksSummary {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct PacksSummary {
     message_type: &'static str,
     dry_run: bool,
     packs_damaged: Vec<Lost>,

@@ -95,7 +95,8 @@ fn missing_lines(missing: &Missing, lines: &mut Vec<String>) {
 }
 
 #[derive(Debug, Serialize)]
-struct Summary {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct Summary {
     message_type: &'static str,
     dry_run: bool,
     snapshots_damaged: Vec<Repair>,
@@ -104,7 +105,8 @@ struct Summary {
 }
 
 #[derive(Debug, Serialize)]
-struct Repair {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::cli) struct Repair {
     snapshot_id: String,
     time: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// One item that is not the same in two snapshots.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ChangedItem<'a> {
     /// `change`
     pub(crate) message_type: &'static str,
@@ -16,6 +17,7 @@ pub(crate) struct ChangedItem<'a> {
 
 /// What differs in all.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct DiffStatistics {
     /// `statistics`
     pub(crate) message_type: &'static str,
@@ -29,6 +31,7 @@ pub(crate) struct DiffStatistics {
 
 /// What one side has alone: items, and the bytes of new content.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct DiffTotals {
     pub(crate) files: u64,
     pub(crate) dirs: u64,
@@ -39,6 +42,7 @@ pub(crate) struct DiffTotals {
 
 /// What a dump wrote.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct DumpSummary {
     /// `summary`
     pub(crate) message_type: &'static str,
@@ -54,6 +58,7 @@ pub(crate) struct DumpSummary {
 
 /// An item that was found.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct FoundNode {
     pub(crate) snapshot_id: String,
     /// Its `message_type` is `match`.
@@ -63,6 +68,7 @@ pub(crate) struct FoundNode {
 
 /// What became of an item from one snapshot to the next.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct PastChange<'a> {
     /// `change`
     pub(crate) message_type: &'static str,
@@ -83,6 +89,7 @@ pub(crate) struct PastChange<'a> {
 
 /// `mount`: the snapshots can be seen.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Mounted<'a> {
     pub(crate) message_type: &'static str,
     pub(crate) mountpoint: std::borrow::Cow<'a, str>,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// What a restore did, or would do.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RestoreSummary {
     pub(crate) message_type: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -31,6 +32,7 @@ pub(crate) struct RestoreSummary {
 
 /// What became, or would become, of one item.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ItemStatus {
     pub(crate) message_type: &'static str,
     /// `restored`, `updated`, `metadata`, `unchanged`, `skipped` or `deleted`.
