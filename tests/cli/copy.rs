@@ -48,7 +48,8 @@ impl Pair {
     fn ids(&self) -> Vec<String> {
         let list = self.0.run(["snapshots", "--json"]).succeeded().json();
         let ids = list.iter().flat_map(|line| line.as_array().cloned().unwrap_or_else(|| vec![line.clone()]));
-        ids.map(|one| one["id"].as_str().expect("an id").to_owned()).collect()
+        let id = |one: serde_json::Value| one.get("id").and_then(|id| id.as_str()).expect("an id").to_owned();
+        ids.map(id).collect()
     }
 
     /// What both restore of a snapshot is the same.
