@@ -117,44 +117,51 @@ fn without_durations(text: &str) -> String {
         });
         let line = words.collect::<Vec<_>>().join(" ");
         // A rate stands in parentheses.
-        match (line.rfind(" ("), line.find("/s)")) {
-            (Some(start), Some(end)) if start < end => format!("{} (#{}", &line[..start], &line[end..]),
+        match (line.rsplit_once(" ("), line.rsplit_once("/s)")) {
+            (Some((before, rate)), Some((_, after))) if rate.contains("/s)") => format!("{before} (#/s){after}"),
             _ => line,
         }
     });
     lines.map(|line| line + "\n").collect()
 }
 
-/// Without ids, sizes, and the numbers of tree nodes and of folders above the world either.
+/// Without ids, sizes, times of today, and the numbers of tree nodes and of folders above the world either.
 fn without_chance(text: &str) -> String {
     let steady = without_durations(text);
     let lines = steady.lines().map(|line| {
-        let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        for number in 0..words.len() {
-            let is_id = words[number].len() >= 8
-                && words[number].bytes().all(|byte| byte.is_ascii_hexdigit())
-                && words[number].bytes().any(|byte| byte.is_ascii_digit());
-            let unit = words.get(number + 1).map(|next| next.trim_end_matches([',', ')']).to_owned());
-            // Where tree nodes end depends on the repository's key.
-            let is_number = words[number].trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
-            let is_size = is_number && unit.is_some_and(|unit| ["B", "KiB", "MiB", "tree"].contains(&unit.as_str()));
-            // Of today; the others were told a time.
-            let is_date = words[number].len() == 10 && words[number].matches('-').count() == 2;
-            if is_date && is_number && !words[number].starts_with("2026-01-") {
-                words[number] = "<today>".to_owned();
-                if let Some(time) = words.get_mut(number + 1) {
-                    "<now>".clone_into(time);
-                }
-            } else if is_id {
-                words[number] = "#".repeat(words[number].len());
-            } else if is_size || line.starts_with("  folders") && words[number].parse::<u64>().is_ok() {
-                let open = if words[number].starts_with('(') { "(" } else { "" };
-                words[number] = format!("{open}#");
-            }
-        }
-        words.join(" ").replace("# KiB", "# B").replace("# MiB", "# B") + "\n"
+        let words: Vec<&str> = line.split(' ').collect();
+        let mut before = "";
+        let blotted = words.iter().enumerate().map(|(number, word)| {
+            let next = words.get(number + 1).map_or("", |next| next.trim_end_matches([',', ')']));
+            let shown = if is_today(before) { "<now>".to_owned() } else { blotted(line, word, next) };
+            before = word;
+            shown
+        });
+        let line = blotted.collect::<Vec<_>>().join(" ");
+        line.replace("# KiB", "# B").replace("# MiB", "# B") + "\n"
     });
     lines.collect()
+}
+
+/// A date that no line was told.
+fn is_today(word: &str) -> bool {
+    word.len() == 10 && word.starts_with("20") && word.matches('-').count() == 2 && !word.starts_with("2026-01-")
+}
+
+fn blotted(line: &str, word: &str, next: &str) -> String {
+    let is_number = word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
+    // Where tree nodes end depends on the repository's key.
+    let is_size = is_number && ["B", "KiB", "MiB", "tree"].contains(&next);
+    let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+    if is_today(word) {
+        "<today>".to_owned()
+    } else if word.len() >= 8 && has_digit && word.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        "#".repeat(word.len())
+    } else if is_size || (line.starts_with("  folders") && word.parse::<u64>().is_ok()) {
+        if word.starts_with('(') { "(#".to_owned() } else { "#".to_owned() }
+    } else {
+        word.to_owned()
+    }
 }
 
 fn kept_world() -> World {
