@@ -75,11 +75,11 @@ fn name(list: &ItemList) -> [u8; 32] {
     match list {
         ItemList::Few(items) => items.iter().for_each(|item| {
             match item {
-                Item::Chunk { id, .. } => hasher.update(id.as_bytes()),
-                Item::Zeros { bytes } => hasher.update(&bytes.to_le_bytes()),
+                Item::Chunk { id, .. } => hasher.update(b"chunk").update(id.as_bytes()),
+                Item::Zeros { bytes } => hasher.update(b"zeros").update(&bytes.to_le_bytes()),
             };
         }),
-        ItemList::Tree(tree) => drop(hasher.update(tree.root.as_bytes())),
+        ItemList::Tree(tree) => drop(hasher.update(b"tree").update(tree.root.as_bytes())),
     }
     *hasher.finalize().as_bytes()
 }

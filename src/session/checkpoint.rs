@@ -42,8 +42,9 @@ impl CheckpointSessions {
     /// # Errors
     /// When the store can't take the session object.
     pub fn open(&self, above: u64) -> Result<SessionId> {
-        let number = self.highest_number(above).saturating_add(1);
+        // Held to the end: two that open at the same moment must not come to one number.
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = highest(&opened, above).saturating_add(1);
         let session = running::open(&self.access, self.client, number, SessionKind::Checkpoint, &self.writer)?;
         opened.push(session);
         Ok(session.id)
@@ -51,8 +52,7 @@ impl CheckpointSessions {
 
     /// The highest number among those that were opened; `above` if there are none.
     pub(super) fn highest_number(&self, above: u64) -> u64 {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.iter().map(|session| session.id.number).max().unwrap_or(above)
+        highest(&self.opened.lock().unwrap_or_else(PoisonError::into_inner), above)
     }
 
     fn find(&self, id: SessionId) -> Option<RunningSession> {
@@ -66,6 +66,10 @@ impl CheckpointSessions {
             session.abort(&self.access);
         }
     }
+}
+
+fn highest(opened: &[RunningSession], above: u64) -> u64 {
+    opened.iter().map(|session| session.id.number).max().unwrap_or(above)
 }
 
 /// The thread's own side: everything between a closed pack and a committed checkpoint.
