@@ -55,6 +55,9 @@
 //! | **a pin** | | the one that was made last decides | the snapshot lives and is pinned |
 //! | **an undo** | | | both commit the same statement |
 //!
+//! A mirror reads objects as they are, and nothing that it reads changes. What a prune moves before it was read is looked for
+//! anew, and the snapshots of the mirror count only when everything is there that was listed with them.
+//!
 //! A change of keys excludes nothing either: it makes the next configuration, and whoever opens the repository afterwards
 //! goes by that. An operation that was open before goes on under the configuration that it read.
 //!
@@ -70,7 +73,7 @@
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore,
-//! look, mounting, check, copy, forget, keys, prune, repair, scrub, stats; *10* repository. The command `holdall`
+//! look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* repository. The command `holdall`
 //! adds *11* profile and *12* cli. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
@@ -98,6 +101,7 @@ pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key,
 pub use keys::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner};
 pub use look::{DumpForm, DumpReport};
 pub use manifest::{Body, Difference, Entry, Key, Kind};
+pub use mirror::{MirrorDamage, MirrorDepth, MirrorReport};
 pub use mounting::{
     Attributes, DirectoryRow, FileNumber, Lifetime, MountOptions, MountedTree, NameTime, OpenDirectory, OpenFile,
     PathTemplate, Seek, Taken,
@@ -169,6 +173,8 @@ pub mod layout;
 pub mod look;
 #[doc(hidden)]
 pub mod manifest;
+#[doc(hidden)]
+pub mod mirror;
 #[doc(hidden)]
 pub mod mounting;
 #[doc(hidden)]

@@ -5,6 +5,7 @@ mod copying;
 mod crowd;
 mod custody;
 mod looking;
+mod mirroring;
 mod protection;
 mod rehearsal;
 mod repair;

@@ -3,6 +3,7 @@
 mod copying;
 mod key;
 mod look;
+mod mirror;
 mod pages;
 mod protection;
 mod repair;
@@ -13,6 +14,7 @@ mod selection;
 pub(crate) use copying::{CopyArguments, FromArguments};
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
 pub(crate) use look::{DiffArguments, DumpArguments, FindArguments, MountArguments};
+pub(crate) use mirror::MirrorArguments;
 pub(crate) use pages::{CompletionsArguments, ManArguments};
 pub(crate) use protection::{ParityArguments, ParityCommand};
 pub(crate) use repair::{
@@ -116,6 +118,9 @@ pub(crate) enum Command {
     /// Copy snapshots from another repository into this one
     #[command(after_help = copying::EXAMPLES)]
     Copy(CopyArguments),
+    /// Keep a copy of the repository's objects in another folder, without any key
+    #[command(after_help = mirror::EXAMPLES)]
+    Mirror(MirrorArguments),
     /// List snapshots
     Snapshots(SnapshotsArguments),
     /// Do what the profile says: back up, forget, prune and check, with hooks

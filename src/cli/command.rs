@@ -10,6 +10,7 @@ mod forget;
 mod init;
 mod key;
 mod ls;
+mod mirror;
 mod mount;
 mod pages;
 mod parity;
@@ -42,6 +43,7 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Find(arguments) => find::run(context, arguments),
         Command::Diff(arguments) => diff::run(context, arguments),
         Command::Dump(arguments) => dump::run(context, arguments),
+        Command::Mirror(arguments) => mirror::run(context, arguments),
         Command::Mount(arguments) => mount::run(context, arguments),
         Command::Restore(arguments) => restore::run(context, arguments),
         Command::Forget(arguments) => forget::run(context, arguments),

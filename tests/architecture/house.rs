@@ -39,6 +39,7 @@ const RANKS: &[(&str, u8)] = &[
     ("backup", 9),
     ("restore", 9),
     ("look", 9),
+    ("mirror", 9),
     ("mounting", 9),
     ("check", 9),
     ("copy", 9),

@@ -8,6 +8,7 @@ mod from_restic;
 mod keys;
 mod look;
 mod machine;
+mod mirror;
 mod misuse;
 mod mount;
 mod mounted;

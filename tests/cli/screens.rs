@@ -67,6 +67,9 @@ const FRESH: &[Line] = &[
     &["--repo", "second", "init", "--kdf-memory", "64K", "--kdf-passes", "1"],
     &["--repo", "second", "copy", "-n", "--from-repo", "repository", "--from-password-file", "new"],
     &["--repo", "second", "copy", "--from-repo", "repository", "--from-password-file", "new"],
+    &["mirror", "-n", "mirrored"],
+    &["mirror", "mirrored"],
+    &["mirror", "mirrored"],
 ];
 
 /// The words that name a command, as the name of a file.

@@ -1,6 +1,7 @@
 //! What programs read, command by command: the structures that are printed make the JSON Schemas in `format-spec/output`.
 //! `HOLDALL_WRITE_SCHEMAS=1 cargo test --bin holdall schemas` writes them.
 
+use super::mirror::{Damage as MirrorDamage, MirrorSummary};
 use super::repair::IndexSummary;
 use super::repair::packs::PacksSummary;
 use super::repair::snapshots::Summary as SnapshotRepairSummary;
@@ -83,6 +84,10 @@ fn on_error() -> Vec<Line> {
 fn outputs() -> Vec<(&'static str, Vec<Line>)> {
     vec![
         ("copy", vec![line::<Status>("status"), line::<CopySummary>("summary")]),
+        (
+            "mirror",
+            vec![line::<Status>("status"), line::<MirrorDamage<'_>>("damage"), line::<MirrorSummary>("summary")],
+        ),
         ("status", vec![line::<SetStatus>("set_status")]),
         ("schedule-list", vec![line::<Installed>("scheduled")]),
         ("init", vec![line::<Initialized>("initialized")]),

@@ -1,0 +1,28 @@
+//! Arguments of mirrors.
+
+use clap::Args;
+use std::path::PathBuf;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  holdall mirror --repo /srv/backup /mnt/disc/mirror
+  holdall mirror -n /mnt/disc/mirror    # only say how much would be copied
+
+No key is needed. The mirror is a repository with the same keys: `holdall --repo /mnt/disc/mirror restore ...`. Each object is
+verified on its way and flushed to the medium. Wherever a run is cut off, what the mirror shows as snapshots restores; the
+next run goes on, and with nothing new costs two listings. Backups and prunes may run in the repository meanwhile.
+
+Whatever is damaged in the repository is listed and not copied, never over what is whole in the mirror; the exit code is 5.
+Nothing is deleted in the mirror: packs that a prune deleted, and key slots that were removed, stay there. A mirror is only
+read otherwise. One that was backed up to or pruned itself is a repository of its own, and mirror leaves it alone.";
+
+/// `holdall mirror`
+#[derive(Debug, Args)]
+pub(crate) struct MirrorArguments {
+    /// The folder of the mirror; it is made if it is not there
+    #[arg(value_name = "TO")]
+    pub(crate) to: PathBuf,
+    /// Copy nothing, only say how much would be copied
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}

@@ -1,0 +1,344 @@
+//! Mirrors that are cut off, of repositories that are pruned meanwhile or damaged, and mirrors that were written to.
+
+use super::{MirrorDepth, MirrorReport};
+use crate::backup::BackupOptions;
+use crate::check::{CheckDepth, CheckOptions, Remember};
+use crate::config::Parameters;
+use crate::content::ContentReader;
+use crate::error::{ErrorKind, Result};
+use crate::id::SnapshotId;
+use crate::key::{KdfCost, Unlock};
+use crate::manifest::{Body, Content, Cursor, Entry, ItemReader};
+use crate::parity::Percent;
+use crate::progress::{Event, Progress, Silent};
+use crate::prune::{MaxUnused, PruneOptions};
+use crate::repository::{CreateOptions, OpenOptions, Repository};
+use crate::session::SnapshotFilter;
+use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::{LocalStore, Protection, Store};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+const PASSWORD: Unlock<'static> = Unlock::Password(b"mirrored");
+
+/// A repository, its mirror, and what every snapshot holds.
+struct Place {
+    folder: tempfile::TempDir,
+    held: Mutex<BTreeMap<SnapshotId, blake3::Hash>>,
+}
+
+impl Place {
+    /// With two snapshots.
+    fn new() -> Self {
+        Self::with(Protection::Nothing)
+    }
+
+    fn with(protection: Protection) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap(), held: Mutex::default() };
+        let parameters = Parameters { pack_bytes_target: 1 << 20, ..Parameters::default() };
+        let options = CreateOptions::default().kdf(KdfCost::CHEAP).parameters(parameters).protection(protection);
+        Repository::create(&place.path("source"), PASSWORD, &options).unwrap();
+        for number in 0..2 {
+            place.back_up(number);
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn open(&self, name: &str) -> Result<Repository> {
+        let own = self.path(&format!("own of {name}"));
+        Repository::open(&self.path(name), PASSWORD, OpenOptions::new(own.join("cache"), own.join("state")))
+    }
+
+    /// Backs up a tree that shares much with the one before.
+    fn back_up(&self, number: u64) -> SnapshotId {
+        self.back_up_into("source", number)
+    }
+
+    fn back_up_into(&self, name: &str, number: u64) -> SnapshotId {
+        let tree = self.path("tree");
+        std::fs::create_dir_all(&tree).unwrap();
+        std::fs::write(tree.join(format!("{number}")), noise(&format!("file {number}"), 300_000)).unwrap();
+        if number >= 2 {
+            let _ = std::fs::remove_file(tree.join(format!("{}", number - 2)));
+        }
+        let repository = self.open(name).unwrap();
+        let id = repository.backup(&BackupOptions::new([tree]), &Silent).unwrap().snapshot;
+        let digest = digests(&repository)[&id];
+        self.held.lock().unwrap().insert(id, digest);
+        id
+    }
+
+    fn forget_and_prune(&self, ids: &[SnapshotId]) {
+        let repository = self.open("source").unwrap();
+        let all = repository.snapshots(&SnapshotFilter::default()).unwrap();
+        let gone = all.into_iter().filter(|snapshot| ids.contains(&snapshot.id)).collect();
+        repository.forget(&repository.plan_forget_snapshots(gone).unwrap()).unwrap();
+        let options = PruneOptions::default().max_unused(MaxUnused::Bytes(0));
+        let plan = repository.plan_prune(&options, &Silent).unwrap();
+        repository.prune(plan, &options, &Silent).unwrap();
+    }
+
+    fn mirror(&self, progress: &dyn Progress) -> Result<MirrorReport> {
+        Repository::mirror(&self.path("source"), &self.path("mirror"), MirrorDepth::Copy, progress)
+    }
+
+    /// Every snapshot that a repository shows restores what was backed up. Returns how many there are.
+    fn assert_restores(&self, name: &str) -> usize {
+        let digests = digests(&self.open(name).unwrap());
+        let held = self.held.lock().unwrap();
+        for (id, digest) in &digests {
+            assert_eq!(Some(digest), held.get(id), "{id}");
+        }
+        digests.len()
+    }
+
+    fn assert_is_whole(&self, name: &str) {
+        let report = self
+            .open(name)
+            .unwrap()
+            .check(&CheckOptions::default().depth(CheckDepth::Data).remember(Remember::Nothing), &Silent)
+            .unwrap();
+        assert!(report.damage.is_empty(), "{:?}", report.damage);
+        assert_eq!(self.assert_restores(name), self.assert_restores("source"));
+    }
+
+    /// All packs of a folder by their lengths.
+    fn largest_pack(&self, name: &str) -> PathBuf {
+        let folders = std::fs::read_dir(self.path(name).join("packs")).unwrap();
+        let packs = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+        packs.map(|pack| pack.unwrap().path()).max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap()
+    }
+}
+
+fn noise(name: &str, bytes: usize) -> Vec<u8> {
+    let mut noise = vec![0; bytes];
+    blake3::Hasher::new().update(name.as_bytes()).finalize_xof().fill(&mut noise);
+    noise
+}
+
+/// What the live snapshots hold.
+fn digests(repository: &Repository) -> BTreeMap<SnapshotId, blake3::Hash> {
+    let access = repository.access();
+    crate::session::bring_up_to_date(access, &crate::session::History::load(access).unwrap()).unwrap();
+    let reader = ContentReader::new(access.clone());
+    let mut found = BTreeMap::new();
+    for snapshot in repository.snapshots(&SnapshotFilter::default()).unwrap() {
+        let mut hasher = blake3::Hasher::new();
+        for entry in Cursor::<Entry, _>::new(&reader, snapshot.components[0].manifest.unwrap()) {
+            let entry = entry.unwrap();
+            hasher.update(entry.key.as_bytes());
+            if let Body::File(Content::Items(list)) = &entry.body {
+                let mut items = ItemReader::new(&reader, list.clone());
+                while let Some(placed) = items.next_item().unwrap() {
+                    let mut bytes = Vec::new();
+                    reader.append_item(&placed.item, &mut bytes).unwrap();
+                    hasher.update(&bytes);
+                }
+            }
+        }
+        found.insert(snapshot.id, hasher.finalize());
+    }
+    found
+}
+
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for (path, bytes) in files(from) {
+        let path = to.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn mirror_5_a_mirror_has_the_objects_as_they_are_and_a_second_run_copies_nothing() {
+    let place = Place::with(Protection::Parity(Percent::DEFAULT));
+    let before = files(&place.path("source"));
+    let first = place.mirror(&Silent).unwrap();
+    assert!(first.copied_count > 10, "{first:?}");
+    place.assert_is_whole("mirror");
+    let again = place.mirror(&Silent).unwrap();
+    assert_eq!((again.copied_count, again.extra_count, again.damage_count), (0, 0, 0));
+    assert!(files(&place.path("source")) == before);
+    let mirrored = files(&place.path("mirror"));
+    let is_mirrored = |path: &Path| path.components().count() > 1 && !path.starts_with("verified");
+    for (path, bytes) in before.iter().filter(|(path, _)| is_mirrored(path)) {
+        assert!(mirrored.get(path) == Some(bytes), "{}", path.display());
+    }
+}
+
+/// A mirror of the first two snapshots is brought to what the source is after a backup, a prune and another backup, and cut
+/// off at every change.
+#[test]
+fn mirror_1_wherever_a_run_is_cut_off_what_the_mirror_shows_restores() {
+    let place = Place::new();
+    let first = place.open("source").unwrap().snapshots(&SnapshotFilter::default()).unwrap();
+    let mirror = |to: &str, fault: Option<(usize, Fault)>| {
+        let source = LocalStore::open(&place.path("source")).unwrap();
+        let opened = LocalStore::open(&place.path(to)).or_else(|_| LocalStore::create(&place.path(to)));
+        let inner: Arc<dyn Store> = Arc::new(opened.unwrap());
+        let store = match fault {
+            Some((at, fault)) => FaultyStore::new(inner, at, fault),
+            None => FaultyStore::counting(inner),
+        };
+        let folder = place.path("source");
+        let written = super::written_in(&folder);
+        let done = super::run((&source, &written), &store, MirrorDepth::Copy, &Silent);
+        (store.change_count(), done)
+    };
+    let (first_count, done) = mirror("old", None);
+    done.unwrap();
+    let shown = place.assert_restores("old");
+    for at in 1..=first_count {
+        let _ = mirror("cut", Some((at, Fault::ALL[at % Fault::ALL.len()])));
+        match place.open("cut") {
+            Ok(_) => drop(place.assert_restores("cut")),
+            Err(error) => assert!(at < 4, "{at}: {error}"),
+        }
+        mirror("cut", None).1.unwrap();
+        assert_eq!(place.assert_restores("cut"), shown);
+        std::fs::remove_dir_all(place.path("cut")).unwrap();
+    }
+    place.back_up(2);
+    place.forget_and_prune(&[first[0].id]);
+    place.back_up(3);
+    std::fs::create_dir(place.path("counted")).unwrap();
+    copy_folder(&place.path("old"), &place.path("counted"));
+    let (second_count, done) = mirror("counted", None);
+    done.unwrap();
+    place.assert_is_whole("counted");
+    let shown = place.assert_restores("counted");
+    for at in 1..=second_count {
+        copy_folder(&place.path("old"), &place.path("cut"));
+        let _ = mirror("cut", Some((at, Fault::ALL[at % Fault::ALL.len()])));
+        assert!(place.assert_restores("cut") >= 1);
+        mirror("cut", None).1.unwrap();
+        assert_eq!(place.assert_restores("cut"), shown);
+        std::fs::remove_dir_all(place.path("cut")).unwrap();
+    }
+    assert!(first_count > 10 && second_count > 10, "{first_count} {second_count}");
+}
+
+/// Does something when a phase begins for the first time.
+struct AtPhase<'a>(Mutex<bool>, Box<dyn Fn() + Send + Sync + 'a>);
+
+impl Progress for AtPhase<'_> {
+    fn event(&self, event: &Event<'_>) {
+        let Event::Phase("copying objects") = event else { return };
+        if !std::mem::replace(&mut *self.0.lock().unwrap(), true) {
+            (self.1)();
+        }
+    }
+}
+
+#[test]
+fn mirror_1_what_a_prune_moves_while_it_is_copied_is_found_where_it_is_then() {
+    let place = Place::new();
+    let ids: Vec<SnapshotId> =
+        place.open("source").unwrap().snapshots(&SnapshotFilter::default()).unwrap().iter().map(|one| one.id).collect();
+    place.back_up(2);
+    let progress = AtPhase(Mutex::new(false), Box::new(|| place.forget_and_prune(&ids)));
+    place.mirror(&progress).unwrap();
+    place.assert_is_whole("mirror");
+    assert_eq!(place.assert_restores("mirror"), 1);
+}
+
+#[test]
+fn mirror_2_what_is_damaged_in_the_source_is_named_and_not_copied() {
+    let place = Place::new();
+    let pack = place.largest_pack("source");
+    let sound = std::fs::read(&pack).unwrap();
+    let mut bytes = sound.clone();
+    bytes[1000] ^= 1;
+    std::fs::remove_file(&pack).unwrap();
+    std::fs::write(&pack, bytes).unwrap();
+    let report = place.mirror(&Silent).unwrap();
+    assert_eq!(report.damage_count, 1);
+    assert!(report.damage[0].object.ends_with(pack.file_name().unwrap().to_str().unwrap()), "{report:?}");
+    let below = pack.strip_prefix(place.path("source")).unwrap();
+    assert!(!place.path("mirror").join(below).exists());
+    std::fs::remove_file(&pack).unwrap();
+    std::fs::write(&pack, sound).unwrap();
+    assert_eq!(place.mirror(&Silent).unwrap().copied_count, 1);
+    place.assert_is_whole("mirror");
+}
+
+#[test]
+fn mirror_4_only_bytes_that_are_wrong_are_replaced() {
+    let place = Place::new();
+    place.mirror(&Silent).unwrap();
+    let [here, there] = ["source", "mirror"].map(|name| place.largest_pack(name));
+    let sound = std::fs::read(&here).unwrap();
+    let shorten = |path: &Path| {
+        std::fs::remove_file(path).unwrap();
+        std::fs::write(path, &sound[..sound.len() / 2]).unwrap();
+    };
+    shorten(&there);
+    assert_eq!(place.mirror(&Silent).unwrap().healed_count, 1);
+    assert!(std::fs::read(&there).unwrap() == sound);
+    shorten(&here);
+    let report = place.mirror(&Silent).unwrap();
+    assert_eq!((report.healed_count, report.damage_count), (0, 1), "{report:?}");
+    assert!(std::fs::read(&there).unwrap() == sound);
+}
+
+fn assert_left_alone(place: &Place) {
+    let before = files(&place.path("mirror"));
+    let error = place.mirror(&Silent).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Occupied, "{error}");
+    assert!(files(&place.path("mirror")) == before);
+}
+
+#[test]
+fn mirror_3_a_mirror_that_was_written_to_is_left_alone() {
+    let place = Place::new();
+    place.mirror(&Silent).unwrap();
+    place.back_up_into("mirror", 5);
+    assert_left_alone(&place);
+}
+
+/// Both go on from the same number of the same client.
+#[test]
+fn mirror_3_one_name_with_other_bytes_gives_it_away() {
+    let place = Place::new();
+    place.mirror(&Silent).unwrap();
+    let own = ["source", "mirror"].map(|name| place.path(&format!("own of {name}")));
+    let _ = std::fs::remove_dir_all(&own[1]);
+    copy_folder(&own[0], &own[1]);
+    place.back_up_into("mirror", 5);
+    for number in 6..9 {
+        place.back_up(number);
+    }
+    assert_left_alone(&place);
+}
+
+#[test]
+fn mirror_3_another_repository_and_a_folder_of_something_else_are_left_alone() {
+    let place = Place::new();
+    Repository::create(&place.path("mirror"), PASSWORD, &CreateOptions::default().kdf(KdfCost::CHEAP)).unwrap();
+    assert_left_alone(&place);
+    std::fs::remove_dir_all(place.path("mirror")).unwrap();
+    std::fs::create_dir(place.path("mirror")).unwrap();
+    std::fs::write(place.path("mirror/letter"), b"Dear Ada,").unwrap();
+    assert_left_alone(&place);
+}

@@ -1,0 +1,31 @@
+//! Objects as they are, in another folder.
+
+use super::Repository;
+use crate::error::Result;
+use crate::mirror::{self, MirrorDepth, MirrorReport, Written};
+use crate::progress::Progress;
+use crate::store::{LocalStore, MemoryStore, Store, StoreError};
+use std::path::Path;
+
+impl Repository {
+    /// Copies what `to` lacks of the repository in the folder `from`, object by object and without any key. `to` is made if
+    /// it is not there, and is a repository with the same keys whose snapshots all restore, wherever this is cut off.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NoRepository`]; [`crate::ErrorKind::Occupied`] when `to` is something else than a mirror of it;
+    /// when a folder can't be read or written, or the caller stops. Damage is data in the report.
+    pub fn mirror(from: &Path, to: &Path, depth: MirrorDepth, progress: &dyn Progress) -> Result<MirrorReport> {
+        let source = LocalStore::open(from)?;
+        let written = mirror::written_in(from);
+        let source: (&dyn Store, &Written<'_>) = (&source, &written);
+        let mirror = match (LocalStore::open(to), depth) {
+            (Ok(mirror), _) => mirror,
+            (Err(StoreError::NotARepository { .. }), MirrorDepth::Copy) => LocalStore::create(to)?,
+            (Err(StoreError::NotARepository { .. }), MirrorDepth::Compare) => {
+                return mirror::run(source, &MemoryStore::new(), depth, progress);
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
+        mirror::run(source, &mirror, depth, progress)
+    }
+}

@@ -1,0 +1,84 @@
+//! Mirrors of a repository's objects.
+
+use crate::run::{World, contents};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+fn world() -> World {
+    let world = World::with_repository();
+    world.file("tree/a.txt", b"alpha");
+    world.file("tree/b.bin", &noise("b", 300_000));
+    world.run(["backup", "tree"]).succeeded();
+    world
+}
+
+fn noise(name: &str, bytes: usize) -> Vec<u8> {
+    let mut noise = vec![0; bytes];
+    blake3::Hasher::new().update(name.as_bytes()).finalize_xof().fill(&mut noise);
+    noise
+}
+
+#[test]
+fn a_mirror_is_made_without_a_password_and_opens_with_it() {
+    let world = world();
+    let mirror = |arguments: &[&str]| {
+        let mut command = world.command();
+        command.env_remove("HOLDALL_PASSWORD").args(["mirror", "mirror"]).args(arguments);
+        crate::run::Finished::of(&command.output().expect("the program starts"))
+    };
+    let planned = mirror(&["-n", "--json"]).succeeded().only("summary");
+    assert!(planned["objects_copied"].as_u64() > Some(5), "{planned}");
+    assert!(!world.path("mirror").exists(), "a plan makes nothing");
+    let copied = mirror(&["--json"]).succeeded().only("summary");
+    assert_eq!(copied["objects_copied"], planned["objects_copied"]);
+    let again = mirror(&[]).succeeded();
+    assert!(again.out.starts_with("0 objects copied"), "{}", again.out);
+
+    world.run(["check", "--read-data", "--repo", "mirror", "--no-remember"]).succeeded();
+    world.run(["restore", "latest", "--target", "restored", "--repo", "mirror"]).succeeded();
+    let below = world.path("tree").strip_prefix("/").expect("an absolute path").to_owned();
+    assert!(contents(&world.path("restored").join(below)) == contents(&world.path("tree")));
+}
+
+#[test]
+fn a_mirror_follows_a_prune_and_refuses_once_it_was_written_to() {
+    let world = world();
+    world.run(["mirror", "mirror"]).succeeded();
+    world.file("tree/b.bin", &noise("c", 300_000));
+    world.run(["backup", "tree"]).succeeded();
+    world.run(["forget", "--keep-last", "1", "--prune"]).succeeded();
+    let followed = world.run(["mirror", "mirror"]).succeeded();
+    assert!(followed.out.contains("stay in the mirror"), "{}", followed.out);
+    world.run(["check", "--read-data", "--repo", "mirror", "--no-remember"]).succeeded();
+    assert!(world.run(["snapshots", "--repo", "mirror"]).succeeded().out.contains("1 snapshot\n"));
+
+    world.run(["backup", "tree", "--repo", "mirror"]).succeeded();
+    let refused = world.run(["mirror", "mirror"]).ended(1);
+    assert!(refused.err.contains("can't be made a mirror"), "{}", refused.err);
+    world.run(["mirror"]).ended(2);
+    world.run(["mirror", "mirror", "--repo", "nowhere"]).ended(10);
+}
+
+#[test]
+fn a_mirror_that_was_killed_is_finished_by_the_next_run() {
+    let world = world();
+    for number in 0..4 {
+        world.file(format!("tree/large/{number}"), &noise(&format!("large {number}"), 20_000_000));
+    }
+    world.run(["backup", "tree"]).succeeded();
+    for pause_ms in [20, 60, 150, 300] {
+        let mut command = world.command();
+        let mut child =
+            command.args(["mirror", "mirror"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it");
+        let until = Instant::now() + Duration::from_millis(pause_ms);
+        while Instant::now() < until && child.try_wait().expect("it can be asked").is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let _ = child.kill();
+        child.wait().expect("it ends");
+    }
+    world.run(["mirror", "mirror"]).succeeded();
+    world.run(["check", "--read-data", "--repo", "mirror", "--no-remember"]).succeeded();
+    let left = contents(&world.path("mirror")).into_iter().any(|(path, _)| path.to_string_lossy().contains(".tmp-"));
+    assert!(!left, "what was unfinished is swept");
+}
