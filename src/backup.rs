@@ -14,6 +14,7 @@ mod components;
 mod contents;
 mod entry;
 mod file;
+mod foreign;
 mod join;
 mod metadata;
 mod old_leaves;
@@ -27,7 +28,9 @@ mod work;
 mod workers;
 
 pub use assemble::{Changes, Unfinished};
+pub use foreign::{Foreign, run_foreign};
 pub use options::{BackupOptions, BackupReport, ParentChoice};
+pub use owners::OwnerNames;
 pub use problem::{Problem, ProblemKind};
 pub use stream::{Need, StreamFate, StreamSource};
 
@@ -35,14 +38,15 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, SnapshotId};
 use crate::manifest::Key;
-use crate::outcome::{Counts, OutcomeDescription, OutcomeKind, SegmentRef};
+use crate::outcome::{Attribute, Counts, OutcomeDescription, OutcomeKind, SegmentRef};
 use crate::progress::{Event, Progress};
 use crate::session::{self, ClientState, History, RunningSession, Writer};
 use crate::session_record::SessionKind;
-use crate::source::{Source, WalkOptions};
+use crate::source::{Source, Trees, WalkOptions};
 use crate::store::Protected;
 use crate::wire::{Blob, List};
 use components::Components;
+use owners::ThisMachine;
 use parent::Parent;
 use pipeline::{Parts, Stored};
 use problem::Problems;
@@ -61,7 +65,6 @@ pub fn run(
     options: &BackupOptions,
     progress: &dyn Progress,
 ) -> Result<BackupReport> {
-    let started = std::time::Instant::now();
     let walk = WalkOptions::default().selection(options.selection.clone());
     let walk = options.readers.map_or(walk.clone(), |readers| walk.thread_count(readers.get()));
     let source = match (options.paths.as_slice(), options.streams.is_empty()) {
@@ -69,12 +72,52 @@ pub fn run(
         (paths, _) => Source::open(paths, walk)?,
     };
     stream::check_names(&options.streams, &source)?;
-    let source = Arc::new(source);
+    let trees: Arc<dyn Trees> = Arc::new(source);
+    let material = Material {
+        owners: &ThisMachine,
+        paths: metadata::stated_paths(trees.arguments()),
+        trees,
+        kind: SessionKind::Backup,
+        walk_start: WalkStart::Now,
+        attributes: Vec::new(),
+    };
+    carry_out(access, history, state, (options, &material), progress)
+}
+
+/// What is backed up, and what the snapshot says of it.
+struct Material<'a> {
+    trees: Arc<dyn Trees>,
+    owners: &'a dyn OwnerNames,
+    /// The paths that the snapshot states for the trees.
+    paths: Vec<Vec<u8>>,
+    kind: SessionKind,
+    walk_start: WalkStart,
+    /// For the description.
+    attributes: Vec<Attribute>,
+}
+
+/// When the trees began to be read.
+#[derive(Clone, Copy)]
+enum WalkStart {
+    /// When this run walks.
+    Now,
+    /// In nanoseconds since the epoch, by whoever did.
+    At(i64),
+}
+
+fn carry_out(
+    access: &Access,
+    history: &History,
+    state: &ClientState,
+    (options, material): (&BackupOptions, &Material<'_>),
+    progress: &dyn Progress,
+) -> Result<BackupReport> {
+    let started = std::time::Instant::now();
     let writer = Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
     let recovered = session::finish_interrupted(access, history, state.client)?;
     let number = history.next_number(state.client);
-    let main = session::open(access, state.client, number, SessionKind::Backup, &writer)?;
-    let attempt = Attempt { access, state, options, source: &source, writer: &writer, main };
+    let main = session::open(access, state.client, number, material.kind, &writer)?;
+    let attempt = Attempt { access, state, options, material, writer: &writer, main };
     let outcome = attempt.run(progress);
     if outcome.is_err() {
         main.abort(access);
@@ -91,7 +134,7 @@ struct Attempt<'a> {
     access: &'a Access,
     state: &'a ClientState,
     options: &'a BackupOptions,
-    source: &'a Arc<Source>,
+    material: &'a Material<'a>,
     writer: &'a Writer,
     main: RunningSession,
 }
@@ -100,19 +143,23 @@ impl Attempt<'_> {
     fn run(&self, progress: &dyn Progress) -> Result<BackupReport> {
         let history = History::load(self.access)?;
         session::bring_up_to_date(self.access, &history)?;
-        let trees = metadata::stated_paths(self.source.arguments());
-        let parent = match trees.as_slice() {
-            [] => None,
-            trees => parent::choose(self.access, &history, self.options, self.state.client, trees)?,
+        let material = self.material;
+        let parent = if material.trees.arguments().is_empty() {
+            None
+        } else {
+            parent::choose(self.access, &history, self.options, self.state.client, &material.paths)?
         };
         if let Some(parent) = &parent {
             progress.event(&Event::Estimated { files: parent.counts.files, bytes: parent.counts.bytes });
         }
         let problems = Problems::new(progress);
-        let walk_started_ns = session::now_ns();
+        let walk_started_ns = match material.walk_start {
+            WalkStart::Now => session::now_ns(),
+            WalkStart::At(started_ns) => started_ns,
+        };
         let run = pipeline::Run {
             access: self.access,
-            source: self.source,
+            source: &material.trees,
             inputs: &self.options.streams,
             writer: self.writer,
             main: self.main,
@@ -134,9 +181,9 @@ impl Attempt<'_> {
             }
         }
         let published = stored.main.publish(self.access)?;
-        let made = components::of(&parts, &self.options.streams, parent.as_ref(), walk_started_ns);
+        let made = components::of(&parts, &self.options.streams, parent.as_ref(), (walk_started_ns, material.owners));
         let counts = made.counts();
-        let description = self.description(&made, parent.as_ref(), trees);
+        let description = self.description(&made, parent.as_ref());
         let hash = self.commit(&history, &stored, published.references(), made, &description)?;
         published.apply(self.access)?;
         let snapshot = SnapshotId::from_bytes(*hash.as_bytes());
@@ -190,17 +237,18 @@ impl Attempt<'_> {
         session::commit_seen(self.access, self.main, self.state, history.seen(), body, Some(description))
     }
 
-    fn description(&self, made: &Components, parent: Option<&Parent>, trees: Vec<Vec<u8>>) -> OutcomeDescription {
+    fn description(&self, made: &Components, parent: Option<&Parent>) -> OutcomeDescription {
+        let trees = self.material.paths.iter().cloned();
         let streams = self.options.streams.iter().map(|stream| [b"/", stream.name.as_slice()].concat());
         OutcomeDescription {
             host: Blob(self.options.host.clone()),
             user: Blob(self.options.user.clone()),
-            paths: List(trees.into_iter().chain(streams).map(Blob).collect()),
+            paths: List(trees.chain(streams).map(Blob).collect()),
             tags: List(self.options.tags.iter().cloned().map(Blob).collect()),
             program: Blob::from(concat!("holdall ", env!("CARGO_PKG_VERSION"))),
             parent: parent.map(|parent| parent.id),
             components: List(made.descriptions.clone()),
-            ..OutcomeDescription::default()
+            attributes: List(self.material.attributes.clone()),
         }
     }
 }

@@ -266,7 +266,7 @@ fn describe(source: &Snapshot, base: Option<&Base>) -> OutcomeDescription {
         program: Blob(origin.program),
         parent: base.map(|base| base.copy.id),
         components: List(source.components.iter().map(describe_component).collect()),
-        ..OutcomeDescription::default()
+        attributes: List(origin.imported.map(session::Imported::attribute).into_iter().collect()),
     }
 }
 

@@ -73,8 +73,8 @@
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore,
-//! look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* repository. The command `holdall`
-//! adds *11* profile and *12* cli. What is on disk is written down byte by byte in the folder `format-spec`.
+//! look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* import; *11* repository. The command `holdall`
+//! adds *12* profile and *13* cli. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
 pub mod id;
@@ -97,6 +97,7 @@ pub use forget::{
 pub use frame::{Compression, CompressionLevel, EncoderFault};
 pub use heal::{ProtectOptions, ProtectReport};
 pub use id::{ObjectHash, RepositoryId, SessionId, SignerKey, SnapshotId};
+pub use import::{ImportOptions, ImportPlan, ImportReport, ImportSnapshot, Standing as ImportStanding};
 pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key, parse_key_file};
 pub use keys::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner};
 pub use look::{DumpForm, DumpReport};
@@ -116,6 +117,7 @@ pub use repair::{
     PackRepairReport, RepairOptions, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport,
 };
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
+pub use restic::{FileId as ResticId, Snapshot as ResticSnapshot};
 pub use restore::{
     Below, Choice, Extras, Manner, Overwrite, Ownership, RestoreOptions, RestoreProblem, RestoreProblemKind,
     RestoreReport,
@@ -123,8 +125,8 @@ pub use restore::{
 pub use scrub::{Remedy, ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{
-    AbortOutcome, CopyOf, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot, SnapshotComponent, SnapshotFilter,
-    SnapshotSpec, UndecidedSession, Writer, WriterProcess,
+    AbortOutcome, CopyOf, Imported, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot, SnapshotComponent,
+    SnapshotFilter, SnapshotSpec, UndecidedSession, Writer, WriterProcess,
 };
 pub use session_record::SessionKind;
 pub use source::{Selection, StreamInput};
@@ -161,6 +163,8 @@ pub mod fuzzing;
 pub mod gc;
 #[doc(hidden)]
 pub mod heal;
+#[doc(hidden)]
+pub mod import;
 #[doc(hidden)]
 pub mod index;
 #[doc(hidden)]

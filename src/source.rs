@@ -27,6 +27,7 @@ mod selection;
 mod stat;
 mod stream;
 mod tasks;
+mod trees;
 mod walk;
 
 pub use error::{Operation, SourceError};
@@ -34,7 +35,8 @@ pub use file::{Run, SourceFile};
 pub use selection::Selection;
 pub use stat::Stat;
 pub use stream::{SourceStream, StreamError, StreamInput};
-pub use walk::{Role, Step, Walk, Walked};
+pub use trees::{TreeFile, Trees};
+pub use walk::{Evidence, Role, Step, Walk, Walked};
 
 use std::path::PathBuf;
 use std::sync::Arc;

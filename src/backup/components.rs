@@ -1,7 +1,7 @@
 //! What a run made, as the components of its outcome: the trees, then the streams.
 
-use crate::backup::assemble::{Assembled, Owners};
-use crate::backup::owners;
+use crate::backup::assemble::Assembled;
+use crate::backup::owners::{self, OwnerNames};
 use crate::backup::parent::Parent;
 use crate::backup::pipeline::Parts;
 use crate::backup::stream::{Kept, Need, StreamFate, StreamSource};
@@ -18,26 +18,30 @@ pub(super) struct Components {
 }
 
 /// Puts them together.
-pub(super) fn of(parts: &Parts, streams: &[StreamSource], parent: Option<&Parent>, walk_started_ns: i64) -> Components {
+pub(super) fn of(
+    parts: &Parts,
+    streams: &[StreamSource],
+    parent: Option<&Parent>,
+    (walk_started_ns, names): (i64, &dyn OwnerNames),
+) -> Components {
     let mut made = Components::default();
     if let Some(trees) = &parts.trees {
         let reason = trees.unfinished.as_ref().map(ToString::to_string).unwrap_or_default();
-        made.push(tree(trees), b"", &reason, &trees.owners, parent);
+        made.push(tree(trees), b"", &reason, owners::names(&trees.owners, names, parent));
     }
     for (source, kept) in streams.iter().zip(&parts.streams) {
         let reason = match &kept.fate {
             StreamFate::Stored { .. } => "",
             StreamFate::Missing { reason } => reason,
         };
-        made.push(stream(source, kept), &source.name, reason, &kept.owners, None);
+        made.push(stream(source, kept), &source.name, reason, owners::names(&kept.owners, names, None));
     }
     made.walk_starts_ns = vec![walk_started_ns; made.components.len()];
     made
 }
 
 impl Components {
-    fn push(&mut self, component: Component, name: &[u8], reason: &str, owners: &Owners, parent: Option<&Parent>) {
-        let (users, groups) = owners::names(owners, parent);
+    fn push(&mut self, component: Component, name: &[u8], reason: &str, (users, groups): owners::Tables) {
         let (name, reason) = (Blob(name.to_vec()), Blob(reason.as_bytes().to_vec()));
         self.components.push(component);
         self.descriptions.push(ComponentDescription { name, reason, users, groups });

@@ -14,7 +14,7 @@ use crate::manifest::{
 use crate::manifest::{Key, Kind, Xattr};
 use crate::progress::Event;
 use crate::source::Stat;
-use crate::source::{Role, SourceError, SourceFile, Walked};
+use crate::source::{Role, SourceError, TreeFile, Walked};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -97,14 +97,14 @@ impl Worker<'_> {
         let (pieces_before, contents_before) = (self.pieces.len(), self.contents.end());
         let source = self.shared.source;
         let first = source.open_walked(&walked.key, &walked.stat).map_err(Stopped::from);
-        match first.and_then(|file| self.read_opened(&walked.key, &file)) {
+        match first.and_then(|file| self.read_opened(&walked.key, file.as_ref())) {
             Ok(read) if read.state == State::Stored => return Ok(read),
             Err(stopped @ (Stopped::Run(_) | Stopped::Enough)) => return Err(stopped),
             Ok(_) | Err(Stopped::Source(_)) => {}
         }
         self.pieces.truncate(pieces_before);
         self.contents.truncate(contents_before);
-        let read = self.read_opened(&walked.key, &source.open_file(&walked.key)?)?;
+        let read = self.read_opened(&walked.key, source.open_file(&walked.key)?.as_ref())?;
         if read.state == State::Inconsistent {
             let message = "it changed while it was read, twice; the snapshot holds a mixture".to_owned();
             self.shared.problems.add(metadata::path_of(&walked.key), ProblemKind::Inconsistent, message);
@@ -113,7 +113,7 @@ impl Worker<'_> {
     }
 
     /// Inconsistent if the file is not what it was when it was opened.
-    fn read_opened(&mut self, key: &Key, file: &SourceFile) -> Result<FileRead, Stopped> {
+    fn read_opened(&mut self, key: &Key, file: &dyn TreeFile) -> Result<FileRead, Stopped> {
         let stat = file.stat().clone();
         let xattrs = file::read_xattrs(file, &|| metadata::path_of(key), self.shared.problems);
         let mut holes = Vec::new();
@@ -127,7 +127,7 @@ impl Worker<'_> {
     }
 
     /// Reads the file behind the contents that the batch has already, and cuts it there.
-    fn read_small(&mut self, file: &SourceFile, holes: &mut Vec<Hole>) -> Result<FileContent, Stopped> {
+    fn read_small(&mut self, file: &dyn TreeFile, holes: &mut Vec<Hole>) -> Result<FileContent, Stopped> {
         let start = self.contents.end();
         file::read_whole(file, &mut self.contents, holes)?;
         let content = self.contents.since(start);
@@ -156,7 +156,7 @@ impl Worker<'_> {
     }
 
     /// Streams the file through the cutter; its chunks are claimed and gathered as they come.
-    fn read_large(&mut self, file: &SourceFile, holes: &mut Vec<Hole>) -> Result<FileContent, Stopped> {
+    fn read_large(&mut self, file: &dyn TreeFile, holes: &mut Vec<Hole>) -> Result<FileContent, Stopped> {
         // Earlier small files of the batch come first, so that frames keep the order of the tree.
         let naming = &self.shared.access.naming;
         let mut chunker = Chunker::new(naming.cutter());

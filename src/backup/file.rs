@@ -4,7 +4,7 @@ use crate::backup::contents::Contents;
 use crate::backup::problem::{ProblemKind, Problems};
 use crate::manifest::Hole;
 use crate::manifest::Xattr;
-use crate::source::{Run, SourceError, SourceFile};
+use crate::source::{Run, SourceError, TreeFile};
 
 /// How much of a large file is read at once.
 pub(super) const READ_BYTES: usize = 1 << 20;
@@ -23,7 +23,7 @@ pub(super) enum Part<'b> {
 /// # Errors
 /// What the source could not read, or what `take` returns.
 pub(super) fn read_through<E: From<SourceError>>(
-    file: &SourceFile,
+    file: &dyn TreeFile,
     buffer: &mut Vec<u8>,
     holes: &mut Vec<Hole>,
     mut take: impl FnMut(Part<'_>) -> Result<(), E>,
@@ -53,7 +53,11 @@ pub(super) fn read_through<E: From<SourceError>>(
 ///
 /// # Errors
 /// What the source could not read.
-pub(super) fn read_whole(file: &SourceFile, contents: &mut Contents, holes: &mut Vec<Hole>) -> Result<(), SourceError> {
+pub(super) fn read_whole(
+    file: &dyn TreeFile,
+    contents: &mut Contents,
+    holes: &mut Vec<Hole>,
+) -> Result<(), SourceError> {
     let mut offset = 0;
     while let Some(run) = file.run_at(offset)? {
         let (Run::Hole { start, end } | Run::Data { start, end }) = run;
@@ -83,7 +87,7 @@ fn hole(start: u64, end: u64) -> Hole {
 
 /// False when the file ended before the run did.
 fn read_run<E: From<SourceError>>(
-    file: &SourceFile,
+    file: &dyn TreeFile,
     start: u64,
     end: u64,
     buffer: &mut [u8],
@@ -104,7 +108,7 @@ fn read_run<E: From<SourceError>>(
 }
 
 /// Reads the attributes of an open file; what can't be read is reported and left out.
-pub(super) fn read_xattrs(file: &SourceFile, path: &dyn Fn() -> Vec<u8>, problems: &Problems<'_>) -> Vec<Xattr> {
+pub(super) fn read_xattrs(file: &dyn TreeFile, path: &dyn Fn() -> Vec<u8>, problems: &Problems<'_>) -> Vec<Xattr> {
     file.xattrs().unwrap_or_else(|error| {
         problems.add(path(), ProblemKind::Incomplete, crate::error::chain(&error));
         Vec::new()

@@ -11,7 +11,7 @@ use crate::index::Scratch;
 use crate::manifest::Kind;
 use crate::manifest::{Cursor, Key, StatEntry};
 use crate::progress::LeftOutPart;
-use crate::source::{Role, SourceError, Step, Walked};
+use crate::source::{Evidence, Role, SourceError, Step, Walked};
 use std::sync::atomic::Ordering;
 
 /// The parent's stat trees, read along.
@@ -109,7 +109,7 @@ impl<'a> Join<'a> {
         let known_link = self.is_known_link(&walked)?;
         let change = match row {
             None => Change::New,
-            Some((row, started_ns)) if walked.problem.is_none() && metadata::is_same(&row, &walked.stat) => {
+            Some((row, started_ns)) if is_as_in(&row, &walked) => {
                 if metadata::is_settled(&row, started_ns) {
                     return Ok((Row::Unchanged(row), 0));
                 }
@@ -143,6 +143,11 @@ impl<'a> Join<'a> {
         let path = error.key().map(metadata::path_of).unwrap_or_default();
         self.problems.add(path, kind, crate::error::chain(error));
     }
+}
+
+/// Whether nothing speaks against an entry being what its row in the parent says.
+fn is_as_in(row: &StatEntry, walked: &Walked) -> bool {
+    walked.problem.is_none() && walked.evidence == Evidence::Stat && metadata::is_same(row, &walked.stat)
 }
 
 /// What is compared and stored of a step of the walk. What is left out is counted and told.

@@ -1,7 +1,9 @@
 //! From what the file system says to entries and stat rows.
 
-use crate::manifest::{Body, Entry, Key, Kind, StatEntry};
+use crate::manifest::{Body, Entry, KEY_BYTES_MAX, Key, Kind, StatEntry};
 use crate::source::{Role, Stat};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 
 /// How long the times of an entry must have lain in the past for equal times to mean equal content.
 const SETTLE_NS: i64 = 2_000_000_000;
@@ -21,8 +23,7 @@ pub(super) fn path_of(key: &Key) -> Vec<u8> {
 
 /// The paths of what was named, as a snapshot states them. Where they are too many for a description, as lists of files
 /// may be, the directories that hold the deepest ones stand for them, level by level.
-pub(super) fn stated_paths(arguments: impl Iterator<Item = Key>) -> Vec<Vec<u8>> {
-    let mut keys: Vec<Key> = arguments.collect();
+pub(super) fn stated_paths(mut keys: Vec<Key>) -> Vec<Vec<u8>> {
     let bytes = |keys: &[Key]| keys.iter().map(|key| key.as_bytes().len().saturating_add(LENGTH_BYTES)).sum::<usize>();
     while bytes(&keys) > STATED_BYTES_MAX {
         let deepest = keys.iter().map(Key::depth).max().unwrap_or_default();
@@ -33,6 +34,20 @@ pub(super) fn stated_paths(arguments: impl Iterator<Item = Key>) -> Vec<Vec<u8>>
         keys.dedup();
     }
     keys.iter().map(path_of).collect()
+}
+
+/// Paths that somebody else states, as a snapshot can state them: within the same bound, and none that is empty or too
+/// long for a key.
+pub(super) fn stated(mut paths: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    paths.retain(|path| (1..=KEY_BYTES_MAX).contains(&path.len()));
+    if paths.iter().map(|path| path.len().saturating_add(LENGTH_BYTES)).sum::<usize>() <= STATED_BYTES_MAX {
+        return paths;
+    }
+    let mut keys: Vec<Key> =
+        paths.iter().filter_map(|path| Key::from_path(OsStr::from_bytes(path).as_ref()).ok()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    stated_paths(keys)
 }
 
 /// The row from which the next backup sees whether something changed.
@@ -100,15 +115,15 @@ mod tests {
             keys
         };
         let few = ["/a/b".to_owned(), "/c".to_owned()];
-        assert_eq!(stated_paths(keys(&few).into_iter()), [b"/a/b".to_vec(), b"/c".to_vec()]);
+        assert_eq!(stated_paths(keys(&few)), [b"/a/b".to_vec(), b"/c".to_vec()]);
         let mut many: Vec<String> =
             (0..40_000).map(|file| format!("/home/{}/photographs/{file:020}", file % 3)).collect();
         many.push("/etc/fstab".to_owned());
-        let stated = stated_paths(keys(&many).into_iter());
+        let stated = stated_paths(keys(&many));
         let expected = ["/etc/fstab", "/home/0/photographs", "/home/1/photographs", "/home/2/photographs"];
         assert_eq!(stated, expected.map(|path| path.as_bytes().to_vec()));
         let flat: Vec<String> = (0..2000).map(|file| format!("/{file}{}", "x".repeat(1000))).collect();
-        assert_eq!(stated_paths(keys(&flat).into_iter()), [b"/".to_vec()]);
+        assert_eq!(stated_paths(keys(&flat)), [b"/".to_vec()]);
     }
 
     #[test]

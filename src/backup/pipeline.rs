@@ -17,7 +17,7 @@ use crate::frame::{Compression, EncoderFault};
 use crate::layout::Class;
 use crate::progress::{Event, Progress};
 use crate::session::{CheckpointSessions, Checkpointer, Ledger, RunningSession, Writer};
-use crate::source::Source;
+use crate::source::Trees;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -33,7 +33,7 @@ pub(super) struct Run<'a> {
     /// The repository.
     pub access: &'a Access,
     /// The trees that are backed up; there may be none.
-    pub source: &'a Arc<Source>,
+    pub source: &'a Arc<dyn Trees>,
     /// What else is.
     pub inputs: &'a [StreamSource],
     /// Who backs up.
@@ -150,7 +150,7 @@ impl Run<'_> {
         let nodes = Mutex::new(tree_writer(&streams.manifest));
         let shared = Shared {
             access: self.access,
-            source: self.source,
+            source: self.source.as_ref(),
             claims: &streams.claims,
             nodes: &nodes,
             problems: self.problems,
@@ -183,7 +183,7 @@ impl Run<'_> {
         trees: impl FnOnce() -> Result<Assembled>,
     ) -> Result<Parts> {
         let kept = self.store_streams(shared, streams)?;
-        let named = self.source.arguments().next().is_some();
+        let named = !self.source.arguments().is_empty();
         Ok(Parts { trees: named.then(trees).transpose()?, streams: kept })
     }
 
@@ -242,7 +242,7 @@ impl Run<'_> {
     ) -> Result<()> {
         let parent = ParentStats::new(reader, self.parent);
         let mut join = Join::new(self.access, parent, self.problems);
-        for step in self.source.walk() {
+        for step in Arc::clone(self.source).steps() {
             if self.progress.stopped() {
                 return Err(super::interrupted());
             }

@@ -17,7 +17,7 @@ use crate::manifest::{Body, Content, Entry, ItemTreeBuilder, Key, Timestamp, Tre
 use crate::outcome::TEXT_BYTES_MAX;
 use crate::progress::Event;
 use crate::session;
-use crate::source::{Role, Source, SourceStream, StreamError, StreamInput};
+use crate::source::{Role, SourceStream, StreamError, StreamInput, Trees};
 use crossbeam_channel::bounded;
 use std::sync::atomic::AtomicUsize;
 
@@ -88,7 +88,7 @@ impl StreamSource {
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`].
-pub(super) fn check_names(streams: &[StreamSource], trees: &Source) -> Result<()> {
+pub(super) fn check_names(streams: &[StreamSource], trees: &dyn Trees) -> Result<()> {
     let mut taken: Vec<Key> = Vec::new();
     for stream in streams {
         let key = stream.key()?;
@@ -97,7 +97,7 @@ pub(super) fn check_names(streams: &[StreamSource], trees: &Source) -> Result<()
             return refused("is there twice; give each a name of its own");
         }
         let is_in_root = |tree: &Key| tree.is_root() && trees.stat(&key).is_ok();
-        if trees.arguments().any(|tree| tree.is_within(&key) || is_in_root(&tree)) {
+        if trees.arguments().iter().any(|tree| tree.is_within(&key) || is_in_root(tree)) {
             return refused("would lie where a tree lies; give it another name");
         }
         taken.push(key);

@@ -14,7 +14,7 @@ use crate::index::Extent;
 use crate::manifest::{Body, Content, Entry, Item, Key, Kind, StatEntry};
 use crate::pattern::Rule;
 use crate::progress::{Event, LeftOutPart, Progress};
-use crate::source::{Source, Walked};
+use crate::source::{Trees, Walked};
 use std::ffi::OsStr;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
@@ -68,7 +68,7 @@ pub(super) struct Shared<'a> {
     /// The repository.
     pub access: &'a Access,
     /// What is being backed up.
-    pub source: &'a Source,
+    pub source: &'a dyn Trees,
     /// Who stores what.
     pub claims: &'a Claims,
     /// Where lists of many items go.

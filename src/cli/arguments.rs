@@ -1,6 +1,7 @@
 //! The command line as its users see it.
 
 mod copying;
+mod import;
 mod key;
 mod look;
 mod mirror;
@@ -12,6 +13,7 @@ mod run;
 mod selection;
 
 pub(crate) use copying::{CopyArguments, FromArguments};
+pub(crate) use import::{ImportArguments, ImportCommand, ImportResticArguments};
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
 pub(crate) use look::{DiffArguments, DumpArguments, FindArguments, MountArguments};
 pub(crate) use mirror::MirrorArguments;
@@ -162,6 +164,8 @@ pub(crate) enum Command {
     Scrub(ScrubArguments),
     /// Delete what no snapshot needs any more
     Prune(PruneArguments),
+    /// Carry snapshots over from another tool
+    Import(ImportArguments),
     /// List, make, change and end the keys that open the repository
     Key(KeyArguments),
     /// Keep what damage can be healed with, without any key

@@ -7,6 +7,7 @@ mod diff;
 mod dump;
 mod find;
 mod forget;
+mod import;
 mod init;
 mod key;
 mod ls;
@@ -58,6 +59,7 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Schedule(arguments) => schedule::run(context, arguments),
         Command::Scrub(arguments) => scrub::run(context, arguments),
         Command::Prune(arguments) => prune::run(context, arguments),
+        Command::Import(arguments) => import::run(context, arguments),
         Command::Key(arguments) => key::run(context, arguments),
         Command::Parity(arguments) => parity::run(context, arguments),
         Command::Completions(arguments) => pages::completions(context, arguments),

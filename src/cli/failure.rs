@@ -64,6 +64,12 @@ impl Failure {
         Self { code: exit::INTERRUPTED, message: "interrupted".to_owned() }
     }
 
+    /// Something is wrong with what another tool has made: what helps with a repository here is no advice there.
+    pub(crate) fn elsewhere(error: holdall::Error) -> Self {
+        let message = error.to_string();
+        Self { message, ..Self::from(error) }
+    }
+
     /// An operation on a file of the user was refused.
     pub(crate) fn io(path: &Path, operation: &str, error: &io::Error) -> Self {
         Self::failed(format!("can't {operation} {}: {error}", path.display()))

@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod copy;
+pub(crate) mod import;
 pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod left_out;

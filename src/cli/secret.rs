@@ -79,6 +79,42 @@ impl SecretSource {
     }
 }
 
+/// Where the password of another tool's repository comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ForeignPassword {
+    /// A file that holds it, and white space around it.
+    File(PathBuf),
+    /// A shell command that prints it, and white space around it.
+    Command(OsString),
+    /// It is empty.
+    Empty,
+    /// Somebody at a terminal.
+    Terminal,
+}
+
+impl ForeignPassword {
+    /// Reads the password, as restic does.
+    pub(crate) fn read(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        match self {
+            Self::File(path) => {
+                let text = Zeroizing::new(std::fs::read(path).map_err(|error| Failure::io(path, "read", &error))?);
+                let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+                Ok(Zeroizing::new(text.trim_ascii().to_vec()))
+            }
+            Self::Command(command) => Ok(Zeroizing::new(run(command)?.trim_ascii().to_vec())),
+            Self::Empty => Ok(Zeroizing::default()),
+            Self::Terminal => match prompt::ask("password of restic's repository") {
+                Ok(Answer::Password(password)) => Ok(password),
+                Ok(Answer::Interrupted) => Err(Failure::interrupted()),
+                Err(error) => Err(Failure::no_secret(format!(
+                    "no password of restic's repository was given, and there is no terminal to ask ({error}): use \
+                     --from-password-file or --from-password-command"
+                ))),
+            },
+        }
+    }
+}
+
 /// Reads a key file.
 pub(crate) fn read_key_file(path: &Path) -> Result<Secret, Failure> {
     let text = std::fs::read(path).map_err(|error| Failure::io(path, "read", &error))?;
@@ -163,6 +199,20 @@ mod tests {
         }
         assert_eq!(read(&SecretSource::PasswordCommand("printf 'a b\\nc'".into())), Some(b"a b".to_vec()));
         assert_eq!(read(&SecretSource::password(" x ".into())), Some(b" x ".to_vec()));
+    }
+
+    #[test]
+    fn restics_password_is_all_that_a_file_or_a_command_has_without_white_space_around_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("password");
+        let read = |source: ForeignPassword| source.read().ok().map(|password| password.to_vec());
+        for text in ["two words", " two words\r\n\n", "\u{feff}two words\n"] {
+            std::fs::write(&path, text).expect("a file");
+            assert_eq!(read(ForeignPassword::File(path.clone())), Some(b"two words".to_vec()), "{text:?}");
+        }
+        assert_eq!(read(ForeignPassword::Command("printf ' a\\nb\\n'".into())), Some(b"a\nb".to_vec()));
+        assert_eq!(read(ForeignPassword::Empty), Some(Vec::new()));
+        assert_eq!(read(ForeignPassword::Command("false".into())), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::manifest::{BuildError, ReadError};
 use crate::outcome::OutcomeError;
 use crate::pack::PackError;
 use crate::record::RecordError;
+use crate::restic::ResticError;
 use crate::seal::SealError;
 use crate::segment::{SegmentError, SegmentFault, SegmentFull};
 use crate::session_record::SessionError;
@@ -66,7 +67,18 @@ by_case! {
     KeyError => key,
     PackError => pack,
     SourceError => source,
+    ResticError => restic,
     DestinationError => destination,
+}
+
+const fn restic(error: &ResticError) -> ErrorKind {
+    match error {
+        ResticError::NoRepository { .. } => ErrorKind::NoRepository,
+        ResticError::WrongPassword { .. } => ErrorKind::WrongPassword,
+        ResticError::Version { .. } => ErrorKind::Unsupported,
+        ResticError::Io { .. } => ErrorKind::Io,
+        _ => ErrorKind::Damaged,
+    }
 }
 
 const fn store(error: &StoreError) -> ErrorKind {

@@ -55,3 +55,43 @@ fn fuzz_key(data: &[u8]) {
         let _ = MasterKey::open(data, b"first");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    fn seeds(target: &str) -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files.iter().map(|file| std::fs::read(file).unwrap()).collect()
+    }
+
+    fn wounded(seeds: &[Vec<u8>], which: usize, wounds: &[(usize, u8)]) -> Vec<u8> {
+        let mut bytes = seeds[which % seeds.len()].clone();
+        for (at, byte) in wounds {
+            let at = at % bytes.len();
+            bytes[at] = *byte;
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn the_laws_hold_for_what_restic_wrote_with_a_few_bytes_changed(
+            which in any::<usize>(),
+            wounds in proptest::collection::vec((any::<usize>(), any::<u8>()), 0..4),
+        ) {
+            fuzz_restic_tree(&wounded(&seeds("restic_tree"), which, &wounds));
+            fuzz_restic_document(&wounded(&seeds("restic_document"), which, &wounds));
+        }
+
+        #[test]
+        fn the_laws_hold_for_any_bytes(data in proptest::collection::vec(any::<u8>(), 0..500)) {
+            fuzz_restic_tree(&data);
+            fuzz_restic_document(&data);
+        }
+    }
+}

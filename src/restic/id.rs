@@ -29,6 +29,11 @@ macro_rules! sha256_id {
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
+
+            /// The first eight hexadecimal digits, as restic shows it to people.
+            pub fn short(&self) -> String {
+                self.to_string().chars().take(8).collect()
+            }
         }
 
         impl fmt::Display for $name {

@@ -1,5 +1,9 @@
 //! Repositories that the real restic made, with what it restores from them: tests/import/record.py.
 
+use super::place::{Folder, Place};
+use super::repository::unlock;
+use super::seal::SealKey;
+use super::{BlobId, BlobKind, FileId};
 use std::path::{Path, PathBuf};
 
 /// The folders of tests/import, each with a repository.
@@ -77,4 +81,51 @@ pub(crate) fn escaped(bytes: &[u8]) -> String {
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(name)
+}
+
+/// A copy of a recorded repository of version 1 that a test may add to, as somebody could who knows the password. No index
+/// names what is added.
+pub(crate) struct Forge {
+    place: PathBuf,
+    key: SealKey,
+}
+
+impl Forge {
+    /// Without the snapshots that restic made.
+    pub(crate) fn new(place: &Path) -> Self {
+        copy("restic-0.19-version-1", place);
+        std::fs::remove_dir_all(place.join("snapshots")).unwrap();
+        std::fs::create_dir(place.join("snapshots")).unwrap();
+        let key = unlock(&Place::new(place), PASSWORD).unwrap();
+        Self { place: place.to_path_buf(), key }
+    }
+
+    /// Puts a blob into a pack of its own.
+    pub(crate) fn blob(&self, kind: BlobKind, bytes: &[u8]) -> BlobId {
+        let id = BlobId::of(bytes);
+        let sealed = self.key.seal([1; 16], bytes);
+        let length = u32::try_from(sealed.len()).unwrap().to_le_bytes();
+        let form = if kind == BlobKind::Tree { 1 } else { 0 };
+        let header = self.key.seal([2; 16], &[&[form][..], &length, id.as_bytes()].concat());
+        let header_length = u32::try_from(header.len()).unwrap().to_le_bytes();
+        let pack = [&sealed[..], &header, &header_length].concat();
+        let path = Place::new(&self.place).pack(FileId::of(&pack));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, pack).unwrap();
+        id
+    }
+
+    /// A directory of these entries, in JSON.
+    pub(crate) fn tree(&self, nodes: &[String]) -> BlobId {
+        self.blob(BlobKind::Tree, format!("{{\"nodes\":[{}]}}", nodes.join(",")).as_bytes())
+    }
+
+    /// A snapshot of the host `forged`, taken in a year.
+    pub(crate) fn snapshot(&self, year: u32, tree: BlobId, more: &str) -> FileId {
+        let json = format!("{{\"time\":\"{year}-01-01T00:00:00Z\",\"tree\":\"{tree}\",\"hostname\":\"forged\"{more}}}");
+        let sealed = self.key.seal([3; 16], json.as_bytes());
+        let id = FileId::of(&sealed);
+        std::fs::write(Place::new(&self.place).file(Folder::Snapshots, id), sealed).unwrap();
+        id
+    }
 }

@@ -8,6 +8,7 @@ use crate::outcome::{
     OutcomeKind, OwnerName,
 };
 use crate::session::history::History;
+use crate::session::imported::Imported;
 use crate::session::statements::Pin;
 use crate::wire::Blob;
 use std::fmt;
@@ -65,6 +66,8 @@ pub struct Origin {
     pub program: Vec<u8>,
     /// The snapshot that it was made against.
     pub parent: Option<SnapshotId>,
+    /// The snapshot of another tool that it was made of.
+    pub imported: Option<Imported>,
 }
 
 /// One component of a snapshot.
@@ -176,9 +179,16 @@ impl SnapshotFilter {
         let Some(origin) = &snapshot.origin else {
             return self.hosts.is_empty() && self.tags.is_empty() && self.paths.is_empty();
         };
-        (self.hosts.is_empty() || self.hosts.contains(&origin.host))
-            && self.tags.iter().all(|tag| origin.tags.contains(tag))
-            && self.paths.iter().all(|path| origin.paths.contains(path))
+        self.fits(&origin.host, &origin.tags, &origin.paths)
+    }
+}
+
+impl SnapshotFilter {
+    /// Whether a snapshot of this host, with these tags and paths, passes.
+    pub fn fits(&self, host: &[u8], tags: &[Vec<u8>], paths: &[Vec<u8>]) -> bool {
+        (self.hosts.is_empty() || self.hosts.iter().any(|wanted| wanted == host))
+            && self.tags.iter().all(|tag| tags.contains(tag))
+            && self.paths.iter().all(|path| paths.contains(path))
     }
 }
 
@@ -319,6 +329,7 @@ fn origin(description: &OutcomeDescription) -> Origin {
         tags: texts(&description.tags.0),
         program: description.program.0.clone(),
         parent: description.parent,
+        imported: Imported::find(&description.attributes.0),
     }
 }
 

@@ -68,6 +68,16 @@ pub enum SourceError {
         /// What it is now.
         found: Kind,
     },
+    /// Another tool has stored it, and it can't be had from there.
+    #[error("can't {operation} {key}")]
+    Stored {
+        /// The entry.
+        key: Key,
+        /// What was being done.
+        operation: Operation,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// An entry whose path can't be a key: it is too long for the manifest.
     #[error("something in {directory} can't be stored")]
     Unstorable {
@@ -86,9 +96,10 @@ impl SourceError {
     /// The entry that it is about, or the directory of one whose own path can't be a key.
     pub fn key(&self) -> Option<&Key> {
         match self {
-            Self::Refused { key, .. } | Self::NotAFile { key, .. } | Self::Unstorable { directory: key, .. } => {
-                Some(key)
-            }
+            Self::Refused { key, .. }
+            | Self::NotAFile { key, .. }
+            | Self::Stored { key, .. }
+            | Self::Unstorable { directory: key, .. } => Some(key),
             Self::Argument { .. } => None,
         }
     }
@@ -98,6 +109,7 @@ impl SourceError {
         match self {
             Self::Refused { source, .. } => source.raw_os_error().unwrap_or_default(),
             Self::Unstorable { .. } => Errno::NAMETOOLONG.raw_os_error(),
+            Self::Stored { .. } => Errno::IO.raw_os_error(),
             Self::NotAFile { .. } | Self::Argument { .. } => 0,
         }
     }

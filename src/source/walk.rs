@@ -42,6 +42,24 @@ pub struct Walked {
     pub problem: Option<SourceError>,
     /// For a directory: by which rule what is in it is left out, but for what is named.
     pub left_out: Option<Arc<Rule>>,
+    /// What is known beyond the stat of whether it is what the parent holds.
+    pub evidence: Evidence,
+}
+
+impl Walked {
+    /// An entry with nothing missing below it.
+    pub fn new(key: Key, stat: Stat, role: Role) -> Self {
+        Self { key, stat, role, problem: None, left_out: None, evidence: Evidence::Stat }
+    }
+}
+
+/// What a source knows, when an entry stands in the parent with the same stat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// No more than the stat tells.
+    Stat,
+    /// It is another one all the same.
+    Differs,
 }
 
 /// How an entry belongs to what the user named.
@@ -109,7 +127,7 @@ impl Walk {
     }
 
     fn walked(&mut self, key: Key, stat: Stat, role: Role, below: Below) -> Step {
-        let mut walked = Walked { key, stat, role, problem: None, left_out: None };
+        let mut walked = Walked::new(key, stat, role);
         let enters = match below {
             Below::Nothing => false,
             Below::Walked => true,

@@ -49,13 +49,14 @@ const RANKS: &[(&str, u8)] = &[
     ("prune", 9),
     ("repair", 9),
     ("stats", 9),
-    ("repository", 10),
-    ("fuzzing", 10),
-    ("lib", 11),
+    ("import", 10),
+    ("repository", 11),
+    ("fuzzing", 11),
+    ("lib", 12),
     // Of the command alone, and as pure as a room of the library.
-    ("profile", 11),
-    ("main", 12),
-    ("cli", 12),
+    ("profile", 12),
+    ("main", 13),
+    ("cli", 13),
 ];
 
 /// The control objects, which are of one rank and stand on one another: each may import from those before it.

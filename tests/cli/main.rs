@@ -5,6 +5,7 @@ mod copy;
 mod daily;
 mod defective;
 mod from_restic;
+mod import;
 mod keys;
 mod look;
 mod machine;

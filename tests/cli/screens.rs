@@ -70,6 +70,11 @@ const FRESH: &[Line] = &[
     &["mirror", "-n", "mirrored"],
     &["mirror", "mirrored"],
     &["mirror", "mirrored"],
+    &["--repo", "second", "import", "restic", "restic", "--from-password-file", "first", "--host", "first-host", "-n"],
+    &["--repo", "second", "import", "restic", "restic", "--from-password-file", "first", "--host", "first-host"],
+    &["--repo", "second", "import", "restic", "restic", "--from-password-file", "first"],
+    &["--repo", "second", "import", "restic", "restic", "--from-password-file", "new"],
+    &["--repo", "second", "import", "restic", "tree", "--from-password-file", "first"],
 ];
 
 /// The words that name a command, as the name of a file.
@@ -82,7 +87,7 @@ fn name(line: &[&str]) -> String {
         words = rest;
     }
     match words {
-        [first @ ("key" | "parity" | "repair" | "sessions"), second, ..] if !second.starts_with('-') => {
+        [first @ ("import" | "key" | "parity" | "repair" | "sessions"), second, ..] if !second.starts_with('-') => {
             format!("{first}-{second}")
         }
         [first, ..] => (*first).to_owned(),
@@ -170,16 +175,20 @@ fn blotted(line: &str, word: &str, next: &str) -> String {
 fn kept_world() -> World {
     let world = World::new();
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1/repository");
-    for (path, bytes) in contents(&kept) {
-        let copy = world.path("repository").join(&path);
-        if kept.join(&path).is_dir() {
+    copy(&kept, &world.path("repository"));
+    world
+}
+
+fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in contents(from) {
+        let copy = to.join(&path);
+        if from.join(&path).is_dir() {
             std::fs::create_dir_all(copy).expect("a folder");
         } else {
             std::fs::create_dir_all(copy.parent().expect("a folder")).expect("a folder");
             std::fs::write(copy, bytes).expect("a file");
         }
     }
-    world
 }
 
 #[test]
@@ -191,6 +200,11 @@ fn every_command_shows_what_is_expected() {
     world.file("tree/sub/b.txt", &[7; 100_000]);
     world.file("tree/c.tmp", b"gamma");
     world.file("new", b"another password\n");
+    world.file("first", b"first\n");
+    copy(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/restic-0.14-version-1/repository"),
+        &world.path("restic"),
+    );
     let profile = "[repository.r]\nstore = \"repository\"\npassword-file = \"new\"\n[set.home.backup]\n\
                    paths = [\"tree\"]\nhost = \"h\"\n[set.home.forget]\nkeep-last = 1\n[set.home.hooks]\n\
                    before = \"echo ready\"\n";

@@ -7,6 +7,7 @@ use super::repair::packs::PacksSummary;
 use super::repair::snapshots::Summary as SnapshotRepairSummary;
 use crate::cli::render::backup::BackupSummary;
 use crate::cli::render::copy::CopySummary;
+use crate::cli::render::import::{ImportSummary, SnapshotLine};
 use crate::cli::render::json::{
     AbortedSession, ChangedItem, CheckSummary, DamageReport, DiffStatistics, DumpSummary, ExitError, FoundNode,
     Initialized, ItemStatus, ListedSnapshot, Mounted, Node, Notice, OpenSession, PastChange, Problem, PruneSummary,
@@ -87,6 +88,10 @@ fn outputs() -> Vec<(&'static str, Vec<Line>)> {
         (
             "mirror",
             vec![line::<Status>("status"), line::<MirrorDamage<'_>>("damage"), line::<MirrorSummary>("summary")],
+        ),
+        (
+            "import-restic",
+            vec![line::<Status>("status"), line::<SnapshotLine>("snapshot"), line::<ImportSummary>("summary")],
         ),
         ("status", vec![line::<SetStatus>("set_status")]),
         ("schedule-list", vec![line::<Installed>("scheduled")]),

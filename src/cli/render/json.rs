@@ -131,6 +131,9 @@ pub(crate) struct Snapshot {
     pub(crate) tags: Vec<String>,
     pub(crate) program_version: String,
     pub(crate) summary: SnapshotSummary,
+    /// The snapshot of another tool that it was made of: `restic:` and its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) imported_from: Option<String>,
     /// The damaged snapshot beside which a repair made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) repairs: Option<String>,

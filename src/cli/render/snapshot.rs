@@ -29,6 +29,7 @@ pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
         forgotten: snapshot.forgotten,
         pinned: pin.is_some(),
         pinned_until: pin.and_then(|pin| pin.until_ns).map(moment),
+        imported_from: origin.imported.map(|imported| imported.to_string()),
         repairs: snapshot.repairs.map(|id| id.to_string()),
         reasons: reasons.map(|component| lossy(&component.reason)).collect(),
         original: snapshot.copy_of.map(|first| first.snapshot.to_string()),

@@ -1,0 +1,111 @@
+//! Carries snapshots over from another tool: today from restic.
+//!
+//! Each becomes a snapshot of its own, with its time, host, user, tags and paths, in a copy session; its description names
+//! the snapshot that it was made of, so that a second run knows what is there already. What a snapshot can't deliver is
+//! a problem of that item, as in a backup.
+//!
+//! ```text
+//! restic's trees -> walk -> the pipeline of a backup -> snapshot
+//! ```
+
+mod file;
+mod plan;
+mod trees;
+mod walk;
+
+pub use plan::{ImportOptions, ImportPlan, ImportSnapshot, Standing, plan};
+
+use crate::access::Access;
+use crate::backup::{self, BackupOptions, BackupReport, Foreign, ParentChoice};
+use crate::config::Role;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::SnapshotId;
+use crate::outcome::TEXT_BYTES_MAX;
+use crate::progress::Progress;
+use crate::restic::Snapshot as ResticSnapshot;
+use crate::session::{self, ClientState, History, Imported};
+use crate::source::Trees;
+use std::collections::HashMap;
+use std::sync::Arc;
+use trees::{Before, ResticTrees};
+
+/// What carrying one snapshot over did.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ImportReport {
+    /// As for a backup: the new snapshot, what it holds, and the problems of single items.
+    pub backup: BackupReport,
+    /// How many entries have attributes of another system, which are not carried over.
+    pub foreign_attribute_count: u64,
+}
+
+/// Carries one snapshot of a plan over. What did not change since one that was carried over before is not read again.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when nothing of it can be read; [`ErrorKind::Occupied`] when somebody else carried it over
+/// since the plan was made; as for a backup.
+pub fn run(
+    access: &Access,
+    (history, state): (&History, &ClientState),
+    (plan, snapshot): (&ImportPlan, &ImportSnapshot),
+    options: &BackupOptions,
+    progress: &dyn Progress,
+) -> Result<ImportReport> {
+    let from = &snapshot.snapshot;
+    check_names(from)?;
+    let known = known(history);
+    if let Some((there, _)) = known.get(&Imported::Restic(from.id)) {
+        let message = format!("it was carried over meanwhile, as {there}");
+        return Err(Error::new(ErrorKind::Occupied, message));
+    }
+    let (parent, before) = match plan.nearest(from, &known) {
+        Some((before, parent)) => (ParentChoice::Snapshot(parent), Before::Snapshot(before.clone())),
+        None => (ParentChoice::Nothing, Before::Nothing),
+    };
+    let trees = Arc::new(ResticTrees::new(Arc::clone(&plan.repository), from.clone(), before));
+    let options = options
+        .clone()
+        .host(from.host.clone())
+        .user(from.user.clone())
+        .tags(from.tags.clone())
+        .time_ns(from.time_ns)
+        .parent(parent);
+    let shared: Arc<dyn Trees> = trees.clone();
+    let foreign = Foreign {
+        trees: shared,
+        owners: trees.owners(),
+        paths: from.paths.clone(),
+        started_ns: from.started_ns.min(from.time_ns),
+        imported: Imported::Restic(from.id),
+    };
+    let backup = backup::run_foreign(access, history, state, (&options, foreign), progress)?;
+    Ok(ImportReport { backup, foreign_attribute_count: trees.foreign_attribute_count() })
+}
+
+/// What was carried over before, forgotten or not, and whether it still stands. What a put key says is not believed: it
+/// could keep a snapshot from coming over, or have one built upon what it made.
+fn known(history: &History) -> HashMap<Imported, (SnapshotId, Standing)> {
+    let mut known = HashMap::new();
+    for snapshot in session::all(history).into_iter().filter(|snapshot| snapshot.role != Role::Put) {
+        let standing = if snapshot.forgotten { Standing::Forgotten } else { Standing::There };
+        let Some(imported) = snapshot.origin.and_then(|origin| origin.imported) else { continue };
+        let found = known.entry(imported).or_insert((snapshot.id, standing));
+        if standing == Standing::There {
+            *found = (snapshot.id, standing);
+        }
+    }
+    known
+}
+
+/// Fails before anything is stored when no outcome could bear the names.
+fn check_names(from: &ResticSnapshot) -> Result<()> {
+    let mut names = from.tags.iter().chain([&from.host, &from.user]);
+    if names.all(|name| name.len() <= TEXT_BYTES_MAX) {
+        return Ok(());
+    }
+    let message = format!("a tag, its host or its user has a name of more than {TEXT_BYTES_MAX} bytes");
+    Err(Error::new(ErrorKind::Unsupported, message))
+}
+
+#[cfg(test)]
+mod tests;
