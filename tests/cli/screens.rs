@@ -158,13 +158,14 @@ fn is_today(word: &str) -> bool {
 
 fn blotted(line: &str, word: &str, next: &str) -> String {
     let is_number = word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
-    // Where tree nodes end depends on the repository's key.
-    let is_size = is_number && ["B", "KiB", "MiB", "tree"].contains(&next);
-    let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+    // Where tree nodes end depends on the repository's key, and how many objects there are on what ran beside.
+    let is_size = is_number && ["B", "KiB", "MiB", "tree", "objects"].contains(&next);
+    let bare = word.trim_end_matches(',');
+    let has_digit = bare.bytes().any(|byte| byte.is_ascii_digit());
     if is_today(word) {
         "<today>".to_owned()
-    } else if word.len() >= 8 && has_digit && word.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        "#".repeat(word.len())
+    } else if bare.len() >= 8 && has_digit && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        word.replace(bare, &"#".repeat(bare.len()))
     } else if is_size || (line.starts_with("  folders") && word.parse::<u64>().is_ok()) {
         if word.starts_with('(') { "(#".to_owned() } else { "#".to_owned() }
     } else {

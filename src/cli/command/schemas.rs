@@ -83,6 +83,11 @@ fn on_error() -> Vec<Line> {
 
 /// What each command prints on standard output.
 fn outputs() -> Vec<(&'static str, Vec<Line>)> {
+    daily().into_iter().chain(of_upkeep()).collect()
+}
+
+/// Of the commands that make snapshots, look into them and carry them elsewhere.
+fn daily() -> Vec<(&'static str, Vec<Line>)> {
     vec![
         ("copy", vec![line::<Status>("status"), line::<CopySummary>("summary")]),
         (
@@ -111,6 +116,12 @@ fn outputs() -> Vec<(&'static str, Vec<Line>)> {
             vec![line::<Status>("status"), line::<ItemStatus>("verbose_status"), line::<RestoreSummary>("summary")],
         ),
         ("stats", vec![only::<RepositoryTotals>(), only::<SnapshotTotals>()]),
+    ]
+}
+
+/// Of the commands that keep a repository in order.
+fn of_upkeep() -> Vec<(&'static str, Vec<Line>)> {
+    vec![
         (
             "check",
             vec![
