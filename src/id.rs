@@ -68,27 +68,28 @@ macro_rules! identifier {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_hex(&self.0, f)
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::id::write_hex(&self.0, f)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 write!(f, concat!(stringify!($name), "({})"), self)
             }
         }
 
         impl std::str::FromStr for $name {
-            type Err = IdError;
+            type Err = $crate::id::IdError;
 
-            fn from_str(text: &str) -> Result<Self, IdError> {
-                parse_hex(text).map(Self).ok_or(IdError { what: $what, digits: $bytes * 2 })
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                $crate::id::parse_hex(text).map(Self).ok_or($crate::id::IdError { what: $what, digits: $bytes * 2 })
             }
         }
     };
 }
+pub(crate) use identifier;
 
 identifier!(
     /// A piece of content: BLAKE3 of its bytes, keyed with the repository's chunk-id key.

@@ -51,7 +51,7 @@ pub enum MirrorDepth {
 }
 
 /// Copies to `to` what it lacks of `from`, each object verified against its name or checksum. Damaged objects are in the
-/// report and are not copied. Memory: some 50 bytes for each object of either store, and a piece of one object.
+/// report and are not copied. Memory: 48 bytes for each object of either store, and a piece of one object.
 ///
 /// # Errors
 /// [`ErrorKind::Occupied`] when `to` is a mirror of another repository, or was written to by somebody else;

@@ -12,6 +12,7 @@ mod ledger;
 mod listed;
 mod liveness;
 mod open_sessions;
+mod packing;
 mod recover;
 mod replacement;
 mod running;
@@ -27,7 +28,6 @@ mod view;
 
 pub use batch::{BATCH_CHUNKS_MAX, Batch, SnapshotDraft};
 pub use beating::Beating;
-pub use checkpoint::{CheckpointSessions, Checkpointer};
 pub use heartbeat::Pulse;
 #[cfg(test)]
 pub(crate) use history::Part;
@@ -40,6 +40,7 @@ pub use listed::committed_packs;
 #[cfg(test)]
 pub(crate) use liveness::testing::move_to_machine;
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
+pub use packing::{OpenPacks, Packed, Packing};
 pub use recover::{Recovered, finish_interrupted, hashes_to_its_name};
 pub use replacement::{Replacement, SEGMENT_CHUNKS_TARGET};
 pub use running::{RunningSession, Writer, check_may_open, open};

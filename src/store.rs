@@ -294,7 +294,7 @@ pub enum StoreError {
         place: String,
     },
     /// A repository is to be made where one is.
-    #[error("{place} is a repository already")]
+    #[error("{place} is a repository already: back up to it, or name another folder")]
     ARepository {
         /// The place.
         place: String,

@@ -9,14 +9,11 @@ use crate::backup::problem::Problems;
 use crate::backup::stream::{Kept, StreamSource};
 use crate::backup::work::{Finished, FinishedRow, Row, SMALL_FILE_BYTES_MAX, Shared, Worker};
 use crate::backup::workers::{SURPLUS_FRAMES_MAX, Task, help, work};
-use crate::content::{
-    Claims, ClosedPack, ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame, StoredTotals,
-};
+use crate::content::{ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Compression, EncoderFault};
-use crate::layout::Class;
 use crate::progress::{Event, Progress};
-use crate::session::{CheckpointSessions, Checkpointer, Ledger, RunningSession, Writer};
+use crate::session::{Ledger, OpenPacks, Packed, Packing, RunningSession, Writer};
 use crate::source::Trees;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,9 +21,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 /// How many batches may be between the walk and the trees: at most so many times 512 rows.
 const BATCHES_MAX: usize = 32;
-/// How many closed packs may wait for their fsync. With the one being filled and the one being synced this bounds what
-/// an interrupted run loses.
-const CLOSED_PACKS_MAX: usize = 1;
 
 /// What a run works with.
 pub(super) struct Run<'a> {
@@ -78,15 +72,6 @@ pub(super) struct Stored {
     pub tree_stored_bytes: u64,
 }
 
-pub(super) struct Streams {
-    content: Arc<PackStream>,
-    manifest: Arc<PackStream>,
-    stat: Arc<PackStream>,
-    content_totals: Arc<StoredTotals>,
-    tree_totals: Arc<StoredTotals>,
-    claims: Arc<Claims>,
-}
-
 impl Run<'_> {
     /// Stores everything that is new, and builds the trees: streams first, for a command that fails is soon known. Content
     /// is committed in checkpoints on the way.
@@ -94,64 +79,23 @@ impl Run<'_> {
     /// # Errors
     /// The first failure of the repository, or the caller's wish to stop.
     pub(super) fn store(&self) -> Result<(Parts, Stored)> {
-        let (closed_sender, closed) = bounded::<ClosedPack>(CLOSED_PACKS_MAX);
-        let sessions = Arc::new(CheckpointSessions::new(self.access.clone(), self.writer.clone(), self.main.id.client));
-        let streams = self.streams(&sessions, closed_sender);
-        let checkpointer = Checkpointer {
-            access: self.access.clone(),
-            main: self.main,
-            sessions,
-            content: Arc::downgrade(&streams.content),
-            claims: Arc::clone(&streams.claims),
-        };
-        let (content_totals, tree_totals) = (Arc::clone(&streams.content_totals), Arc::clone(&streams.tree_totals));
-        std::thread::scope(|scope| {
-            // Dropped when the checkpointer fails: whoever has a pack to hand over must not wait for it for ever.
-            let checkpoints = scope.spawn(move || {
-                let closed = closed;
-                checkpointer.run(&closed)
-            });
-            let parts = self.with_streams(streams);
-            let ledger = checkpoints.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            // The checkpointer's failure is the cause of what the others then ran into.
-            let main = match (&parts, ledger) {
-                (_, Ok(ledger)) => ledger,
-                (Err(error), Err(_)) if error.kind() != ErrorKind::Aborted => Ledger::default(),
-                (_, Err(cause)) => return Err(cause),
-            };
-            Ok((parts?, stored(main, &content_totals, &tree_totals)))
-        })
+        let packing = Packing { access: self.access, main: self.main, writer: self.writer };
+        let (parts, packed) = packing.run(|packs| self.fill(&packs))?;
+        Ok((parts, stored(packed)))
     }
 
-    fn streams(&self, sessions: &Arc<CheckpointSessions>, closed: Sender<ClosedPack>) -> Streams {
-        let main = self.main.id;
-        let stream = |class, sessions, closed| Arc::new(PackStream::new(self.access.clone(), class, sessions, closed));
-        let checkpoint = {
-            let sessions = Arc::clone(sessions);
-            Box::new(move || sessions.open(main.number))
-        };
-        Streams {
-            content: stream(Class::Content, checkpoint, closed.clone()),
-            manifest: stream(Class::Manifest, Box::new(move || Ok(main)), closed.clone()),
-            stat: stream(Class::Stat, Box::new(move || Ok(main)), closed),
-            content_totals: Arc::default(),
-            tree_totals: Arc::default(),
-            claims: Arc::new(Claims::new(Arc::clone(&self.access.index))),
-        }
-    }
-
-    /// Runs everything above the packs. Dropping the streams at the end is what ends the checkpointer.
-    fn with_streams(&self, streams: Streams) -> Result<Parts> {
+    /// Runs everything above the packs.
+    fn fill(&self, packs: &OpenPacks) -> Result<Parts> {
         let tree_writer = |stream: &Arc<PackStream>| {
-            let writer = FrameWriter::new(Arc::clone(stream), Arc::clone(&streams.tree_totals), self.compression)
+            let writer = FrameWriter::new(Arc::clone(stream), Arc::clone(&packs.tree_totals), self.compression)
                 .fault(self.fault.cloned());
-            NodeWriter::new(self.access.clone(), Arc::clone(&streams.claims), writer)
+            NodeWriter::new(self.access.clone(), Arc::clone(&packs.claims), writer)
         };
-        let nodes = Mutex::new(tree_writer(&streams.manifest));
+        let nodes = Mutex::new(tree_writer(&packs.manifest));
         let shared = Shared {
             access: self.access,
             source: self.source.as_ref(),
-            claims: &streams.claims,
+            claims: &packs.claims,
             nodes: &nodes,
             problems: self.problems,
             progress: self.progress,
@@ -162,27 +106,24 @@ impl Run<'_> {
             handover: Arc::default(),
         };
         let reader = ContentReader::new(self.access.clone());
-        let parts =
-            self.parts(&shared, &streams, || self.pass_through(&shared, &streams, &reader, tree_writer(&streams.stat)));
+        let parts = self.parts(&shared, packs, || self.pass_through(&shared, packs, &reader, tree_writer(&packs.stat)));
         if parts.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::CommandFailed))
         {
             // What was stored until now is committed, so that the next run finds it.
-            streams.content.end()?;
+            packs.content.end()?;
         }
         let parts = parts?;
-        for stream in [&streams.content, &streams.manifest, &streams.stat] {
-            stream.end()?;
-        }
+        packs.end()?;
         Ok(parts)
     }
 
     fn parts(
         &self,
         shared: &Shared<'_>,
-        streams: &Streams,
+        packs: &OpenPacks,
         trees: impl FnOnce() -> Result<Assembled>,
     ) -> Result<Parts> {
-        let kept = self.store_streams(shared, streams)?;
+        let kept = self.store_streams(shared, packs)?;
         let named = !self.source.arguments().is_empty();
         Ok(Parts { trees: named.then(trees).transpose()?, streams: kept })
     }
@@ -191,10 +132,10 @@ impl Run<'_> {
     pub(super) fn worker<'s>(
         &self,
         shared: &'s Shared<'s>,
-        streams: &Streams,
+        packs: &OpenPacks,
         surplus: &Sender<RawFrame>,
     ) -> Worker<'s> {
-        let (content, totals) = (Arc::clone(&streams.content), Arc::clone(&streams.content_totals));
+        let (content, totals) = (Arc::clone(&packs.content), Arc::clone(&packs.content_totals));
         let writer = FrameWriter::new(content, totals, self.compression).fault(self.fault.cloned());
         Worker::new(shared, Framer::new(self.access, writer, surplus.clone(), Arc::clone(&shared.handover)))
     }
@@ -202,7 +143,7 @@ impl Run<'_> {
     fn pass_through(
         &self,
         shared: &Shared<'_>,
-        streams: &Streams,
+        packs: &OpenPacks,
         reader: &ContentReader,
         stat_nodes: NodeWriter,
     ) -> Result<Assembled> {
@@ -213,7 +154,7 @@ impl Run<'_> {
         std::thread::scope(|scope| {
             let mut workers = Vec::new();
             for number in 0..self.access.threads.max(self.readers) {
-                let worker = self.worker(shared, streams, &surplus_sender);
+                let worker = self.worker(shared, packs, &surplus_sender);
                 let (tasks, surplus, busy) = (tasks.clone(), surplus.clone(), &busy);
                 let role = if number < self.readers { work } else { help };
                 workers.push(scope.spawn(move || role(worker, &tasks, &surplus, busy)));
@@ -339,14 +280,14 @@ fn gone(who: &str) -> Error {
     Error::new(ErrorKind::Aborted, format!("{who} of the backup has stopped"))
 }
 
-fn stored(main: Ledger, content: &StoredTotals, trees: &StoredTotals) -> Stored {
+fn stored(packed: Packed) -> Stored {
     let read = |total: &AtomicU64| total.load(Ordering::Relaxed);
     Stored {
-        main,
-        content_raw_bytes: read(&content.raw_bytes),
-        content_stored_bytes: read(&content.stored_bytes),
-        content_chunk_count: read(&content.chunks),
-        tree_raw_bytes: read(&trees.raw_bytes),
-        tree_stored_bytes: read(&trees.stored_bytes),
+        content_raw_bytes: read(&packed.content.raw_bytes),
+        content_stored_bytes: read(&packed.content.stored_bytes),
+        content_chunk_count: read(&packed.content.chunks),
+        tree_raw_bytes: read(&packed.trees.raw_bytes),
+        tree_stored_bytes: read(&packed.trees.stored_bytes),
+        main: packed.main,
     }
 }

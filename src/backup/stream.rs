@@ -5,7 +5,7 @@
 
 use crate::backup::assemble::Owners;
 use crate::backup::metadata;
-use crate::backup::pipeline::{Run, Streams};
+use crate::backup::pipeline::Run;
 use crate::backup::problem::ProblemKind;
 use crate::backup::work::{Shared, Worker};
 use crate::backup::workers::{Busy, SURPLUS_FRAMES_MAX, help_to_the_end};
@@ -16,7 +16,7 @@ use crate::id::NodeId;
 use crate::manifest::{Body, Content, Entry, ItemTreeBuilder, Key, Timestamp, TreeBuilder};
 use crate::outcome::TEXT_BYTES_MAX;
 use crate::progress::Event;
-use crate::session;
+use crate::session::{self, OpenPacks};
 use crate::source::{Role, SourceStream, StreamError, StreamInput, Trees};
 use crossbeam_channel::bounded;
 use std::sync::atomic::AtomicUsize;
@@ -138,13 +138,13 @@ impl Run<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::CommandFailed`] when a required one fails; or when the repository fails or the caller stops.
-    pub(super) fn store_streams(&self, shared: &Shared<'_>, streams: &Streams) -> Result<Vec<Kept>> {
-        self.inputs.iter().map(|input| self.store_stream(shared, streams, input)).collect()
+    pub(super) fn store_streams(&self, shared: &Shared<'_>, packs: &OpenPacks) -> Result<Vec<Kept>> {
+        self.inputs.iter().map(|input| self.store_stream(shared, packs, input)).collect()
     }
 
-    fn store_stream(&self, shared: &Shared<'_>, streams: &Streams, input: &StreamSource) -> Result<Kept> {
+    fn store_stream(&self, shared: &Shared<'_>, packs: &OpenPacks, input: &StreamSource) -> Result<Kept> {
         let key = input.key()?;
-        let error = match self.read_stream(shared, streams, input) {
+        let error = match self.read_stream(shared, packs, input) {
             Ok((content, bytes)) => {
                 self.progress.event(&Event::Processed { files: 1, bytes });
                 let (manifest, owners) = manifest(shared, &key, content)?;
@@ -170,7 +170,7 @@ impl Run<'_> {
     fn read_stream(
         &self,
         shared: &Shared<'_>,
-        streams: &Streams,
+        packs: &OpenPacks,
         input: &StreamSource,
     ) -> Result<(Content, u64), Stopped> {
         let (surplus_sender, surplus) = bounded(SURPLUS_FRAMES_MAX);
@@ -179,11 +179,11 @@ impl Run<'_> {
             let (surplus, busy) = (&surplus, &busy);
             let helpers: Vec<_> = (1..self.access.threads)
                 .map(|_| {
-                    let mut worker = self.worker(shared, streams, &surplus_sender);
+                    let mut worker = self.worker(shared, packs, &surplus_sender);
                     scope.spawn(move || help_to_the_end(&mut worker, surplus, busy))
                 })
                 .collect();
-            let mut worker = self.worker(shared, streams, &surplus_sender);
+            let mut worker = self.worker(shared, packs, &surplus_sender);
             let own = Busy(busy);
             let read = worker.stream(&input.input);
             let flushed = worker.flush();

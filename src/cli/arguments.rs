@@ -11,6 +11,7 @@ mod repair;
 mod retention;
 mod run;
 mod selection;
+mod verification;
 
 pub(crate) use copying::{CopyArguments, FromArguments};
 pub(crate) use import::{ImportArguments, ImportCommand, ImportResticArguments};
@@ -23,19 +24,19 @@ pub(crate) use repair::{
     RepairArguments, RepairCommand, RepairIndexArguments, RepairPacksArguments, RepairSnapshotsArguments,
 };
 pub(crate) use retention::{
-    ForgetArguments, KeepArguments, PinArguments, SessionsArguments, SessionsCommand, UnpinArguments,
+    ForgetArguments, KeepArguments, PinArguments, PruneArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
 pub(crate) use run::{PlaceArguments, RunArguments, ScheduleArguments, ScheduleCommand, StatusArguments};
 pub(crate) use selection::{ExcludeArguments, IncludeArguments, SelectionArguments, SourceArguments};
+pub(crate) use verification::{CheckArguments, ScrubArguments};
 
 use super::deadline::StopAfter;
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use super::values::{
-    ByteSize, Moment, SortBy, Span, parse_compression, parse_max_unused, parse_overwrite, parse_protection,
-    parse_read_concurrency, parse_read_subset, parse_sort,
+    ByteSize, Moment, SortBy, parse_compression, parse_overwrite, parse_protection, parse_read_concurrency, parse_sort,
 };
 use clap::{Args, Parser, Subcommand};
-use holdall::{Compression, MaxUnused, Overwrite, Protection, ReadSubset};
+use holdall::{Compression, Overwrite, Protection};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -348,57 +349,6 @@ pub(crate) struct StatsArguments {
     pub(crate) snapshots: Vec<SnapshotArgument>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
-}
-
-/// `holdall check`
-#[derive(Debug, Args)]
-pub(crate) struct CheckArguments {
-    /// Also decode every frame and hash every chunk
-    #[arg(long, group = "data")]
-    pub(crate) read_data: bool,
-    /// The same with a part of the packs: n/m for the n-th of m parts, a share such as 5%, or a size, picked at random
-    #[arg(long, group = "data", value_name = "SUBSET", value_parser = parse_read_subset)]
-    pub(crate) read_data_subset: Option<ReadSubset>,
-    /// Pass over packs that a check verified less than so long ago: 7d, 12h
-    #[arg(long, value_name = "DURATION", requires = "data")]
-    pub(crate) max_age: Option<Span>,
-    /// Begin to read no further pack after so long: 1h, 30m; packs that were verified never or long ago come first
-    #[arg(long, value_name = "DURATION", requires = "data")]
-    pub(crate) max_duration: Option<Span>,
-    /// Write nothing into the repository: later checks don't know what this one verified
-    #[arg(long)]
-    pub(crate) no_remember: bool,
-    /// First heal what is damaged from parity and second copies, which reads every object
-    #[arg(long)]
-    pub(crate) repair: bool,
-}
-
-/// `holdall scrub`
-#[derive(Debug, Args)]
-pub(crate) struct ScrubArguments {
-    /// The repository's folder [otherwise: as for every command]
-    #[arg(value_name = "STORE", conflicts_with = "repo")]
-    pub(crate) store: Option<PathBuf>,
-    /// Heal what is damaged from parity and second copies
-    #[arg(long)]
-    pub(crate) repair: bool,
-}
-
-/// `holdall prune`
-#[derive(Debug, Args)]
-pub(crate) struct PruneArguments {
-    /// How much of the packs may stay unused: a share such as 5%, a size, or unlimited
-    #[arg(long, value_name = "LIMIT", default_value = "4%", value_parser = parse_max_unused)]
-    pub(crate) max_unused: MaxUnused,
-    /// Repack at most so much
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) max_repack_size: Option<ByteSize>,
-    /// End sessions of other machines that gave no sign of life for so long
-    #[arg(long, value_name = "DURATION", default_value = "6h")]
-    pub(crate) silent_after: Span,
-    /// Change nothing, only say what would be done
-    #[arg(short = 'n', long)]
-    pub(crate) dry_run: bool,
 }
 
 #[cfg(test)]

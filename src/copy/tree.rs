@@ -8,7 +8,7 @@ use crate::copy::{Stopped, of_source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::NodeId;
 use crate::manifest::{
-    Carry, Difference, Differences, Entry, Key, LeafCursor, LeafRef, LeafRows, Row, StatEntry, TreeBuilder,
+    Carry, Difference, Differences, Key, LeafCursor, LeafRef, LeafRows, Row, StatEntry, TreeBuilder,
 };
 use crate::session::Intake;
 
@@ -33,33 +33,17 @@ impl Trees<'_> {
         entries: &mut Entries<'_>,
         intake: &mut Intake<'_>,
     ) -> Result<Option<NodeId>> {
-        let earlier = self.earlier.and_then(|earlier| earlier.manifest);
-        if let Some((_, copy)) = earlier.filter(|(source, _)| *source == root) {
-            return Ok(Some(copy));
-        }
         let naming = &intake.access().naming;
         let builder = TreeBuilder::new(&naming.boundary, naming.manifest_means);
-        let mut rebuilt = Rebuilt::new(builder, self.copy, earlier.map(|(_, copy)| copy))?;
-        let roots = (earlier.map(|(source, _)| source), Some(root));
-        let mut differences = Differences::<Entry, _>::new(self.source, roots, &Key::root());
-        loop {
-            match differences.next_difference().map_err(of_source) {
-                Ok(None) => break,
-                Ok(Some(difference)) => {
-                    rebuilt.make_room(&difference, &mut intake.nodes)?;
-                    let (Difference::Second(entry) | Difference::Both(_, entry)) = difference else { continue };
-                    if let Some(entry) = entries.take(entry, intake)? {
-                        rebuilt.push(&entry, &mut intake.nodes)?;
-                    }
-                }
-                Err(Stopped::Run(error)) => return Err(error),
-                Err(Stopped::Source(error)) => {
-                    entries.lacks.add(b"a part of the tree".to_vec(), &error);
-                    return Ok(None);
-                }
-            }
-        }
-        rebuilt.finish(&mut intake.nodes).map(Some)
+        let earlier = self.earlier.and_then(|earlier| earlier.manifest);
+        let built = self.build(
+            (root, earlier),
+            builder,
+            |intake| &mut intake.nodes,
+            intake,
+            |entry, intake| entries.take(entry, intake),
+        );
+        readable(built, b"a part of the tree", entries.lacks)
     }
 
     /// Builds the stat tree; none when a part of it can't be read.
@@ -67,32 +51,54 @@ impl Trees<'_> {
     /// # Errors
     /// When the destination fails.
     pub(super) fn stat(&self, root: NodeId, lacks: &mut Lacks, intake: &mut Intake<'_>) -> Result<Option<NodeId>> {
-        let earlier = self.earlier.and_then(|earlier| earlier.stat);
-        if let Some((_, copy)) = earlier.filter(|(source, _)| *source == root) {
-            return Ok(Some(copy));
-        }
         let naming = &intake.access().naming;
         let builder = TreeBuilder::new(&naming.boundary, naming.stat_means);
+        let earlier = self.earlier.and_then(|earlier| earlier.stat);
+        let built = self.build(
+            (root, earlier),
+            builder,
+            |intake| &mut intake.stat_nodes,
+            intake,
+            |row: StatEntry, _| Ok(Some(row)),
+        );
+        readable(built, b"a part of the stat tree", lacks)
+    }
+
+    /// Builds a tree that says what one of the source does, whose rows `translate` makes rows of the copy.
+    fn build<R: Row + PartialEq>(
+        &self,
+        (root, earlier): (NodeId, Option<(NodeId, NodeId)>),
+        builder: TreeBuilder<R>,
+        sink: for<'i, 'a> fn(&'i mut Intake<'a>) -> &'i mut NodeWriter,
+        intake: &mut Intake<'_>,
+        mut translate: impl FnMut(R, &mut Intake<'_>) -> Result<Option<R>>,
+    ) -> Result<NodeId, Stopped> {
+        if let Some((_, copy)) = earlier.filter(|(source, _)| *source == root) {
+            return Ok(copy);
+        }
         let mut rebuilt = Rebuilt::new(builder, self.copy, earlier.map(|(_, copy)| copy))?;
         let roots = (earlier.map(|(source, _)| source), Some(root));
-        let mut differences = Differences::<StatEntry, _>::new(self.source, roots, &Key::root());
-        loop {
-            match differences.next_difference().map_err(of_source) {
-                Ok(None) => break,
-                Ok(Some(difference)) => {
-                    rebuilt.make_room(&difference, &mut intake.stat_nodes)?;
-                    if let Difference::Second(row) | Difference::Both(_, row) = difference {
-                        rebuilt.push(&row, &mut intake.stat_nodes)?;
-                    }
-                }
-                Err(Stopped::Run(error)) => return Err(error),
-                Err(Stopped::Source(error)) => {
-                    lacks.add(b"a part of the stat tree".to_vec(), &error);
-                    return Ok(None);
-                }
+        let mut differences = Differences::<R, _>::new(self.source, roots, &Key::root());
+        while let Some(difference) = differences.next_difference().map_err(of_source)? {
+            rebuilt.make_room(&difference, sink(intake))?;
+            let (Difference::Second(row) | Difference::Both(_, row)) = difference else { continue };
+            if let Some(row) = translate(row, intake)? {
+                rebuilt.push(&row, sink(intake))?;
             }
         }
-        rebuilt.finish(&mut intake.stat_nodes).map(Some)
+        Ok(rebuilt.finish(sink(intake))?)
+    }
+}
+
+/// What was built; none, and a note of it, when a part of the source can't be read.
+fn readable(built: Result<NodeId, Stopped>, part: &[u8], lacks: &mut Lacks) -> Result<Option<NodeId>> {
+    match built {
+        Ok(root) => Ok(Some(root)),
+        Err(Stopped::Run(error)) => Err(error),
+        Err(Stopped::Source(error)) => {
+            lacks.add(part.to_vec(), &error);
+            Ok(None)
+        }
     }
 }
 

@@ -20,6 +20,8 @@ const FOLDERS: [Folder; 9] = [
     Folder::Records,
 ];
 
+const _: () = assert!(size_of::<(ObjectName, u64)>() == 48, "what an object costs is documented");
+
 /// Names and lengths, sorted by name.
 pub(super) struct Inventory(Vec<(ObjectName, u64)>);
 

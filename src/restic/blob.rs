@@ -18,8 +18,8 @@ pub enum BlobKind {
 }
 
 impl BlobKind {
-    /// The longest that is read, in bytes. restic cuts files into pieces of 8 MiB at most; a directory with a million
-    /// entries takes some 400 MB.
+    /// The longest that is read, in bytes. restic cuts files into pieces of 8 MiB at most; a directory is one blob however
+    /// many entries it has.
     pub(super) const fn bytes_max(self) -> u32 {
         match self {
             Self::Data => 64 << 20,

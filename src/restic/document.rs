@@ -4,7 +4,7 @@ use super::error::Fault;
 use base64ct::{Base64, Encoding as _};
 use std::io::Read as _;
 
-/// Longest document that is read, before and after decompression. restic ends an index at some 50 000 blobs: 10 MB.
+/// Longest document that is read, before and after decompression. restic begins another index file after 50 000 blobs.
 pub(super) const DOCUMENT_BYTES_MAX: u64 = 256 << 20;
 
 /// Version 2 marks a compressed document with this byte; one that is not begins with a brace or a bracket.

@@ -77,7 +77,7 @@ pub enum ResticError {
         place: PathBuf,
     },
     /// The password opens none of the keys.
-    #[error("the password opens none of the {count} keys of the restic repository")]
+    #[error("the password opens none of the keys of the restic repository (of {count})")]
     WrongPassword {
         /// How many there are.
         count: usize,

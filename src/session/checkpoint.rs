@@ -24,7 +24,7 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(120);
 const CHECKPOINT_CHUNKS_MAX: usize = 128 << 10;
 
 /// Opens checkpoint sessions when content streams ask for one.
-pub struct CheckpointSessions {
+pub(super) struct CheckpointSessions {
     access: Access,
     writer: Writer,
     client: ClientId,
@@ -33,7 +33,7 @@ pub struct CheckpointSessions {
 
 impl CheckpointSessions {
     /// None is open yet.
-    pub const fn new(access: Access, writer: Writer, client: ClientId) -> Self {
+    pub(super) const fn new(access: Access, writer: Writer, client: ClientId) -> Self {
         Self { access, writer, client, opened: Mutex::new(Vec::new()) }
     }
 
@@ -41,7 +41,7 @@ impl CheckpointSessions {
     ///
     /// # Errors
     /// When the store can't take the session object.
-    pub fn open(&self, above: u64) -> Result<SessionId> {
+    pub(super) fn open(&self, above: u64) -> Result<SessionId> {
         // Held to the end: two that open at the same moment must not come to one number.
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let number = highest(&opened, above).saturating_add(1);
@@ -73,7 +73,7 @@ fn highest(opened: &[RunningSession], above: u64) -> u64 {
 }
 
 /// The thread's own side: everything between a closed pack and a committed checkpoint.
-pub struct Checkpointer {
+pub(super) struct Checkpointer {
     /// The repository.
     pub access: Access,
     /// The session whose packs wait for the run's end.
@@ -109,7 +109,7 @@ impl Checkpointer {
     ///
     /// # Errors
     /// The first failure of the store; every checkpoint session is then decided, by abort if need be.
-    pub fn run(self, closed: &Receiver<ClosedPack>) -> Result<Ledger> {
+    pub(super) fn run(self, closed: &Receiver<ClosedPack>) -> Result<Ledger> {
         let mut progressing = Progressing {
             main: Ledger::default(),
             checkpoints: BTreeMap::new(),

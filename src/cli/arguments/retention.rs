@@ -2,9 +2,9 @@
 
 use super::KindArguments;
 use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
-use crate::cli::values::{CountToKeep, GroupBy, Moment, parse_span, parse_zone};
+use crate::cli::values::{ByteSize, CountToKeep, GroupBy, Moment, Span, parse_max_unused, parse_span, parse_zone};
 use clap::{Args, Subcommand};
-use holdall::{CalendarSpan, SessionSpec, Zone};
+use holdall::{CalendarSpan, MaxUnused, SessionSpec, Zone};
 
 /// `holdall forget`
 #[derive(Debug, Args)]
@@ -120,4 +120,21 @@ pub(crate) enum SessionsCommand {
         #[arg(value_name = "SESSION")]
         session: SessionSpec,
     },
+}
+
+/// `holdall prune`
+#[derive(Debug, Args)]
+pub(crate) struct PruneArguments {
+    /// How much of the packs may stay unused: a share such as 5%, a size, or unlimited
+    #[arg(long, value_name = "LIMIT", default_value = "4%", value_parser = parse_max_unused)]
+    pub(crate) max_unused: MaxUnused,
+    /// Repack at most so much
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_repack_size: Option<ByteSize>,
+    /// End sessions of other machines that gave no sign of life for so long
+    #[arg(long, value_name = "DURATION", default_value = "6h")]
+    pub(crate) silent_after: Span,
+    /// Change nothing, only say what would be done
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
 }
