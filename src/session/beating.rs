@@ -15,6 +15,11 @@ use std::time::{Duration, Instant};
 /// How often an open session shows that it lives.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(300);
 
+/// How long a full medium is given to make room again. What a removed file held is free only once no process has it
+/// open, and a child that another thread is about to start has all of this one's files until it runs its own program; some
+/// file systems free it some time later in any case.
+const ROOM_PAUSES_MS: [u64; 5] = [1, 4, 16, 64, 256];
+
 /// A running session of a collector or of a repair: the one who works also sees to the heartbeats.
 pub struct Beating {
     session: RunningSession,
@@ -91,10 +96,16 @@ impl Beating {
     /// Ends a session that failed. On a full medium its abort takes from the reserve: while it is open, nothing that was
     /// condemned can be deleted.
     pub fn give_up(&self, access: &Access, error: &Error) {
-        if error.kind() == ErrorKind::NoSpace {
-            let _ = access.store.give_up_reserve();
+        if self.session.abort(access) || error.kind() != ErrorKind::NoSpace {
+            return;
         }
-        self.abort(access);
+        let _ = access.store.give_up_reserve();
+        for pause_ms in ROOM_PAUSES_MS {
+            if self.session.abort(access) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(pause_ms));
+        }
     }
 
     /// Gives the session up.

@@ -115,15 +115,16 @@ impl RunningSession {
         Ok(ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()))
     }
 
-    /// Gives the session up. Its packs become garbage for the next prune.
-    pub fn abort(&self, access: &Access) {
+    /// Gives the session up. Its packs become garbage for the next prune. If the store can't take that now, which is
+    /// returned, the session stays open and silent, and a prune or the next run ends it.
+    pub fn abort(&self, access: &Access) -> bool {
         let body = self.outcome(OutcomeKind::Abort, Vec::new(), Vec::new());
-        // If the store can't take it now, the session stays open and silent, and a prune or the next run ends it.
-        if let Ok(bytes) = outcome::seal(&body, None, &access.ring, &access.chain)
-            && access.store.create(&ObjectName::Outcome(self.id), &bytes).is_ok()
-        {
+        let sealed = outcome::seal(&body, None, &access.ring, &access.chain);
+        let is_decided = sealed.is_ok_and(|bytes| access.store.create(&ObjectName::Outcome(self.id), &bytes).is_ok());
+        if is_decided {
             self.tidy(access);
         }
+        is_decided
     }
 
     /// Removes what only an open session needs; the outcome stays for ever.

@@ -10,6 +10,7 @@ use crate::store::{Folder, LocalStore, Store};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A mount that goes with this value.
@@ -122,6 +123,32 @@ fn a_prune_that_would_not_repack_anyway_takes_from_the_reserve_as_well() {
         let report = prune(&access, &options).unwrap();
         medium.assert_pruned(&report);
         assert!(report.notices.is_empty(), "{report:?}");
+    }
+}
+
+/// Between its fork and its own program a child has all files of this process open, and what was removed of them takes up
+/// its space until then.
+#[test]
+fn what_a_prune_gives_up_on_a_full_medium_may_be_open_in_a_child_for_a_moment() {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _done = Done(&done);
+        for _ in 0..3 {
+            scope.spawn(|| while !done.load(Ordering::Relaxed) && Command::new("/bin/true").status().is_ok() {});
+        }
+        for _ in 0..12 {
+            let Some(medium) = FullMedium::new() else { return };
+            medium.assert_pruned(&prune(&medium.opened_anew(), &PruneOptions::default()).unwrap());
+        }
+    });
+}
+
+/// Lets other threads end, also when a test fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
