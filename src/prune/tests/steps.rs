@@ -110,8 +110,11 @@ fn what_would_be_freed_is_what_a_prune_then_frees() {
     assert_eq!(forecast(&[]), Forecast { freed_bytes: 0, unused_bytes: one.freed_bytes });
     let again = forecast(&[apart, shared]);
     assert_eq!(again, Forecast { freed_bytes: part_bytes, unused_bytes: one.freed_bytes });
-    assert_eq!(world.prune().deleted.bytes, one.freed_bytes);
-    assert_eq!(forecast(&[shared]), Forecast { freed_bytes: part_bytes, unused_bytes: 0 });
+    // Where boundaries of nodes fall depends on the repository's key: all three snapshots may have a leaf in common, whose
+    // pack stays then.
+    let report = world.prune();
+    assert_eq!(report.deleted.bytes + report.slack_bytes, one.freed_bytes);
+    assert_eq!(forecast(&[shared]), Forecast { freed_bytes: part_bytes, unused_bytes: report.slack_bytes });
 }
 
 #[test]
