@@ -233,7 +233,8 @@ impl Attempt<'_> {
         let mut body = self.main.outcome(OutcomeKind::Snapshot, stored.main.pack_ids(), segments);
         body.time_ns = self.options.time_ns.unwrap_or(body.committed_at_ns);
         body.components = List(made.components);
-        body.attributes = List(vec![session::walk_starts_attribute(&made.walk_starts_ns)]);
+        body.attributes =
+            List(vec![session::walk_starts_attribute(&made.walk_starts_ns), stored.written().attribute()]);
         session::commit_seen(self.access, self.main, self.state, history.seen(), body, Some(description))
     }
 

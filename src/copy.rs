@@ -251,6 +251,7 @@ fn body(
     body.attributes = List(vec![
         session::walk_starts_attribute(&starts),
         session::copy_of_attribute(source.first(from.chain.repository())),
+        stored.written().attribute(),
     ]);
     body
 }

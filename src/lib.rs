@@ -111,7 +111,10 @@ pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
 pub use parity::Percent as ParityPercent;
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
 pub use progress::{Change, EntryKind, Event, LeftOutPart, Progress, Silent};
-pub use prune::{Amount, Forecast, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary, WaitingGeneration};
+pub use prune::{
+    Amount, Forecast, Holding, Holdings, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary,
+    WaitingGeneration,
+};
 pub use repair::{
     AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostPack, LostSegment, Missing, PackRepairPlan,
     PackRepairReport, RepairOptions, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport,
@@ -126,7 +129,7 @@ pub use scrub::{Remedy, ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{
     AbortOutcome, CopyOf, Imported, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot, SnapshotComponent,
-    SnapshotFilter, SnapshotSpec, UndecidedSession, Writer, WriterProcess,
+    SnapshotFilter, SnapshotSpec, UndecidedSession, Writer, WriterProcess, Written,
 };
 pub use session_record::SessionKind;
 pub use source::{Selection, StreamInput};

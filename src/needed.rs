@@ -5,11 +5,13 @@
 //! snapshots nor on that of chunks. Where several copies of a chunk are stored, each counts as needed: which of them
 //! stays is for the collector to choose.
 //!
-//! From a mark the view keeps reference counts, so that the next prune only looks at what changed: `find`.
+//! From a mark the view keeps reference counts, so that the next prune only looks at what changed: `find`. By such counts
+//! it is also told what some roots need and no others do: `alone`.
 //!
 //! Whatever can't be found or read stops the mark, with the name of a snapshot that needs it: what a collector does not
 //! see it must not call garbage.
 
+mod alone;
 mod counts;
 mod find;
 mod ids;
@@ -22,6 +24,7 @@ mod spill;
 mod tally;
 mod walk;
 
+pub use alone::alone;
 pub use counts::{CountsCheck, KeptCounts};
 pub use find::find;
 pub use mark::{Mark, mark};
@@ -50,7 +53,19 @@ pub trait Needed: Send + Sync {
     ///
     /// # Errors
     /// When the answer can't be read.
-    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()>;
+    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
+        let mut counts = Vec::with_capacity(ids.len());
+        self.count(ids, &mut counts)?;
+        needed.clear();
+        needed.extend(counts.iter().map(|count| *count > 0));
+        Ok(())
+    }
+
+    /// Answers for each id how many distinct nodes and roots name it, 0 where it is not needed; `counts` is cleared first.
+    ///
+    /// # Errors
+    /// When the answer can't be read.
+    fn count(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Result<()>;
 
     /// How much of a pack is needed; none for one that was not looked at, so that only its chunks can tell.
     ///

@@ -10,6 +10,7 @@ mod choose;
 mod compact;
 mod forecast;
 mod generation;
+mod holdings;
 mod keep;
 mod marks;
 mod measure;
@@ -21,6 +22,7 @@ mod survey;
 mod waits;
 
 pub use forecast::{Forecast, forecast};
+pub use holdings::{Holding, Holdings, holdings};
 pub use options::{Amount, MaxUnused, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
 
 use crate::access::Access;

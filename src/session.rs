@@ -25,6 +25,7 @@ mod storing;
 #[cfg(test)]
 pub(crate) mod testing;
 mod view;
+mod written;
 
 pub use batch::{BATCH_CHUNKS_MAX, Batch, SnapshotDraft};
 pub use beating::Beating;
@@ -54,6 +55,7 @@ pub use state::{ClientState, load, replace};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
 pub use storing::{Intake, Stored, Storing};
 pub use view::{SegmentStand, bring_up_to_date, present_segments, read_segment, replaced_by};
+pub use written::Written;
 
 /// The clock, in nanoseconds since the epoch. Nothing's safety rests on it.
 pub fn now_ns() -> i64 {

@@ -13,7 +13,7 @@ use crate::content::{ContentReader, FrameWriter, Framer, NodeWriter, PackStream,
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Compression, EncoderFault};
 use crate::progress::{Event, Progress};
-use crate::session::{Ledger, OpenPacks, Packed, Packing, RunningSession, Writer};
+use crate::session::{Ledger, OpenPacks, Packed, Packing, RunningSession, Writer, Written};
 use crate::source::Trees;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -70,6 +70,16 @@ pub(super) struct Stored {
     pub tree_raw_bytes: u64,
     /// Bytes of the frames that hold them.
     pub tree_stored_bytes: u64,
+}
+
+impl Stored {
+    /// The same as the outcome says it.
+    pub(super) const fn written(&self) -> Written {
+        Written {
+            raw_bytes: self.content_raw_bytes.saturating_add(self.tree_raw_bytes),
+            stored_bytes: self.content_stored_bytes.saturating_add(self.tree_stored_bytes),
+        }
+    }
 }
 
 impl Run<'_> {

@@ -16,7 +16,7 @@ mod verification;
 pub(crate) use copying::{CopyArguments, FromArguments};
 pub(crate) use import::{ImportArguments, ImportCommand, ImportResticArguments};
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
-pub(crate) use look::{DiffArguments, DumpArguments, FindArguments, MountArguments};
+pub(crate) use look::{DiffArguments, DumpArguments, FindArguments, MountArguments, StatsArguments};
 pub(crate) use mirror::MirrorArguments;
 pub(crate) use pages::{CompletionsArguments, ManArguments};
 pub(crate) use protection::{ParityArguments, ParityCommand};
@@ -339,16 +339,6 @@ pub(crate) struct OverwriteArguments {
     /// Change nothing, only list what would change
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-}
-
-/// `holdall stats`
-#[derive(Debug, Args)]
-pub(crate) struct StatsArguments {
-    /// Only these: latest, latest~N, or the start of an id
-    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshots: Vec<SnapshotArgument>,
-    #[command(flatten)]
-    pub(crate) filter: FilterArguments,
 }
 
 #[cfg(test)]

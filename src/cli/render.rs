@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod copy;
+pub(crate) mod growth;
 pub(crate) mod import;
 pub(crate) mod json;
 pub(crate) mod keys;
@@ -12,6 +13,7 @@ pub(crate) mod retention;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod snapshot;
+pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod text;
 

@@ -87,6 +87,59 @@ pub(crate) fn parse_sort(text: &str) -> Result<SortBy, ValueError> {
     }
 }
 
+/// In what steps growth is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GrowthStep {
+    /// Each snapshot by itself.
+    Snapshot,
+    /// Days, as this machine's clock counts them, and so on.
+    Day,
+    /// Weeks, from Monday on.
+    Week,
+    /// Months.
+    Month,
+    /// Years.
+    Year,
+}
+
+impl GrowthStep {
+    /// What a time falls into; none where each snapshot is a step of its own.
+    pub(crate) fn label(self, time_ns: i64) -> Option<String> {
+        let format = match self {
+            Self::Snapshot => return None,
+            Self::Day => "%Y-%m-%d",
+            Self::Week => "%G-W%V",
+            Self::Month => "%Y-%m",
+            Self::Year => "%Y",
+        };
+        let timestamp = Timestamp::from_nanosecond(time_ns.into()).unwrap_or_default();
+        Some(timestamp.to_zoned(TimeZone::system()).strftime(format).to_string())
+    }
+
+    /// What stands above the labels.
+    pub(crate) const fn title(self) -> Option<&'static str> {
+        match self {
+            Self::Snapshot => None,
+            Self::Day => Some("Day"),
+            Self::Week => Some("Week"),
+            Self::Month => Some("Month"),
+            Self::Year => Some("Year"),
+        }
+    }
+}
+
+/// Reads `--growth`.
+pub(crate) fn parse_growth_step(text: &str) -> Result<GrowthStep, ValueError> {
+    match text {
+        "snapshot" => Ok(GrowthStep::Snapshot),
+        "day" => Ok(GrowthStep::Day),
+        "week" => Ok(GrowthStep::Week),
+        "month" => Ok(GrowthStep::Month),
+        "year" => Ok(GrowthStep::Year),
+        _ => Err(ValueError::new("expected snapshot, day, week, month or year")),
+    }
+}
+
 /// Reads a type of things, by the letters of find(1).
 pub(crate) fn parse_kind(text: &str) -> Result<Kind, ValueError> {
     match text {

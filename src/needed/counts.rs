@@ -105,15 +105,17 @@ impl Counts {
 }
 
 impl Counts {
-    fn look_up(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
+    fn look_up(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Result<()> {
         let mut order: Vec<(Vec<u8>, usize)> = ids.iter().map(rows::count_key).zip(0..).collect();
         order.sort_unstable();
         let keys: Vec<&[u8]> = order.iter().map(|(key, _)| key.as_slice()).collect();
-        needed.clear();
-        needed.resize(ids.len(), false);
-        table(&self.access)?.get_sorted(&keys, &mut |position, _| {
-            let asked = order.get(position).and_then(|(_, asked)| needed.get_mut(*asked));
-            asked.into_iter().for_each(|answer| *answer = true);
+        counts.clear();
+        counts.resize(ids.len(), 0);
+        table(&self.access)?.get_sorted(&keys, &mut |position, row| {
+            let asked = order.get(position).and_then(|(_, asked)| counts.get_mut(*asked));
+            // Whatever is wrong with a row that is there, what it counts is needed.
+            let count = rows::decode_count(row).unwrap_or(u64::MAX).max(1);
+            asked.into_iter().for_each(|answer| *answer = count);
         })?;
         Ok(())
     }
@@ -130,9 +132,9 @@ impl Counts {
 }
 
 impl Needed for Counts {
-    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
-        match self.look_up(ids, needed) {
-            Err(_) if self.access.index.side_table()?.is_none() => self.marked()?.answer(ids, needed),
+    fn count(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Result<()> {
+        match self.look_up(ids, counts) {
+            Err(_) if self.access.index.side_table()?.is_none() => self.marked()?.count(ids, counts),
             answer => answer,
         }
     }

@@ -168,15 +168,15 @@ impl SortedIds {
         }
     }
 
-    /// Answers for each id whether it is one of them; `found` is cleared first.
-    pub(super) fn contains(&self, ids: &[ChunkId], found: &mut Vec<bool>) -> Result<()> {
-        found.clear();
+    /// Answers for each id how often it came; `counts` is cleared first.
+    pub(super) fn count_of(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Result<()> {
+        counts.clear();
         match self {
-            Self::Memory(known) => found.extend(ids.iter().map(|id| holds(known, id))),
+            Self::Memory(known) => counts.extend(ids.iter().map(|id| count_in(known, id))),
             Self::File(known) => {
                 let mut block = Vec::with_capacity(BLOCK_IDS);
                 for id in ids {
-                    found.push(known.contains(id, &mut block)?);
+                    counts.push(known.count_of(id, &mut block)?);
                 }
             }
         }
@@ -202,7 +202,7 @@ impl IdFile {
         Ok(())
     }
 
-    fn contains(&self, id: &ChunkId, block: &mut Vec<Counted>) -> Result<bool> {
+    fn count_of(&self, id: &ChunkId, block: &mut Vec<Counted>) -> Result<u64> {
         let wanted = fence(id);
         // The last block that begins before the fence, and those that begin with it.
         let first = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
@@ -210,11 +210,12 @@ impl IdFile {
         for number in first..end {
             let start = u64::try_from(number.saturating_mul(BLOCK_IDS)).unwrap_or(u64::MAX);
             self.read(start, BLOCK_IDS, block)?;
-            if holds(block, id) {
-                return Ok(true);
+            let count = count_in(block, id);
+            if count > 0 {
+                return Ok(count);
             }
         }
-        Ok(false)
+        Ok(0)
     }
 
     fn read(&self, start: u64, count_max: usize, ids: &mut Vec<Counted>) -> Result<()> {
@@ -223,8 +224,10 @@ impl IdFile {
     }
 }
 
-fn holds(sorted: &[Counted], id: &ChunkId) -> bool {
-    sorted.binary_search_by_key(id, |(id, _)| *id).is_ok()
+/// How often an id came; no id that is there came never.
+fn count_in(sorted: &[Counted], id: &ChunkId) -> u64 {
+    let found = sorted.binary_search_by_key(id, |(id, _)| *id).ok();
+    found.and_then(|place| sorted.get(place)).map_or(0, |(_, count)| *count)
 }
 
 /// The first eight bytes of an id, as a number of the same order.
@@ -266,8 +269,8 @@ mod tests {
             prop_assert_eq!(sorted.count(), u64::try_from(all.len()).unwrap());
             let asked: Vec<ChunkId> = (0..3100).map(id).collect();
             let mut found = Vec::new();
-            sorted.contains(&asked, &mut found).unwrap();
-            let right: Vec<bool> = asked.iter().map(|id| expected.contains_key(id)).collect();
+            sorted.count_of(&asked, &mut found).unwrap();
+            let right: Vec<u64> = asked.iter().map(|id| expected.get(id).copied().unwrap_or(0)).collect();
             prop_assert_eq!(found, right);
             let left = std::fs::read_dir(place.path().join("cache")).map_or(0, Iterator::count);
             prop_assert_eq!(left, 0, "no file has a name");

@@ -21,6 +21,12 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// Looks up where everything lies that was found.
+    pub(super) fn of(access: &Access, ids: SortedIds, progress: &dyn Progress) -> Result<Self> {
+        let packs = tally(access, &ids, progress)?;
+        Ok(Self { ids, packs })
+    }
+
     /// How many distinct chunks and nodes are needed.
     pub fn id_count(&self) -> u64 {
         self.ids.count()
@@ -33,8 +39,8 @@ impl Mark {
 }
 
 impl Needed for Mark {
-    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Result<()> {
-        self.ids.contains(ids, needed)
+    fn count(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Result<()> {
+        self.ids.count_of(ids, counts)
     }
 
     fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
@@ -69,8 +75,7 @@ fn mark_nodes(access: &Access, nodes: Vec<NodeId>, progress: &dyn Progress) -> R
     let seen = Seen::new(access, memory_bytes / 8);
     let sorter = IdSorter::new(&access.cache_dir, memory_bytes / 4);
     let ids = Walk::new(&reader, progress, seen, sorter).run(nodes)?.finish()?;
-    let packs = tally(access, &ids, progress)?;
-    Ok(Mark { ids, packs })
+    Mark::of(access, ids, progress)
 }
 
 /// Finds a snapshot that can't be read in full, by marking one after the other.

@@ -6,6 +6,7 @@ use crate::id::{ChunkId, NodeId};
 use crate::index::Extent;
 use crate::needed::references::References;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// How many ids a thread gathers before it hands them on.
 const GATHERED_MAX: usize = 16 << 10;
@@ -60,6 +61,19 @@ pub(super) fn read(reader: &ContentReader, nodes: &[Placed], take: &Take<'_>) ->
             workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         results.collect::<Vec<_>>().into_iter().collect()
     })
+}
+
+/// Everything that some nodes name, in memory.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn named_by(reader: &ContentReader, nodes: &[NodeId]) -> Result<References> {
+    let named = Mutex::new(References::default());
+    read(reader, &place(reader, nodes)?, &|found: &mut References| {
+        named.lock().unwrap_or_else(PoisonError::into_inner).append(found);
+        Ok(())
+    })?;
+    Ok(named.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn read_frame(reader: &ContentReader, nodes: &[Placed], found: &mut References, take: &Take<'_>) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use crate::id::{ChunkId, NodeId};
 use crate::manifest::{Item, ItemList, NodeError, NodeRow, Tree, inspect};
+use crate::needed::spill::Counted;
+use std::collections::HashSet;
 
 /// What one or several nodes name, in no order; a thing that is named twice stands twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +24,18 @@ impl References {
     pub(super) fn append(&mut self, others: &mut Self) {
         self.nodes.append(&mut others.nodes);
         self.ends.append(&mut others.ends);
+    }
+
+    /// Everything that is named, in order, each with how often; and which of that are nodes that may name others.
+    pub(super) fn counted(self) -> (Vec<Counted>, HashSet<ChunkId>) {
+        let nodes: HashSet<ChunkId> = self.nodes.iter().map(|id| id.as_chunk()).collect();
+        let mut ids = self.ends;
+        ids.extend(self.nodes.iter().map(|id| id.as_chunk()));
+        ids.sort_unstable();
+        let counted = ids
+            .chunk_by(|a, b| a == b)
+            .filter_map(|same| Some((*same.first()?, u64::try_from(same.len()).unwrap_or(u64::MAX))));
+        (counted.collect(), nodes)
     }
 
     /// Adds what a node names.

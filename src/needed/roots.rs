@@ -27,10 +27,7 @@ impl Roots {
         let mut roots = Self::default();
         let is_live = |snapshot: &&Snapshot| !snapshot.forgotten && !forgotten.contains(&snapshot.id);
         for snapshot in session::all(history).iter().filter(is_live) {
-            roots.live.insert(snapshot.id);
-            for component in &snapshot.components {
-                roots.add(snapshot.id, component.manifest.into_iter().chain(component.stat));
-            }
+            roots.add_snapshot(snapshot);
         }
         for held in waiting(history) {
             roots.live.insert(held.snapshot_id());
@@ -42,6 +39,20 @@ impl Roots {
             roots.add(held.snapshot_id(), held.body.seen.overflow);
         }
         roots
+    }
+
+    /// What these snapshots begin with.
+    pub fn below<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>) -> Self {
+        let mut roots = Self::default();
+        snapshots.into_iter().for_each(|snapshot| roots.add_snapshot(snapshot));
+        roots
+    }
+
+    fn add_snapshot(&mut self, snapshot: &Snapshot) {
+        self.live.insert(snapshot.id);
+        for component in &snapshot.components {
+            self.add(snapshot.id, component.manifest.into_iter().chain(component.stat));
+        }
     }
 
     fn add(&mut self, outcome: SnapshotId, nodes: impl IntoIterator<Item = NodeId>) {

@@ -165,6 +165,58 @@ fn a_mark_finds_exactly_what_the_snapshots_need() {
 }
 
 #[test]
+fn what_some_roots_need_alone_is_all_that_a_mark_without_them_lacks() {
+    let house = House::with_snapshots();
+    // A file twice: its list is a node that is named twice.
+    std::fs::copy(house.path("tree/file 001001"), house.path("tree/file 001001 again")).unwrap();
+    // Content that a leaf names and, since zeros begin a new cut, a list below it as well: both are met one after the other.
+    house.write(2000..2001, 4, 40 << 10);
+    let content = std::fs::read(house.path("tree/file 002000")).unwrap();
+    let long = std::fs::read(house.path("tree/file 001001")).unwrap();
+    std::fs::write(house.path("tree/both"), [content, vec![0; 128 << 10], long].concat()).unwrap();
+    house.backup();
+    let (access, history) = house.look();
+    let all = Roots::of(&history);
+    for chosen in 0..16usize {
+        let without = roots_of(&history, |at| chosen >> at & 1 == 0);
+        for memory_bytes in [0, access.memory_bytes] {
+            let access = Access { memory_bytes, ..access.clone() };
+            let counted = mark(&access, &all, &Silent).unwrap();
+            let found = alone(&access, &counted, &all.beyond(&without), &Silent).unwrap();
+            let kept = plainly(&access, without.nodes.keys().copied());
+            let expected: BTreeSet<ChunkId> =
+                plainly(&access, all.nodes.keys().copied()).difference(&kept).copied().collect();
+            assert_eq!(found.id_count(), u64::try_from(expected.len()).unwrap(), "{chosen:b}");
+            assert_right(&access, &found, &expected);
+        }
+    }
+}
+
+#[test]
+fn counts_in_the_view_tell_what_some_roots_need_alone_as_a_mark_does() {
+    let house = House::with_snapshots();
+    let (access, history) = house.look();
+    let all = Roots::of(&history);
+    let kept = find(&access, &all, 0, &Silent).unwrap();
+    let marked = mark(&access, &all, &Silent).unwrap();
+    for at in 0..3 {
+        let own = all.beyond(&roots_of(&history, |other| other != at));
+        let [by_counts, by_mark] = [&*kept, &marked].map(|all| alone(&access, all, &own, &Silent).unwrap());
+        let mut ids = [Vec::new(), Vec::new()];
+        for (found, ids) in [&by_counts, &by_mark].into_iter().zip(&mut ids) {
+            found
+                .for_each_count(&mut |piece| {
+                    ids.extend_from_slice(piece);
+                    Ok(())
+                })
+                .unwrap();
+        }
+        assert!(!ids[0].is_empty());
+        assert_eq!(ids[0], ids[1]);
+    }
+}
+
+#[test]
 fn index_13_a_lost_pack_stops_the_mark_and_a_snapshot_is_named() {
     let house = House::new();
     house.write(0..40, 1, 30_000);

@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Used {
     pub(super) chunk_count: u64,
+    /// Their length before compression.
+    pub(super) raw_bytes: u64,
     /// Its share of the pack's bytes, by the frames in which its chunks lie.
     pub(super) bytes: u64,
 }
@@ -64,14 +66,14 @@ pub(super) fn measure(
 
 /// How much of a pack is needed, if that is known without looking at its rows.
 fn without_rows(survey: &Survey, marks: &Marks, id: &PackId, known: &Known) -> Result<Option<Used>> {
-    let Some(PackUse { chunk_count, .. }) = marks.pack_use(known.ordinal)? else { return Ok(None) };
+    let Some(PackUse { chunk_count, raw_bytes, .. }) = marks.pack_use(known.ordinal)? else { return Ok(None) };
     let bytes = match chunk_count {
         0 if !known.is_disputed => Some(0),
         all if all == known.chunk_count && known.is_present => Some(known.bytes),
         _ if !known.is_disputed && is_standing(survey, id, known) => marks.measured_bytes(known.ordinal),
         _ => None,
     };
-    Ok(bytes.map(|bytes| Used { chunk_count, bytes }))
+    Ok(bytes.map(|bytes| Used { chunk_count, raw_bytes, bytes }))
 }
 
 fn is_standing(survey: &Survey, id: &PackId, known: &Known) -> bool {
@@ -136,7 +138,7 @@ impl Measuring<'_> {
 /// What the kept chunks of a pack take of it.
 fn share(row: &PackRow, keeps: &[bool]) -> Used {
     let mut keeps = keeps.iter();
-    let (mut chunk_count, mut kept, mut all) = (0u64, 0u64, 0u64);
+    let (mut chunk_count, mut raw_bytes, mut kept, mut all) = (0u64, 0u64, 0u64, 0u64);
     for frame in row.frames().frames() {
         let mut kept_raw = 0u64;
         for length in frame.lengths {
@@ -145,10 +147,11 @@ fn share(row: &PackRow, keeps: &[bool]) -> Used {
                 kept_raw = kept_raw.saturating_add(u64::from(*length));
             }
         }
+        raw_bytes = raw_bytes.saturating_add(kept_raw);
         kept = kept.saturating_add(part(frame.place.stored_bytes.into(), kept_raw, frame.raw_bytes().into()));
         all = all.saturating_add(frame.place.stored_bytes.into());
     }
-    Used { chunk_count, bytes: part(row.facts().bytes, kept, all) }
+    Used { chunk_count, raw_bytes, bytes: part(row.facts().bytes, kept, all) }
 }
 
 /// `whole * part / of`, rounded up.

@@ -5,6 +5,7 @@ mod clocks;
 mod crash;
 mod dice;
 mod full;
+mod holdings;
 mod hooked;
 mod pace;
 mod schedules;

@@ -7,8 +7,8 @@ use crate::forget::{self, Client, ForgetPlan, ForgetReport, PinReport, Retention
 use crate::id::{SessionId, SnapshotId};
 use crate::outcome::StatementKind;
 use crate::progress::Progress;
-use crate::prune::{self, Forecast};
-use crate::session::{self, AbortOutcome, SessionSpec, Snapshot, UndecidedSession, Writer};
+use crate::prune::{self, Forecast, Holdings};
+use crate::session::{self, AbortOutcome, SessionSpec, Snapshot, SnapshotFilter, UndecidedSession, Writer};
 
 impl Repository {
     /// Works out what a policy would forget. Nothing is changed.
@@ -39,6 +39,16 @@ impl Repository {
     /// [`ErrorKind::Damaged`] when something that a snapshot needs is missing; or when the store can't be read.
     pub fn forecast(&self, plan: &ForgetPlan, progress: &dyn Progress) -> Result<Forecast> {
         prune::forecast(&self.access, &plan.goes().map(|snapshot| snapshot.id).collect(), progress)
+    }
+
+    /// Works out what each of some snapshots takes of the store, and what all of them take together. Nothing is changed.
+    /// Reads the manifests of all snapshots once, and of each that is asked for once more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] when the key can't read; and as [`Self::forecast`].
+    pub fn holdings(&self, snapshots: &[SnapshotId], progress: &dyn Progress) -> Result<Holdings> {
+        self.require_reader("measure snapshots")?;
+        prune::holdings(&self.access, snapshots, progress)
     }
 
     /// Forgets what a plan says. Nothing is deleted: until a prune has collected what only these snapshots needed,
@@ -101,6 +111,15 @@ impl Repository {
         let history = self.history()?;
         session::bring_up_to_date(&self.access, &history)?;
         forget::recoverable(&self.access, &history)
+    }
+
+    /// Every snapshot that was ever made and passes a filter, oldest first, be it forgotten and its data gone.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn snapshots_ever(&self, filter: &SnapshotFilter) -> Result<Vec<Snapshot>> {
+        let snapshots = session::all(&self.history()?);
+        Ok(snapshots.into_iter().filter(|snapshot| filter.passes(snapshot)).collect())
     }
 
     /// The sessions that nobody has decided yet.

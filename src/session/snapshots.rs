@@ -10,6 +10,7 @@ use crate::outcome::{
 use crate::session::history::History;
 use crate::session::imported::Imported;
 use crate::session::statements::Pin;
+use crate::session::written::Written;
 use crate::wire::Blob;
 use std::fmt;
 
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub repairs: Option<SnapshotId>,
     /// What it is a copy of, if it came from another repository.
     pub copy_of: Option<CopyOf>,
+    /// What the run that made it stored; none where its outcome does not say.
+    pub written: Option<Written>,
     /// What it holds.
     pub components: Vec<SnapshotComponent>,
 }
@@ -278,6 +281,7 @@ fn describe(history: &History, session: SessionId, held: &Outcome) -> Snapshot {
         origin: held.description.as_open().map(origin),
         repairs: repairs(&held.body.attributes.0),
         copy_of: copy_of(&held.body.attributes.0),
+        written: Written::find(&held.body.attributes.0),
         components,
     }
 }

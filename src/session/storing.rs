@@ -9,6 +9,7 @@ use crate::id::ChunkId;
 use crate::session::ledger::Ledger;
 use crate::session::packing::{OpenPacks, Packed, Packing};
 use crate::session::running::{RunningSession, Writer};
+use crate::session::written::Written;
 use crossbeam_channel::{Receiver, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +41,13 @@ pub struct Stored {
     pub stored_bytes: u64,
     /// How many chunks of content were new.
     pub chunk_count: u64,
+}
+
+impl Stored {
+    /// The same as the outcome says it.
+    pub const fn written(&self) -> Written {
+        Written { raw_bytes: self.raw_bytes, stored_bytes: self.stored_bytes }
+    }
 }
 
 /// Takes the chunks and nodes of one snapshot. What the repository has is not stored again.

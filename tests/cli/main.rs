@@ -22,6 +22,7 @@ mod schedules;
 mod screens;
 mod selection;
 mod sources;
+mod stats;
 mod status;
 mod terminal;
 mod verified;

@@ -2,7 +2,7 @@
 
 use super::FilterArguments;
 use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
-use crate::cli::values::{Moment, SizeBound, parse_archive, parse_kind};
+use crate::cli::values::{GrowthStep, Moment, SizeBound, parse_archive, parse_growth_step, parse_kind};
 use clap::Args;
 use holdall::{DumpForm, Kind, PathTemplate};
 use std::ffi::OsString;
@@ -41,6 +41,39 @@ pub(crate) struct FindArguments {
     #[arg(long)]
     pub(crate) history: bool,
 }
+
+/// `holdall stats`
+#[derive(Debug, Args)]
+#[command(after_help = STATS_COLUMNS)]
+pub(crate) struct StatsArguments {
+    /// What each of these takes: latest, latest~N, or the start of an id
+    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArguments,
+    /// What each snapshot takes, without naming any
+    #[arg(long)]
+    pub(crate) each: bool,
+    /// What backups added and what that comes to, by snapshot, day, week, month or year; forgotten snapshots count
+    #[arg(
+        long,
+        value_name = "STEP",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "snapshot",
+        value_parser = parse_growth_step,
+        conflicts_with_all = ["snapshots", "each"]
+    )]
+    pub(crate) growth: Option<GrowthStep>,
+}
+
+const STATS_COLUMNS: &str = "\
+Of a snapshot:
+  Unique  stored for it alone: what `forget` and then `prune --max-unused 0` free
+  Shared  stored for it and for others
+  Added   stored by its backup, because the repository did not have it
+  Dedup   bytes of content for each byte of distinct content
+  Compr   bytes of distinct content for each byte in which it is stored";
 
 /// `holdall diff`
 #[derive(Debug, Args)]

@@ -7,11 +7,12 @@ use super::repair::packs::PacksSummary;
 use super::repair::snapshots::Summary as SnapshotRepairSummary;
 use crate::cli::render::backup::BackupSummary;
 use crate::cli::render::copy::CopySummary;
+use crate::cli::render::growth::GrowthRow;
 use crate::cli::render::import::{ImportSummary, SnapshotLine};
 use crate::cli::render::json::{
     AbortedSession, ChangedItem, CheckSummary, DamageReport, DiffStatistics, DumpSummary, ExitError, FoundNode,
     Initialized, ItemStatus, ListedSnapshot, Mounted, Node, Notice, OpenSession, PastChange, Problem, PruneSummary,
-    RepositoryTotals, RestoreSummary, ScrubSummary, Snapshot, SnapshotTotals, Status, UnknownObject,
+    RestoreSummary, ScrubSummary, Snapshot, Status, UnknownObject,
 };
 use crate::cli::render::keys::{AddedKeyText, KeyText, RemovedKeyText};
 use crate::cli::render::left_out::LeftOut;
@@ -19,6 +20,7 @@ use crate::cli::render::protection::{HealedObject, ProtectSummary};
 use crate::cli::render::retention::{ForecastLine, Group, Pinned, Undone, Unpinned};
 use crate::cli::render::run::SetReport;
 use crate::cli::render::schedule::Installed;
+use crate::cli::render::stats::{RepositoryTotals, SnapshotTotals};
 use crate::cli::render::status::SetStatus;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -115,7 +117,7 @@ fn daily() -> Vec<(&'static str, Vec<Line>)> {
             "restore",
             vec![line::<Status>("status"), line::<ItemStatus>("verbose_status"), line::<RestoreSummary>("summary")],
         ),
-        ("stats", vec![only::<RepositoryTotals>(), only::<SnapshotTotals>()]),
+        ("stats", vec![only::<RepositoryTotals>(), only::<SnapshotTotals>(), only::<Vec<GrowthRow>>()]),
     ]
 }
 

@@ -9,7 +9,6 @@ pub(crate) use restore::{ItemStatus, RestoreSummary};
 use super::text::precise_time;
 use base64ct::{Base64, Encoding as _};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// A path: as text, and when that loses something also as base64 of its bytes.
 #[derive(Debug, Serialize, PartialEq, Eq)]
@@ -270,38 +269,6 @@ pub(crate) struct ScrubSummary {
 pub(crate) struct UnknownObject<'a> {
     pub(crate) message_type: &'static str,
     pub(crate) object: &'a str,
-}
-
-/// How much a repository holds.
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct RepositoryTotals {
-    pub(crate) snapshots_count: u64,
-    /// Bytes of content of all snapshots, as if each stood alone.
-    pub(crate) total_restore_size: u64,
-    /// Bytes of all objects but parity and second copies.
-    pub(crate) total_size: u64,
-    /// Bytes of parity and second copies.
-    pub(crate) protection_size: u64,
-    pub(crate) total_blob_count: u64,
-    /// Bytes by folder of the store.
-    pub(crate) folders: BTreeMap<String, u64>,
-    /// Bytes of packs by what they hold.
-    pub(crate) classes: BTreeMap<String, u64>,
-}
-
-/// How much some snapshots hold.
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct SnapshotTotals {
-    pub(crate) snapshots_count: u64,
-    pub(crate) total_size: u64,
-    pub(crate) total_file_count: u64,
-    pub(crate) total_directory_count: u64,
-    pub(crate) total_other_count: u64,
-    pub(crate) hard_links: u64,
-    pub(crate) unreadable: u64,
-    pub(crate) inconsistent: u64,
 }
 
 /// What a prune would do, or did.

@@ -7,11 +7,9 @@ use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
 use crate::index::SideRow;
-use crate::needed::nodes::{place, read};
+use crate::needed::nodes::named_by;
 use crate::needed::references::References;
 use crate::progress::Progress;
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 
 /// How many nodes are read at a time. What they name is held in memory.
 const STEP_NODES: usize = 256;
@@ -55,26 +53,14 @@ impl<'a> Change<'a> {
                 return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was deleted"));
             }
             let piece = waiting.split_off(waiting.len().saturating_sub(STEP_NODES));
-            let named = Mutex::new(References::default());
-            read(&self.reader, &place(&self.reader, &piece)?, &|found: &mut References| {
-                named.lock().unwrap_or_else(PoisonError::into_inner).append(found);
-                Ok(())
-            })?;
-            waiting.extend(self.count(named.into_inner().unwrap_or_else(PoisonError::into_inner))?);
+            waiting.extend(self.count(named_by(&self.reader, &piece)?)?);
         }
         Ok(())
     }
 
     /// Changes the counts of what is named. Gives the nodes of which that was the first name, or the last.
     fn count(&mut self, named: References) -> Result<Vec<NodeId>> {
-        let nodes: HashSet<ChunkId> = named.nodes.iter().map(|id| id.as_chunk()).collect();
-        let mut ids = named.ends;
-        ids.extend(named.nodes.iter().map(|id| id.as_chunk()));
-        ids.sort_unstable();
-        let named: Vec<(ChunkId, u64)> = ids
-            .chunk_by(|a, b| a == b)
-            .filter_map(|same| Some((*same.first()?, u64::try_from(same.len()).unwrap_or(u64::MAX))))
-            .collect();
+        let (named, nodes) = named.counted();
         let mut turned_nodes = Vec::new();
         for step in named.chunks(STEP_COUNTS) {
             let (rows, turned) = self.changed(step)?;

@@ -61,9 +61,9 @@ pub(super) struct Prune<'a> {
 struct Marked(Chunks);
 
 impl Needed for Marked {
-    fn answer(&self, ids: &[ChunkId], needed: &mut Vec<bool>) -> Answer<()> {
-        needed.clear();
-        needed.extend(ids.iter().map(|id| self.0 >> chunk_of(id) & 1 == 1));
+    fn count(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Answer<()> {
+        counts.clear();
+        counts.extend(ids.iter().map(|id| u64::from(self.0 >> chunk_of(id) & 1 == 1)));
         Ok(())
     }
 

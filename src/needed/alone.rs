@@ -1,0 +1,98 @@
+//! What some roots need and no others do.
+//!
+//! The roots are taken away from the counts of all in thought: what they named is named so many times less, a node that
+//! nobody else names is read, and what it named is named less, and so on down. Where others name a node too, nothing below
+//! it is looked at. So the cost follows what the roots have and the others have not.
+
+use crate::access::Access;
+use crate::content::ContentReader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{ChunkId, NodeId};
+use crate::index::Scratch;
+use crate::needed::ids::IdSorter;
+use crate::needed::mark::Mark;
+use crate::needed::nodes::named_by;
+use crate::needed::references::References;
+use crate::needed::spill::Counted;
+use crate::needed::{Needed, Roots};
+use crate::progress::Progress;
+
+/// How many nodes are read at a time. What they name is held in memory.
+const STEP_NODES: usize = 256;
+/// How many counts are asked for at a time.
+const STEP_COUNTS: usize = 4096;
+
+/// Finds what nothing would need any more without `roots`, which are among those that `all` was found for. Memory: as a
+/// mark's.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] when something that only they need is missing or can't be read, or the caller stops.
+pub fn alone(access: &Access, all: &dyn Needed, roots: &Roots, progress: &dyn Progress) -> Result<Mark> {
+    let memory_bytes = usize::try_from(access.memory_bytes).unwrap_or(usize::MAX);
+    let mut descent = Descent {
+        reader: ContentReader::new(access.clone()),
+        all,
+        met: access.scratch(),
+        found: IdSorter::new(&access.cache_dir, memory_bytes / 4),
+        progress,
+    };
+    descent.run(roots.nodes.keys().copied().collect())?;
+    Mark::of(access, descent.found.finish()?, progress)
+}
+
+struct Descent<'a> {
+    reader: ContentReader,
+    all: &'a dyn Needed,
+    /// How often what others seem to name as well was named so far.
+    met: Box<dyn Scratch>,
+    found: IdSorter,
+    progress: &'a dyn Progress,
+}
+
+impl Descent<'_> {
+    fn run(&mut self, roots: Vec<NodeId>) -> Result<()> {
+        let mut waiting = self.take_away(References { nodes: roots, ends: Vec::new() })?;
+        while !waiting.is_empty() {
+            if self.progress.stopped() {
+                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
+            }
+            let piece = waiting.split_off(waiting.len().saturating_sub(STEP_NODES));
+            waiting.extend(self.take_away(named_by(&self.reader, &piece)?)?);
+        }
+        Ok(())
+    }
+
+    /// Takes away what is named, and gives the nodes that nobody names any more.
+    fn take_away(&mut self, named: References) -> Result<Vec<NodeId>> {
+        let (named, nodes) = named.counted();
+        let mut free_nodes = Vec::new();
+        for step in named.chunks(STEP_COUNTS) {
+            let free = self.free(step)?;
+            let of_nodes = free.iter().filter(|id| nodes.contains(*id));
+            free_nodes.extend(of_nodes.map(|id| NodeId::from_bytes(*id.as_bytes())));
+            self.found.add(&free)?;
+        }
+        Ok(free_nodes)
+    }
+
+    /// Those that were named for the last time now.
+    fn free(&mut self, named: &[Counted]) -> Result<Vec<ChunkId>> {
+        let ids: Vec<ChunkId> = named.iter().map(|(id, _)| *id).collect();
+        let (mut counts, mut free) = (Vec::with_capacity(ids.len()), Vec::new());
+        self.all.count(&ids, &mut counts)?;
+        for ((id, times), all) in named.iter().zip(counts) {
+            let times = times.saturating_add(if *times < all { self.met_before(id)? } else { 0 });
+            if times >= all {
+                free.push(*id);
+            } else {
+                self.met.put(id.as_bytes(), &times.to_le_bytes())?;
+            }
+        }
+        Ok(free)
+    }
+
+    fn met_before(&self, id: &ChunkId) -> Result<u64> {
+        let row = self.met.get(id.as_bytes())?;
+        Ok(row.and_then(|row| row.try_into().ok()).map_or(0, u64::from_le_bytes))
+    }
+}
