@@ -4,7 +4,7 @@
 //! The protocol is in format-spec/10-sessions-and-prune.md.
 
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 #[cfg(test)]
 mod retirement;
 #[cfg(test)]

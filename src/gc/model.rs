@@ -1,10 +1,11 @@
 //! The protocol of format-spec/10-sessions-and-prune.md as a model in which every interleaving is tried.
 //!
 //! One chunk, up to three writers and two collectors. A snapshot exists from the start and needs the chunk; so does every
-//! snapshot that a writer commits. Any snapshot may be forgotten at any time. A process that takes no more steps has
-//! crashed or sleeps, and may wake up at any later time. The store is assumed to do what it says: create-if-absent is
-//! exclusive, and a listing shows what was acknowledged. Data is lost when a snapshot lives and no pack that is committed
-//! holds the chunk any more.
+//! snapshot that a writer commits. Any snapshot may be forgotten, and any session aborted, at any time. A process that
+//! takes no more steps has crashed or sleeps, and may wake up at any later time. The store is assumed to do what it says:
+//! create-if-absent is exclusive, and a listing shows what was acknowledged. Data is lost when a snapshot lives and no
+//! pack that is committed holds the chunk any more. A collector may let more stay than it must; what the engine does to a
+//! store is held to the model by `trace`.
 //!
 //! Each rule of the protocol can be taken away alone, and then the search finds a loss: this is what the rule is for.
 
@@ -13,6 +14,8 @@
     clippy::cast_possible_truncation,
     reason = "the state of a model is packed into bits, with asserted widths"
 )]
+
+pub(crate) mod trace;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -37,9 +40,13 @@ fn items(set: Set) -> impl Iterator<Item = usize> {
     (0..8).filter(move |item| has(set, *item))
 }
 
+fn subsets(set: Set) -> impl Iterator<Item = Set> {
+    (0..=set).filter(move |some| some & !set == 0)
+}
+
 /// What a writer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
+pub(crate) enum Work {
     /// A backup in one session.
     Backup,
     /// A backup whose content is committed by a checkpoint session before its own.
@@ -76,6 +83,7 @@ enum Step {
     Opened,
     Informed,
     Content,
+    Storing,
     Uploaded,
     Ready,
     Done,
@@ -293,6 +301,8 @@ impl Model<'_> {
         if self.without == Without::UndoInSession && !state.first_live && self.committed(state) & state.packs != 0 {
             sink.push(State { first_live: true, ..*state });
         }
+        // Whoever takes a writer to be silent may be wrong.
+        sink.extend(items(state.sessions).map(|session| decide(state, session, Decision::Aborted)));
         for g in 0..self.collector_count {
             self.collect(state, g, sink);
         }
@@ -311,7 +321,10 @@ impl Model<'_> {
             Step::Opened => sink.push(self.look(state, w, Step::Informed)),
             Step::Informed if self.work[w] == Work::Repack => sink.push(informed(state, w, Step::Content)),
             Step::Informed => self.choose(state, w, sink),
-            Step::Content => sink.push(self.upload(state, w)),
+            Step::Content if self.work[w] == Work::Checkpointed => {
+                sink.push(open(&step(state, w, Step::Storing), WRITERS_MAX + w));
+            }
+            Step::Content | Step::Storing => sink.push(self.upload(state, w)),
             Step::Uploaded => self.commit_checkpoint(state, w, if late { Step::Opened } else { Step::Ready }, sink),
             Step::Ready => sink.push(self.commit(state, w)),
             Step::Done => (),
@@ -338,11 +351,8 @@ impl Model<'_> {
 
     fn upload(&self, state: &State, w: usize) -> State {
         let pack = if self.without == Without::FreshNames { 0 } else { w + 1 };
-        let checkpointed = self.work[w] == Work::Checkpointed;
-        let mut next = step(state, w, if checkpointed { Step::Uploaded } else { Step::Ready });
-        if checkpointed {
-            next = open(&next, WRITERS_MAX + w);
-        }
+        let then = if self.work[w] == Work::Checkpointed { Step::Uploaded } else { Step::Ready };
+        let next = step(state, w, then);
         State { packs: with(next.packs, pack), uploaded: with(next.uploaded, w + 1), ..next }
     }
 
@@ -376,7 +386,7 @@ impl Model<'_> {
                 let undone = state.decisions[w] == Decision::Open && next.decisions[w] == Decision::Committed;
                 sink.push(State { first_live: next.first_live || undone, ..next });
             }
-            Step::Content | Step::Uploaded | Step::Done => (),
+            Step::Content | Step::Storing | Step::Uploaded | Step::Done => (),
         }
     }
 
@@ -405,16 +415,14 @@ impl Model<'_> {
             }
             Stage::Published => self.list_sessions(state, g, sink),
             Stage::Waiting => {
-                let open = items(own.sessions).filter(|session| state.decisions[*session] == Decision::Open);
-                let aborted: Vec<_> = open.map(|session| decide(state, session, Decision::Aborted)).collect();
-                if aborted.is_empty() {
+                if items(own.sessions).all(|session| state.decisions[session] != Decision::Open) {
                     sink.push(put(Collector { stage: Stage::Decided, ..own }));
                 }
-                sink.extend(aborted);
             }
             Stage::Decided => {
-                let candidates = own.candidates & !self.rescued(state, g);
-                sink.push(put(Collector { stage: Stage::Looked, candidates, sessions: 0, ..own }));
+                // More than must stay stays where a collector goes by what it saw before.
+                let looked = |candidates| put(Collector { stage: Stage::Looked, candidates, sessions: 0, ..own });
+                sink.extend(subsets(own.candidates & !self.rescued(state, g)).map(looked));
             }
             Stage::Looked => {
                 let forgets = Collector { live: 0, generation: 0, condemned: None, ..own };
@@ -436,24 +444,17 @@ impl Model<'_> {
         if self.without == Without::OtherGenerations { 0 } else { self.condemned(state, Some(g)) }
     }
 
+    /// Any of the packs may go among which no copy is that must stay.
     fn choose_candidates(&self, state: &State, g: usize, sink: &mut Vec<State>) {
-        let mut choose = |stage, candidates| {
+        let own = state.collectors[g];
+        let (live, generation) = (self.live(state), Self::generation_count(state));
+        let committed = self.committed(state);
+        let kept = own.candidates & committed & !self.others(state, g);
+        let may_go = |set: Set| live == 0 || kept & !set != 0 || committed & set == 0;
+        for candidates in subsets(own.candidates).filter(|set| may_go(*set)) {
             let mut next = *state;
-            let live = if stage == Stage::Done { 0 } else { self.live(state) };
-            next.collectors[g] =
-                Collector { stage, candidates, live, generation: Self::generation_count(state), ..state.collectors[g] };
+            next.collectors[g] = Collector { stage: Stage::Chosen, candidates, live, generation, ..own };
             sink.push(next);
-        };
-        let listed = state.collectors[g].candidates;
-        if self.live(state) == 0 {
-            return choose(Stage::Chosen, listed);
-        }
-        let kept: Vec<_> = items(listed & self.committed(state) & !self.others(state, g)).collect();
-        for pack in &kept {
-            choose(Stage::Chosen, listed & !(1 << pack));
-        }
-        if kept.is_empty() {
-            choose(Stage::Done, 0);
         }
     }
 
@@ -467,7 +468,7 @@ impl Model<'_> {
         if self.without == Without::WaitingForSessions {
             listed(0);
         } else if self.without == Without::CompleteListing {
-            (0..=open).filter(|some| some & !open == 0).for_each(listed);
+            subsets(open).for_each(listed);
         } else {
             listed(open);
         }

@@ -8,9 +8,11 @@
 
 mod oracle;
 mod stage;
+mod trace;
 
 use super::dice::{self, Dice, number};
 use super::world::{Files, Inherit, World, back_up, files, forget, objects, prune, whole};
+use crate::access::Access;
 use crate::forget::{self as forgetting, Client};
 use crate::id::SnapshotId;
 use crate::outcome::StatementKind;
@@ -20,9 +22,10 @@ use crate::session::testing::{clock, memory};
 use crate::session::{self, History, Writer, move_to_machine};
 use crate::store::{MemoryStore, ObjectName, Store};
 use oracle::{Needs, Oracle};
-use stage::{Blind, Broken, Gate, Gated};
+use stage::{Broken, Gate, Gated, Watch};
+use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 const WRITERS: usize = 8;
@@ -58,14 +61,21 @@ fn settle_in(seed: u64, machine: usize) {
 
 impl Base {
     fn new() -> Self {
+        let every: Vec<Files> = (0..FIRST_FILES).map(some_files).collect();
+        Self::with(&every, |reader| {
+            let first = back_up(reader, &some_files(0), Inherit::Never).unwrap();
+            back_up(reader, &some_files(2), Inherit::Never).unwrap();
+            forget(reader, first).unwrap();
+        })
+    }
+
+    /// A repository of which `begin` makes the first objects; `every` are the files of all snapshots that may come.
+    fn with(every: &[Files], begin: impl FnOnce(&Access)) -> Self {
         settle_in(0, 99);
         let world = World::new();
         let reader = world.keys.open(Arc::new(world.store.clone()), Path::new("nowhere"));
-        let every: Vec<Files> = (0..FIRST_FILES).map(some_files).collect();
-        let needs = Arc::new(Needs::new(&reader, &every));
-        let first = back_up(&reader, &some_files(0), Inherit::Never).unwrap();
-        back_up(&reader, &some_files(2), Inherit::Never).unwrap();
-        forget(&reader, first).unwrap();
+        let needs = Arc::new(Needs::new(&reader, every));
+        begin(&reader);
         let objects: Vec<_> = objects(&world.store).into_iter().collect();
         let oracle = Oracle::new(&world.keys, reader, Arc::clone(&needs), oracle::State::default());
         objects.iter().for_each(|(name, bytes)| oracle.created(name, bytes));
@@ -74,12 +84,15 @@ impl Base {
         state.lost = None;
         Self { world, needs, objects, state }
     }
+
+    fn oracle(&self, access: Access) -> Arc<Oracle> {
+        Arc::new(Oracle::new(&self.world.keys, access, Arc::clone(&self.needs), self.state.clone()))
+    }
 }
 
 /// What one actor does, by a seed of its own.
 fn act(store: &Gated, seed: u64) {
     let own = store.own;
-    settle_in(seed, own + 1);
     let mut dice = Dice::new(seed ^ u64::try_from(own + 1).unwrap() << 32);
     let access = store.oracle.keys().open(Arc::new(store.clone()), Path::new("nowhere"));
     // Whoever crashed or was ended by another fails, and that is all.
@@ -120,32 +133,58 @@ struct Ended {
     lost: Option<String>,
 }
 
-/// Runs one schedule.
-fn run(base: &Base, seed: u64, broken: Broken) -> Ended {
-    let store = MemoryStore::new();
+/// The actors of a schedule, and who looks on.
+struct Cast<'a> {
+    actor_count: usize,
+    collectors: Range<usize>,
+    broken: Broken,
+    watch: Option<Arc<Watch>>,
+    act: &'a (dyn Fn(&Gated) + Sync),
+}
+
+/// Lets all actors act on a store until each of them has ended, crashed or has nothing more to do.
+fn play(base: &Base, seed: u64, cast: &Cast<'_>, store: &MemoryStore, oracle: &Arc<Oracle>) -> Arc<Gate> {
+    let gate = Arc::new(Gate::new(seed, cast.actor_count));
     base.objects.iter().for_each(|(name, bytes)| store.overwrite(*name, bytes));
-    let open = |store: Arc<dyn Store>| base.world.keys.open(store, Path::new("nowhere"));
-    let reader = || open(Arc::new(store.clone()));
-    let oracle = Arc::new(Oracle::new(&base.world.keys, reader(), Arc::clone(&base.needs), base.state.clone()));
-    let gate = Arc::new(Gate::new(seed, ACTORS));
     std::thread::scope(|scope| {
-        for own in 0..ACTORS {
-            let is_collector = (WRITERS..WRITERS + COLLECTORS).contains(&own);
-            let (inner, gate, oracle) = (store.clone(), Arc::clone(&gate), Arc::clone(&oracle));
-            let blind = Arc::new(Mutex::new(Blind::default()));
-            let gated = Gated { inner, gate, oracle, own, is_collector, broken, blind };
+        for own in 0..cast.actor_count {
+            let gated = Gated {
+                inner: store.clone(),
+                gate: Arc::clone(&gate),
+                oracle: Arc::clone(oracle),
+                watch: cast.watch.clone(),
+                own,
+                is_collector: cast.collectors.contains(&own),
+                broken: cast.broken,
+                blind: Arc::default(),
+            };
             scope.spawn(move || {
                 // A panic must not leave the others waiting; with a broken rule anything may happen.
-                let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(&gated, seed)));
+                let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    settle_in(seed, own + 1);
+                    (cast.act)(&gated);
+                }));
                 gated.gate.end(own);
                 if let Err(panic) = acted
-                    && broken == Broken::Nothing
+                    && cast.broken == Broken::Nothing
                 {
                     std::panic::resume_unwind(panic);
                 }
             });
         }
     });
+    gate
+}
+
+/// Runs one schedule.
+fn run(base: &Base, seed: u64, broken: Broken) -> Ended {
+    let store = MemoryStore::new();
+    let open = |store: Arc<dyn Store>| base.world.keys.open(store, Path::new("nowhere"));
+    let reader = || open(Arc::new(store.clone()));
+    let oracle = base.oracle(reader());
+    let collectors = WRITERS..WRITERS + COLLECTORS;
+    let act: &(dyn Fn(&Gated) + Sync) = &|gated| act(gated, seed);
+    let gate = play(base, seed, &Cast { actor_count: ACTORS, collectors, broken, watch: None, act }, &store, &oracle);
     let ended = Ended { steps: gate.steps(), lost: oracle.lost() };
     if broken != Broken::Nothing || ended.lost.is_some() {
         return ended;

@@ -164,9 +164,27 @@ impl Oracle {
     pub(super) fn keys(&self) -> &Keys {
         &self.keys
     }
+
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    pub(super) fn is_live(&self, snapshot: SnapshotId) -> bool {
+        self.state.lock().unwrap().is_live(snapshot)
+    }
 }
 
 impl State {
+    /// The packs with a chunk.
+    pub(super) fn holders(&self, needs: &Needs, chunk: &ChunkId) -> Vec<PackId> {
+        let mask = needs.known_mask(&[*chunk]);
+        self.packs.iter().filter(|(_, held)| **held & mask != 0).map(|(id, _)| *id).collect()
+    }
+
+    pub(super) fn snapshots(&self) -> impl Iterator<Item = SnapshotId> {
+        self.snapshots.keys().copied()
+    }
+
     fn is_live(&self, snapshot: SnapshotId) -> bool {
         let forgets = self.forgets.get(&snapshot);
         !forgets.is_some_and(|forgets| forgets.iter().any(|record| !self.cancelled.contains(&(snapshot, *record))))

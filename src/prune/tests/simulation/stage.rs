@@ -17,7 +17,19 @@ pub(super) enum Broken {
     SecondLook,
     /// A listing of sessions shows collectors none.
     Sessions,
+    /// A listing of the sets of prunes shows writers none.
+    Condemned,
+    /// An outcome takes the place of one that is there.
+    Outcomes,
 }
+
+/// Looks on, after each change, whoever makes it.
+pub(super) trait Look: Send + Sync {
+    fn created(&self, own: usize, name: &ObjectName, bytes: &[u8], oracle: &Oracle);
+    fn removed(&self, name: &ObjectName, oracle: &Oracle);
+}
+
+pub(super) type Watch = dyn Look;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Actor {
@@ -159,6 +171,7 @@ pub(super) struct Gated {
     pub(super) inner: MemoryStore,
     pub(super) gate: Arc<Gate>,
     pub(super) oracle: Arc<Oracle>,
+    pub(super) watch: Option<Arc<Watch>>,
     pub(super) own: usize,
     pub(super) is_collector: bool,
     pub(super) broken: Broken,
@@ -179,6 +192,7 @@ impl Gated {
                 blind.first.get(&name.folder()).is_some_and(|seen| !seen.contains(name))
             }
             (Broken::Sessions, ObjectName::Session(_)) => self.is_collector,
+            (Broken::Condemned, ObjectName::Condemned { .. } | ObjectName::Deleted { .. }) => !self.is_collector,
             _ => false,
         }
     }
@@ -192,9 +206,16 @@ impl Gated {
 impl Store for Gated {
     fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
         self.gate.step(self.own)?;
-        let created = self.inner.create(name, bytes)?;
+        let mut created = self.inner.create(name, bytes)?;
+        if created == Created::Exists && self.broken == Broken::Outcomes && name.folder() == Folder::Outcomes {
+            self.inner.overwrite(*name, bytes);
+            created = Created::New;
+        }
         if created == Created::New {
             self.oracle.created(name, bytes);
+            if let Some(watch) = &self.watch {
+                watch.created(self.own, name, bytes, &self.oracle);
+            }
         }
         Ok(created)
     }
@@ -245,6 +266,9 @@ impl Store for Gated {
             count += removed;
             if removed > 0 {
                 self.oracle.removed(name);
+                if let Some(watch) = &self.watch {
+                    watch.removed(name, &self.oracle);
+                }
             }
         }
         Ok(count)
