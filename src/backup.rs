@@ -29,6 +29,7 @@ mod workers;
 
 pub use assemble::{Changes, Unfinished};
 pub use foreign::{Foreign, run_foreign};
+pub use metadata::is_untouched;
 pub use options::{BackupOptions, BackupReport, ParentChoice};
 pub use owners::OwnerNames;
 pub use problem::{Problem, ProblemKind};

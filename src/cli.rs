@@ -6,6 +6,7 @@ mod context;
 mod deadline;
 mod failure;
 mod fuse;
+mod group;
 mod pattern;
 mod profile;
 mod prompt;

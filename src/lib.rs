@@ -64,6 +64,8 @@
 //! A check that reads data also says in the repository which packs it found sound, and when. Only other checks look at
 //! that, so it is beside every other operation as one that only reads.
 //!
+//! A drill is a restore beside other operations, and a record at its end.
+//!
 //! What makes a snapshot live again is a session like any other (an undo, a pin of a forgotten snapshot): it is open
 //! before it tests that all it needs is there, so a prune waits for it or has published before what it deletes. So is a
 //! repair: it is open before it reads what it relies upon. A prune that compacts beside it may bring back a row that it
@@ -73,7 +75,7 @@
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore,
-//! look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* import; *11* repository. The command `holdall`
+//! look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* drill, import; *11* repository. The command `holdall`
 //! adds *12* profile and *13* cli. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
@@ -88,6 +90,10 @@ pub use check::{CheckDepth, CheckOptions, CheckReport, Damage, ReadSubset, Remem
 pub use config::{Parameters, Role};
 pub use copy::{
     CopiedSnapshot, CopyOptions, CopyPlan, CopyReport, CopyWanted, LackingSnapshot, PresentCopy, Way as CopyWay,
+};
+pub use drill::{
+    Afterwards, Drill, DrillConclusion, DrillFinding, DrillFindingKind, DrillOptions, DrillPlace, DrillPlan,
+    DrillReport, DrillRestore, Live, Recorded, Sample as DrillSample,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use forget::{
@@ -115,6 +121,7 @@ pub use prune::{
     Amount, Forecast, Holding, Holdings, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary,
     WaitingGeneration,
 };
+pub use record::{DRILL_SHARE_WHOLE, DrillCommand, DrillResult};
 pub use repair::{
     AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostPack, LostSegment, Missing, PackRepairPlan,
     PackRepairReport, RepairOptions, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport,
@@ -128,8 +135,8 @@ pub use restore::{
 pub use scrub::{Remedy, ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{
-    AbortOutcome, CopyOf, Imported, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot, SnapshotComponent,
-    SnapshotFilter, SnapshotSpec, UndecidedSession, Writer, WriterProcess, Written,
+    AbortOutcome, CopyOf, Imported, LastDrill, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot,
+    SnapshotComponent, SnapshotFilter, SnapshotSpec, UndecidedSession, Writer, WriterProcess, Written,
 };
 pub use session_record::SessionKind;
 pub use source::{Selection, StreamInput};
@@ -152,6 +159,8 @@ pub mod content;
 pub mod copy;
 #[doc(hidden)]
 pub mod destination;
+#[doc(hidden)]
+pub mod drill;
 #[doc(hidden)]
 pub mod envelope;
 #[doc(hidden)]

@@ -3,8 +3,11 @@
 //! A record never makes anything live: what does is a session of the kind `restate`, whose outcome names the records
 //! that it cancels. Byte-exact in format-spec/08-snapshot-and-outcome.md.
 
+mod drill;
 #[cfg(test)]
 mod tests;
+
+pub use drill::{DRILL_SHARE_WHOLE, DrillCommand, DrillResult};
 
 use crate::config::{ConfigChain, Role};
 use crate::envelope::{self, EnvelopeError, Kind, Opened};
@@ -88,7 +91,7 @@ pub struct RecordBody {
     pub until_ns: Option<i64>,
     /// Which packs were verified, sorted.
     pub packs: List<PackId>,
-    /// A remark.
+    /// A remark; in a drill [what came of it](DrillResult).
     pub note: Blob,
 }
 

@@ -4,6 +4,7 @@ mod copying;
 #[cfg(test)]
 mod crowd;
 mod custody;
+mod drilling;
 mod importing;
 mod looking;
 mod mirroring;

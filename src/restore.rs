@@ -27,7 +27,7 @@ mod writer;
 
 pub use options::{Choice, Extras, Manner, Overwrite, Ownership, RestoreOptions, Select};
 pub use outcome::{RestoreProblem, RestoreProblemKind, RestoreReport};
-pub use tree::{Below, list};
+pub use tree::{Below, Entries, entries_at, list};
 
 use crate::access::Access;
 use crate::content::ContentReader;

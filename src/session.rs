@@ -3,6 +3,7 @@
 mod batch;
 mod beating;
 mod checkpoint;
+mod drills;
 mod heartbeat;
 mod history;
 mod imported;
@@ -29,6 +30,7 @@ mod written;
 
 pub use batch::{BATCH_CHUNKS_MAX, Batch, SnapshotDraft};
 pub use beating::Beating;
+pub use drills::LastDrill;
 pub use heartbeat::Pulse;
 #[cfg(test)]
 pub(crate) use history::Part;

@@ -38,7 +38,7 @@ pub use stream::{SourceStream, StreamError, StreamInput};
 pub use trees::{TreeFile, Trees};
 pub use walk::{Evidence, Role, Step, Walk, Walked};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
@@ -130,6 +130,19 @@ impl Source {
     /// [`SourceError::Refused`] where the root can't be opened.
     pub fn nothing() -> Result<Self, SourceError> {
         Self::of(Arguments::default(), WalkOptions::default())
+    }
+
+    /// The tree below a directory, whose keys begin there, to look at single entries; a walk meets the root alone.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`] where the directory can't be opened.
+    pub fn below(directory: &Path) -> Result<Self, SourceError> {
+        let root =
+            openat(rustix::fs::CWD, directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|errno| SourceError::refused(&Key::root(), Operation::Open, errno))?;
+        let options = WalkOptions::default();
+        let handles = Handles::new(root, options.open_count_max);
+        Ok(Self { handles, arguments: Arguments::default(), options })
     }
 
     fn of(arguments: Arguments, options: WalkOptions) -> Result<Self, SourceError> {

@@ -103,6 +103,15 @@ def check_gc(name):
         read_deleted(9, opened(control.DELETED, "gc", name), first, packs, name)
 
 
+def check_record(name):
+    record = outcome.Record(RECORD, opened(control.RECORD, "record", name))
+    if name == "drill-result.hex":
+        told = record.drill
+        require(told and told.has_passed() and (told.share, told.seed, told.files) == (50000, 42, 12), f"{name}: misread")
+    else:
+        require(record.drill is None, f"{name}: its note is no drill's")
+
+
 class Whole:
     """A pack in memory, for the reader that wants a file."""
 
@@ -236,7 +245,7 @@ CHECKS = {
     "pack": check_pack, "segment": check_segment, "manifest": check_manifest, "envelope": check_envelope,
     "session": check_session, "gc": check_gc,
     "outcome": lambda name: outcome.Outcome(SESSION, opened(control.OUTCOME, "outcome", name)),
-    "record": lambda name: outcome.Record(RECORD, opened(control.RECORD, "record", name)),
+    "record": check_record,
 }
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from wire import Plain, require
+from wire import Plain, Refused, require
 
 OUTCOME_KINDS = ("snapshot", "checkpoint", "staged", "group", "repack", "repair", "restate", "abort")
 SESSION_KINDS = ("backup", "checkpoint", "repack", "repair", "restate", "group", "copy")
@@ -19,6 +19,8 @@ MANDATORY = 1 << 31
 SEEN_MAX, COMPONENTS_MAX, ATTRIBUTES_MAX = 292, 1024, 1024
 TEXT_MAX, REASON_MAX, PATH_MAX, NOTE_MAX = 1024, 65536, 65536, 65536
 SNAPSHOTS_MAX, PACKS_MAX = 16384, 12288
+SHARE_WHOLE = 1000000
+COMMANDS = ("none", "succeeded", "failed")
 
 
 class Component(NamedTuple):
@@ -176,6 +178,39 @@ class Outcome:
         })
 
 
+class Drill(NamedTuple):
+    """What came of a restore for a test."""
+    began: int
+    share: int
+    seed: int
+    files: int
+    others: int
+    bytes: int
+    differing: int
+    left: int
+    live_files: int
+    live_differing: int
+    command: str
+
+    def has_passed(self):
+        return not self.differing and not self.live_differing and self.command != "failed"
+
+
+def drill(note, what):
+    """What the note of a drill says; None for one of another form. [RECORD-14]"""
+    try:
+        data = Plain(note, what)
+        data.in_range(data.u32(), 1, 1, "form")
+        found = Drill(data.i64(), data.in_range(data.u32(), 1, SHARE_WHOLE, "share"), *(data.u64() for _ in range(8)),
+                      data.variant(COMMANDS))
+        attributes = data.list(lambda: (data.u32(), data.blob()))
+        data.finish()
+    except Refused:
+        return None
+    ids = [number for number, _ in attributes]
+    return found if rising(ids) and not any(number & MANDATORY for number in ids) else None
+
+
 class Record:
     """A later statement about snapshots."""
 
@@ -195,6 +230,7 @@ class Record:
         until, packs = data.optional(data.i64), data.list(lambda: data.bytes(32))
         note = data.blob()
         data.finish()
+        self.drill = drill(note, what) if self.kind == "drill" else None
         verified = self.kind == "verified"  # [RECORD-3]
         require(rising(self.snapshots) and len(self.snapshots) <= SNAPSHOTS_MAX and (verified or self.snapshots) and
                 rising(packs) and len(packs) <= PACKS_MAX and bool(packs) == verified and

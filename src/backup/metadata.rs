@@ -80,6 +80,11 @@ pub(super) fn is_settled(row: &StatEntry, walk_started_ns: i64) -> bool {
     row.settled && row.mtime.max(row.ctime).to_ns() < walk_started_ns.saturating_sub(SETTLE_NS)
 }
 
+/// Whether a file is still what was stored: it is what its row says, and that can be relied upon.
+pub fn is_untouched(row: &StatEntry, stat: &Stat, walk_started_ns: i64) -> bool {
+    is_same(row, stat) && is_settled(row, walk_started_ns)
+}
+
 /// An entry with everything that stat tells, stored, without content and attributes.
 pub(super) fn entry(key: &Key, stat: &Stat, role: Role) -> Entry {
     let body = match stat.kind {

@@ -1,6 +1,7 @@
 //! The command line as its users see it.
 
 mod copying;
+mod drill;
 mod import;
 mod key;
 mod look;
@@ -8,12 +9,14 @@ mod mirror;
 mod pages;
 mod protection;
 mod repair;
+mod restore;
 mod retention;
 mod run;
 mod selection;
 mod verification;
 
 pub(crate) use copying::{CopyArguments, FromArguments};
+pub(crate) use drill::DrillArguments;
 pub(crate) use import::{ImportArguments, ImportCommand, ImportResticArguments};
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
 pub(crate) use look::{DiffArguments, DumpArguments, FindArguments, MountArguments, StatsArguments};
@@ -23,6 +26,7 @@ pub(crate) use protection::{ParityArguments, ParityCommand};
 pub(crate) use repair::{
     RepairArguments, RepairCommand, RepairIndexArguments, RepairPacksArguments, RepairSnapshotsArguments,
 };
+pub(crate) use restore::RestoreArguments;
 pub(crate) use retention::{
     ForgetArguments, KeepArguments, PinArguments, PruneArguments, SessionsArguments, SessionsCommand, UnpinArguments,
 };
@@ -33,10 +37,10 @@ pub(crate) use verification::{CheckArguments, ScrubArguments};
 use super::deadline::StopAfter;
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use super::values::{
-    ByteSize, Moment, SortBy, parse_compression, parse_overwrite, parse_protection, parse_read_concurrency, parse_sort,
+    ByteSize, Moment, SortBy, parse_compression, parse_protection, parse_read_concurrency, parse_sort,
 };
 use clap::{Args, Parser, Subcommand};
-use holdall::{Compression, Overwrite, Protection};
+use holdall::{Compression, Protection};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -53,7 +57,7 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed; 2 misused; 3 done except for items that were reported; 4 a command to be backed up or a hook failed; \
+Exit codes: 0 done; 1 failed; 2 misused; 3 done except for items that were reported; 4 a command failed that was to be backed up or to judge a drill, or a hook; \
 5 damage found; 10 no repository; 11 somebody else is at work; 12 wrong password or key file; 13 no space left; 130 interrupted";
 
 /// Options of every command.
@@ -147,6 +151,9 @@ pub(crate) enum Command {
     Mount(MountArguments),
     /// Bring a snapshot, or a part of it, back into a folder
     Restore(RestoreArguments),
+    /// Restore a snapshot, or a sample of it, for a test, compare what came back, and keep the result as evidence
+    #[command(after_help = drill::EXAMPLES)]
+    Drill(DrillArguments),
     /// Forget snapshots by a policy or by name, or bring forgotten ones back
     Forget(ForgetArguments),
     /// Keep snapshots from being forgotten
@@ -300,47 +307,6 @@ pub(crate) struct LsArguments {
     pub(crate) reverse: bool,
 }
 
-/// `holdall restore`
-#[derive(Debug, Args)]
-pub(crate) struct RestoreArguments {
-    /// latest, latest~N, or the start of an id; with :/path only what lies there; several paths of one snapshot may be
-    /// named
-    #[arg(required = true, value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshots: Vec<SnapshotArgument>,
-    #[command(flatten)]
-    pub(crate) filter: FilterArguments,
-    /// The folder to restore into: a whole snapshot, or several parts, with absolute paths below it; one part directly
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) target: PathBuf,
-    #[command(flatten)]
-    pub(crate) overwrite: OverwriteArguments,
-    #[command(flatten)]
-    pub(crate) include: IncludeArguments,
-    #[command(flatten)]
-    pub(crate) exclude: ExcludeArguments,
-}
-
-/// `holdall restore`: what becomes of what is there
-#[derive(Debug, Args)]
-pub(crate) struct OverwriteArguments {
-    /// What becomes of what is there already: always bring it to the snapshot's state, writing what differs; if-changed:
-    /// the same, but believe files with the right size and time; if-newer: only where the snapshot's is newer; never
-    #[arg(long, value_name = "WHEN", default_value = "always", value_parser = parse_overwrite)]
-    pub(crate) overwrite: Overwrite,
-    /// Remove from restored folders what the snapshot does not hold, as far as --include and --exclude choose it
-    #[arg(long)]
-    pub(crate) delete: bool,
-    /// Leave owners alone: what is restored belongs to you
-    #[arg(long, conflicts_with = "numeric_ids")]
-    pub(crate) no_ownership: bool,
-    /// Give files to the numbers of their owners, whatever names those have here
-    #[arg(long)]
-    pub(crate) numeric_ids: bool,
-    /// Change nothing, only list what would change
-    #[arg(short = 'n', long)]
-    pub(crate) dry_run: bool,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,6 +362,10 @@ mod tests {
             "holdall check --read-data-subset 3/2",
             "holdall check --max-age 7d",
             "holdall check --max-duration 1h",
+            "holdall drill --seed 1",
+            "holdall drill --sample 0%",
+            "holdall drill --sample 5",
+            "holdall drill latest true",
         ];
         for line in lines {
             let error = parse(line).expect_err(line);

@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod copy;
 mod diff;
+mod drill;
 mod dump;
 mod find;
 mod forget;
@@ -47,6 +48,7 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Mirror(arguments) => mirror::run(context, arguments),
         Command::Mount(arguments) => mount::run(context, arguments),
         Command::Restore(arguments) => restore::run(context, arguments),
+        Command::Drill(arguments) => drill::run(context, arguments),
         Command::Forget(arguments) => forget::run(context, arguments),
         Command::Pin(arguments) => pin::run(context, arguments),
         Command::Unpin(arguments) => pin::lift(context, arguments),

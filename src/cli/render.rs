@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod copy;
+pub(crate) mod drill;
 pub(crate) mod growth;
 pub(crate) mod import;
 pub(crate) mod json;
@@ -183,6 +184,15 @@ impl Renderer {
     #[expect(clippy::unused_self, reason = "only who prints may have it")]
     pub(crate) fn beside_output(&self) -> Stdio {
         io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from)
+    }
+
+    /// Where a program prints whose output is asked for: among what this one prints for people, beside it for programs.
+    pub(crate) fn output_of_a_command(&self) -> Stdio {
+        self.flush();
+        match self.style {
+            Style::Human => Stdio::inherit(),
+            Style::Json => self.beside_output(),
+        }
     }
 
     /// Reports why the command ends without having done what was asked.

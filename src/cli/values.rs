@@ -2,8 +2,8 @@
 
 use crate::profile::parse_duration;
 use holdall::{
-    CalendarSpan, Compression, CompressionLevel, DumpForm, GroupField, KeepCount, Kind, MaxUnused, Overwrite,
-    ParityPercent, Protection, ReadSubset, Zone,
+    CalendarSpan, Compression, CompressionLevel, DrillSample, DumpForm, GroupField, KeepCount, Kind, MaxUnused,
+    Overwrite, ParityPercent, Protection, ReadSubset, Zone,
 };
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -231,6 +231,11 @@ pub(crate) fn parse_max_unused(text: &str) -> Result<MaxUnused, ValueError> {
         Err(_) if text.ends_with('%') => Err(expected()),
         Err(_) => text.parse::<ByteSize>().map(|size| MaxUnused::Bytes(size.0)).map_err(|_| expected()),
     }
+}
+
+/// Reads how much is restored for a test: `5%`.
+pub(crate) fn parse_sample(text: &str) -> Result<DrillSample, ValueError> {
+    text.parse().map_err(|_| ValueError::new("expected a share such as 5% or 0.25%"))
 }
 
 /// Reads which packs are read: `2/5`, `2.5%`, or a size.

@@ -34,7 +34,7 @@ pub(crate) fn perform(access: &Access, client: ClientId, plan: &ForgetPlan, now_
     if forgotten.is_empty() {
         return Ok(report);
     }
-    let draft = RecordDraft { kind: RecordKind::Forget, snapshots: &forgotten, until_ns: None };
+    let draft = RecordDraft { kind: RecordKind::Forget, snapshots: &forgotten, until_ns: None, note: &[] };
     session::make_records(access, &history, client, &draft)?;
     let pins = History::load(access)?.pins();
     let too_late = |id: &&SnapshotId| pins.get(*id).is_some_and(|pin| pin.holds_at(now_ns));

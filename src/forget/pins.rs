@@ -45,7 +45,7 @@ pub(crate) fn pin(
         return Ok(report);
     }
     let history = History::load(access)?;
-    let draft = RecordDraft { kind: RecordKind::Pin, snapshots: &by_record, until_ns };
+    let draft = RecordDraft { kind: RecordKind::Pin, snapshots: &by_record, until_ns, note: &[] };
     session::make_records(access, &history, client.state.client, &draft)?;
     // Whoever forgot one of them before seeing the pin must not have the last word.
     let gone = History::load(access)?.forgotten();
@@ -67,7 +67,7 @@ pub(crate) fn unpin(access: &Access, client: ClientId, snapshots: &[SnapshotId])
     let pins = history.pins();
     let pinned: Vec<SnapshotId> = snapshots.iter().filter(|id| pins.contains_key(id)).copied().collect();
     if !pinned.is_empty() {
-        let draft = RecordDraft { kind: RecordKind::Unpin, snapshots: &pinned, until_ns: None };
+        let draft = RecordDraft { kind: RecordKind::Unpin, snapshots: &pinned, until_ns: None, note: &[] };
         session::make_records(access, &history, client, &draft)?;
     }
     Ok(pinned)

@@ -152,6 +152,17 @@ fn record_4_a_statement_that_is_not_known_is_refused_as_such() {
 }
 
 #[test]
+fn record_14_whatever_the_note_of_a_drill_is_the_record_is_valid() {
+    let keys = keys();
+    let notes = ["", "by hand", "\u{1}\0\0\0", "\u{2}\0\0\0"].map(Blob::from);
+    for note in notes.into_iter().chain([DrillResult::sample().to_note()]) {
+        let body = RecordBody { note, ..sample(RecordKind::Drill) };
+        let bytes = seal(&body, keys.of(Role::Read), &keys.chain).unwrap();
+        assert_eq!(open(body.client, 4, keys.of(Role::Put), &keys.chain, &bytes).unwrap().body, body);
+    }
+}
+
+#[test]
 fn truncated_and_longer_bodies_are_refused() {
     let keys = keys();
     let good = wire::encode(&sample(RecordKind::Pin));

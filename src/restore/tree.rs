@@ -18,7 +18,7 @@ enum Stop {
 }
 
 /// The entries of some subtrees in key order, after the directories above them if there are several.
-pub(super) struct Entries<'a> {
+pub struct Entries<'a> {
     cursor: Cursor<Entry, &'a ContentReader>,
     /// The subtree that is being read.
     subtree: Option<Key>,
@@ -33,7 +33,10 @@ pub(super) struct Entries<'a> {
 }
 
 /// Finds the subtree at `path`; none when nothing is there. The root is always there.
-pub(super) fn entries_at<'a>(reader: &'a ContentReader, root: NodeId, path: &Key) -> Result<Option<Entries<'a>>> {
+///
+/// # Errors
+/// When the way to it can't be read.
+pub fn entries_at<'a>(reader: &'a ContentReader, root: NodeId, path: &Key) -> Result<Option<Entries<'a>>> {
     let mut cursor = Cursor::new(reader, root);
     let (first, lineage) = if path.is_root() {
         (None, Lineage::new())
@@ -71,7 +74,10 @@ pub(super) fn entries_of<'a>(reader: &'a ContentReader, root: NodeId, parts: &[K
 impl Entries<'_> {
     /// The next entry; none at the end of the last subtree. One that lies in no directory is an error, and is passed
     /// over.
-    fn try_next(&mut self) -> Result<Option<Entry>> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] for a part of the tree that can't be read; the next call goes on after it.
+    pub fn try_next(&mut self) -> Result<Option<Entry>> {
         let entry = self.read_next().inspect_err(|_| (self.lineage, self.is_damaged) = (None, true))?;
         if let (Some(entry), Some(lineage)) = (&entry, &mut self.lineage) {
             lineage.check(entry).map_err(|stray| {
@@ -110,7 +116,7 @@ impl Entries<'_> {
     }
 
     /// Goes on after everything below `directory`, which is not read.
-    pub(super) fn skip_below(&mut self, directory: &Key) {
+    pub fn skip_below(&mut self, directory: &Key) {
         self.cursor.skip_subtree(directory);
         if self.subtree.as_ref() == Some(directory) {
             self.subtree = None;

@@ -7,6 +7,7 @@ use crate::outcome::{
     Attribute, Component, ComponentDescription, ComponentKind, ComponentState, Counts, Outcome, OutcomeDescription,
     OutcomeKind, OwnerName,
 };
+use crate::session::drills::LastDrill;
 use crate::session::history::History;
 use crate::session::imported::Imported;
 use crate::session::statements::Pin;
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub forgotten: bool,
     /// Its pin, which may have ended.
     pub pin: Option<Pin>,
+    /// The last time that it was restored for a test.
+    pub drill: Option<LastDrill>,
     /// Who made it; none when the key at hand can't read descriptions.
     pub origin: Option<Origin>,
     /// The damaged snapshot beside which a repair made it, without what was lost.
@@ -197,14 +200,14 @@ impl SnapshotFilter {
 
 /// All snapshots, oldest first: by time, ties by id.
 pub fn all(history: &History) -> Vec<Snapshot> {
-    let (forgotten, pins) = (history.forgotten(), history.pins());
+    let (forgotten, pins, drills) = (history.forgotten(), history.pins(), history.last_drills());
     let mut snapshots: Vec<Snapshot> = history
         .committed()
         .filter(|(_, held)| matches!(held.body.kind, OutcomeKind::Snapshot | OutcomeKind::Group))
         .map(|(session, held)| {
             let id = held.snapshot_id();
-            let pin = pins.get(&id).copied();
-            Snapshot { forgotten: forgotten.contains(&id), pin, ..describe(history, *session, held) }
+            let (pin, drill) = (pins.get(&id).copied(), drills.get(&id).copied());
+            Snapshot { forgotten: forgotten.contains(&id), pin, drill, ..describe(history, *session, held) }
         })
         .collect();
     snapshots.sort_by_key(|snapshot| (snapshot.time_ns, snapshot.id));
@@ -278,6 +281,7 @@ fn describe(history: &History, session: SessionId, held: &Outcome) -> Snapshot {
         committed_at_ns: held.body.committed_at_ns,
         forgotten: false,
         pin: None,
+        drill: None,
         origin: held.description.as_open().map(origin),
         repairs: repairs(&held.body.attributes.0),
         copy_of: copy_of(&held.body.attributes.0),

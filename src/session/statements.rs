@@ -1,6 +1,7 @@
 //! What is said about snapshots after they were made: which are forgotten, which are pinned; and saying it.
 
 use crate::access::Access;
+use crate::config::Role;
 use crate::envelope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ClientId, ObjectHash, SnapshotId};
@@ -8,7 +9,7 @@ use crate::outcome::StatementKind;
 use crate::record::{self, RecordBody, RecordKind, SNAPSHOTS_COUNT_MAX};
 use crate::session::history::History;
 use crate::store::{Created, ObjectName};
-use crate::wire::{Blob, List};
+use crate::wire::List;
 use std::collections::{HashMap, HashSet};
 
 /// How often a number is tried anew when another process took it.
@@ -52,6 +53,8 @@ pub struct RecordDraft<'a> {
     pub snapshots: &'a [SnapshotId],
     /// When a pin ends.
     pub until_ns: Option<i64>,
+    /// A remark, or what came of a drill.
+    pub note: &'a [u8],
 }
 
 impl History {
@@ -144,7 +147,8 @@ pub fn check_may_state(access: &Access, kind: RecordKind) -> Result<()> {
     if kind.may_state(role) {
         return Ok(());
     }
-    let message = format!("a key with the role {role} may not {kind} snapshots; use one with the role prune or all");
+    let roles = if kind.may_state(Role::Read) { "read, prune or all" } else { "prune or all" };
+    let message = format!("a key with the role {role} may not {kind} snapshots; use one with the role {roles}");
     Err(Error::new(ErrorKind::Denied, message))
 }
 
@@ -170,7 +174,7 @@ pub fn make_records(access: &Access, history: &History, client: ClientId, draft:
             snapshots: List(part.to_vec()),
             until_ns: draft.until_ns,
             packs: List::default(),
-            note: Blob::default(),
+            note: draft.note.into(),
         };
         number = make_record(access, body)?;
         made.push(number);

@@ -49,6 +49,7 @@ const RANKS: &[(&str, u8)] = &[
     ("prune", 9),
     ("repair", 9),
     ("stats", 9),
+    ("drill", 10),
     ("import", 10),
     ("repository", 11),
     ("fuzzing", 11),

@@ -4,6 +4,7 @@
 mod copy;
 mod daily;
 mod defective;
+mod drill;
 mod from_restic;
 mod import;
 mod keys;

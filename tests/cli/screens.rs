@@ -50,6 +50,11 @@ const FRESH: &[Line] = &[
     &["backup", "--time", "2026-01-04T03:04:05Z", "--host", "h", "--stdin-from-command", "said", "--", "echo", "hello"],
     &["backup", "--command", "said=exit 7", "--host", "h"],
     &["restore", "latest", "-t", "copy"],
+    &["drill", "--target", "scratch"],
+    &["drill", "--target", "scratch", "--sample", "50%", "--seed", "2", "--", "echo", "judged"],
+    &["drill", "--target", "scratch", "--no-live", "--", "false"],
+    &["drill", "--target", "tree"],
+    &["drill", "latest:/srv"],
     &["pin", "latest"],
     &["unpin", "latest"],
     &["forget", "--keep-last", "1"],
@@ -165,8 +170,9 @@ fn blotted(line: &str, word: &str, next: &str) -> String {
     let is_size = is_number && ["B", "KiB", "MiB", "tree", "objects"].contains(&next);
     let bare = word.trim_end_matches(',');
     let has_digit = bare.bytes().any(|byte| byte.is_ascii_digit());
-    if is_today(word) {
-        "<today>".to_owned()
+    let day = word.trim_end_matches(')');
+    if is_today(day) {
+        word.replace(day, "<today>")
     } else if bare.len() >= 8 && has_digit && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         word.replace(bare, &"#".repeat(bare.len()))
     } else if is_size || (line.starts_with("  folders") && word.parse::<u64>().is_ok()) {

@@ -366,7 +366,7 @@ fn record_13_a_statement_that_is_gone_is_missed() {
     let snapshots: Vec<_> = repository.snapshots(&Default::default()).unwrap().iter().map(|found| found.id).collect();
     let client = ClientId::from_bytes([9; 16]);
     for _ in 0..3 {
-        let draft = RecordDraft { kind: RecordKind::Pin, snapshots: &snapshots, until_ns: None };
+        let draft = RecordDraft { kind: RecordKind::Pin, snapshots: &snapshots, until_ns: None, note: &[] };
         session::make_records(access, &History::load(access).unwrap(), client, &draft).unwrap();
     }
     assert_eq!(patient.check(CheckDepth::Structure, MEMORIES_BYTES[0]).damage, []);

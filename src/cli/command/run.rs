@@ -1,6 +1,5 @@
 //! `holdall run`: a supervisor that starts this program once for each step, with hooks around the steps.
 
-mod group;
 mod hook;
 mod lines;
 mod one_set;

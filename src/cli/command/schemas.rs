@@ -10,9 +10,9 @@ use crate::cli::render::copy::CopySummary;
 use crate::cli::render::growth::GrowthRow;
 use crate::cli::render::import::{ImportSummary, SnapshotLine};
 use crate::cli::render::json::{
-    AbortedSession, ChangedItem, CheckSummary, DamageReport, DiffStatistics, DumpSummary, ExitError, FoundNode,
-    Initialized, ItemStatus, ListedSnapshot, Mounted, Node, Notice, OpenSession, PastChange, Problem, PruneSummary,
-    RestoreSummary, ScrubSummary, Snapshot, Status, UnknownObject,
+    AbortedSession, ChangedItem, CheckSummary, DamageReport, DiffStatistics, DrillSummary, DumpSummary, ExitError,
+    FindingText, FoundNode, Initialized, ItemStatus, ListedSnapshot, Mounted, Node, Notice, OpenSession, PastChange,
+    Problem, PruneSummary, RestoreSummary, ScrubSummary, Snapshot, Status, UnknownObject,
 };
 use crate::cli::render::keys::{AddedKeyText, KeyText, RemovedKeyText};
 use crate::cli::render::left_out::LeftOut;
@@ -117,6 +117,7 @@ fn daily() -> Vec<(&'static str, Vec<Line>)> {
             "restore",
             vec![line::<Status>("status"), line::<ItemStatus>("verbose_status"), line::<RestoreSummary>("summary")],
         ),
+        ("drill", vec![line::<Status>("status"), line::<FindingText>("finding"), line::<DrillSummary>("summary")]),
         ("stats", vec![only::<RepositoryTotals>(), only::<SnapshotTotals>(), only::<Vec<GrowthRow>>()]),
     ]
 }

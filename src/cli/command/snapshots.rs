@@ -95,6 +95,7 @@ fn row(listed: &Snapshot) -> Vec<String> {
         Some(Pin { until_ns: None }) => " (pinned)".to_owned(),
         None => String::new(),
     };
+    let drill = listed.drill.map(|drill| format!(" ({} {})", snapshot::drilled(&drill), text::day(drill.made_at_ns)));
     vec![
         listed.id.short(),
         text::time(listed.time_ns),
@@ -102,6 +103,6 @@ fn row(listed: &Snapshot) -> Vec<String> {
         tags,
         text::count(counts.files),
         text::bytes(counts.bytes),
-        format!("{paths}{marks}{pin}"),
+        format!("{paths}{marks}{pin}{}", drill.unwrap_or_default()),
     ]
 }

@@ -1,8 +1,10 @@
 //! What programs read: the field names are restic's where restic has them.
 
+mod drill;
 mod look;
 mod restore;
 
+pub(crate) use drill::{DrillFigures, DrillSummary, FindingText, PastDrill};
 pub(crate) use look::{ChangedItem, DiffStatistics, DiffTotals, DumpSummary, FoundNode, Mounted, PastChange};
 pub(crate) use restore::{ItemStatus, RestoreSummary};
 
@@ -151,6 +153,9 @@ pub(crate) struct Snapshot {
     /// When the pin ends, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pinned_until: Option<String>,
+    /// The last time that it was restored for a test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drill: Option<PastDrill>,
     pub(crate) id: String,
     pub(crate) short_id: String,
 }

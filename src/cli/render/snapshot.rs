@@ -1,8 +1,9 @@
 //! One snapshot, as programs read it.
 
+use super::drill::{figures, sample_text};
 use super::json::{self, PathText, SnapshotSummary, moment};
 use crate::cli::values::Moment;
-use holdall::{Pin, Snapshot};
+use holdall::{LastDrill, Pin, Snapshot};
 
 /// A snapshot as JSON shows it.
 pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
@@ -29,6 +30,7 @@ pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
         forgotten: snapshot.forgotten,
         pinned: pin.is_some(),
         pinned_until: pin.and_then(|pin| pin.until_ns).map(moment),
+        drill: snapshot.drill.as_ref().map(drill_as_json),
         imported_from: origin.imported.map(|imported| imported.to_string()),
         repairs: snapshot.repairs.map(|id| id.to_string()),
         reasons: reasons.map(|component| lossy(&component.reason)).collect(),
@@ -36,6 +38,27 @@ pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
         state: if snapshot.is_partial() { "partial" } else { "complete" },
         id: snapshot.id.to_string(),
         short_id: snapshot.id.short(),
+    }
+}
+
+fn drill_as_json(drill: &LastDrill) -> json::PastDrill {
+    let verdict = drill.result.map(|result| result.has_passed());
+    json::PastDrill {
+        time: moment(drill.made_at_ns),
+        result: verdict.map_or("unknown", |has_passed| if has_passed { "passed" } else { "failed" }),
+        figures: drill.result.as_ref().map(figures),
+    }
+}
+
+/// What came of a snapshot's last drill, in a few words.
+pub(crate) fn drilled(drill: &LastDrill) -> String {
+    match &drill.result {
+        None => "drilled".to_owned(),
+        Some(result) if !result.has_passed() => "drill failed".to_owned(),
+        Some(result) => match sample_text(result.share_millionths) {
+            Some(share) => format!("{share} drilled"),
+            None => "drilled".to_owned(),
+        },
     }
 }
 

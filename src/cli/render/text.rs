@@ -61,6 +61,11 @@ pub(crate) fn time(time_ns: i64) -> String {
     formatted(time_ns, &TimeZone::system(), "%Y-%m-%d %H:%M:%S")
 }
 
+/// The day on which a time lies, in the local time zone.
+pub(crate) fn day(time_ns: i64) -> String {
+    formatted(time_ns, &TimeZone::system(), "%Y-%m-%d")
+}
+
 /// The same of seconds since 1970.
 pub(crate) fn time_s(time_s: i64) -> String {
     time(time_s.saturating_mul(1_000_000_000))

@@ -32,6 +32,12 @@ fn cases() -> Vec<Case> {
         ("unpin", "two snapshots", Role::Prune, body(RecordKind::Unpin)),
         ("verified", "two packs", Role::Read, body(RecordKind::Verified)),
         ("drill", "two snapshots", Role::Read, body(RecordKind::Drill)),
+        (
+            "drill-result",
+            "a drill of a twentieth that passed",
+            Role::Read,
+            changed(RecordKind::Drill, |body| body.note = DrillResult::sample().to_note()),
+        ),
         ("other", "record 5 under the name of 4", Role::All, changed(RecordKind::Pin, |body| body.number = 5)),
         ("client", "another client's", Role::All, changed(RecordKind::Pin, |body| body.client = client(0xc2))),
         ("role", "a forget by a key that may not", Role::Read, body(RecordKind::Forget)),

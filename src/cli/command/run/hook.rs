@@ -1,6 +1,6 @@
 //! Running a hook.
 
-use super::group::{Group, INTERVAL};
+use crate::cli::group::{Group, INTERVAL};
 use crate::cli::signals::Signals;
 use crate::profile::{Hook, HookCommand};
 use std::ffi::OsString;

@@ -1,8 +1,8 @@
 //! Running a step: this program again, with the command line that the profile comes to.
 
-use super::group::{Group, INTERVAL};
 use super::lines::{Lines, Stream};
 use crate::cli::failure::exit;
+use crate::cli::group::{Group, INTERVAL};
 use crate::cli::render::run::Relay;
 use crate::cli::runs::Held;
 use crate::cli::signals::Signals;

@@ -9,31 +9,31 @@ use std::time::{Duration, Instant};
 /// How long what was asked to end may take for it.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often is looked whether it has ended.
-pub(super) const INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
 
 /// A process that leads its group.
-pub(super) struct Group {
+pub(crate) struct Group {
     leader: Child,
 }
 
 impl Group {
     /// Starts it. What a terminal sends to its foreground does not reach it.
-    pub(super) fn start(command: &mut Command) -> io::Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
         command.process_group(0).spawn().map(|leader| Self { leader })
     }
 
     /// The leader, for its pipes.
-    pub(super) const fn leader(&mut self) -> &mut Child {
+    pub(crate) const fn leader(&mut self) -> &mut Child {
         &mut self.leader
     }
 
     /// Whether the leader has ended, and how.
-    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.leader.try_wait()
     }
 
     /// Passes a signal on to the leader, which knows best what to do with those that it started.
-    pub(super) fn pass_on(&self, signal: i32) {
+    pub(crate) fn pass_on(&self, signal: i32) {
         if let (Some(pid), Some(signal)) = (self.pid(), Signal::from_named_raw(signal)) {
             // One that has ended needs none.
             let _ = kill_process(pid, signal);
@@ -41,7 +41,7 @@ impl Group {
     }
 
     /// Ends the whole group: asks first, and kills what has not ended after a grace.
-    pub(super) fn end(&mut self) -> io::Result<()> {
+    pub(crate) fn end(&mut self) -> io::Result<()> {
         let began = Instant::now();
         self.signal_all(Signal::TERM);
         while self.ended()?.is_none() {

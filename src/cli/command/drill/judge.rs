@@ -1,0 +1,65 @@
+//! Running the command that judges what was restored.
+
+use crate::cli::failure::Failure;
+use crate::cli::group::{Group, INTERVAL};
+use crate::cli::render::{Renderer, text};
+use crate::cli::stop::Stop;
+use holdall::{DRILL_SHARE_WHOLE, DrillCommand, DrillReport, DrillSample, ErrorKind};
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, ExitStatus, Stdio};
+
+/// Runs a command in the folder, and says what came of it. When this process is asked to stop, the command is ended and
+/// that is a failure.
+pub(super) fn run(
+    renderer: &Renderer,
+    words: &[OsString],
+    (report, sample): (&DrillReport, DrillSample),
+    stop: &Stop,
+) -> Result<DrillCommand, Failure> {
+    let mut words = words.iter();
+    let program = words.next().cloned().unwrap_or_default();
+    let mut command = Command::new(&program);
+    command
+        .args(words)
+        .current_dir(&report.folder)
+        .stdin(Stdio::null())
+        .stdout(renderer.output_of_a_command())
+        // The password is none of its business.
+        .env_remove("HOLDALL_PASSWORD")
+        .env("HOLDALL_DRILL_FOLDER", &report.folder)
+        .env("HOLDALL_DRILL_SNAPSHOT", report.snapshot.to_string())
+        .env("HOLDALL_DRILL_PERCENT", percent(sample));
+    let ended = Group::start(&mut command).and_then(|mut group| wait(&mut group, stop));
+    if stop.is_asked() {
+        let message = "stopped as asked; nothing is stated about this drill";
+        let interrupted = holdall::Error::new(ErrorKind::Interrupted, message);
+        return Err(Failure::from(interrupted).with_interrupt_code(stop.exit_code()));
+    }
+    let why = match ended {
+        Ok(status) if status.success() => return Ok(DrillCommand::Succeeded),
+        Ok(status) => format!("it ended with {status}"),
+        Err(error) => format!("it can't be run: {error}"),
+    };
+    let program = text::printable(program.as_bytes());
+    renderer.notice(&format!("the command {program} failed: {why}"));
+    Ok(DrillCommand::Failed)
+}
+
+fn percent(sample: DrillSample) -> String {
+    (f64::from(sample.millionths()) * 100.0 / f64::from(DRILL_SHARE_WHOLE)).to_string()
+}
+
+fn wait(group: &mut Group, stop: &Stop) -> io::Result<ExitStatus> {
+    loop {
+        if let Some(status) = group.ended()? {
+            return Ok(status);
+        }
+        if stop.is_asked() {
+            group.end()?;
+        } else {
+            std::thread::sleep(INTERVAL);
+        }
+    }
+}
