@@ -260,18 +260,19 @@ impl Outcome {
         SnapshotId::from_bytes(*self.hash.as_bytes())
     }
 
-    /// Checks that the outcome ends `session`: that it names this very object, fits its kind, and is signed by the
-    /// session's own key, or is an abort by a key that may abort anyone's. An outcome that fails this commits
+    /// Checks that the outcome ends the session whose object is there: that it is signed by that session's own key, or is
+    /// an abort by a key that may abort anyone's; and that it fits its kind, if it names this very object. One that names
+    /// another stands: whoever opened `session` did so when its number was used up. An outcome that fails this commits
     /// nothing, and its session counts as undecided.
     ///
     /// # Errors
     /// [`OutcomeError::Session`] says what does not fit.
     pub fn check_ends(&self, session: &Session) -> Result<(), OutcomeError> {
         let by_collector = self.body.kind == OutcomeKind::Abort && matches!(self.role, Role::Prune | Role::All);
+        let fits = self.body.session != session.hash || self.body.kind.may_end(session.body.kind);
         let rules = [
             (self.body.id == session.body.id, "it ends another session"),
-            (self.body.session == session.hash, "it names another session object"),
-            (self.body.kind.may_end(session.body.kind), "its kind does not fit the session's"),
+            (fits, "its kind does not fit the session's"),
             (self.signer == session.signer || by_collector, "it is not signed by the session's key"),
         ];
         let id = self.body.id;

@@ -169,11 +169,11 @@ class Outcome:
         self.attributes(attributes)
 
     def check_ends(self, session):
-        """[OUTCOME-10] [OUTCOME-11] Compares the outcome with the session that it ends."""
+        """[OUTCOME-10] [OUTCOME-11] [OUTCOME-22] Compares the outcome with the session whose object is there."""
         by_collector = self.kind == "abort" and self.role in COLLECTORS
         self.rules({
-            "another session object": self.session == session.hash,
-            f"it ends a session of the kind {session.kind}": session.kind in ENDS[self.kind],
+            f"it ends a session of the kind {session.kind}":
+                self.session != session.hash or session.kind in ENDS[self.kind],
             "it is not signed by the session's key": self.signer == session.signer or by_collector,
         })
 

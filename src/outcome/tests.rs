@@ -457,7 +457,6 @@ fn outcome_10_an_outcome_ends_only_the_session_that_it_names_and_that_its_key_op
         let foreign = checkpoint(role, own.hash).check_ends(&own);
         assert_eq!(foreign, refused("it is not signed by the session's key"), "{role}");
     }
-    assert_eq!(checkpoint(Role::Put, hash(1)).check_ends(&own), refused("it names another session object"));
     let other = opened_session(&keys, Role::Put, 8, SessionKind::Checkpoint);
     assert_eq!(checkpoint(Role::Put, own.hash).check_ends(&other), refused("it ends another session"));
 }
@@ -471,6 +470,19 @@ fn outcome_10_a_collector_aborts_anybodys_session_and_a_writer_its_own() {
         let refused = OutcomeError::Session { id: session(7), what: "it is not signed by the session's key" };
         let expected = if role == Role::Read { Err(refused) } else { Ok(()) };
         assert_eq!(abort.check_ends(&own), expected, "{role}");
+    }
+}
+
+#[test]
+fn outcome_22_an_outcome_that_names_another_object_stands_unless_another_key_opened_that() {
+    let keys = keys();
+    let late = opened_session(&keys, Role::Put, 7, SessionKind::Backup);
+    let ending = |role, kind| ending(&keys, role, kind, hash(1)).check_ends(&late);
+    assert_eq!(ending(Role::Put, OutcomeKind::Checkpoint), Ok(()), "nor does the kind of that one matter");
+    assert_eq!(ending(Role::Prune, OutcomeKind::Abort), Ok(()));
+    for role in [Role::Read, Role::Prune, Role::All] {
+        let refused = OutcomeError::Session { id: session(7), what: "it is not signed by the session's key" };
+        assert_eq!(ending(role, OutcomeKind::Checkpoint), Err(refused), "{role}");
     }
 }
 

@@ -327,6 +327,27 @@ fn prune_18_sets_stay_while_a_session_is_open_that_was_so_when_packs_were_delete
     world.assert_whole();
 }
 
+/// Two processes of one client may choose the same number, and the second may do so when the first has come to its end.
+#[test]
+fn outcome_22_a_session_that_was_opened_under_a_used_up_number_hides_nothing() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..4, 10_000));
+    let outcomes = History::load(&world.client("reader")).unwrap().outcomes;
+    let id = outcomes.values().find(|outcome| outcome.snapshot_id() == first).unwrap().body.id;
+    let before = world.fork();
+    before.store.remove(&ObjectName::Outcome(id)).unwrap();
+    let access = before.client("a");
+    session::open(&access, id.client, id.number, SessionKind::Backup, &Writer::default()).unwrap();
+    let late = before.store.read(&ObjectName::Session(id), 1 << 20).unwrap();
+    world.store.overwrite(ObjectName::Session(id), &late);
+    let history = History::load(&world.client("reader")).unwrap();
+    assert!(history.troubles.is_empty() && history.open.is_empty(), "{:?}", history.troubles);
+    assert!(session::all(&history).iter().any(|snapshot| snapshot.id == first));
+    assert!(world.prune().waiting.is_empty());
+    assert_eq!(folder_count(&world, Folder::Sessions), 0, "a prune tidies it away");
+    world.assert_whole();
+}
+
 #[test]
 fn prune_12_a_number_that_is_taken_is_chosen_anew() {
     use crate::prune::generation::{Condemning, condemn};
