@@ -234,8 +234,11 @@ mod tests {
 
     #[test]
     fn stopping_waits_for_no_command() {
-        let scripts =
-            ["sleep 100", "trap '' TERM; exec >&-; sleep 100", "yes", "(trap '' TERM PIPE; sleep 100) & wait"];
+        let place = tempfile::tempdir().unwrap();
+        let left = place.path().join("left");
+        let leaves =
+            format!("trap '' TERM PIPE; sh -c 'echo $$ > {}; exec sleep 100' & trap - TERM PIPE; wait", left.display());
+        let scripts = ["exec sleep 100", "trap '' TERM; exec >&-; exec sleep 100", "yes", &leaves];
         for script in scripts {
             let started = Instant::now();
             let mut stream = SourceStream::start(&shell(script)).unwrap();
@@ -244,6 +247,11 @@ mod tests {
             assert!(matches!(stopped, StreamError::Stopped), "{script}: {stopped}");
             drop(stream);
             assert!(started.elapsed() < Duration::from_secs(20), "{script}");
+        }
+        // A command may leave something behind, but not that of a test.
+        let left = std::fs::read_to_string(left).unwrap_or_default();
+        if let Some(left) = left.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
+            rustix::process::kill_process(left, rustix::process::Signal::KILL).unwrap();
         }
     }
 

@@ -341,12 +341,18 @@ fn every_option_of_the_commands_is_known_to_a_profile_or_refused_with_a_reason()
     assert!(seen > 40, "{seen} options");
 }
 
+/// A schedule whose time lies half a day away, before and behind: none comes while a test runs.
+pub(crate) fn far_schedule() -> String {
+    let hour = (jiff::Zoned::now().hour() + 12) % 24;
+    format!("daily {hour:02}:30")
+}
+
 #[test]
 fn what_is_due_runs_once() {
-    let world = world(&format!("[set.home]\nschedule = \"daily 00:00\"\n{BACKUP}"));
+    let world = world(&format!("[set.home]\nschedule = \"{}\"\n{BACKUP}", far_schedule()));
     assert!(run(&world, &["run", "--due"]).succeeded().out.ends_with("home: ok\n"));
     let again = run(&world, &["run", "--due", "home"]).succeeded();
-    assert_eq!(again.out, "", "unless midnight came between");
+    assert_eq!(again.out, "");
     assert_eq!(snapshots(&world), 1);
     let state = world.path("home/.local/state/holdall/runs/home.json");
     let record = std::fs::read_to_string(&state).expect("a record");
@@ -372,8 +378,8 @@ fn only_a_set_with_a_schedule_is_ever_due() {
 fn a_run_that_a_shutdown_ended_is_due_again_and_one_that_somebody_ended_is_not() {
     for (name, runs) in [("-TERM", 1), ("-INT", 0)] {
         let world = world("");
-        let set = "[set.home]\nschedule = \"daily 00:00\"\n";
-        let child = slow(&world, set);
+        let set = format!("[set.home]\nschedule = \"{}\"\n", far_schedule());
+        let child = slow(&world, &set);
         signal(&child.id().to_string(), name);
         child.wait_with_output().expect("it ends");
         profile(&world, "store = \"repository\"\npassword-file = \"password\"", &format!("{set}{BACKUP}"));
@@ -463,4 +469,40 @@ fn the_profiles_that_the_texts_show_are_understood() {
         assert!(steps.contains(": backup: holdall backup ") && steps.contains(": forget: "), "{shown}{steps}");
         run(&world, &["--config", "shown.toml", "schedule", "install", "--into", "units", "-n"]).succeeded();
     }
+}
+
+/// The `[hooks]` that a text shows, each by itself.
+fn shown_hooks(text: &str) -> Vec<String> {
+    let blocks = text.split("\n\n").filter_map(|block| block.strip_prefix("    [hooks]\n"));
+    blocks.map(|block| block.lines().map(|line| format!("{}\n", line.trim_start())).collect()).collect()
+}
+
+#[test]
+fn the_hooks_that_the_readme_shows_send_word_of_what_went_wrong() {
+    let shown = shown_hooks(include_str!("../../README.md"));
+    assert_eq!(shown.len(), 2);
+    let mut sent = String::new();
+    for hooks in shown {
+        let world = world("");
+        let set = format!("[hooks]\n{hooks}[set.home]\n{BACKUP}command = \"db=exit 7\"\n");
+        profile(&world, "store = \"repository\"\npassword-file = \"password\"", &set);
+        for program in ["mail", "curl"] {
+            let note = world.path("sent").display().to_string();
+            let input = if program == "mail" { "; cat" } else { "" };
+            let script = format!("#!/bin/sh\n{{ printf '%s|' {program} \"$@\"; echo{input}; }} >> {note}\n");
+            let path = world.file(format!("bin/{program}"), script.as_bytes());
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+        }
+        let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
+        let ended = bare(&world).env("PATH", path).arg("run").output().expect("the program starts");
+        Finished::of(&ended).ended(4);
+        sent.push_str(&text(&world, "sent"));
+    }
+    let lines: Vec<&str> = sent.lines().collect();
+    let [mail, message, ping, push] = lines[..] else { panic!("{sent}") };
+    assert_eq!(mail, "mail|-s|backup of home: failed in backup|root|");
+    assert!(message.contains("db") && message.contains('7'), "{message}");
+    assert_eq!(ping, "curl|-fsS|-m|10|--retry|3|https://hc-ping.com/UUID/4|");
+    let title = format!("curl|-fsS|-m|10|-H|Title: backup of home: failed|-d|{message}|https://ntfy.sh/TOPIC|");
+    assert_eq!(push, title);
 }

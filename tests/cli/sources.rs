@@ -134,7 +134,7 @@ fn names_that_cannot_stand_beside_each_other_are_refused() {
 fn an_interrupted_run_does_not_wait_for_its_command() {
     let world = World::with_repository();
     let mut command = world.command();
-    command.args(["backup", "--command", "slow=echo a; sleep 1000"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["backup", "--command", "slow=echo a; exec sleep 1000"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     std::thread::sleep(std::time::Duration::from_millis(1500));
     let pid = rustix::process::Pid::from_child(&child);

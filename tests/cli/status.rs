@@ -1,6 +1,6 @@
 //! What `status` says of the sets of a profile, and the figures that a run leaves for monitoring.
 
-use crate::profiles::{BACKUP, profile, run, text, world};
+use crate::profiles::{BACKUP, far_schedule, profile, run, text, world};
 use crate::run::World;
 use std::path::PathBuf;
 
@@ -22,13 +22,23 @@ fn age(world: &World, seconds: i64) {
 
 #[test]
 fn a_backup_that_is_too_old_or_missing_gives_the_exit_code_that_monitoring_wants() {
-    let world = world(&format!("[set.home]\nmax-age = \"26h\"\nschedule = \"daily 00:00\"\n{BACKUP}"));
+    let far = far_schedule();
+    let world = world(&format!("[set.home]\nmax-age = \"26h\"\nschedule = \"{far}\"\n{BACKUP}"));
+    let nothing = run(&world, &["status", "--json"]).ended(1).only("set_status");
+    for field in ["last_backup", "snapshot_id", "age_seconds", "last_run", "next_run"] {
+        assert!(nothing.get(field).is_none(), "{field}: {nothing}");
+    }
     let never = run(&world, &["status"]).ended(1);
     assert!(never.out.contains("never") && never.out.contains("too old") && never.out.contains("now"), "{}", never.out);
     run(&world, &["run"]).succeeded();
     let fresh = run(&world, &["status", "home"]).succeeded().out;
     let line = fresh.lines().last().expect("a line");
-    assert!(line.contains(" 0 m ") && line.contains(" 00:00:00 ") && line.ends_with(" ok"), "{fresh}");
+    assert!(
+        line.contains(" 0 m ")
+            && line.contains(&format!(" {}:00 ", far.trim_start_matches("daily ")))
+            && line.ends_with(" ok"),
+        "{fresh}"
+    );
     age(&world, 25 * 3600);
     assert!(run(&world, &["status"]).succeeded().out.contains("1 d 1 h"));
     age(&world, 2 * 3600);

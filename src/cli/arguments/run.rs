@@ -31,6 +31,14 @@ A profile, in ~/.config/holdall/holdall.toml or /etc/holdall/holdall.toml:
   [set.home.hooks]
   failed = \"mail -s \\\"backup: $HOLDALL_MESSAGE\\\" root\"
 
+Hooks (before, after, failed, finally) of a set, or in [hooks] of every set, are told in their environment:
+  HOLDALL_SET, HOLDALL_REPOSITORY, HOLDALL_CONFIG, HOLDALL_HOOK
+  HOLDALL_OUTCOME              ok, incomplete, failed or interrupted; this and what follows not before the first step
+  HOLDALL_EXIT_CODE            0 unless something is wrong
+  HOLDALL_STEP                 the last step or hook, or the one that failed
+  HOLDALL_SNAPSHOT             the snapshot that was made, if one was
+  HOLDALL_MESSAGE              what went wrong, in one line
+
 The keys of backup, forget, prune and check are the options of these commands. The exit code is the worst of all steps.";
 
 pub(super) const STATUS_EXAMPLES: &str = "\

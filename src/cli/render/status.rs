@@ -11,20 +11,26 @@ pub(crate) struct SetStatus {
     pub(crate) set: String,
     pub(crate) repository: String,
     /// When the last backup began that made a snapshot; of a set without backups, the last run that did all.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_backup: Option<String>,
     #[serde(skip)]
     pub(crate) last_backup_s: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) age_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_age_seconds: Option<u64>,
     /// Whether the last backup is older than it may be, or there is none.
     pub(crate) too_old: bool,
     pub(crate) running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_run: Option<LastRun>,
     #[serde(skip)]
     pub(crate) outcome: &'static str,
     /// Whether its time has come and it has not run since.
     pub(crate) due: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_run: Option<String>,
     #[serde(skip)]
     pub(crate) next_run_s: Option<i64>,
@@ -38,10 +44,13 @@ pub(crate) struct SetStatus {
 pub(crate) struct LastRun {
     pub(crate) began: String,
     /// Absent while it runs, and for good if it was killed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<String>,
     /// `running`, `ok`, `incomplete`, `failed`, `interrupted` or `killed`.
     pub(crate) outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) exit_code: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
 }
 
