@@ -157,3 +157,18 @@ fn exit_code(conclusion: &DrillConclusion) -> u8 {
         exit::DONE
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_room_has_an_exit_code_and_an_advice_of_its_own() {
+        let failed = failure(holdall::Error::new(ErrorKind::NoSpace, "there is no room in /tmp"));
+        assert_eq!(failed.exit_code(), exit::NO_SPACE);
+        let text = failed.to_string();
+        assert!(text.starts_with("there is no room in /tmp\n") && text.contains("--sample"), "{text}");
+        assert!(!text.contains("stored so far"), "a drill stores nothing: {text}");
+        assert_eq!(failure(holdall::Error::new(ErrorKind::Damaged, "x")).exit_code(), exit::DAMAGED);
+    }
+}
