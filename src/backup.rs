@@ -23,19 +23,24 @@ mod owners;
 mod parent;
 mod pipeline;
 mod problem;
+mod rehash;
 mod stream;
+mod unfinished;
 mod work;
 mod workers;
 
-pub use assemble::{Changes, Unfinished};
+pub use assemble::Changes;
 pub use foreign::{Foreign, run_foreign};
 pub use metadata::is_untouched;
 pub use options::{BackupOptions, BackupReport, ParentChoice};
 pub use owners::OwnerNames;
 pub use problem::{Problem, ProblemKind};
+pub use rehash::{RehashShare, Rehashed};
 pub use stream::{Need, StreamFate, StreamSource};
+pub use unfinished::Unfinished;
 
 use crate::access::Access;
+use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, SnapshotId};
 use crate::manifest::Key;
@@ -51,6 +56,7 @@ use owners::ThisMachine;
 use parent::Parent;
 use pipeline::{Parts, Stored};
 use problem::Problems;
+use rehash::Window;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -158,6 +164,7 @@ impl Attempt<'_> {
             WalkStart::Now => session::now_ns(),
             WalkStart::At(started_ns) => started_ns,
         };
+        let window = self.window(parent.as_ref())?;
         let run = pipeline::Run {
             access: self.access,
             source: &material.trees,
@@ -165,6 +172,7 @@ impl Attempt<'_> {
             writer: self.writer,
             main: self.main,
             parent: parent.as_ref(),
+            window: window.as_ref(),
             compression: self.options.compression,
             fault: self.options.fault.as_ref(),
             readers: self.options.readers.map_or(self.access.threads, NonZeroUsize::get),
@@ -184,12 +192,19 @@ impl Attempt<'_> {
         let published = stored.main.publish(self.access)?;
         let made = components::of(&parts, &self.options.streams, parent.as_ref(), (walk_started_ns, material.owners));
         let counts = made.counts();
-        let description = self.description(&made, parent.as_ref());
+        let rehashed_to = rehash::position(window.as_ref(), parts.trees.as_ref(), parent.as_ref());
+        let description = self.description(&made, parent.as_ref(), rehashed_to);
         let hash = self.commit(&history, &stored, published.references(), made, &description)?;
         published.apply(self.access)?;
         let snapshot = SnapshotId::from_bytes(*hash.as_bytes());
         let parent = parent.map(|parent| parent.id);
         Ok(BackupReport { problem_count, problems, ..self.report(snapshot, parent, counts, &parts, &stored) })
+    }
+
+    /// Which unchanged files this run reads again.
+    fn window(&self, parent: Option<&Parent>) -> Result<Option<Window>> {
+        let (Some(share), Some(parent)) = (self.options.rehash, parent) else { return Ok(None) };
+        Window::plan(&ContentReader::new(self.access.clone()), parent, share)
     }
 
     fn report(
@@ -216,6 +231,7 @@ impl Attempt<'_> {
             protected: Protected::default(),
             recovered_pack_count: 0,
             left_out_count: parts.trees.as_ref().map_or(0, |trees| trees.left_out_count),
+            rehashed: self.options.rehash.map(|_| parts.trees.as_ref().map(|trees| trees.rehashed).unwrap_or_default()),
             unfinished: parts.trees.as_ref().and_then(|trees| trees.unfinished.clone()),
             problem_count: 0,
             problems: Vec::new(),
@@ -239,7 +255,8 @@ impl Attempt<'_> {
         session::commit_seen(self.access, self.main, self.state, history.seen(), body, Some(description))
     }
 
-    fn description(&self, made: &Components, parent: Option<&Parent>) -> OutcomeDescription {
+    fn description(&self, made: &Components, parent: Option<&Parent>, rehashed_to: Option<&Key>) -> OutcomeDescription {
+        let attributes = self.material.attributes.iter().cloned();
         let trees = self.material.paths.iter().cloned();
         let streams = self.options.streams.iter().map(|stream| [b"/", stream.name.as_slice()].concat());
         OutcomeDescription {
@@ -250,7 +267,7 @@ impl Attempt<'_> {
             program: Blob::from(concat!("holdall ", env!("CARGO_PKG_VERSION"))),
             parent: parent.map(|parent| parent.id),
             components: List(made.descriptions.clone()),
-            attributes: List(self.material.attributes.clone()),
+            attributes: List(attributes.chain(rehashed_to.map(session::rehashed_to_attribute)).collect()),
         }
     }
 }

@@ -83,8 +83,8 @@ pub mod id;
 pub mod progress;
 
 pub use backup::{
-    BackupOptions, BackupReport, Changes, Need, ParentChoice, Problem, ProblemKind, StreamFate, StreamSource,
-    Unfinished,
+    BackupOptions, BackupReport, Changes, Need, ParentChoice, Problem, ProblemKind, RehashShare, Rehashed, StreamFate,
+    StreamSource, Unfinished,
 };
 pub use check::{CheckDepth, CheckOptions, CheckReport, Damage, ReadSubset, Remember};
 pub use config::{Parameters, Role};

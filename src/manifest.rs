@@ -54,7 +54,7 @@ pub use key::{KEY_BYTES_MAX, Key, KeyError};
 pub use leaf::{LeafRef, LeafRows};
 pub use lineage::{Lineage, LineageError};
 pub use node::{LEVEL_MAX, NODE_BYTES_MAX, Tree};
-pub use ordinal::{Goal, row_at};
+pub use ordinal::{Goal, byte_total, bytes_through, row_at};
 pub use row::{ROW_BYTES_MAX, Row, RowError};
 pub use stat::StatEntry;
 pub use stream::is_stream;

@@ -7,6 +7,8 @@ use crate::backup::join::link_key;
 use crate::backup::metadata;
 use crate::backup::old_leaves::OldLeaves;
 use crate::backup::problem::ProblemKind;
+use crate::backup::rehash::Rehashed;
+use crate::backup::unfinished::Unfinished;
 use crate::backup::work::{Change, Finished, FinishedRow, Shared};
 use crate::content::NodeWriter;
 use crate::error::{Error, ErrorKind, Result};
@@ -39,37 +41,8 @@ pub(super) struct Assembled {
     pub left_out_count: u64,
     /// Why it does not hold all of the trees.
     pub unfinished: Option<Unfinished>,
-}
-
-/// What was not taken of the trees, since the caller had enough.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Unfinished {
-    /// The first entry that was met and not taken, with all that comes behind it; none when only files were cut short.
-    pub from: Option<Key>,
-    /// How many files were not read to their end.
-    pub cut_short_count: u64,
-}
-
-impl Unfinished {
-    fn of(shared: &Shared<'_>) -> Option<Self> {
-        let from = shared.not_taken.get().cloned();
-        let cut_short_count = shared.cut_short_count.load(Ordering::Relaxed);
-        (from.is_some() || cut_short_count > 0).then_some(Self { from, cut_short_count })
-    }
-}
-
-impl std::fmt::Display for Unfinished {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the backup was ended early")?;
-        if let Some(from) = &self.from {
-            write!(f, "; {from} and all that comes behind it is not in it")?;
-        }
-        match self.cut_short_count {
-            0 => Ok(()),
-            1 => f.write_str("; a file that was being read is not in it"),
-            count => write!(f, "; {count} files that were being read are not in it"),
-        }
-    }
+    /// What was read again.
+    pub rehashed: Rehashed,
 }
 
 impl Assembled {
@@ -157,7 +130,7 @@ impl<'a> Assembler<'a> {
     pub(super) fn take(&mut self, rows: Finished) -> Result<()> {
         for row in rows {
             match row {
-                FinishedRow::Unchanged(stat) => self.unchanged(stat)?,
+                FinishedRow::Unchanged(stat) | FinishedRow::Rehashed(stat) => self.unchanged(stat)?,
                 FinishedRow::Fresh(entry, stat, change) => self.fresh(*entry, stat, change)?,
                 FinishedRow::Link(entry, stat, change) => self.link(*entry, stat, change)?,
             }
@@ -188,6 +161,7 @@ impl<'a> Assembler<'a> {
             member_count: self.shared.member_count.load(Ordering::Relaxed),
             left_out_count: self.shared.left_out_count.load(Ordering::Relaxed),
             unfinished: Unfinished::of(self.shared),
+            rehashed: self.shared.rehash.so_far(),
         })
     }
 
@@ -368,7 +342,7 @@ impl<'a> Assembler<'a> {
     }
 }
 
-fn disagreement(stat: &StatEntry) -> Error {
+pub(super) fn disagreement(stat: &StatEntry) -> Error {
     let message = format!(
         "the parent's stat tree names {:?}, which its manifest lacks; run check, and back up with --force meanwhile",
         stat.key

@@ -21,9 +21,9 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// What reading one file gave.
-struct FileRead {
-    stat: Stat,
-    state: State,
+pub(super) struct FileRead {
+    pub(super) stat: Stat,
+    pub(super) state: State,
     holes: Vec<Hole>,
     xattrs: Vec<Xattr>,
     content: FileContent,
@@ -39,7 +39,7 @@ enum FileContent {
 }
 
 /// What ends the reading of one file: its own trouble, which the run survives, or the run's.
-enum Stopped {
+pub(super) enum Stopped {
     Source(SourceError),
     /// The caller has enough.
     Enough,
@@ -61,17 +61,19 @@ impl From<Error> for Stopped {
 impl Worker<'_> {
     /// A regular file with its content; none when it is gone.
     pub(super) fn file(&mut self, walked: &Walked, change: Change) -> Result<Option<Draft>> {
-        let path = metadata::path_of(&walked.key);
-        self.shared.progress.event(&Event::Entered { path: Path::new(OsStr::from_bytes(&path)) });
-        let read = match self.read_file(walked) {
-            Ok(read) => read,
-            Err(Stopped::Run(error)) => return Err(error),
-            Err(Stopped::Source(error)) => return Ok(self.unreadable(walked, change, &error)),
+        match self.read_file(walked) {
+            Ok(read) => self.drafted(walked, read, change).map(Some),
+            Err(Stopped::Run(error)) => Err(error),
+            Err(Stopped::Source(error)) => Ok(self.unreadable(walked, change, &error, "")),
             Err(Stopped::Enough) => {
                 self.cut_short(walked);
-                return Ok(None);
+                Ok(None)
             }
-        };
+        }
+    }
+
+    /// What was read of a file, on its way to an entry.
+    pub(super) fn drafted(&mut self, walked: &Walked, read: FileRead, change: Change) -> Result<Draft> {
         let mut entry = metadata::entry(&walked.key, &read.stat, Role::Member);
         entry.state = read.state;
         self.add_attributes(&mut entry, &read.xattrs, &read.holes)?;
@@ -88,12 +90,16 @@ impl Worker<'_> {
         };
         // A mixture must not be taken for the file by the next run.
         let stat = (read.state == State::Stored).then(|| metadata::stat_entry(&walked.key, &read.stat));
-        Ok(Some(Draft { row: FinishedRow::Fresh(Box::new(entry), stat, change), pieces }))
+        Ok(Draft { row: FinishedRow::Fresh(Box::new(entry), stat, change), pieces, due: None })
     }
 
+    /// Tells of the file and reads it.
+    ///
     /// What the walk saw serves as the look before the first reading: a file that held still since then is what the walk
     /// says, at one system call less. Whatever is in the way, the file is opened and looked at anew once.
-    fn read_file(&mut self, walked: &Walked) -> Result<FileRead, Stopped> {
+    pub(super) fn read_file(&mut self, walked: &Walked) -> Result<FileRead, Stopped> {
+        let path = metadata::path_of(&walked.key);
+        self.shared.progress.event(&Event::Entered { path: Path::new(OsStr::from_bytes(&path)) });
         let (pieces_before, contents_before) = (self.pieces.len(), self.contents.end());
         let source = self.shared.source;
         let first = source.open_walked(&walked.key, &walked.stat).map_err(Stopped::from);
@@ -222,12 +228,12 @@ impl Worker<'_> {
     pub(super) fn other(&mut self, walked: &Walked, change: Change) -> Result<Option<Draft>> {
         let mut entry = metadata::entry(&walked.key, &walked.stat, walked.role);
         if let Some(problem) = &walked.problem {
-            return Ok(self.unreadable(walked, change, problem));
+            return Ok(self.unreadable(walked, change, problem, ""));
         }
         if walked.stat.kind == Kind::Symlink {
             match self.shared.source.read_link(&walked.key) {
                 Ok(target) => entry.body = Body::Symlink(target),
-                Err(error) => return Ok(self.unreadable(walked, change, &error)),
+                Err(error) => return Ok(self.unreadable(walked, change, &error, "")),
             }
         }
         let xattrs = self.xattrs(walked);
@@ -246,15 +252,21 @@ impl Worker<'_> {
     }
 
     /// What is left of an entry that can't be read: its stat, the reason, and no stat row, so that the next run tries
-    /// again. Nothing at all is left of one that is gone.
-    fn unreadable(&self, walked: &Walked, change: Change, error: &SourceError) -> Option<Draft> {
+    /// again. Nothing at all is left of one that is gone. `advice` follows the reason.
+    pub(super) fn unreadable(
+        &self,
+        walked: &Walked,
+        change: Change,
+        error: &SourceError,
+        advice: &str,
+    ) -> Option<Draft> {
         let path = metadata::path_of(&walked.key);
         let message = crate::error::chain(error);
         if walked.problem.is_none() && (error.is_vanished() || matches!(error, SourceError::NotAFile { .. })) {
             self.shared.problems.add(path, ProblemKind::Vanished, message);
             return None;
         }
-        self.shared.problems.add(path, ProblemKind::Unreadable, message);
+        self.shared.problems.add(path, ProblemKind::Unreadable, message + advice);
         let mut entry = metadata::entry(&walked.key, &walked.stat, walked.role);
         entry.state = State::Unreadable { errno: error.errno().unsigned_abs() };
         Some(Draft::done(FinishedRow::Fresh(Box::new(entry), None, change)))

@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::backup::metadata;
 use crate::backup::parent::{Parent, ParentPart};
 use crate::backup::problem::{ProblemKind, Problems};
+use crate::backup::rehash::DueFiles;
 use crate::backup::work::{BATCH_BYTES_TARGET, BATCH_ROWS_MAX, Change, Row, SMALL_FILE_BYTES_MAX, Shared};
 use crate::content::ContentReader;
 use crate::error::Result;
@@ -35,8 +36,8 @@ impl<'a> ParentStats<'a> {
         Self { reader, parts, current: None }
     }
 
-    /// The row for `key`, and when the walk that met it began; rows before it are of things that are gone.
-    fn find(&mut self, key: &Key) -> Result<Option<(StatEntry, i64)>> {
+    /// The row for `key`, and the part that has it; rows before it are of things that are gone.
+    fn find(&mut self, key: &Key) -> Result<Option<(StatEntry, &'a ParentPart)>> {
         let is_over = |current: &CurrentStats<'_>| current.part.end.as_ref().is_some_and(|end| end < key);
         while self.current.as_ref().is_none_or(is_over) {
             let Some(part) = self.parts.next() else { return Ok(None) };
@@ -53,7 +54,7 @@ impl<'a> ParentStats<'a> {
             return Ok(None);
         }
         let found = std::mem::replace(next, cursor.next_row()?);
-        Ok(found.map(|row| (row, part.walk_started_ns)))
+        Ok(found.map(|row| (row, *part)))
     }
 }
 
@@ -63,14 +64,21 @@ pub(super) struct Join<'a> {
     /// The inodes with several names that were met already.
     links: Box<dyn Scratch>,
     problems: &'a Problems<'a>,
+    /// The unchanged files that are read again.
+    due: Option<DueFiles<'a>>,
     batch: Vec<Row>,
     batch_bytes: u64,
 }
 
 impl<'a> Join<'a> {
     /// Starts with an empty batch.
-    pub(super) fn new(access: &Access, parent: ParentStats<'a>, problems: &'a Problems<'a>) -> Self {
-        Self { parent, links: access.scratch(), problems, batch: Vec::new(), batch_bytes: 0 }
+    pub(super) fn new(
+        access: &Access,
+        parent: ParentStats<'a>,
+        problems: &'a Problems<'a>,
+        due: Option<DueFiles<'a>>,
+    ) -> Self {
+        Self { parent, links: access.scratch(), problems, due, batch: Vec::new(), batch_bytes: 0 }
     }
 
     /// Takes what the walk found next; gives a batch when one is full.
@@ -109,9 +117,13 @@ impl<'a> Join<'a> {
         let known_link = self.is_known_link(&walked)?;
         let change = match row {
             None => Change::New,
-            Some((row, started_ns)) if is_as_in(&row, &walked) => {
-                if metadata::is_settled(&row, started_ns) {
-                    return Ok((Row::Unchanged(row), 0));
+            Some((row, part)) if is_as_in(&row, &walked) => {
+                if metadata::is_settled(&row, part.walk_started_ns) {
+                    return match &mut self.due {
+                        // What has several names is read under the first of them.
+                        Some(due) if !known_link => due.row(walked, row, part),
+                        _ => Ok((Row::Unchanged(row), 0)),
+                    };
                 }
                 Change::Unsettled
             }

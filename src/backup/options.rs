@@ -1,8 +1,10 @@
 //! What a backup is asked to do, and what it did.
 
-use crate::backup::assemble::{Changes, Unfinished};
+use crate::backup::assemble::Changes;
 use crate::backup::problem::Problem;
+use crate::backup::rehash::{RehashShare, Rehashed};
 use crate::backup::stream::{StreamFate, StreamSource};
+use crate::backup::unfinished::Unfinished;
 use crate::frame::{Compression, EncoderFault};
 use crate::id::SnapshotId;
 use crate::outcome::Counts;
@@ -41,6 +43,7 @@ pub struct BackupOptions {
     pub(crate) readers: Option<NonZeroUsize>,
     pub(crate) selection: Selection,
     pub(crate) streams: Vec<StreamSource>,
+    pub(crate) rehash: Option<RehashShare>,
 }
 
 impl BackupOptions {
@@ -123,6 +126,15 @@ impl BackupOptions {
         self
     }
 
+    /// Reads a share of the files that did not change by their stat again, and reports those that hold other bytes than the
+    /// parent does. Each run goes on behind those that the one before it read, so that
+    /// [`RehashShare::run_count`] runs read all of them.
+    #[must_use]
+    pub const fn rehash(mut self, share: RehashShare) -> Self {
+        self.rehash = Some(share);
+        self
+    }
+
     /// Encodes some frames wrongly, to see that this is noticed and nothing of it stored.
     #[must_use]
     pub fn encoder_fault(mut self, fault: EncoderFault) -> Self {
@@ -160,6 +172,8 @@ pub struct BackupReport {
     pub recovered_pack_count: usize,
     /// How many items were left out by the selection; what lies below one is not counted.
     pub left_out_count: u64,
+    /// What became of the unchanged files that were read again, where that was [asked for](BackupOptions::rehash).
+    pub rehashed: Option<Rehashed>,
     /// What is missing of the trees, where the backup was [ended early](crate::Progress::enough).
     pub unfinished: Option<Unfinished>,
     /// How many source items were not stored as they should be.

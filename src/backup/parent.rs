@@ -28,11 +28,15 @@ pub(super) struct Parent {
     pub users: BTreeMap<u32, Vec<u8>>,
     /// Names of the groups that all of them hold.
     pub groups: BTreeMap<u32, Vec<u8>>,
+    /// Up to where its chain has read unchanged files again.
+    pub rehashed_to: Option<Key>,
 }
 
 /// The trees of one snapshot, which are those of the parent up to a key.
 #[derive(Debug, Clone)]
 pub(super) struct ParentPart {
+    /// The snapshot.
+    pub id: SnapshotId,
     /// Root of its manifest.
     pub manifest: NodeId,
     /// Root of its stat tree.
@@ -133,13 +137,15 @@ fn joined(reader: &ContentReader, snapshots: &[Snapshot]) -> Result<Option<Paren
         parts: Vec::new(),
         users: BTreeMap::new(),
         groups: BTreeMap::new(),
+        rehashed_to: newest.origin.as_ref().and_then(|origin| origin.rehashed_to.clone()),
     };
     for (number, snapshot) in snapshots.iter().enumerate() {
         let Some(tree) = tree(snapshot) else { continue };
         let (Some(manifest), Some(stat)) = (tree.manifest, tree.stat) else { continue };
         let is_last = number.saturating_add(1) == snapshots.len();
         let end = if is_last { None } else { last_key(reader, manifest)? };
-        parent.parts.push(ParentPart { manifest, stat, walk_started_ns: tree.walk_started_ns, end });
+        let (id, walk_started_ns) = (snapshot.id, tree.walk_started_ns);
+        parent.parts.push(ParentPart { id, manifest, stat, walk_started_ns, end });
         if tree.counts.files >= parent.counts.files {
             parent.counts = tree.counts;
         }

@@ -6,6 +6,7 @@ use crate::backup::join::{self, Join, ParentStats};
 use crate::backup::old_leaves::OldLeaves;
 use crate::backup::parent::Parent;
 use crate::backup::problem::Problems;
+use crate::backup::rehash::{DueFiles, Tally, Window};
 use crate::backup::stream::{Kept, StreamSource};
 use crate::backup::work::{Finished, FinishedRow, Row, SMALL_FILE_BYTES_MAX, Shared, Worker};
 use crate::backup::workers::{SURPLUS_FRAMES_MAX, Task, help, work};
@@ -36,6 +37,8 @@ pub(super) struct Run<'a> {
     pub main: RunningSession,
     /// What to compare with.
     pub parent: Option<&'a Parent>,
+    /// Which of the files that did not change are read again.
+    pub window: Option<&'a Window>,
     /// How to compress.
     pub compression: Compression,
     /// A defect of the encoder, on purpose.
@@ -113,6 +116,7 @@ impl Run<'_> {
             left_out_count: AtomicU64::new(0),
             not_taken: OnceLock::new(),
             cut_short_count: AtomicU64::new(0),
+            rehash: Tally::default(),
             handover: Arc::default(),
         };
         let reader = ContentReader::new(self.access.clone());
@@ -192,7 +196,8 @@ impl Run<'_> {
         ordered: &Sender<Receiver<Finished>>,
     ) -> Result<()> {
         let parent = ParentStats::new(reader, self.parent);
-        let mut join = Join::new(self.access, parent, self.problems);
+        let due = self.window.map(|window| DueFiles::new(reader, window));
+        let mut join = Join::new(self.access, parent, self.problems, due);
         for step in Arc::clone(self.source).steps() {
             if self.progress.stopped() {
                 return Err(super::interrupted());
@@ -237,15 +242,18 @@ impl Run<'_> {
     fn tell(&self, rows: &Finished) {
         let (mut files, mut bytes) = (0u64, 0u64);
         for row in rows {
-            let (FinishedRow::Unchanged(stat) | FinishedRow::Fresh(_, Some(stat), _) | FinishedRow::Link(_, stat, _)) =
-                row
+            let (FinishedRow::Unchanged(stat)
+            | FinishedRow::Rehashed(stat)
+            | FinishedRow::Fresh(_, Some(stat), _)
+            | FinishedRow::Link(_, stat, _)) = row
             else {
                 continue;
             };
             if stat.kind == crate::manifest::Kind::File {
                 files = files.saturating_add(1);
                 // Of a long file was told while it was read.
-                let was_told = stat.size > SMALL_FILE_BYTES_MAX && matches!(row, FinishedRow::Fresh(..));
+                let was_read = matches!(row, FinishedRow::Fresh(..) | FinishedRow::Rehashed(_));
+                let was_told = stat.size > SMALL_FILE_BYTES_MAX && was_read;
                 bytes = bytes.saturating_add(if was_told { 0 } else { stat.size });
             }
         }
@@ -261,7 +269,7 @@ fn send(batch: Vec<Row>, tasks: &Sender<Task>, ordered: &Sender<Receiver<Finishe
     }
     let rows = batch.into_iter().filter_map(|row| match row {
         Row::Unchanged(stat) => Some(FinishedRow::Unchanged(stat)),
-        Row::Fresh(..) | Row::Link(..) => None,
+        Row::Due(_) | Row::Fresh(..) | Row::Link(..) => None,
     });
     sender.send(rows.collect()).map_err(|_| gone("the last stage"))
 }

@@ -1,5 +1,6 @@
 //! What could not be read, or not read in peace: returned to the caller, counted, and never only logged.
 
+use crate::id::SnapshotId;
 use crate::progress::{Event, Progress};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -36,6 +37,26 @@ pub enum ProblemKind {
     Missing,
     /// Something of it (attributes, a path too long) is not in the snapshot.
     Incomplete,
+    /// It was read again since it had not changed by its stat, and holds other bytes: they are in the snapshot.
+    ChangedUnderItsStat {
+        /// The snapshot that holds the bytes that it held before.
+        before: SnapshotId,
+    },
+}
+
+impl ProblemKind {
+    /// What was being done.
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::ChangedUnderItsStat { .. } => "rehash",
+            Self::Unreadable
+            | Self::Inconsistent
+            | Self::Vanished
+            | Self::CutShort
+            | Self::Missing
+            | Self::Incomplete => "read",
+        }
+    }
 }
 
 /// The problems of one run.
@@ -54,7 +75,7 @@ impl<'a> Problems<'a> {
     pub(super) fn add(&self, path: Vec<u8>, kind: ProblemKind, message: String) {
         self.progress.event(&Event::Problem {
             path: Path::new(OsStr::from_bytes(&path)),
-            operation: "read",
+            operation: kind.operation(),
             message: &message,
         });
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,8 @@
-//! Backups into stores that fail, and of trees of which something is left out.
+//! Backups into stores that fail, of trees of which something is left out, and of discs that rot.
 
 mod ended_early;
 mod links;
+mod rehash;
 mod selection;
 
 use crate::backup::BackupOptions;
@@ -19,6 +20,13 @@ use std::time::Duration;
 const PASSWORD: Unlock<'static> = Unlock::Password(b"backup");
 /// Long for a backup that takes less than a second.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Content that nothing shrinks.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
 
 /// Backs up a tree of many packs into a fresh repository, whose store fails at a change if there is one; returns how
 /// many changes there were, and whether the backup succeeded. Panics when it does not end.
@@ -48,9 +56,7 @@ fn a_backup_ends_whatever_the_store_refuses() {
     let directory = tempfile::tempdir().unwrap();
     let tree = directory.path().join("tree");
     std::fs::create_dir(&tree).unwrap();
-    let mut noise = vec![0; 12 << 20];
-    blake3::Hasher::new().update(b"a backup").finalize_xof().fill(&mut noise);
-    std::fs::write(tree.join("noise"), noise).unwrap();
+    std::fs::write(tree.join("noise"), noise(0, 12 << 20)).unwrap();
     let (change_count, succeeded) = back_up(directory.path(), &tree, None);
     assert!(succeeded && change_count > 10, "{change_count}");
     for at in 1..=change_count {

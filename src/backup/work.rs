@@ -7,6 +7,7 @@ use crate::access::Access;
 use crate::backup::contents::Contents;
 use crate::backup::metadata;
 use crate::backup::problem::Problems;
+use crate::backup::rehash::{Due, Tally};
 use crate::content::{Claim, Claims, Framer, Handover, NodeWriter};
 use crate::error::Result;
 use crate::id::ChunkId;
@@ -33,6 +34,8 @@ pub(super) const BATCH_ROWS_MAX: usize = 512;
 pub(super) enum Row {
     /// Nothing changed: the parent's row stands for it.
     Unchanged(StatEntry),
+    /// Nothing changed by its stat, and its turn has come to be read again.
+    Due(Box<Due>),
     /// New, changed, or not settled: everything is read.
     Fresh(Walked, Change),
     /// Another name of a file that came earlier in this run: its content is the first one's.
@@ -54,6 +57,8 @@ pub(super) enum Change {
 pub(super) enum FinishedRow {
     /// As in [`Row`].
     Unchanged(StatEntry),
+    /// The same of a file that was read again.
+    Rehashed(StatEntry),
     /// The entry, and its stat row; none when the next run must read it again.
     Fresh(Box<Entry>, Option<StatEntry>, Change),
     /// A link whose content must be taken from the first name of its inode.
@@ -85,6 +90,8 @@ pub(super) struct Shared<'a> {
     pub not_taken: OnceLock<Key>,
     /// How many files were not read to their end, since it was enough.
     pub cut_short_count: AtomicU64,
+    /// What was read again.
+    pub rehash: Tally,
     /// How workers hand frames to each other.
     pub handover: Arc<Handover>,
 }
@@ -140,11 +147,13 @@ pub(super) struct Draft {
     pub(super) row: FinishedRow,
     /// Which of the batch's pieces are its content.
     pub(super) pieces: Range<usize>,
+    /// What it must be compared with once its content is final.
+    pub(super) due: Option<Box<Due>>,
 }
 
 impl Draft {
     pub(super) const fn done(row: FinishedRow) -> Self {
-        Self { row, pieces: 0..0 }
+        Self { row, pieces: 0..0, due: None }
     }
 }
 
@@ -170,6 +179,7 @@ impl<'a> Worker<'a> {
             }
             let draft = match row {
                 Row::Unchanged(stat) => Some(Draft::done(FinishedRow::Unchanged(stat))),
+                Row::Due(due) => self.rehash(due)?,
                 Row::Link(walked, change) => Some(self.link(&walked, change)?),
                 Row::Fresh(walked, change) if walked.stat.kind == Kind::File => self.file(&walked, change)?,
                 Row::Fresh(walked, change) => self.other(&walked, change)?,
@@ -223,7 +233,7 @@ impl<'a> Worker<'a> {
     }
 
     fn finish(&self, draft: Draft) -> Result<FinishedRow> {
-        let Draft { mut row, pieces } = draft;
+        let Draft { mut row, pieces, due } = draft;
         if let (FinishedRow::Fresh(entry, ..), false) = (&mut row, pieces.is_empty()) {
             let mut list = self.shared.access.naming.item_list();
             let mut nodes = self.shared.nodes();
@@ -233,7 +243,10 @@ impl<'a> Worker<'a> {
             let items = list.finish(&mut *nodes)?;
             entry.body = Body::File(items.map_or_else(Content::empty, Content::Items));
         }
-        Ok(row)
+        Ok(match due {
+            Some(due) => self.compared(*due, row),
+            None => row,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::profile::parse_duration;
 use holdall::{
     CalendarSpan, Compression, CompressionLevel, DrillSample, DumpForm, GroupField, KeepCount, Kind, MaxUnused,
-    Overwrite, ParityPercent, Protection, ReadSubset, Zone,
+    Overwrite, ParityPercent, Protection, ReadSubset, RehashShare, Zone,
 };
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -245,6 +245,15 @@ pub(crate) fn parse_read_subset(text: &str) -> Result<ReadSubset, ValueError> {
     subset.ok_or_else(|| ValueError::new("expected a part such as 2/5, a share such as 2.5%, or a size such as 10GiB"))
 }
 
+/// Reads a share of what did not change: `2%`, `0.25%`.
+pub(crate) fn parse_rehash_share(text: &str) -> Result<RehashShare, ValueError> {
+    let share = match text.parse() {
+        Ok(ReadSubset::Share(ten_thousandths)) => RehashShare::parse(ten_thousandths),
+        _ => None,
+    };
+    share.ok_or_else(|| ValueError::new("expected a share from 0.01% to 100%, such as 2%"))
+}
+
 /// A length of time: `90s`, `30m`, `6h`, `2d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) std::time::Duration);
@@ -408,6 +417,10 @@ mod tests {
         assert_eq!(parse_read_subset("10M").ok(), Some(ReadSubset::Bytes(10 << 20)));
         assert_eq!(parse_read_subset("2/5").ok(), Some(ReadSubset::Part { part: 2, parts: 5 }));
         assert!(["0K", "5/2", "0%", "many"].iter().all(|text| parse_read_subset(text).is_err()));
+        assert_eq!(parse_rehash_share("2%").map(RehashShare::run_count).ok(), Some(50));
+        assert_eq!(parse_rehash_share("0.01%").map(RehashShare::run_count).ok(), Some(10_000));
+        assert_eq!(parse_rehash_share("100%").ok(), Some(RehashShare::ALL));
+        assert!(["0%", "101%", "2", "1/50", "2K", "%"].iter().all(|text| parse_rehash_share(text).is_err()));
     }
 
     #[test]

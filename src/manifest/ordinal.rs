@@ -1,12 +1,12 @@
-//! Single rows with their number in the tree: inner nodes say how many rows lie below each child, so a row is found by its
-//! number, and the number of a row by its key, in one way down.
+//! Single rows with their number in the tree: inner nodes say how many rows and bytes lie below each child, so a row is found
+//! by its number or by where its content lies among all contents, and both by its key, in one way down.
 
 use super::NodeSource;
 use super::descent::InnerFrame;
 use super::error::ReadError;
 use super::key::Key;
 use super::leaf::{Child, LeafRows};
-use super::node::NodeRows;
+use super::node::{NodeRows, Totals};
 use super::row::Row;
 use crate::id::NodeId;
 
@@ -17,6 +17,27 @@ pub enum Goal<'a> {
     Ordinal(u64),
     /// The first one whose key is not below this.
     Key(&'a Key),
+    /// The one that holds this byte of all contents one after the other, counted from 1.
+    Byte(u64),
+}
+
+/// How many bytes of content a tree holds.
+///
+/// # Errors
+/// [`ReadError`] when the root can't be read.
+pub fn byte_total<R: Row, S: NodeSource>(source: &S, root: NodeId) -> Result<u64, ReadError<S::Error>> {
+    Ok(find::<R, S>(source, root, Goal::Byte(u64::MAX))?.0.bytes)
+}
+
+/// How many bytes of content a tree holds up to this key, its own included, whether it is there or not. Reads one node of
+/// each level.
+///
+/// # Errors
+/// [`ReadError`] for a node on the way that can't be read.
+pub fn bytes_through<R: Row, S: NodeSource>(source: &S, root: NodeId, key: &Key) -> Result<u64, ReadError<S::Error>> {
+    let (before, row) = find::<R, S>(source, root, Goal::Key(key))?;
+    let own = row.filter(|row| row.key() == key).map_or(0, |row| row.byte_total());
+    Ok(before.bytes.saturating_add(own))
 }
 
 /// The wanted row and how many rows lie before it; none when the tree ends before. Reads one node of each level.
@@ -28,8 +49,18 @@ pub fn row_at<R: Row, S: NodeSource>(
     root: NodeId,
     goal: Goal<'_>,
 ) -> Result<Option<(u64, R)>, ReadError<S::Error>> {
+    let (before, row) = find(source, root, goal)?;
+    Ok(row.map(|row| (before.rows, row)))
+}
+
+/// The wanted row, and what lies before it; all that there is when the tree ends before.
+fn find<R: Row, S: NodeSource>(
+    source: &S,
+    root: NodeId,
+    goal: Goal<'_>,
+) -> Result<(Totals, Option<R>), ReadError<S::Error>> {
     let mut child = Child::root(root);
-    let mut before = 0u64;
+    let mut before = Totals::default();
     loop {
         let bytes = source.node(child.id);
         let bytes = bytes.map_err(|source| ReadError::Source { node: child.id, span: child.span(), source })?;
@@ -39,34 +70,37 @@ pub fn row_at<R: Row, S: NodeSource>(
         }
         let mut frame = InnerFrame::new(rows, child);
         child = loop {
-            let Some(next) = frame.next_child().map_err(|rule| frame.broken(rule))? else { return Ok(None) };
-            let below = next.promise.as_ref().map_or(0, |promise| promise.totals.rows);
+            let Some(next) = frame.next_child().map_err(|rule| frame.broken(rule))? else { return Ok((before, None)) };
+            let below = next.promise.as_ref().map_or_else(Totals::default, |promise| promise.totals);
             let is_passed = match goal {
-                Goal::Ordinal(ordinal) => ordinal.saturating_sub(before) >= below,
+                Goal::Ordinal(ordinal) => ordinal.saturating_sub(before.rows) >= below.rows,
                 Goal::Key(key) => next.ends_before(key.as_bytes()),
+                Goal::Byte(byte) => before.bytes.saturating_add(below.bytes) < byte,
             };
             if !is_passed {
                 break next;
             }
-            before = before.saturating_add(below);
+            before.add(below);
         };
     }
 }
 
 fn row_of_leaf<R: Row, E: std::error::Error + 'static>(
     mut leaf: LeafRows<R, E>,
-    mut before: u64,
+    mut before: Totals,
     goal: Goal<'_>,
-) -> Result<Option<(u64, R)>, ReadError<E>> {
+) -> Result<(Totals, Option<R>), ReadError<E>> {
     while let Some(row) = leaf.next_row()? {
+        let own = Totals { rows: 1, bytes: row.byte_total() };
         let is_passed = match goal {
-            Goal::Ordinal(ordinal) => before < ordinal,
+            Goal::Ordinal(ordinal) => before.rows < ordinal,
             Goal::Key(key) => row.key() < key,
+            Goal::Byte(byte) => before.bytes.saturating_add(own.bytes) < byte,
         };
         if !is_passed {
-            return Ok(Some((before, row)));
+            return Ok((before, Some(row)));
         }
-        before = before.saturating_add(1);
+        before.add(own);
     }
-    Ok(None)
+    Ok((before, None))
 }

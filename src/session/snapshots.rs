@@ -3,6 +3,7 @@
 use crate::config::Role;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{NodeId, RepositoryId, SessionId, SignerKey, SnapshotId};
+use crate::manifest::Key;
 use crate::outcome::{
     Attribute, Component, ComponentDescription, ComponentKind, ComponentState, Counts, Outcome, OutcomeDescription,
     OutcomeKind, OwnerName,
@@ -10,6 +11,7 @@ use crate::outcome::{
 use crate::session::drills::LastDrill;
 use crate::session::history::History;
 use crate::session::imported::Imported;
+use crate::session::rehashed::rehashed_to;
 use crate::session::statements::Pin;
 use crate::session::written::Written;
 use crate::wire::Blob;
@@ -74,6 +76,8 @@ pub struct Origin {
     pub parent: Option<SnapshotId>,
     /// The snapshot of another tool that it was made of.
     pub imported: Option<Imported>,
+    /// Up to where the last run of its chain that read unchanged files again came, in the order of keys.
+    pub rehashed_to: Option<Key>,
 }
 
 /// One component of a snapshot.
@@ -338,6 +342,7 @@ fn origin(description: &OutcomeDescription) -> Origin {
         program: description.program.0.clone(),
         parent: description.parent,
         imported: Imported::find(&description.attributes.0),
+        rehashed_to: rehashed_to(&description.attributes.0),
     }
 }
 

@@ -16,6 +16,7 @@ mod mount;
 mod mounted;
 mod pages;
 mod profiles;
+mod rehash;
 mod repair;
 mod retention;
 mod run;

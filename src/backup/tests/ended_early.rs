@@ -1,6 +1,6 @@
 //! Backups that are ended early, and those that go on from there.
 
-use super::PASSWORD;
+use super::{PASSWORD, noise};
 use crate::backup::{BackupOptions, BackupReport, ParentChoice, ProblemKind};
 use crate::key::KdfCost;
 use crate::manifest::{Entry, Key};
@@ -16,14 +16,14 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 /// Has enough when the walk, which asks first, has come so far; lets files that are read be.
-struct EnoughFrom {
+pub(super) struct EnoughFrom {
     walk: OnceLock<ThreadId>,
     calls: AtomicUsize,
     first: usize,
 }
 
 impl EnoughFrom {
-    const fn call(first: usize) -> Self {
+    pub(super) const fn call(first: usize) -> Self {
         Self { walk: OnceLock::new(), calls: AtomicUsize::new(0), first }
     }
 }
@@ -38,7 +38,7 @@ impl Progress for EnoughFrom {
 
 /// Has enough whenever a long file is read, and lets the walk go on.
 #[derive(Default)]
-struct WhileReading {
+pub(super) struct WhileReading {
     walk: OnceLock<ThreadId>,
 }
 
@@ -104,12 +104,6 @@ impl Place {
 /// What was changed just now is read again whatever the parent says; this is about what is not.
 fn settle() {
     std::thread::sleep(Duration::from_millis(2100));
-}
-
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
 }
 
 /// How deep the tree lies: so often the walk asks before it comes to the tree.

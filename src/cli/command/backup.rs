@@ -13,7 +13,8 @@ use crate::cli::stop::Stop;
 use crate::cli::surroundings::host_name;
 use crate::cli::values::Moment;
 use holdall::{
-    AcceptRollback, BackupOptions, BackupReport, ParentChoice, Protected, Repository, SnapshotFilter, StreamFate,
+    AcceptRollback, BackupOptions, BackupReport, ParentChoice, Protected, Rehashed, Repository, SnapshotFilter,
+    StreamFate,
 };
 use std::os::unix::ffi::OsStringExt;
 
@@ -69,6 +70,10 @@ fn options(
         Some(readers) => options.read_concurrency(readers),
         None => options,
     };
+    let options = match arguments.rehash {
+        Some(share) => options.rehash(share),
+        None => options,
+    };
     let options = match arguments.time {
         Some(time) => options.time_ns(time.time_ns),
         None => options,
@@ -106,6 +111,7 @@ fn summary(report: &BackupReport, access: Access, started: Moment, ended: Moment
         total_bytes_processed: report.counts.bytes,
         errors: report.problem_count,
         items_left_out: report.left_out_count,
+        rehashed: report.rehashed.as_ref().map(Into::into),
         partial: report.unfinished.as_ref().map(ToString::to_string),
         streams: report.streams.iter().map(|(name, fate)| StreamSummary::new(name, fate)).collect(),
         backup_start: moment(started.time_ns),
@@ -131,6 +137,20 @@ fn protection_line(protected: &Protected) -> Option<String> {
     });
     let line = made.into_iter().chain(missing).collect::<Vec<_>>().join(", ");
     (!line.is_empty()).then(|| format!("  healing  {line}"))
+}
+
+fn rehash_line(rehashed: &Rehashed) -> String {
+    let files = text::counted(rehashed.file_count, "unchanged file", "unchanged files");
+    let found = match rehashed.differing_count {
+        0 => "all as they were".to_owned(),
+        1 => "1 of them with other bytes than before, listed above".to_owned(),
+        count => format!("{} of them with other bytes than before, listed above", text::count(count)),
+    };
+    let cut_short = match rehashed.cut_short_count {
+        0 => String::new(),
+        count => format!("; {} not read to the end in time", text::counted(count, "file", "files")),
+    };
+    format!("  rehashed {files} and {}, {found}{cut_short}", text::bytes(rehashed.content_bytes))
 }
 
 fn summary_text(report: &BackupReport, access: Access) -> String {
@@ -161,6 +181,7 @@ fn summary_text(report: &BackupReport, access: Access) -> String {
         format!("  added    {}, stored as {}", text::bytes(added), text::bytes(stored)),
     ];
     lines.extend(protection_line(&report.protected));
+    lines.extend(report.rehashed.as_ref().map(rehash_line));
     if report.recovered_pack_count > 0 {
         let packs = u64::try_from(report.recovered_pack_count).unwrap_or(u64::MAX);
         lines.push(format!("  kept     {} of an interrupted run", text::counted(packs, "pack", "packs")));
@@ -181,8 +202,11 @@ fn summary_text(report: &BackupReport, access: Access) -> String {
     if report.left_out_count > 0 {
         lines.push(format!("  left out {}", text::counted(report.left_out_count, "item", "items")));
     }
-    if report.problem_count > 0 {
-        let items = text::counted(report.problem_count, "item", "items");
+    // What is on the disc now is saved as it should be.
+    let rotten_count = report.rehashed.map_or(0, |rehashed| rehashed.differing_count);
+    let unsaved_count = report.problem_count.saturating_sub(rotten_count);
+    if unsaved_count > 0 {
+        let items = text::counted(unsaved_count, "item", "items");
         lines.push(format!("  problems {items} not saved as they should be, listed above"));
     }
     format!("{}\n", lines.join("\n"))

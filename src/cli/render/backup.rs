@@ -1,6 +1,6 @@
 //! What programs read of a backup.
 
-use holdall::StreamFate;
+use holdall::{Rehashed, StreamFate};
 use serde::Serialize;
 
 /// What a backup did.
@@ -25,6 +25,9 @@ pub(crate) struct BackupSummary {
     pub(crate) errors: u64,
     /// What the selection left out, without what lies below it.
     pub(crate) items_left_out: u64,
+    /// What became of the unchanged files that were read again, with `--rehash`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rehashed: Option<RehashSummary>,
     /// Why it does not hold all of the trees.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) partial: Option<String>,
@@ -39,6 +42,29 @@ pub(crate) struct BackupSummary {
     pub(crate) parent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot_id: Option<String>,
+}
+
+/// How many unchanged files were read again, and what came of it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct RehashSummary {
+    files: u64,
+    bytes: u64,
+    /// How many hold other bytes than before; each is an error `during` rehash.
+    files_differing: u64,
+    /// How many were not read to their end in time; they stay as they were, and the next backup reads the same share.
+    files_cut_short: u64,
+}
+
+impl From<&Rehashed> for RehashSummary {
+    fn from(rehashed: &Rehashed) -> Self {
+        Self {
+            files: rehashed.file_count,
+            bytes: rehashed.content_bytes,
+            files_differing: rehashed.differing_count,
+            files_cut_short: rehashed.cut_short_count,
+        }
+    }
 }
 
 /// What became of a stream: how long it is, or why it is missing.
