@@ -43,6 +43,7 @@ impl Names {
                 None => break None,
                 Some(Err(Errno::INTR)) => {}
                 Some(Err(errno)) => break Some(Stopped::By(errno)),
+                Some(Ok(entry)) if is_dots(entry.file_name()) => {}
                 Some(Ok(_)) if names.places.len() == count_max => break Some(Stopped::AtLimit),
                 Some(Ok(entry)) => {
                     if let Err(errno) = names.push(entry.file_name()) {
@@ -69,11 +70,9 @@ impl Names {
     }
 
     fn push(&mut self, name: &CStr) -> Result<(), Errno> {
-        if !matches!(name.to_bytes(), b"." | b"..") {
-            let name = name.to_bytes_with_nul();
-            self.places.push(self.next_place(name.len()).ok_or(Errno::OVERFLOW)?);
-            self.bytes.extend_from_slice(name);
-        }
+        let name = name.to_bytes_with_nul();
+        self.places.push(self.next_place(name.len()).ok_or(Errno::OVERFLOW)?);
+        self.bytes.extend_from_slice(name);
         Ok(())
     }
 
@@ -115,6 +114,11 @@ impl Names {
     }
 }
 
+/// Whether a name stands for the directory itself or for the one above.
+fn is_dots(name: &CStr) -> bool {
+    matches!(name.to_bytes(), b"." | b"..")
+}
+
 /// A name with its zero byte. Two names compare as these do: no name holds a zero byte.
 fn bytes_at(bytes: &[u8], place: Place) -> &[u8] {
     let from = |place: Place| {
@@ -153,6 +157,16 @@ mod tests {
             Names::read(&open, &mut buffer, count_max).1
         };
         assert_eq!(read(9), Some(Stopped::AtLimit));
-        assert_eq!(read(12), None);
+        assert_eq!(read(10), None);
+    }
+
+    /// A restore into an empty directory took it for one that holds something, and compared each of its files with nothing.
+    #[test]
+    fn the_names_of_a_directory_itself_and_of_the_one_above_are_not_among_those_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = std::fs::File::open(directory.path()).unwrap();
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let (names, stopped) = Names::read(&open, &mut buffer, 0);
+        assert_eq!((names.count(), stopped), (0, None));
     }
 }
