@@ -1,7 +1,8 @@
 //! The document: repositories, sets, and what holds for all of them.
 
-use super::hooks::Hooks;
+use super::hooks::{Hook, Hooks};
 use super::options::Catalogue;
+use super::push::Gateway;
 use super::refusal::{Refusal, line_of, suggestion};
 use super::set::Set;
 use super::table::Table;
@@ -47,6 +48,10 @@ pub(crate) struct Profile {
     pub(crate) sets: Vec<Set>,
     /// Where files with figures for monitoring are written.
     pub(crate) metrics_folder: Option<PathBuf>,
+    /// A gateway that gets the figures of each run.
+    pub(crate) metrics_push: Option<Gateway>,
+    /// A command that gets them on its standard input.
+    pub(crate) metrics_push_command: Option<Hook>,
 }
 
 impl Profile {
@@ -76,8 +81,10 @@ impl Profile {
             sets.push(set);
         }
         let metrics_folder = document.path("metrics-folder")?.map(|path| folder.join(path));
+        let metrics_push = document.take("metrics-push").map(|value| Gateway::read(value, sets.len())).transpose()?;
+        let metrics_push_command = document.take("metrics-push-command").map(Hook::read_push).transpose()?;
         document.finish()?;
-        Ok(Self { repositories, sets, metrics_folder })
+        Ok(Self { repositories, sets, metrics_folder, metrics_push, metrics_push_command })
     }
 
     /// A repository by its own name or that of a set.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// How long a hook may take that says nothing of it.
 const TIMEOUT: Duration = Duration::from_secs(3600);
+/// The same of a command that pushes figures: whoever waits for it waits for nothing else.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// When a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,21 +97,32 @@ impl Hooks {
     }
 }
 
+impl Hook {
+    /// Reads the command that pushes figures.
+    pub(super) fn read_push(value: Value<'_>) -> Result<Self, Refusal> {
+        one(value, PUSH_TIMEOUT)
+    }
+}
+
 /// One hook, or a list of tables with one each. A list of texts is one command with its arguments.
 fn several(value: Value<'_>) -> Result<Vec<Hook>, Refusal> {
     let items = value.items();
     if value.is_list() && !items.is_empty() && items.iter().all(Value::is_table) {
-        return items.into_iter().map(in_table).collect();
+        return items.into_iter().map(|item| in_table(item, TIMEOUT)).collect();
     }
-    let hook = if value.is_table() { in_table(value)? } else { Hook { command: command(value)?, timeout: TIMEOUT } };
-    Ok(vec![hook])
+    one(value, TIMEOUT).map(|hook| vec![hook])
 }
 
-fn in_table(value: Value<'_>) -> Result<Hook, Refusal> {
+/// A command, or a table with one; `timeout` unless that says another.
+fn one(value: Value<'_>, timeout: Duration) -> Result<Hook, Refusal> {
+    if value.is_table() { in_table(value, timeout) } else { Ok(Hook { command: command(value)?, timeout }) }
+}
+
+fn in_table(value: Value<'_>, usual: Duration) -> Result<Hook, Refusal> {
     let mut table = value.table(format!("the hook {:?}", value.key))?;
     let run = table.take("run").ok_or_else(|| table.refuse("has no command: run = \"...\""))?;
     let timeout = match table.take("timeout") {
-        None => TIMEOUT,
+        None => usual,
         Some(timeout) => parse_duration(timeout.text()?).map_err(|error| timeout.refuse(&error.to_string()))?,
     };
     table.finish()?;

@@ -16,6 +16,7 @@ mod mount;
 mod mounted;
 mod pages;
 mod profiles;
+mod push;
 mod rehash;
 mod repair;
 mod retention;

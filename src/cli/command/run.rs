@@ -3,6 +3,7 @@
 mod hook;
 mod lines;
 mod one_set;
+mod push;
 mod step;
 
 use crate::cli::arguments::RunArguments;

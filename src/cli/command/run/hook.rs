@@ -26,12 +26,12 @@ pub(super) enum HookEnd {
     Failed(String),
 }
 
-/// Runs a hook to its end, or to the end of its time. What it prints goes to standard error.
+/// Runs a hook to its end, or to the end of its time, with what it reads and where it prints.
 pub(super) fn run(
     hook: &Hook,
     folder: &Path,
     environment: &[(&str, OsString)],
-    output: Stdio,
+    (input, output): (Stdio, Stdio),
     signals: (&Signals, OnSignal),
 ) -> HookEnd {
     let mut command = match &hook.command {
@@ -48,7 +48,7 @@ pub(super) fn run(
         }
     };
     // A password that steps get from the environment is none of a hook's business.
-    command.current_dir(folder).stdin(Stdio::null()).stdout(output).env_remove("HOLDALL_PASSWORD");
+    command.current_dir(folder).stdin(input).stdout(output).env_remove("HOLDALL_PASSWORD");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     match Group::start(&mut command).and_then(|mut group| wait(&mut group, hook, signals)) {
         Ok(Some(status)) if status.success() => HookEnd::Done,

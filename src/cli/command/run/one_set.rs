@@ -1,19 +1,21 @@
 //! The run of one set: its hooks and steps, and what is remembered of it.
 
 use super::hook::{HookEnd, OnSignal, run as run_hook};
-use super::{is_due, step};
+use super::{is_due, push, step};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, exit};
 use crate::cli::profile::Loaded;
 use crate::cli::render::run::{Relay, SetReport, StepReport, moment_s, set_report};
 use crate::cli::runs::{Held, Runs, replace};
 use crate::cli::signals::Signals;
+use crate::cli::surroundings::host_name;
 use crate::profile::{
     Backup, HookKind, Outcome, PlannedStep, Record, Run, Set, StepFigures, StepKind, metrics, settled_by, worse,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::ffi::OsString;
+use std::process::Stdio;
 
 /// Exit code of a process that SIGTERM ended, as a machine does that is shut down.
 const TERMINATED: u8 = 143;
@@ -65,10 +67,12 @@ impl<'a> SetRun<'a> {
         self.settle(&mut record, began);
         runs.remember(&self.set.name, &record)?;
         self.report(&record);
-        if let Err(failure) = self.write_metrics(&record) {
+        let page = self.metrics(&record);
+        if let Err(failure) = self.write_metrics(&page) {
             self.context.renderer.failure(&failure);
             self.code = worse(self.code, failure.exit_code());
         }
+        self.push_metrics(&page);
         Ok(self.code)
     }
 
@@ -132,7 +136,8 @@ impl<'a> SetRun<'a> {
         for hook in self.set.hooks.of(kind) {
             let output = self.context.renderer.beside_output();
             let environment = self.environment(kind);
-            match run_hook(hook, self.loaded.folder(), &environment, output, (self.signals, on_signal)) {
+            match run_hook(hook, self.loaded.folder(), &environment, (Stdio::null(), output), (self.signals, on_signal))
+            {
                 HookEnd::Done => {}
                 HookEnd::Failed(why) => {
                     let message = format!("the hook {} of {} failed: {why}", kind.name(), self.set.name);
@@ -191,8 +196,8 @@ impl<'a> SetRun<'a> {
         }
     }
 
-    fn write_metrics(&self, record: &Record) -> Result<(), Failure> {
-        let Some(folder) = &self.loaded.profile.metrics_folder else { return Ok(()) };
+    /// The figures of this run.
+    fn metrics(&self, record: &Record) -> String {
         let figures = |report: &StepReport| StepFigures {
             step: report.step,
             exit_code: report.exit_code,
@@ -200,8 +205,37 @@ impl<'a> SetRun<'a> {
         };
         let steps: Vec<StepFigures> = self.reports.iter().map(figures).collect();
         let backup = self.reports.iter().find_map(|report| report.backup);
-        let text = metrics(self.set.name.as_str(), record, self.set.max_age, &steps, backup);
-        replace(&folder.join(format!("holdall-{}.prom", self.set.name)), text.as_bytes(), METRICS_MODE)
+        metrics(self.set.name.as_str(), record, self.set.max_age, &steps, backup)
+    }
+
+    fn write_metrics(&self, page: &str) -> Result<(), Failure> {
+        let Some(folder) = &self.loaded.profile.metrics_folder else { return Ok(()) };
+        replace(&folder.join(format!("holdall-{}.prom", self.set.name)), page.as_bytes(), METRICS_MODE)
+    }
+
+    /// Pushes the figures to who wants them. A gateway that is down is told and changes nothing: what the run did is done,
+    /// and who watches misses the push.
+    fn push_metrics(&self, page: &str) {
+        let (set, profile) = (&self.set.name, &self.loaded.profile);
+        let tell = |to: &str, pushed: Result<(), String>| {
+            if let Err(why) = pushed {
+                self.context.renderer.notice(&format!("the figures of {set} were not pushed {to}: {why}"));
+            }
+        };
+        if let Some(gateway) = &profile.metrics_push {
+            let url = gateway.url(set.as_str(), &host_name());
+            tell(&format!("to {}", gateway.shown()), push::to_gateway(gateway, &url, page));
+        }
+        if let Some(command) = &profile.metrics_push_command {
+            let mut environment = self.environment(HookKind::Finally);
+            environment.push(("HOLDALL_HOOK", "metrics-push-command".into()));
+            let output = self.context.renderer.beside_output();
+            let folder = self.loaded.folder();
+            tell(
+                "by metrics-push-command",
+                push::to_command(command, folder, &environment, (page, output), self.signals),
+            );
+        }
     }
 
     fn report(&self, record: &Record) {
