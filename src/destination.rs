@@ -16,6 +16,7 @@
 //! # Ok(()) }
 //! ```
 
+mod cloning;
 mod error;
 mod existing;
 mod file;
@@ -23,6 +24,9 @@ mod links;
 mod metadata;
 mod remove;
 
+pub use cloning::Cloned;
+#[cfg(test)]
+pub(crate) use cloning::testing as cloning_testing;
 pub use error::{DestinationError, Operation};
 pub use existing::ExistingFile;
 pub use file::TargetFile;
@@ -31,7 +35,7 @@ pub use metadata::{Aspect, Metadata, MetadataSet, Owner, Shortfall};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, StatxAttributes, fsync, mkdirat, openat, syncfs};
@@ -141,6 +145,8 @@ pub struct Destination {
     /// Whether a directory that was there hands a list of rights to what is made in it, so that new files must be looked
     /// at for one.
     bequeaths: AtomicBool,
+    /// Whether files may share blocks, once that was asked.
+    cloning: OnceLock<AtomicBool>,
 }
 
 impl std::fmt::Debug for Destination {
@@ -172,6 +178,7 @@ impl Destination {
             maker: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
             unfinished: PRIVATE_FILE,
             bequeaths: AtomicBool::new(bequeaths),
+            cloning: OnceLock::new(),
         })
     }
 

@@ -20,6 +20,7 @@ mod outcome;
 mod plan;
 mod sweep;
 mod tree;
+mod twins;
 mod way;
 mod window;
 mod write;

@@ -38,6 +38,10 @@ impl ExistingFile {
         self.found.into()
     }
 
+    pub(super) const fn handle(&self) -> &OwnedFd {
+        &self.file.file
+    }
+
     /// Whether it can be written to as it is; else only [taking it over](Destination::take_over) shows whether it can.
     pub fn is_writable(&self) -> bool {
         self.opened == Opened::Writable

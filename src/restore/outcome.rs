@@ -50,6 +50,8 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// Bytes of content that were written, or would be: of files that were there only what differed.
     pub written_bytes: u64,
+    /// Those of them that share the blocks of another restored file.
+    pub cloned_bytes: u64,
     /// Entries that were there and right, content and metadata.
     pub unchanged_count: u64,
     /// Entries in whose place something else was left.
@@ -75,6 +77,7 @@ pub(super) struct Outcome<'a> {
     other_count: AtomicU64,
     bytes: AtomicU64,
     written_bytes: AtomicU64,
+    cloned_bytes: AtomicU64,
     unchanged_count: AtomicU64,
     skipped_count: AtomicU64,
     skipped_bytes: AtomicU64,
@@ -105,6 +108,7 @@ impl<'a> Outcome<'a> {
             other_count: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
+            cloned_bytes: AtomicU64::new(0),
             unchanged_count: AtomicU64::new(0),
             skipped_count: AtomicU64::new(0),
             skipped_bytes: AtomicU64::new(0),
@@ -142,6 +146,11 @@ impl<'a> Outcome<'a> {
 
     pub(super) fn written(&self, bytes: u64) {
         self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Tells that a file shares the blocks of another one.
+    pub(super) fn cloned(&self, bytes: u64) {
+        self.cloned_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Tells what became of an entry.
@@ -250,6 +259,7 @@ impl<'a> Outcome<'a> {
             other_count: self.other_count.into_inner(),
             bytes: self.bytes.into_inner(),
             written_bytes: self.written_bytes.into_inner(),
+            cloned_bytes: self.cloned_bytes.into_inner(),
             unchanged_count: self.unchanged_count.into_inner(),
             skipped_count: self.skipped_count.into_inner(),
             skipped_bytes: self.skipped_bytes.into_inner(),

@@ -15,6 +15,7 @@ use crate::restore::groups::{First, Groups, Origin};
 use crate::restore::options::{Choice, Ownership, RestoreOptions};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
 use crate::restore::tree::Below;
+use crate::restore::twins::Twins;
 use crate::restore::way::{Extras, Ground, OnTheWay};
 use crate::restore::window::{Left, Window};
 use crate::restore::writer::Writer;
@@ -50,6 +51,7 @@ pub(super) struct Planner<'a> {
     share: usize,
     /// For each hard-link group what the name is that was restored first, and its key.
     groups: Groups,
+    twins: Twins,
     /// What was restored before.
     earlier: Earlier<'a>,
     /// Whether what the snapshot does not hold may be removed: not where its list can't be trusted to be whole.
@@ -82,6 +84,7 @@ impl<'a> Planner<'a> {
             windows,
             share: FIRST_SHARE,
             groups: Groups::new(reader.access().scratch()),
+            twins: Twins::default(),
             earlier: Earlier::new(reader, earlier),
             is_list_whole: true,
         }

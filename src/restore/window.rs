@@ -3,6 +3,7 @@
 use crate::destination::{Destination, DestinationError, Existing, Made, Metadata, TargetFile};
 use crate::id::ChunkId;
 use crate::manifest::{Hole, Key};
+use crate::restore::twins::{Source, Twin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -50,6 +51,8 @@ pub(super) struct FileWork {
     pub(super) written: AtomicU64,
     /// Bytes of it that progress was told of before it was complete.
     pub(super) told: AtomicU64,
+    /// Where others with the same content look for it once it is complete.
+    pub(super) source: Option<Arc<Source>>,
     start: Mutex<Start>,
 }
 
@@ -85,6 +88,7 @@ impl FileWork {
             is_split: AtomicBool::new(false),
             written: AtomicU64::new(0),
             told: AtomicU64::new(0),
+            source: None,
             start: Mutex::new(Start::Compare),
         }
     }
@@ -161,6 +165,8 @@ impl FileWork {
 pub(super) struct Window {
     pub(super) wants: Vec<Want>,
     pub(super) standing: Vec<Standing>,
+    /// Files that are cloned from others, which are complete once all wants are written.
+    pub(super) twins: Vec<Twin>,
     pub(super) left: Vec<Left>,
     file_count: usize,
     /// Parts of files that are to be compared.

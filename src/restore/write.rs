@@ -4,9 +4,12 @@ use crate::content::{FrameBytes, FrameScratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ChunkId;
 use crate::index::Extent;
+use crate::manifest::{Item, ItemReader, Placed};
+use crate::restore::twins::Twin;
 use crate::restore::window::{Left, Want, Window};
 use crate::restore::writer::Writer;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many ids are looked up at once.
@@ -18,6 +21,8 @@ pub(super) struct Located {
     wants: Vec<(Extent, Want)>,
     /// The runs of wants that lie in one frame.
     frames: Vec<Range<usize>>,
+    /// Files that are cloned once all wants are written.
+    twins: Vec<Twin>,
     /// Directories that are complete when all wants are written.
     pub(super) left: Vec<Left>,
 }
@@ -28,9 +33,9 @@ impl Located {
     /// # Errors
     /// When the index can't be read, or the target is full.
     pub(super) fn new(writer: &Writer<'_>, window: Window) -> Result<Self> {
-        let Window { wants, left, .. } = window;
+        let Window { wants, twins, left, .. } = window;
         let wants = locate(writer, wants)?;
-        Ok(Self { frames: frames(&wants), wants, left })
+        Ok(Self { frames: frames(&wants), wants, twins, left })
     }
 
     /// Writes every want, or tells why it can't be had.
@@ -38,26 +43,71 @@ impl Located {
     /// # Errors
     /// When the store can't be read, the target is full, or the caller stops.
     pub(super) fn write(&self, writer: &Writer<'_>) -> Result<()> {
-        let next = AtomicUsize::new(0);
-        let work = || -> Result<()> {
-            let mut scratch = FrameScratch::default();
-            while let Some(range) = self.frames.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if writer.stopped() {
-                    return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
-                }
-                write_frame(writer, self.wants.get(range.clone()).unwrap_or_default(), &mut scratch)?;
-            }
-            Ok(())
+        let frame = |range: &Range<usize>, scratch: &mut FrameScratch| {
+            write_frame(writer, self.wants.get(range.clone()).unwrap_or_default(), scratch)
         };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..writer.reader().access().threads).map(|_| scope.spawn(work)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect::<Vec<Result<()>>>()
-                .into_iter()
-                .collect()
-        })
+        on_all_cores(writer, &self.frames, frame)?;
+        on_all_cores(writer, &self.twins, |twin, _| twin.write(writer))
+    }
+}
+
+/// Does something with each of many, on all cores, until the caller stops.
+fn on_all_cores<T: Sync>(
+    writer: &Writer<'_>,
+    all: &[T],
+    each: impl Fn(&T, &mut FrameScratch) -> Result<()> + Sync,
+) -> Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        let mut scratch = FrameScratch::default();
+        while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if writer.stopped() {
+                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
+            }
+            each(one, &mut scratch)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..writer.reader().access().threads).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Vec<Result<()>>>()
+            .into_iter()
+            .collect()
+    })
+}
+
+impl Twin {
+    /// Clones the file, or writes it chunk by chunk where that can't be done.
+    fn write(&self, writer: &Writer<'_>) -> Result<()> {
+        let is_cloned = writer.clone_file(&self.file, &self.source)?;
+        if !is_cloned && !self.file.failed.load(Ordering::Relaxed) {
+            self.write_out(writer)?;
+        }
+        writer.part_done(&self.file)
+    }
+
+    fn write_out(&self, writer: &Writer<'_>) -> Result<()> {
+        let mut items = ItemReader::new(writer.reader(), self.list.clone());
+        loop {
+            match items.next_item() {
+                Ok(Some(Placed { offset, item: Item::Zeros { bytes } })) => {
+                    writer.put_zeros(&self.file, offset, bytes)?;
+                }
+                Ok(Some(Placed { offset, item: Item::Chunk { id, bytes } })) => {
+                    self.file.remaining.fetch_add(1, Ordering::Relaxed);
+                    let want = Want { id, offset, bytes, file: Arc::clone(&self.file) };
+                    recover(writer, &want, missing(id))?;
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => writer.fail(&self.file, error.into())?,
+            }
+        }
     }
 }
 

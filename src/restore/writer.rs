@@ -1,12 +1,13 @@
 //! Writing what planner and windows want, and telling what became of it.
 
 use crate::content::ContentReader;
-use crate::destination::{DestinationError, Existing, Made, Metadata, TargetFile};
+use crate::destination::{Cloned, DestinationError, Existing, ExistingFile, Made, Metadata, TargetFile};
 use crate::error::Result;
 use crate::manifest::{Content, Key, Kind};
 use crate::progress::Change;
 use crate::restore::hand::Hand;
 use crate::restore::outcome::Outcome;
+use crate::restore::twins::Source;
 use crate::restore::window::{FileWork, Left, Start, Want};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -115,6 +116,34 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Has a file share the blocks of one that is complete and lies there as it was written; says whether it does.
+    pub(super) fn clone_file(&self, work: &FileWork, source: &Source) -> Result<bool> {
+        let Some(destination) = self.hand.writes().filter(|destination| source.is_whole() && destination.clones())
+        else {
+            return Ok(false);
+        };
+        let found = destination.open_existing(&source.target).ok().flatten();
+        let as_written = |found: &ExistingFile| {
+            let found = found.present();
+            (found.size, found.mtime) == (source.bytes, source.mtime)
+        };
+        let Some(found) = found.filter(as_written) else { return Ok(false) };
+        let mut cloned = Cloned::No;
+        self.put(work, 0, |_, file| {
+            cloned = file.clone_of(&found);
+            Ok(())
+        })?;
+        match cloned {
+            Cloned::Yes => {
+                self.outcome.cloned(work.bytes);
+                work.written.fetch_add(work.bytes, Ordering::Relaxed);
+            }
+            Cloned::Never => destination.stop_cloning(),
+            Cloned::No => {}
+        }
+        Ok(cloned == Cloned::Yes)
+    }
+
     fn put(
         &self,
         work: &FileWork,
@@ -178,7 +207,12 @@ impl<'a> Writer<'a> {
         let written = work.written.load(Ordering::Relaxed);
         self.outcome.written(written);
         self.outcome.file_done(work.bytes, work.told.load(Ordering::Relaxed));
-        self.finish_entry(&work.key, &work.target, &work.metadata, (change, written))
+        self.finish_entry(&work.key, &work.target, &work.metadata, (change, written))?;
+        // Only now does it lie there as those look for it who have the same content.
+        if let Some(source) = work.source.as_ref().filter(|_| !work.is_damaged.load(Ordering::Relaxed)) {
+            source.complete();
+        }
+        Ok(())
     }
 }
 

@@ -135,6 +135,7 @@ fn summary(report: &RestoreReport, snapshot: &Snapshot, arguments: &RestoreArgum
         bytes_restored: report.bytes,
         bytes_skipped: report.skipped_bytes,
         bytes_written: report.written_bytes,
+        bytes_cloned: report.cloned_bytes,
         errors: report.problem_count,
         total_duration: report.duration.as_secs_f64(),
         snapshot_id: snapshot.id.to_string(),

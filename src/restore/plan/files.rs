@@ -7,6 +7,7 @@ use crate::manifest::{Content, Entry, Item, ItemReader, Key, Kind, Placed};
 use crate::progress::Change;
 use crate::restore::compare::{has_inline, is_right};
 use crate::restore::groups::Origin;
+use crate::restore::twins::{Met, Source, Twin};
 use crate::restore::window::{FileWork, Want};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,6 +48,13 @@ impl Planner<'_> {
             let work = self.writer.begin(work, content, Existing::Replace)?;
             return self.items(&work, content);
         }
+        if is_fresh && let Some(destination) = self.writer.hand().writes() {
+            match self.twins.meet(&work, content, || destination.clones()) {
+                Met::Nothing => {}
+                Met::First(source) => work.source = Some(source),
+                Met::Again(source) => return self.twin(work, content, source),
+            }
+        }
         let work = if is_fresh {
             self.writer.begin(work, content, Existing::Reuse)?
         } else {
@@ -58,6 +66,15 @@ impl Planner<'_> {
             work
         };
         self.items(&work, content)
+    }
+
+    /// Plans a file that gets its content from an earlier one.
+    fn twin(&mut self, work: FileWork, content: &Content, source: Arc<Source>) -> Result<()> {
+        let work = self.writer.begin(work, content, Existing::Reuse)?;
+        let Content::Items(list) = content else { return self.items(&work, content) };
+        self.window.add_file();
+        self.window.twins.push(Twin { file: work, source, list: list.clone() });
+        Ok(())
     }
 
     /// Keeps a file that is there for a hard-link group: one that is right. It may have names elsewhere, which must not
