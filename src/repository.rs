@@ -12,6 +12,8 @@ mod protection;
 mod rehearsal;
 mod repair;
 mod retention;
+#[cfg(test)]
+mod roles;
 mod view;
 
 use crate::access::{Access, Naming};

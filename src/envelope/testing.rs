@@ -74,6 +74,11 @@ pub(crate) fn forge(keys: &Keys, role: Role, kind: Kind, body: &[u8], descriptio
     assemble(kind, keys.of(role), keys.chain.latest().number, body, description, [0x5a; 32]).unwrap()
 }
 
+/// The same with a key that was made otherwise.
+pub(crate) fn sealed_whatever_its_role(kind: Kind, ring: &KeyRing, chain: &ConfigChain, body: &[u8]) -> Vec<u8> {
+    assemble(kind, ring, chain.latest().number, body, None, [0x5a; 32]).unwrap()
+}
+
 /// The same, and opens it with a key that reads.
 pub(crate) fn forged(keys: &Keys, role: Role, kind: Kind, body: &[u8], description: Option<&[u8]>) -> Opened {
     super::open(kind, keys.of(Role::Read), &keys.chain, &forge(keys, role, kind, body, description)).unwrap()
