@@ -2,6 +2,7 @@
 
 use super::{Access, Naming};
 use crate::config::{ConfigChain, Parameters};
+use crate::id::RepositoryId;
 use crate::index::MemoryIndex;
 use crate::key::KeyRing;
 use crate::store::Store;
@@ -19,7 +20,15 @@ pub(crate) struct Keys {
 impl Keys {
     /// Makes a repository's keys. Nothing is stored: what opens it has them already.
     pub(crate) fn new(parameters: Parameters) -> Self {
-        let (ring, config) = KeyRing::create(parameters, 1).unwrap();
+        Self::of(KeyRing::create(parameters, 1).unwrap())
+    }
+
+    /// The same keys in every run: where trees and files are cut depends on them, and so does what snapshots share.
+    pub(crate) fn fixed(parameters: Parameters) -> Self {
+        Self::of(KeyRing::create_fixed(RepositoryId::from_bytes([0x5e; 16]), parameters, 1, 0x10))
+    }
+
+    fn of((ring, config): (KeyRing, Vec<u8>)) -> Self {
         let chain = ConfigChain::load(&[(0, config)], ring.config_zero()).unwrap();
         let naming = Naming::derive(&ring, &chain).unwrap();
         Self { ring: Arc::new(ring), chain: Arc::new(chain), naming: Arc::new(naming) }

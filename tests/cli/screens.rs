@@ -154,7 +154,7 @@ fn without_chance(text: &str) -> String {
             shown
         });
         let line = blotted.collect::<Vec<_>>().join(" ");
-        line.replace("# KiB", "# B").replace("# MiB", "# B") + "\n"
+        line.replace("# KiB", "# B").replace("# MiB", "# B").replace("# packs", "# pack") + "\n"
     });
     lines.collect()
 }
@@ -166,8 +166,9 @@ fn is_today(word: &str) -> bool {
 
 fn blotted(line: &str, word: &str, next: &str) -> String {
     let is_number = word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
-    // Where tree nodes end depends on the repository's key, and how many objects there are on what ran beside.
-    let is_size = is_number && ["B", "KiB", "MiB", "tree", "objects"].contains(&next);
+    // Where tree nodes end depends on the repository's key, and with it which packs snapshots share; how many objects there
+    // are depends on what ran beside.
+    let is_size = is_number && ["B", "KiB", "MiB", "tree", "objects", "pack", "packs"].contains(&next);
     let bare = word.trim_end_matches(',');
     let has_digit = bare.bytes().any(|byte| byte.is_ascii_digit());
     let day = word.trim_end_matches(')');

@@ -96,7 +96,7 @@ impl World {
 
 fn keys() -> Keys {
     thread_local! {
-        static KEYS: Keys = Keys::new(parameters());
+        static KEYS: Keys = Keys::fixed(parameters());
     }
     KEYS.with(Clone::clone)
 }
