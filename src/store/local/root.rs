@@ -196,11 +196,17 @@ impl Root {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes durable what was named and removed in a directory. One of a generation may be emptied and removed by another
+    /// prune before this one comes to it: then that is what must be durable.
     pub(super) fn sync_directory(&self, path: &str) -> Result<(), StoreError> {
         let sync = |directory| self.steps.step(Step::SyncDirectory).and_then(|()| rustix::fs::fsync(directory));
-        let synced = self
-            .open_directory(path)
-            .and_then(|directory| sync(directory).or_else(unless_unsupported).map_err(io::Error::from));
+        let opened = self.open_directory(path);
+        if let (Err(error), Some((above, _))) = (&opened, path.rsplit_once('/'))
+            && (above, error.kind()) == (Folder::Gc.as_str(), io::ErrorKind::NotFound)
+        {
+            return self.sync_directory(above);
+        }
+        let synced = opened.and_then(|directory| sync(directory).or_else(unless_unsupported).map_err(io::Error::from));
         synced.map_err(|error| {
             self.unsynced.store(true, Ordering::Release);
             self.error("syncing", path, error)

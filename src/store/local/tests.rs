@@ -293,6 +293,19 @@ fn store_8_after_a_failed_sync_of_a_directory_nothing_more_is_written() {
     assert!(conformance::everything(&store).is_empty());
 }
 
+/// Of two prunes that retire the same generation one may find its directory gone where it was about to sync it.
+#[test]
+fn the_directory_of_a_generation_that_another_prune_removed_needs_no_sync() {
+    let (place, store) = fresh();
+    assert_eq!(store.create(&ObjectName::Condemned { generation: 1 }, b"x").unwrap(), Created::New);
+    let directory = ObjectName::Condemned { generation: 1 }.directory();
+    let root = place.path().join("repository");
+    std::fs::remove_dir_all(root.join(&directory)).unwrap();
+    store.root.sync_directory(&directory).unwrap();
+    std::fs::remove_dir_all(root.join("packs")).unwrap();
+    assert!(store.root.sync_directory("packs").is_err(), "nobody removes that");
+}
+
 #[test]
 fn store_5_what_can_not_be_written_reads_and_proves_nothing() {
     for errno in [Errno::ROFS, Errno::ACCESS] {
