@@ -142,7 +142,7 @@ impl Copying<'_> {
     }
 
     fn make(
-        &mut self,
+        &self,
         source: &Snapshot,
         main: RunningSession,
         state: &session::ClientState,
@@ -160,7 +160,6 @@ impl Copying<'_> {
             Storing { access: self.to, main, writer: &self.options.writer, compression: self.options.compression };
         let ((made, lacks), mut stored) =
             storing.run(|intake| self.components(source, base.as_ref(), &reader, intake))?;
-        self.number = stored.highest_number.saturating_add(1);
         if !lacks.is_empty() {
             return Ok(Fate::Lacking(lacks));
         }

@@ -6,19 +6,17 @@
 
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::id::{ChunkId, NodeId};
 use crate::index::Scratch;
 use crate::needed::ids::IdSorter;
 use crate::needed::mark::Mark;
-use crate::needed::nodes::named_by;
+use crate::needed::nodes::descend;
 use crate::needed::references::References;
 use crate::needed::spill::Counted;
 use crate::needed::{Needed, Roots};
 use crate::progress::Progress;
 
-/// How many nodes are read at a time. What they name is held in memory.
-const STEP_NODES: usize = 256;
 /// How many counts are asked for at a time.
 const STEP_COUNTS: usize = 4096;
 
@@ -26,42 +24,25 @@ const STEP_COUNTS: usize = 4096;
 /// mark's.
 ///
 /// # Errors
-/// [`ErrorKind::Damaged`] when something that only they need is missing or can't be read, or the caller stops.
+/// [`crate::error::ErrorKind::Damaged`] when something that only they need is missing or can't be read, or the caller stops.
 pub fn alone(access: &Access, all: &dyn Needed, roots: &Roots, progress: &dyn Progress) -> Result<Mark> {
     let memory_bytes = usize::try_from(access.memory_bytes).unwrap_or(usize::MAX);
-    let mut descent = Descent {
-        reader: ContentReader::new(access.clone()),
-        all,
-        met: access.scratch(),
-        found: IdSorter::new(&access.cache_dir, memory_bytes / 4),
-        progress,
-    };
-    descent.run(roots.nodes.keys().copied().collect())?;
-    Mark::of(access, descent.found.finish()?, progress)
+    let found = IdSorter::new(&access.cache_dir, memory_bytes / 4);
+    let mut taking = Taking { all, met: access.scratch(), found };
+    let (reader, roots) = (ContentReader::new(access.clone()), roots.nodes.keys().copied().collect::<Vec<_>>());
+    descend(&reader, &roots, progress, &mut |named| taking.take_away(named))?;
+    Mark::of(access, taking.found.finish()?, progress)
 }
 
-struct Descent<'a> {
-    reader: ContentReader,
+/// What was taken away so far.
+struct Taking<'a> {
     all: &'a dyn Needed,
     /// How often what others seem to name as well was named so far.
     met: Box<dyn Scratch>,
     found: IdSorter,
-    progress: &'a dyn Progress,
 }
 
-impl Descent<'_> {
-    fn run(&mut self, roots: Vec<NodeId>) -> Result<()> {
-        let mut waiting = self.take_away(References { nodes: roots, ends: Vec::new() })?;
-        while !waiting.is_empty() {
-            if self.progress.stopped() {
-                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
-            }
-            let piece = waiting.split_off(waiting.len().saturating_sub(STEP_NODES));
-            waiting.extend(self.take_away(named_by(&self.reader, &piece)?)?);
-        }
-        Ok(())
-    }
-
+impl Taking<'_> {
     /// Takes away what is named, and gives the nodes that nobody names any more.
     fn take_away(&mut self, named: References) -> Result<Vec<NodeId>> {
         let (named, nodes) = named.counted();

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
 use crate::index::Extent;
 use crate::needed::references::References;
+use crate::progress::Progress;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -12,6 +13,8 @@ use std::sync::{Mutex, PoisonError};
 const GATHERED_MAX: usize = 16 << 10;
 /// How many ids are looked up at once.
 const LOOKUP_IDS: usize = 1024;
+/// How many nodes are read at a time on the way down. What they name is held in memory.
+const STEP_NODES: usize = 256;
 
 /// A node and where it lies.
 pub(super) type Placed = (Extent, NodeId);
@@ -63,11 +66,32 @@ pub(super) fn read(reader: &ContentReader, nodes: &[Placed], take: &Take<'_>) ->
     })
 }
 
+/// Goes down from roots. `turn` takes what is named, and gives those of the nodes among it from which it goes on.
+///
+/// # Errors
+/// As [`read`], those of `turn`, and when the caller stops.
+pub(super) fn descend(
+    reader: &ContentReader,
+    roots: &[NodeId],
+    progress: &dyn Progress,
+    turn: &mut dyn FnMut(References) -> Result<Vec<NodeId>>,
+) -> Result<()> {
+    let mut waiting = turn(References { nodes: roots.to_vec(), ends: Vec::new() })?;
+    while !waiting.is_empty() {
+        if progress.stopped() {
+            return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was deleted"));
+        }
+        let piece = waiting.split_off(waiting.len().saturating_sub(STEP_NODES));
+        waiting.extend(turn(named_by(reader, &piece)?)?);
+    }
+    Ok(())
+}
+
 /// Everything that some nodes name, in memory.
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn named_by(reader: &ContentReader, nodes: &[NodeId]) -> Result<References> {
+fn named_by(reader: &ContentReader, nodes: &[NodeId]) -> Result<References> {
     let named = Mutex::new(References::default());
     read(reader, &place(reader, nodes)?, &|found: &mut References| {
         named.lock().unwrap_or_else(PoisonError::into_inner).append(found);

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Shorter files are written: sharing their few blocks takes as long and saves little.
+/// Shorter files are written: there is little to share.
 const BYTES_MIN: u64 = 16 << 10;
 /// So many contents are remembered at least, and at most twice as many: with names of 100 bytes that is 2 MiB.
 const REMEMBERED: usize = 4096;

@@ -100,10 +100,9 @@ impl Beating {
             return;
         }
         let _ = access.store.give_up_reserve();
-        for pause_ms in ROOM_PAUSES_MS {
-            if self.session.abort(access) {
-                return;
-            }
+        let mut pauses_ms = ROOM_PAUSES_MS.into_iter();
+        while !self.session.abort(access) {
+            let Some(pause_ms) = pauses_ms.next() else { return };
             std::thread::sleep(Duration::from_millis(pause_ms));
         }
     }

@@ -44,15 +44,11 @@ impl CheckpointSessions {
     pub(super) fn open(&self, above: u64) -> Result<SessionId> {
         // Held to the end: two that open at the same moment must not come to one number.
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = highest(&opened, above).saturating_add(1);
-        let session = running::open(&self.access, self.client, number, SessionKind::Checkpoint, &self.writer)?;
+        let highest = opened.iter().map(|session| session.id.number).max().unwrap_or(above);
+        let session =
+            running::open(&self.access, self.client, highest.saturating_add(1), SessionKind::Checkpoint, &self.writer)?;
         opened.push(session);
         Ok(session.id)
-    }
-
-    /// The highest number among those that were opened; `above` if there are none.
-    pub(super) fn highest_number(&self, above: u64) -> u64 {
-        highest(&self.opened.lock().unwrap_or_else(PoisonError::into_inner), above)
     }
 
     fn find(&self, id: SessionId) -> Option<RunningSession> {
@@ -66,10 +62,6 @@ impl CheckpointSessions {
             session.abort(&self.access);
         }
     }
-}
-
-fn highest(opened: &[RunningSession], above: u64) -> u64 {
-    opened.iter().map(|session| session.id.number).max().unwrap_or(above)
 }
 
 /// The thread's own side: everything between a closed pack and a committed checkpoint.

@@ -44,9 +44,6 @@ pub struct OpenPacks {
 pub struct Packed {
     /// The main session's packs, durable and not yet published.
     pub main: Ledger,
-    /// The highest number of a session that the run opened. Who opens another begins above it: a session under a number
-    /// that an outcome has used up would hide that outcome, if its opener died before it noticed.
-    pub highest_number: u64,
     /// Of content.
     pub content: Arc<StoredTotals>,
     /// Of tree nodes.
@@ -66,7 +63,7 @@ impl Packing<'_> {
         let checkpointer = Checkpointer {
             access: self.access.clone(),
             main: self.main,
-            sessions: Arc::clone(&sessions),
+            sessions,
             content: Arc::downgrade(&packs.content),
             claims: Arc::clone(&packs.claims),
         };
@@ -81,10 +78,7 @@ impl Packing<'_> {
             (made, checkpoints.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         match (made, ledger) {
-            (Ok(made), Ok(main)) => {
-                let highest_number = sessions.highest_number(self.main.id.number);
-                Ok((made, Packed { main, highest_number, content, trees }))
-            }
+            (Ok(made), Ok(main)) => Ok((made, Packed { main, content, trees })),
             (Err(error), Ok(_)) => Err(error),
             (Err(error), Err(_)) if error.kind() != ErrorKind::Aborted => Err(error),
             // The checkpointer's failure is the cause of what the others then ran into.

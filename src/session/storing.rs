@@ -33,8 +33,6 @@ pub struct Storing<'a> {
 pub struct Stored {
     /// The main session's packs, durable and not yet published.
     pub main: Ledger,
-    /// As in [`Packed`].
-    pub highest_number: u64,
     /// Bytes of new chunks and tree nodes before compression.
     pub raw_bytes: u64,
     /// Bytes of the frames that hold them.
@@ -159,7 +157,6 @@ fn stored(packed: Packed) -> Stored {
         content.load(Ordering::Relaxed).saturating_add(trees.load(Ordering::Relaxed))
     };
     Stored {
-        highest_number: packed.highest_number,
         raw_bytes: both(|totals| &totals.raw_bytes),
         stored_bytes: both(|totals| &totals.stored_bytes),
         chunk_count: packed.content.chunks.load(Ordering::Relaxed),

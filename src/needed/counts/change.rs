@@ -7,12 +7,10 @@ use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
 use crate::index::SideRow;
-use crate::needed::nodes::named_by;
+use crate::needed::nodes::descend;
 use crate::needed::references::References;
 use crate::progress::Progress;
 
-/// How many nodes are read at a time. What they name is held in memory.
-const STEP_NODES: usize = 256;
 /// How many counts are read and written at a time.
 const STEP_COUNTS: usize = 4096;
 
@@ -27,7 +25,7 @@ pub(super) enum Sign {
 
 /// A change under way.
 pub(super) struct Change<'a> {
-    reader: ContentReader,
+    access: &'a Access,
     table: &'a dyn SideTable,
     packs: &'a mut Packs,
     sign: Sign,
@@ -36,26 +34,19 @@ pub(super) struct Change<'a> {
 
 impl<'a> Change<'a> {
     pub(super) fn new(
-        access: &Access,
+        access: &'a Access,
         table: &'a dyn SideTable,
         packs: &'a mut Packs,
         sign: Sign,
         progress: &'a dyn Progress,
     ) -> Self {
-        Self { reader: ContentReader::new(access.clone()), table, packs, sign, progress }
+        Self { access, table, packs, sign, progress }
     }
 
     /// Counts that roots are named once more, or once less, and all that follows from it.
     pub(super) fn run(&mut self, roots: &[NodeId]) -> Result<()> {
-        let mut waiting = self.count(References { nodes: roots.to_vec(), ends: Vec::new() })?;
-        while !waiting.is_empty() {
-            if self.progress.stopped() {
-                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was deleted"));
-            }
-            let piece = waiting.split_off(waiting.len().saturating_sub(STEP_NODES));
-            waiting.extend(self.count(named_by(&self.reader, &piece)?)?);
-        }
-        Ok(())
+        let (reader, progress) = (ContentReader::new(self.access.clone()), self.progress);
+        descend(&reader, roots, progress, &mut |named| self.count(named))
     }
 
     /// Changes the counts of what is named. Gives the nodes of which that was the first name, or the last.
@@ -96,8 +87,7 @@ impl<'a> Change<'a> {
     }
 
     fn write(&mut self, mut rows: Vec<SideRow>, turned: &[ChunkId]) -> Result<()> {
-        let access = self.reader.access();
-        let (packs, sign) = (&mut *self.packs, self.sign);
+        let (access, packs, sign) = (self.access, &mut *self.packs, self.sign);
         let mut missing = None;
         access.index.copies_of_sorted(turned, &mut |id, copies| {
             if copies.is_empty() {
