@@ -12,7 +12,7 @@ use std::path::Path;
 /// A drill's figures for programs.
 pub(crate) fn figures(result: &DrillResult) -> DrillFigures {
     DrillFigures {
-        sample_percent: f64::from(result.share_millionths) * 100.0 / f64::from(DRILL_SHARE_WHOLE),
+        sample_percent: percent(result.share_millionths),
         seed: (result.share_millionths < DRILL_SHARE_WHOLE).then_some(result.seed),
         files_compared: result.file_count,
         others_compared: result.other_count,
@@ -27,6 +27,11 @@ pub(crate) fn figures(result: &DrillResult) -> DrillFigures {
             DrillCommand::Failed => "failed",
         },
     }
+}
+
+/// A share in percent.
+pub(crate) fn percent(share_millionths: u32) -> f64 {
+    f64::from(share_millionths) * 100.0 / f64::from(DRILL_SHARE_WHOLE)
 }
 
 /// `5 %`, `0.25 %`; none for all.

@@ -21,17 +21,12 @@ pub(crate) struct GrowthRow {
     pub(crate) snapshots_count: u64,
     pub(crate) forgotten_count: u64,
     /// Snapshots of programs that did not say yet what they added: it is in no sum.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::json::is_zero")]
     pub(crate) unknown_count: u64,
     /// Bytes that backups stored because the repository did not have them.
     pub(crate) added_size: u64,
     /// The same of this row and all before.
     pub(crate) total_added_size: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// One row for each step in which there are snapshots, which are in the order of time.

@@ -344,6 +344,12 @@ pub(crate) struct AbortedSession {
     pub(crate) id: String,
 }
 
+/// Whether a count says nothing, and is left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(super) const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// A moment as JSON carries it.
 pub(crate) fn moment(time_ns: i64) -> String {
     precise_time(time_ns)

@@ -2,9 +2,10 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::group::{Group, INTERVAL};
+use crate::cli::render::drill::percent;
 use crate::cli::render::{Renderer, text};
 use crate::cli::stop::Stop;
-use holdall::{DRILL_SHARE_WHOLE, DrillCommand, DrillReport, DrillSample, ErrorKind};
+use holdall::{DrillCommand, DrillReport, DrillSample, ErrorKind};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -30,7 +31,7 @@ pub(super) fn run(
         .env_remove("HOLDALL_PASSWORD")
         .env("HOLDALL_DRILL_FOLDER", &report.folder)
         .env("HOLDALL_DRILL_SNAPSHOT", report.snapshot.to_string())
-        .env("HOLDALL_DRILL_PERCENT", percent(sample));
+        .env("HOLDALL_DRILL_PERCENT", percent(sample.millionths()).to_string());
     let ended = Group::start(&mut command).and_then(|mut group| wait(&mut group, stop));
     if stop.is_asked() {
         let message = "stopped as asked; nothing is stated about this drill";
@@ -45,10 +46,6 @@ pub(super) fn run(
     let program = text::printable(program.as_bytes());
     renderer.notice(&format!("the command {program} failed: {why}"));
     Ok(DrillCommand::Failed)
-}
-
-fn percent(sample: DrillSample) -> String {
-    (f64::from(sample.millionths()) * 100.0 / f64::from(DRILL_SHARE_WHOLE)).to_string()
 }
 
 fn wait(group: &mut Group, stop: &Stop) -> io::Result<ExitStatus> {

@@ -25,17 +25,12 @@ pub(crate) struct RestoreSummary {
     /// Bytes of content that were written.
     pub(crate) bytes_written: u64,
     /// Those of them that take no space of their own: they share the blocks of another restored file.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub(crate) bytes_cloned: u64,
     pub(crate) errors: u64,
     /// Seconds.
     pub(crate) total_duration: f64,
     pub(crate) snapshot_id: String,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// What became, or would become, of one item.
