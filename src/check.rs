@@ -13,6 +13,7 @@ mod pick;
 mod plan;
 mod proof;
 mod ration;
+mod recall;
 mod remedy;
 mod remember;
 mod report;
@@ -23,8 +24,11 @@ mod touched;
 mod trees;
 mod verified;
 mod view;
+mod vouch;
 
-pub use options::{CheckDepth, CheckOptions, ReadSubset, Remember};
+pub use options::{CheckDepth, CheckOptions, ReadSubset, Remember, Vouch};
+pub use recall::Verification;
+pub(crate) use recall::verification;
 pub use report::{CheckReport, Damage};
 
 use crate::access::Access;
@@ -42,6 +46,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 use trees::Walked;
 use verified::Verified;
+use vouch::Proven;
 
 /// How often a check that found damage begins again because the repository was pruned meanwhile.
 const ATTEMPTS_MAX: u32 = 3;
@@ -51,8 +56,16 @@ const ATTEMPTS_MAX: u32 = 3;
 /// # Errors
 /// When the store can't be listed, or the caller stops.
 pub fn run(access: &Access, history: &History, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport> {
-    let mut report = run_steadily(access, history, options, progress)?;
+    let proven = Proven::new(access);
+    let mut report = run_steadily(access, history, options, &proven, progress)?;
     counts::compare(access, &mut report, progress)?;
+    if let Vouch::As(writer) = &options.vouch {
+        match proven.vouch(access, writer, progress) {
+            Ok(count) => report.vouched_pack_count = count,
+            Err(error) if matches!(error.kind(), ErrorKind::ReadOnly | ErrorKind::Interrupted) => {}
+            Err(error) => report.notices.push(format!("packs of put keys were not vouched for: {error}")),
+        }
+    }
     Ok(report)
 }
 
@@ -60,6 +73,7 @@ fn run_steadily(
     access: &Access,
     history: &History,
     options: &CheckOptions,
+    proven: &Proven,
     progress: &dyn Progress,
 ) -> Result<CheckReport> {
     let mut newer = None;
@@ -67,7 +81,8 @@ fn run_steadily(
     let mut attempt = 1;
     loop {
         let history = newer.as_ref().unwrap_or(history);
-        let report = Check { options, suspects: &suspects, progress, started: Instant::now() }.run(access, history)?;
+        let attempted = Check { options, suspects: &suspects, proven, progress, started: Instant::now() };
+        let report = attempted.run(access, history)?;
         if report.damage_count == 0 || attempt >= ATTEMPTS_MAX {
             return Ok(report);
         }
@@ -94,6 +109,8 @@ struct Check<'a> {
     options: &'a CheckOptions,
     /// Packs that an earlier attempt found damaged.
     suspects: &'a BTreeSet<PackId>,
+    /// Takes note of packs of put keys.
+    proven: &'a Proven,
     progress: &'a dyn Progress,
     started: Instant,
 }
@@ -159,7 +176,7 @@ impl Check<'_> {
         let mut feed = Feed { access, plan: &plan, progress: self.progress, deadline, given_count: 0, is_late: false };
         let done = std::thread::scope(|scope| {
             let walked = scope.spawn(|| trees::check(reader, snapshots, present, findings));
-            let read = data::check(&mut feed, &recorder, findings);
+            let read = data::check(&mut feed, (&recorder, self.proven), findings);
             let walked = walked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             read.and(walked)
         });

@@ -10,7 +10,7 @@ mod parse;
 mod tests;
 
 pub use chain::ConfigChain;
-pub use parse::{CONFIG_BODY_BYTES_MAX, CONFIG_BYTES_MAX, MAGIC, SignedConfig};
+pub use parse::{CONFIG_BODY_BYTES_MAX, CONFIG_BYTES_MAX, MAGIC, SignedConfig, VERSION};
 
 use crate::id::{ObjectHash, RepositoryId, SignerKey};
 use crate::seal::{RootPublic, SealError};
@@ -190,6 +190,11 @@ impl Feature {
     /// New packs get so much parity. Nobody has to know it: whoever does not writes packs without.
     pub const fn parity(percent: u8) -> Self {
         Self { id: u32::from_le_bytes([percent, 0, 0, 0]), mandatory: 0 }
+    }
+
+    /// Whether this program knows it.
+    pub fn is_known(&self) -> bool {
+        is_known(self.id)
     }
 }
 

@@ -62,7 +62,8 @@
 //! goes by that. An operation that was open before goes on under the configuration that it read.
 //!
 //! A check that reads data also says in the repository which packs it found sound, and when. Only other checks look at
-//! that, so it is beside every other operation as one that only reads.
+//! that, so it is beside every other operation as one that only reads. Where it vouches for packs of put keys, it does so
+//! in a session, as a repair does.
 //!
 //! A drill is a restore beside other operations, and a record at its end.
 //!
@@ -75,7 +76,7 @@
 //! A module imports only from lower ranks: *0* id, wire, progress; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
 //! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
 //! source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore,
-//! look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* drill, import; *11* repository. The command `holdall`
+//! look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* drill, import, info; *11* repository. The command `holdall`
 //! adds *12* profile and *13* cli. What is on disk is written down byte by byte in the folder `format-spec`.
 
 pub mod error;
@@ -86,7 +87,7 @@ pub use backup::{
     BackupOptions, BackupReport, Changes, Need, ParentChoice, Problem, ProblemKind, RehashShare, Rehashed, StreamFate,
     StreamSource, Unfinished,
 };
-pub use check::{CheckDepth, CheckOptions, CheckReport, Damage, ReadSubset, Remember};
+pub use check::{CheckDepth, CheckOptions, CheckReport, Damage, ReadSubset, Remember, Verification, Vouch};
 pub use config::{Parameters, Role};
 pub use copy::{
     CopiedSnapshot, CopyOptions, CopyPlan, CopyReport, CopyWanted, LackingSnapshot, PresentCopy, Way as CopyWay,
@@ -102,13 +103,17 @@ pub use forget::{
 };
 pub use frame::{Compression, CompressionLevel, EncoderFault};
 pub use heal::{ProtectOptions, ProtectReport};
-pub use id::{ObjectHash, RepositoryId, SessionId, SignerKey, SnapshotId};
+pub use id::{NodeId, ObjectHash, RepositoryId, SessionId, SignerKey, SnapshotId};
 pub use import::{ImportOptions, ImportPlan, ImportReport, ImportSnapshot, Standing as ImportStanding};
+pub use info::{
+    FeatureInUse, GenerationInfo, ItemProblem, ParentStanding, Remark, RemarkKind, RepositoryInfo, SnapshotCounts,
+    SnapshotInfo, UsedDirectory,
+};
 pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key, parse_key_file};
 pub use keys::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner};
 pub use look::{DumpForm, DumpReport};
 pub use manifest::{Body, Difference, Entry, Key, Kind};
-pub use mirror::{MirrorDamage, MirrorDepth, MirrorReport};
+pub use mirror::{MirrorDamage, MirrorDepth, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
 pub use mounting::{
     Attributes, DirectoryRow, FileNumber, Lifetime, MountOptions, MountedTree, NameTime, OpenDirectory, OpenFile,
     PathTemplate, Seek, Taken,
@@ -136,7 +141,7 @@ pub use scrub::{Remedy, ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{
     AbortOutcome, CopyOf, Imported, LastDrill, OpenSession, Origin, Pin, SessionSpec, Sign, Snapshot,
-    SnapshotComponent, SnapshotFilter, SnapshotSpec, UndecidedSession, Writer, WriterProcess, Written,
+    SnapshotComponent, SnapshotFilter, SnapshotSpec, Stage, UndecidedSession, Writer, WriterProcess, Written,
 };
 pub use session_record::SessionKind;
 pub use source::{Selection, StreamInput};
@@ -179,6 +184,8 @@ pub mod heal;
 pub mod import;
 #[doc(hidden)]
 pub mod index;
+#[doc(hidden)]
+pub mod info;
 #[doc(hidden)]
 pub mod key;
 #[doc(hidden)]

@@ -5,10 +5,12 @@
 //! when something that was listed is gone before it was copied: a prune moved what was in it. format-spec/16-mirror.md.
 
 mod inventory;
+mod removal;
 mod report;
 mod standing;
 mod transfer;
 
+pub use removal::{MirrorRemovalPlan, MirrorRemovalReport, perform as remove, plan as plan_removal};
 pub use report::{MirrorDamage, MirrorReport};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -190,10 +192,12 @@ fn order_within(name: &ObjectName) -> u64 {
     }
 }
 
+/// A check of the mirror itself says what it verified, with a second copy.
+fn is_own(name: &ObjectName) -> bool {
+    matches!(name, ObjectName::Mirror(copy) if copy.first().folder() == Folder::Verified)
+}
+
 fn extra_count(here: &Inventory, there: &Inventory) -> u64 {
-    // A check of the mirror itself says what it verified, with a second copy.
-    let is_own =
-        |name: &ObjectName| matches!(name, ObjectName::Mirror(copy) if copy.first().folder() == Folder::Verified);
     let is_extra = |(name, _): &&(ObjectName, u64)| {
         name.folder() != Folder::Sessions && here.bytes(name).is_none() && !is_own(name)
     };

@@ -1,5 +1,6 @@
 //! The facade: one open repository and what can be done with it.
 
+mod about;
 mod copying;
 #[cfg(test)]
 mod crowd;
@@ -18,7 +19,7 @@ mod view;
 
 use crate::access::{Access, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
-use crate::check::{self, CheckOptions, CheckReport};
+use crate::check::{self, CheckOptions, CheckReport, Vouch};
 use crate::config::{Parameters, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
@@ -290,14 +291,27 @@ impl Repository {
     /// Checks every object, and with [`CheckDepth::Data`](crate::CheckDepth::Data) every byte, or as much as the options
     /// say. Damage is data in the report, not an error. What was read and found sound is said in the repository, for the
     /// checks that come, unless the options say otherwise; where that fails, the report has a notice, but not where nothing may
-    /// be written at all.
+    /// be written at all. So it is where packs of put keys can't be vouched for, if the options ask for that and the key may
+    /// repair.
     ///
     /// # Errors
     /// [`ErrorKind::Denied`] when the key can't read; when the store can't be listed, or the caller stops.
     pub fn check(&self, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport> {
         self.access.chain.allows(Purpose::Check)?;
         self.require_reader("check")?;
-        check::run(&self.access, &self.history()?, options, progress)
+        if !options.vouches() {
+            return check::run(&self.access, &self.history()?, options, progress);
+        }
+        match self.writing() {
+            Ok((history, _)) => check::run(&self.access, &history, options, progress),
+            // Damage is looked for all the same in a store to which this client must not write.
+            Err(error) => {
+                let options = options.clone().vouch(Vouch::ForNothing);
+                let mut report = check::run(&self.access, &self.history()?, &options, progress)?;
+                report.notices.push(format!("packs of put keys are not vouched for: {error}"));
+                Ok(report)
+            }
+        }
     }
 
     /// Proves every object of the repository in a local directory against its own name or checksum, without any key, and

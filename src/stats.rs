@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::index::Totals;
 use crate::layout::Class;
 use crate::session::{self, History};
-use crate::store::{Folder, Listed};
+use crate::store::{Folder, Listed, Store};
 use std::collections::BTreeMap;
 
 /// How much a repository holds, and in what.
@@ -47,6 +47,21 @@ pub struct ClassStats {
     pub chunk_count: u64,
 }
 
+/// Counts the objects of a folder. Costs a listing of it.
+///
+/// # Errors
+/// When it can't be listed to its end.
+pub fn folder_stats(store: &dyn Store, folder: Folder) -> Result<FolderStats> {
+    let mut counted = FolderStats::default();
+    store.list(folder, &mut |listed| {
+        if let Listed::Object { bytes, .. } = listed {
+            counted.object_count = counted.object_count.saturating_add(1);
+            counted.bytes = counted.bytes.saturating_add(bytes);
+        }
+    })?;
+    Ok(counted)
+}
+
 /// Counts everything. Costs a listing of the store.
 ///
 /// # Errors
@@ -54,13 +69,7 @@ pub struct ClassStats {
 pub fn run(access: &Access, history: &History) -> Result<RepositoryStats> {
     let mut stats = RepositoryStats::default();
     for folder in Folder::ALL {
-        let mut counted = FolderStats::default();
-        access.store.list(folder, &mut |listed| {
-            if let Listed::Object { bytes, .. } = listed {
-                counted.object_count = counted.object_count.saturating_add(1);
-                counted.bytes = counted.bytes.saturating_add(bytes);
-            }
-        })?;
+        let counted = folder_stats(access.store.as_ref(), folder)?;
         let total = match folder {
             Folder::Parity | Folder::Mirror => &mut stats.protection_bytes,
             Folder::Config

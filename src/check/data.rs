@@ -11,6 +11,7 @@ use crate::check::proof::{Attempt, PackProof, Prover};
 use crate::check::ration::{Ration, Share};
 use crate::check::remember::Recorder;
 use crate::check::report::Findings;
+use crate::check::vouch::Proven;
 use crate::content::{OpenPack, open_pack};
 use crate::error::{ErrorKind, Result};
 use crate::layout::FramePlace;
@@ -40,6 +41,7 @@ struct Lines<'a> {
     access: &'a Access,
     findings: &'a Findings<'a>,
     recorder: &'a Recorder<'a>,
+    proven: &'a Proven,
     ration: &'a Ration,
     /// Buffers that can be used again.
     spare: &'a Mutex<Vec<Vec<u8>>>,
@@ -47,12 +49,16 @@ struct Lines<'a> {
 
 /// Proves the packs that are fed, on all cores. Memory: an eighth of what is at hand, a frame a core, one segment, and
 /// what the feed takes.
-pub(super) fn check(feed: &mut Feed<'_>, recorder: &Recorder<'_>, findings: &Findings<'_>) -> Result<()> {
+pub(super) fn check(
+    feed: &mut Feed<'_>,
+    (recorder, proven): (&Recorder<'_>, &Proven),
+    findings: &Findings<'_>,
+) -> Result<()> {
     let access = feed.access;
     let threads = access.threads.max(1);
     let ration = Ration::new(usize::try_from(access.memory_bytes / RATION_PART).unwrap_or(usize::MAX));
     let spare = Mutex::default();
-    let lines = &Lines { access, findings, recorder, ration: &ration, spare: &spare };
+    let lines = &Lines { access, findings, recorder, proven, ration: &ration, spare: &spare };
     let (rows, row_queue) = bounded::<PackRow>(1);
     let (tasks, task_queue) = bounded::<Task<'_>>(threads.saturating_mul(2));
     std::thread::scope(|scope| {
@@ -80,7 +86,7 @@ pub(super) fn check(feed: &mut Feed<'_>, recorder: &Recorder<'_>, findings: &Fin
 fn read_pack<'a>(lines: &Lines<'a>, row: PackRow, tasks: &Sender<Task<'a>>) -> Result<()> {
     healing::check_parity(lines.access, row.facts().pack, lines.findings);
     let Some((open, attempt)) = open_twice(lines, &row)? else { return Ok(()) };
-    let proof = Arc::new(PackProof::new(lines.findings, lines.recorder, row, open, attempt));
+    let proof = Arc::new(PackProof::new(lines.findings, (lines.recorder, lines.proven), row, open, attempt));
     let header_bytes = usize::try_from(proof.row.frames().header_bytes()).unwrap_or(0);
     let mut hasher = PackHasher::new();
     let mut stored = Vec::new();

@@ -1,6 +1,8 @@
 //! What a check looks at, and for how long.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::session::Writer;
+
 use std::time::Duration;
 
 /// How deep to look.
@@ -70,8 +72,18 @@ pub enum Remember {
     Nothing,
 }
 
+/// What becomes of packs of put keys that a check of the data read and found sound.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Vouch {
+    /// They stay hits for sessions of their own key alone.
+    #[default]
+    ForNothing,
+    /// A session of this writer says that they count for everybody, where the key at hand may repair.
+    As(Writer),
+}
+
 /// How to check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CheckOptions {
     pub(super) depth: CheckDepth,
@@ -79,6 +91,7 @@ pub struct CheckOptions {
     pub(super) age_max: Duration,
     pub(super) duration_max: Option<Duration>,
     pub(super) remember: Remember,
+    pub(super) vouch: Vouch,
 }
 
 impl CheckOptions {
@@ -116,6 +129,18 @@ impl CheckOptions {
     pub const fn remember(mut self, remember: Remember) -> Self {
         self.remember = remember;
         self
+    }
+
+    /// Whether packs of put keys that were proved count for everybody from now on.
+    #[must_use]
+    pub fn vouch(mut self, vouch: Vouch) -> Self {
+        self.vouch = vouch;
+        self
+    }
+
+    /// Whether the check may open a session.
+    pub(crate) fn vouches(&self) -> bool {
+        self.vouch != Vouch::ForNothing
     }
 }
 

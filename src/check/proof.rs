@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::check::packs::damage;
 use crate::check::remember::Recorder;
 use crate::check::report::Findings;
+use crate::check::vouch::Proven;
 use crate::content::OpenPack;
 use crate::error::{Result, chain};
 use crate::frame::FrameDecoder;
@@ -40,6 +41,7 @@ pub(super) enum Attempt {
 pub(super) struct PackProof<'a> {
     findings: &'a Findings<'a>,
     recorder: &'a Recorder<'a>,
+    proven: &'a Proven,
     pub(super) row: PackRow,
     open: OpenPack,
     attempt: Attempt,
@@ -52,13 +54,13 @@ pub(super) struct PackProof<'a> {
 impl<'a> PackProof<'a> {
     pub(super) const fn new(
         findings: &'a Findings<'a>,
-        recorder: &'a Recorder<'a>,
+        (recorder, proven): (&'a Recorder<'a>, &'a Proven),
         row: PackRow,
         open: OpenPack,
         attempt: Attempt,
     ) -> Self {
         let [is_whole, is_hurt] = [AtomicBool::new(false), AtomicBool::new(false)];
-        Self { findings, recorder, row, open, attempt, is_whole, is_hurt }
+        Self { findings, recorder, proven, row, open, attempt, is_whole, is_hurt }
     }
 
     /// Reads a part into a buffer; one that can't be read leaves it empty.
@@ -171,6 +173,7 @@ impl<'a> PackProof<'a> {
         if is_whole && !is_hurt && is_right {
             // Only what was read as it should be at the first attempt is worth remembering.
             proof.recorder.verified(proof.row.facts().pack);
+            proof.proven.note(&proof.row);
         }
         if is_hurt || is_whole || proof.findings.progress.stopped() {
             return;

@@ -70,6 +70,8 @@ pub struct CheckReport {
     pub left_pack_count: u64,
     /// Packs of which the repository now says that they were verified.
     pub remembered_pack_count: u64,
+    /// Packs of put keys that count for everybody from now on.
+    pub vouched_pack_count: u64,
     /// How long it took.
     pub duration: Duration,
 }

@@ -19,7 +19,7 @@ pub(crate) use copying::{CopyArguments, FromArguments};
 pub(crate) use drill::DrillArguments;
 pub(crate) use import::{ImportArguments, ImportCommand, ImportResticArguments};
 pub(crate) use key::{AddKeyArguments, KdfArguments, KeyArguments, KeyCommand, NewSecretArguments};
-pub(crate) use look::{DiffArguments, DumpArguments, FindArguments, MountArguments, StatsArguments};
+pub(crate) use look::{DiffArguments, DumpArguments, FindArguments, InfoArguments, MountArguments, StatsArguments};
 pub(crate) use mirror::MirrorArguments;
 pub(crate) use pages::{CompletionsArguments, ManArguments};
 pub(crate) use protection::{ParityArguments, ParityCommand};
@@ -163,6 +163,9 @@ pub(crate) enum Command {
     Unpin(UnpinArguments),
     /// List who is writing, or end a session
     Sessions(SessionsArguments),
+    /// Tell all about the repository, or about one snapshot
+    #[command(after_help = look::INFO_EXAMPLES)]
+    Info(InfoArguments),
     /// Show how much the repository and its snapshots hold
     Stats(StatsArguments),
     /// Look for damage

@@ -9,6 +9,7 @@ mod dump;
 mod find;
 mod forget;
 mod import;
+mod info;
 mod init;
 mod key;
 mod ls;
@@ -53,6 +54,7 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Pin(arguments) => pin::run(context, arguments),
         Command::Unpin(arguments) => pin::lift(context, arguments),
         Command::Sessions(arguments) => sessions::run(context, arguments),
+        Command::Info(arguments) => info::run(context, arguments),
         Command::Stats(arguments) => stats::run(context, arguments),
         Command::Check(arguments) => check::run(context, arguments),
         Command::Repair(arguments) => repair::run(context, arguments),

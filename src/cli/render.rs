@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod drill;
 pub(crate) mod growth;
 pub(crate) mod import;
+pub(crate) mod info;
 pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod left_out;

@@ -7,7 +7,7 @@ use crate::wire::{self, Reader, Write as _};
 
 /// The first eight bytes of a configuration.
 pub const MAGIC: [u8; 8] = *b"HOLDCONF";
-const VERSION: u16 = 1;
+pub const VERSION: u16 = 1;
 
 const HEAD_BYTES: usize = 16;
 const TAIL_BYTES: usize = 32 + 64 + 32;

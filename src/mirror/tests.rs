@@ -1,6 +1,6 @@
 //! Mirrors that are cut off, of repositories that are pruned meanwhile or damaged, and mirrors that were written to.
 
-use super::{MirrorDepth, MirrorReport};
+use super::{MirrorDepth, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
 use crate::backup::BackupOptions;
 use crate::check::{CheckDepth, CheckOptions, Remember};
 use crate::config::Parameters;
@@ -341,4 +341,143 @@ fn mirror_3_another_repository_and_a_folder_of_something_else_are_left_alone() {
     std::fs::create_dir(place.path("mirror")).unwrap();
     std::fs::write(place.path("mirror/letter"), b"Dear Ada,").unwrap();
     assert_left_alone(&place);
+}
+
+impl Place {
+    fn plan(&self) -> Result<MirrorRemovalPlan> {
+        self.open("source").unwrap().plan_mirror_removal(&self.path("mirror"), &Silent)
+    }
+
+    fn remove(&self, plan: &MirrorRemovalPlan) -> Result<MirrorRemovalReport> {
+        self.open("source").unwrap().remove_from_mirror(&self.path("mirror"), plan, &Silent)
+    }
+
+    fn live(&self) -> Vec<SnapshotId> {
+        let live = self.open("source").unwrap().snapshots(&SnapshotFilter::default()).unwrap();
+        live.iter().map(|snapshot| snapshot.id).collect()
+    }
+
+    /// With a mirror that holds what a prune deleted from the source.
+    fn with_a_full_mirror() -> Self {
+        let place = Self::with(Protection::Parity(Percent::DEFAULT));
+        place.mirror(&Silent).unwrap();
+        place.back_up(2);
+        place.forget_and_prune(&place.live()[..2]);
+        place.back_up(3);
+        assert!(place.mirror(&Silent).unwrap().extra_count > 0);
+        place
+    }
+
+    /// Nothing is planned, nothing is gone, and the reason is told.
+    fn assert_refused(&self, kind: ErrorKind) {
+        let before = files(&self.path("mirror"));
+        let error = self.plan().unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(files(&self.path("mirror")) == before);
+    }
+}
+
+#[test]
+fn mirror_6_what_a_prune_deleted_goes_and_the_mirror_is_then_the_same_as_the_source() {
+    let place = Place::with_a_full_mirror();
+    let before = files(&place.path("source"));
+    let plan = place.plan().unwrap();
+    let extra: BTreeMap<PathBuf, Vec<u8>> =
+        files(&place.path("mirror")).into_iter().filter(|(path, _)| !before.contains_key(path)).collect();
+    let bytes = extra.values().map(|bytes| u64::try_from(bytes.len()).unwrap()).sum();
+    let count = u64::try_from(extra.len()).unwrap();
+    assert_eq!((plan.object_count, plan.bytes, plan.lacking_count), (count, bytes, 0), "{:?}", plan.folders);
+    assert!(plan.folders.keys().any(|folder| folder == "packs") && plan.folders.contains_key("parity"));
+    assert_eq!(place.remove(&plan).unwrap().object_count, count);
+    assert!(files(&place.path("source")) == before);
+    let is_mirrored = |path: &Path| path.components().count() > 1 && !path.starts_with("verified");
+    let here: Vec<_> = before.keys().filter(|path| is_mirrored(path)).collect();
+    let there = files(&place.path("mirror"));
+    assert_eq!(there.keys().filter(|path| is_mirrored(path)).collect::<Vec<_>>(), here);
+    place.assert_is_whole("mirror");
+    assert_eq!(place.plan().unwrap(), MirrorRemovalPlan::default());
+    assert_eq!(place.mirror(&Silent).unwrap().extra_count, 0);
+    place.back_up(4);
+    place.mirror(&Silent).unwrap();
+    place.assert_is_whole("mirror");
+}
+
+#[test]
+fn mirror_7_nothing_goes_while_the_source_lacks_a_pack_that_it_counts_upon() {
+    let place = Place::with_a_full_mirror();
+    let pack = place.largest_pack("source");
+    std::fs::remove_file(&pack).unwrap();
+    place.assert_refused(ErrorKind::Damaged);
+    // All of them, as where a medium is not there.
+    for (path, _) in files(&place.path("source/packs")) {
+        std::fs::remove_file(place.path("source/packs").join(path)).unwrap();
+    }
+    place.assert_refused(ErrorKind::Damaged);
+}
+
+#[test]
+fn mirror_7_nothing_goes_while_the_source_lacks_segments_or_sets_that_say_what_is_needed() {
+    for folder in ["segments", "gc"] {
+        let place = Place::with_a_full_mirror();
+        let lost = files(&place.path("source").join(folder));
+        assert!(!lost.is_empty() || folder == "gc");
+        for (path, _) in &lost {
+            std::fs::remove_file(place.path("source").join(folder).join(path)).unwrap();
+        }
+        // Without the sets nothing may count upon what is gone; then nothing of it was needed.
+        match place.plan() {
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Occupied), "{error}"),
+            Ok(plan) => {
+                assert_eq!(folder, "gc");
+                place.remove(&plan).unwrap();
+                place.assert_restores("mirror");
+            }
+        }
+    }
+}
+
+#[test]
+fn mirror_3_nothing_goes_when_the_source_was_set_back_or_emptied() {
+    let place = Place::new();
+    copy_folder(&place.path("source"), &place.path("earlier"));
+    place.back_up(2);
+    place.mirror(&Silent).unwrap();
+    std::fs::rename(place.path("source"), place.path("later")).unwrap();
+    std::fs::rename(place.path("earlier"), place.path("source")).unwrap();
+    place.assert_refused(ErrorKind::Occupied);
+    for (path, _) in files(&place.path("source/outcomes")) {
+        std::fs::remove_file(place.path("source/outcomes").join(path)).unwrap();
+    }
+    place.assert_refused(ErrorKind::Occupied);
+}
+
+#[test]
+fn mirror_6_nothing_goes_before_the_mirror_has_what_took_its_place() {
+    let place = Place::with(Protection::Nothing);
+    place.mirror(&Silent).unwrap();
+    place.back_up(2);
+    place.forget_and_prune(&place.live()[..2]);
+    let plan = place.plan().unwrap();
+    assert!(plan.lacking_count > 0 && plan.object_count > 0);
+    let before = files(&place.path("mirror"));
+    assert_eq!(place.remove(&plan).unwrap_err().kind(), ErrorKind::Busy);
+    assert!(files(&place.path("mirror")) == before);
+}
+
+/// The listing of some network file systems is late.
+#[test]
+fn mirror_6_what_a_listing_does_not_show_and_is_there_does_not_go() {
+    let place = Place::with_a_full_mirror();
+    let plan = place.plan().unwrap();
+    let pack = files(&place.path("mirror/packs"))
+        .into_iter()
+        .find(|(path, _)| !place.path("source/packs").join(path).exists());
+    let (path, bytes) = pack.expect("a pack that a prune deleted");
+    let back = place.path("source/packs").join(path);
+    std::fs::create_dir_all(back.parent().unwrap()).unwrap();
+    std::fs::write(&back, bytes).unwrap();
+    let before = files(&place.path("mirror"));
+    assert_eq!(place.remove(&plan).unwrap_err().kind(), ErrorKind::Damaged);
+    assert_eq!(place.plan().unwrap().object_count, plan.object_count - 2, "neither the pack nor its parity");
+    assert!(files(&place.path("mirror")) == before);
 }

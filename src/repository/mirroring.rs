@@ -2,7 +2,7 @@
 
 use super::Repository;
 use crate::error::Result;
-use crate::mirror::{self, MirrorDepth, MirrorReport, Written};
+use crate::mirror::{self, MirrorDepth, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport, Written};
 use crate::progress::Progress;
 use crate::store::{LocalStore, MemoryStore, Store, StoreError};
 use std::path::Path;
@@ -27,5 +27,34 @@ impl Repository {
             (Err(error), _) => return Err(error.into()),
         };
         mirror::run(source, &mirror, depth, progress)
+    }
+
+    /// Finds what the mirror in the folder `to` holds that this repository neither has nor needs any more, and changes
+    /// nothing. A mirror that is not there yet holds nothing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Occupied`] when `to` is something else than a mirror of this repository, or the repository was
+    /// emptied or set back; [`crate::ErrorKind::Damaged`] when the repository has lost something that it needs; when a folder
+    /// can't be read, or the caller stops.
+    pub fn plan_mirror_removal(&self, to: &Path, progress: &dyn Progress) -> Result<MirrorRemovalPlan> {
+        match LocalStore::open(to) {
+            Ok(mirror) => mirror::plan_removal(&self.access, &mirror, progress),
+            Err(StoreError::NotARepository { .. }) => Ok(MirrorRemovalPlan::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes from the mirror what was planned.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Busy`] when the mirror lacked something when it was planned; when a folder can't be read or
+    /// written, or the caller stops. What was removed until then was not needed.
+    pub fn remove_from_mirror(
+        &self,
+        to: &Path,
+        plan: &MirrorRemovalPlan,
+        progress: &dyn Progress,
+    ) -> Result<MirrorRemovalReport> {
+        mirror::remove(self.access.store.as_ref(), &LocalStore::open(to)?, plan, progress)
     }
 }

@@ -1,18 +1,21 @@
 //! What a machine that holds only a put key can do with a repository, and what it can make others do.
 
 use super::*;
+use crate::check::CheckDepth;
 use crate::config::Role;
 use crate::content::open_pack;
 use crate::envelope::testing::sealed_whatever_its_role;
 use crate::envelope::{self, Described};
 use crate::gc::{self, CondemnedBody};
-use crate::id::{ClientId, SnapshotId};
+use crate::id::{ChunkId, ClientId, PackId, SegmentId, SnapshotId};
 use crate::key::{KdfCost, Unlock};
 use crate::keys::{Grant, NewKeyOptions};
-use crate::outcome::OutcomeKind;
+use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::Silent;
 use crate::record::{self, RecordBody, RecordKind};
-use crate::session::SnapshotFilter;
+use crate::segment::{PackFacts, PackRow, SegmentBuilder, SegmentReader};
+use crate::session::{Beating, SnapshotFilter, Writer, read_segment};
+use crate::session_record::SessionKind;
 use crate::store::{Created, Folder, Listed, ObjectName};
 use crate::wire::{Blob, List};
 use std::path::PathBuf;
@@ -143,4 +146,145 @@ fn forgetting(snapshot: SnapshotId) -> RecordBody {
         packs: List::default(),
         note: Blob::default(),
     }
+}
+
+const READER: Unlock<'static> = Unlock::Password(b"reader");
+
+/// A check of all data that vouches for what it proves.
+fn vouching() -> CheckOptions {
+    CheckOptions::default().depth(CheckDepth::Data).vouch(Vouch::As(Writer::default()))
+}
+
+#[test]
+fn segment_18_what_a_put_key_stored_is_a_hit_for_all_once_somebody_who_may_repair_has_proved_it() {
+    let house = House::new();
+    let (web, owner) = (house.open("web", WEB), house.open("owner", OWNER));
+    house.back_up(&web, 1);
+    assert!(is_stored_anew(&house.back_up(&house.open("other", OWNER), 1)));
+    house.back_up(&web, 2);
+    house.back_up(&web, 3);
+    let packs_of_web = 9;
+
+    let silent = owner.check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap();
+    assert_eq!((silent.damage_count, silent.vouched_pack_count), (0, 0), "nobody asked for it");
+    let shallow = owner.check(&vouching().depth(CheckDepth::Structure), &Silent).unwrap();
+    assert_eq!(shallow.vouched_pack_count, 0, "nothing was read");
+    owner.add_key(READER, &NewKeyOptions::new("reader").grant(Grant::NewKey(Role::Read)).kdf(KdfCost::CHEAP)).unwrap();
+    // Who had it open before does not know the new key.
+    let owner = house.open("owner", OWNER);
+    let session_count = owner.history().unwrap().outcomes.len();
+    let read = house.open("reader", READER).check(&vouching(), &Silent).unwrap();
+    assert_eq!((read.damage_count, read.vouched_pack_count, read.notices.as_slice()), (0, 0, [].as_slice()));
+    assert_eq!(owner.history().unwrap().outcomes.len(), session_count, "a key that only reads opens no session");
+
+    let report = owner.check(&vouching(), &Silent).unwrap();
+    assert_eq!((report.damage_count, report.vouched_pack_count), (0, packs_of_web));
+    assert!(!is_stored_anew(&house.back_up(&house.open("another", OWNER), 2)));
+    assert!(!is_stored_anew(&house.back_up(&house.open("other", OWNER), 3)));
+    assert!(!is_stored_anew(&house.back_up(&web, 2)), "nor is anything lost to the put key");
+    let session_count = owner.history().unwrap().outcomes.len();
+    let again = owner.check(&vouching(), &Silent).unwrap();
+    // The last backup of the put key has new trees.
+    assert!((again.damage_count, again.notices.len()) == (0, 0) && again.vouched_pack_count <= 2, "{again:?}");
+    let third = owner.check(&vouching(), &Silent).unwrap();
+    assert_eq!((third.damage_count, third.vouched_pack_count), (0, 0));
+    assert!(owner.history().unwrap().outcomes.len() <= session_count + 1, "no session where nothing is vouched for");
+}
+
+#[test]
+fn segment_18_a_damaged_pack_of_a_put_key_is_not_vouched_for_and_the_others_are() {
+    let house = House::new();
+    let (web, owner) = (house.open("web", WEB), house.open("owner", OWNER));
+    house.back_up(&web, 1);
+    let mut content = None;
+    web.history().unwrap();
+    crate::session::bring_up_to_date(&web.access, &web.history().unwrap()).unwrap();
+    let mut each = |_, entry: &crate::index::PackEntry| {
+        if entry.class == crate::layout::Class::Content {
+            content = Some(ObjectName::Pack(entry.id));
+        }
+    };
+    web.access.index.for_each_pack(&mut each).unwrap();
+    let path = house.store().join(content.expect("a pack of content").to_string());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let report = owner.check(&vouching(), &Silent).unwrap();
+    assert!(report.damage_count > 0);
+    assert_eq!(report.vouched_pack_count, 2, "manifest and stat tree");
+    assert!(is_stored_anew(&house.back_up(&house.open("other", OWNER), 1)));
+}
+
+/// Has a key commit a segment that lists a pack once more, as it was changed. Returns the segment that listed it before.
+fn list_again(by: &Repository, change: impl Fn(&mut PackFacts, &mut Vec<ChunkId>)) -> SegmentId {
+    let (access, history) = (&by.access, by.history().unwrap());
+    let listed = history.segments().into_keys().map(|id| read_segment(access, id).map(|body| (id, body)).unwrap());
+    let rows: Vec<(SegmentId, PackRow)> = listed
+        .flat_map(|(id, body)| {
+            SegmentReader::parse(id, &body).unwrap().packs().map(|row| (id, row)).collect::<Vec<_>>()
+        })
+        .collect();
+    let is_content = |row: &PackRow| row.facts().class == crate::layout::Class::Content;
+    let (before, row) = rows.iter().find(|(_, row)| is_content(row)).expect("a pack of content");
+    let (mut facts, mut ids) = (*row.facts(), row.ids().to_vec());
+    change(&mut facts, &mut ids);
+    let mut builder = SegmentBuilder::new();
+    builder.push(PackRow::new(facts, row.frames().clone(), ids).unwrap()).unwrap();
+    let (pack_count, chunk_count) = (builder.pack_count(), builder.chunk_count());
+    let object = envelope::seal(envelope::Kind::Segment, &access.ring, &access.chain, &builder.finish(), None).unwrap();
+    let id = SegmentId::from_bytes(*blake3::hash(&object).as_bytes());
+    assert_eq!(access.store.create(&ObjectName::Segment(id), &object).unwrap(), Created::New);
+    let session = Beating::open(access, &history, SessionKind::Checkpoint, &Writer::default()).unwrap();
+    let named = SegmentRef { id, pack_count, chunk_count };
+    session.commit(access, OutcomeKind::Checkpoint, Vec::new(), vec![named]).unwrap();
+    *before
+}
+
+/// The first chunk of what [`House::back_up`] stores for a seed, which a put key can name without storing it.
+fn chunk_of(repository: &Repository, seed: u8) -> ChunkId {
+    let mut content = vec![0; FILE_BYTES];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut content);
+    let naming = &repository.access.naming;
+    let length = naming.cutter().cut(&content);
+    naming.chunk_ids.id(&content[..length])
+}
+
+/// Anybody can name a chunk without storing it. A put key that could do so under the owner's name would have the owner
+/// store nothing, and find that out at a restore.
+#[test]
+fn segment_17_a_put_key_that_lists_packs_under_another_key_is_believed_by_nobody() {
+    let house = House::new();
+    let (web, owner) = (house.open("web", WEB), house.open("owner", OWNER));
+    house.back_up(&web, 1);
+    let lie = |by: &Repository, seed| {
+        let wanted = chunk_of(&owner, seed);
+        list_again(by, |facts, ids| {
+            (facts.pack, facts.signer) = (PackId::from_bytes([seed; 32]), owner.access.ring.signer());
+            ids[0] = wanted;
+        });
+    };
+    lie(&owner, 8);
+    assert!(!is_stored_anew(&house.back_up(&owner, 8)), "the owner may say what it likes");
+    lie(&web, 7);
+    let report = house.back_up(&owner, 7);
+    assert!(is_stored_anew(&report), "{} of {FILE_BYTES} bytes", report.content_raw_bytes);
+    let check = owner.check(&vouching(), &Silent).unwrap();
+    assert!(check.damage.iter().any(|damage| damage.wrong.contains("lists packs under another key")), "{check:?}");
+}
+
+#[test]
+fn segment_18_a_row_that_lies_is_not_vouched_for() {
+    let house = House::new();
+    let (web, owner) = (house.open("web", WEB), house.open("owner", OWNER));
+    house.back_up(&web, 1);
+    let wanted = chunk_of(&owner, 7);
+    let honest = list_again(&web, |_, ids| ids[0] = wanted);
+    // So that the lie is all that is said of the pack.
+    std::fs::remove_file(house.store().join(ObjectName::Segment(honest).to_string())).unwrap();
+    let check = owner.check(&vouching(), &Silent).unwrap();
+    assert!(check.damage.iter().any(|damage| damage.wrong.contains("where the index says")), "{check:?}");
+    assert_eq!(check.vouched_pack_count, 2, "manifest and stat tree, of which the truth is told");
+    let report = house.back_up(&house.open("other", OWNER), 7);
+    assert!(is_stored_anew(&report), "{} of {FILE_BYTES} bytes", report.content_raw_bytes);
 }

@@ -68,6 +68,14 @@ impl Replacement {
         Ok(())
     }
 
+    /// Ends the segment under way: what comes goes into another one.
+    ///
+    /// # Errors
+    /// When the store can't take it.
+    pub fn end_segment(&mut self, access: &Access) -> Result<()> {
+        self.publish(access)
+    }
+
     /// Ends the last segment. Returns how an outcome names all of them, in the order in which they were made.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::wire::{Blob, List};
 const NUMBER_ATTEMPTS_MAX: u32 = 1000;
 
 /// Who writes, for the description of sessions and outcomes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writer {
     /// The host's name.
     pub host: Vec<u8>,

@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::config::{Role, Signer};
-use crate::envelope::{self, Kind};
+use crate::envelope::{self, Kind, Opened};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PackId, SegmentId};
 use crate::index::{self, IndexError};
@@ -198,7 +198,23 @@ fn open_segment(access: &Access, id: SegmentId, bytes: &[u8]) -> Result<Vec<u8>>
         let message = format!("the bytes of {} do not hash to its name", ObjectName::Segment(id));
         return Err(Error::new(ErrorKind::Damaged, message));
     }
-    Ok(envelope::open(Kind::Segment, &access.ring, &access.chain, bytes)?.body.to_vec())
+    let opened = envelope::open(Kind::Segment, &access.ring, &access.chain, bytes)?;
+    refuse_foreign_rows(id, &opened)?;
+    Ok(opened.body.to_vec())
+}
+
+/// A key that may only add vouches for nothing but its own packs: under another key's name they would be hits for everybody.
+fn refuse_foreign_rows(id: SegmentId, opened: &Opened) -> Result<()> {
+    if matches!(opened.role, Role::Prune | Role::All) {
+        return Ok(());
+    }
+    let segment = SegmentReader::parse(id, &opened.body)?;
+    if segment.signers().iter().all(|signer| *signer == opened.signer) {
+        return Ok(());
+    }
+    let (name, role) = (ObjectName::Segment(id), opened.role);
+    let message = format!("{name} is signed by a key with the role {role}, and lists packs under another key");
+    Err(Error::new(ErrorKind::Damaged, message))
 }
 
 /// The packs of foreign put keys: a key that may only write must not decide what others find when they look for their

@@ -51,6 +51,7 @@ const RANKS: &[(&str, u8)] = &[
     ("stats", 9),
     ("drill", 10),
     ("import", 10),
+    ("info", 10),
     ("repository", 11),
     ("fuzzing", 11),
     ("lib", 12),

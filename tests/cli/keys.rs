@@ -83,3 +83,34 @@ fn keys_are_exported_and_put_back() {
     world.run(["key", "add", "--role", "owner"]).ended(2);
     world.run(["key", "add", "--new-recovery-key", "--new-insecure-no-password"]).ended(2);
 }
+
+#[test]
+fn what_a_put_key_stored_counts_for_others_once_a_check_has_read_it() {
+    let world = World::with_repository();
+    let tree = |seed: u8| {
+        let mut noise = vec![0; 300_000];
+        blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut noise);
+        world.file("tree/file", &noise)
+    };
+    let key = world.path("web1.key");
+    let key = key.to_str().expect("a text");
+    world.run(cheap(&["key", "add", "--role", "put", "--label", "web1", "--new-key-file", key])).succeeded();
+    let machine = |line: &[&str]| {
+        let mut command = world.command();
+        command.env_remove("HOLDALL_PASSWORD").env("HOLDALL_KEY_FILE", key).env("HOME", world.path("web1")).args(line);
+        crate::run::Finished::of(&command.output().expect("the program starts"))
+    };
+    tree(1);
+    machine(&["backup", "tree"]).succeeded();
+    let silent = world.run(["check", "--read-data", "--no-remember", "--json"]).succeeded().only("summary");
+    assert_eq!(silent["packs_vouched"], 0);
+    let checked = world.run(["check", "--read-data", "--json"]).succeeded().only("summary");
+    assert_eq!(checked["packs_vouched"], 3, "content, manifest and stat tree");
+    let saved = world.run(["backup", "--host", "other", "--json", "tree"]).succeeded().only("summary");
+    assert!(saved["data_added"].as_u64() < Some(100_000), "{saved}");
+    tree(2);
+    machine(&["backup", "tree"]).succeeded();
+    let shown = world.run(["check", "--read-data"]).succeeded().out;
+    assert!(shown.contains("of put keys: backups with other keys count on them from now on"), "{shown}");
+    world.run(["check"]).succeeded();
+}

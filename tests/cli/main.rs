@@ -7,6 +7,7 @@ mod defective;
 mod drill;
 mod from_restic;
 mod import;
+mod info;
 mod keys;
 mod look;
 mod machine;

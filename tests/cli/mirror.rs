@@ -82,3 +82,37 @@ fn a_mirror_that_was_killed_is_finished_by_the_next_run() {
     let left = contents(&world.path("mirror")).into_iter().any(|(path, _)| path.to_string_lossy().contains(".tmp-"));
     assert!(!left, "what was unfinished is swept");
 }
+
+#[test]
+fn what_a_prune_deleted_goes_from_a_mirror_when_that_is_asked_for_and_not_what_was_lost() {
+    let world = world();
+    world.run(["mirror", "mirror"]).succeeded();
+    world.file("tree/b.bin", &noise("c", 300_000));
+    world.run(["backup", "tree"]).succeeded();
+    world.run(["forget", "--keep-last", "1", "--prune"]).succeeded();
+    let extra = world.run(["mirror", "mirror", "--json"]).succeeded().only("summary");
+    assert!(extra["objects_extra"].as_u64() > Some(0), "{extra}");
+    assert!(extra.get("objects_deleted").is_none(), "{extra}");
+    let count = contents(&world.path("mirror")).len();
+    let planned = world.run(["mirror", "mirror", "-n", "--delete", "--json"]).succeeded();
+    let plan = planned.only("deletion_plan");
+    assert!(plan["folders"]["packs"]["size"].as_u64() > Some(300_000), "{plan}");
+    assert_eq!(plan["objects"], extra["objects_extra"]);
+    assert_eq!(contents(&world.path("mirror")).len(), count, "a plan deletes nothing");
+    let shown = world.run(["mirror", "mirror", "--delete"]).succeeded().out;
+    assert!(shown.contains("To be deleted") && shown.contains("deleted in the mirror"), "{shown}");
+    let again = world.run(["mirror", "mirror", "--delete", "--json"]).succeeded().only("summary");
+    assert_eq!((&again["objects_deleted"], &again["objects_extra"]), (&0.into(), &0.into()));
+    world.run(["check", "--read-data", "--repo", "mirror", "--no-remember"]).succeeded();
+    world.run(["restore", "latest", "--target", "restored", "--repo", "mirror"]).succeeded();
+
+    for (path, _) in contents(&world.path("repository/packs")) {
+        let _ = std::fs::remove_file(world.path("repository/packs").join(path));
+    }
+    let refused = world.run(["mirror", "mirror", "--delete"]).ended(5);
+    assert!(refused.err.contains("nothing is deleted in the mirror"), "{}", refused.err);
+    world.run(["restore", "latest", "--target", "again", "--repo", "mirror"]).succeeded();
+    let mut command = world.command();
+    command.env("HOLDALL_PASSWORD", "wrong").args(["mirror", "mirror", "--delete"]);
+    crate::run::Finished::of(&command.output().expect("the program starts")).ended(12);
+}

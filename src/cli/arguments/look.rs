@@ -42,6 +42,22 @@ pub(crate) struct FindArguments {
     pub(crate) history: bool,
 }
 
+/// `holdall info`
+#[derive(Debug, Args)]
+pub(crate) struct InfoArguments {
+    /// latest, latest~N, or the start of an id [otherwise: the repository]
+    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
+    pub(crate) snapshot: Option<SnapshotArgument>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArguments,
+}
+
+pub(super) const INFO_EXAMPLES: &str = "\
+Examples:
+  holdall info                    id, format, keys, snapshots, objects by folder, what is under way, what was verified
+  holdall info latest             who made it and when, what it holds and lacks, what was said about it, how to restore it
+  holdall info latest --host web1";
+
 /// `holdall stats`
 #[derive(Debug, Args)]
 #[command(after_help = STATS_COLUMNS)]

@@ -7,14 +7,16 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   holdall mirror --repo /srv/backup /mnt/disc/mirror
   holdall mirror -n /mnt/disc/mirror    # only say how much would be copied
+  holdall mirror --delete /mnt/disc/mirror
 
-No key is needed. The mirror is a repository with the same keys: `holdall --repo /mnt/disc/mirror restore ...`. Each object is
+No key is needed without --delete. The mirror is a repository with the same keys: `holdall --repo /mnt/disc/mirror restore ...`. Each object is
 verified on its way and flushed to the medium. Wherever a run is cut off, what the mirror shows as snapshots restores; the
 next run goes on, and with nothing new costs two listings. Backups and prunes may run in the repository meanwhile.
 
 Whatever is damaged in the repository is listed and not copied, never over what is whole in the mirror; the exit code is 5.
-Nothing is deleted in the mirror: packs that a prune deleted, and key slots that were removed, stay there. A mirror is only
-read otherwise. One that was backed up to or pruned itself is a repository of its own, and mirror leaves it alone.";
+Packs that a prune deleted and key slots that were removed stay in the mirror, unless --delete is given. That refuses when the
+repository was emptied or set back, lacks something that its index needs, or has something that could not be copied. A mirror
+is only read otherwise. One that was backed up to or pruned itself is a repository of its own, and mirror leaves it alone.";
 
 /// `holdall mirror`
 #[derive(Debug, Args)]
@@ -25,4 +27,8 @@ pub(crate) struct MirrorArguments {
     /// Copy nothing, only say how much would be copied
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+    /// Then delete in the mirror what the repository has no more and does not need; takes the password, with which alone
+    /// what a prune deleted can be told from what was lost
+    #[arg(long)]
+    pub(crate) delete: bool,
 }

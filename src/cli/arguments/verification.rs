@@ -20,7 +20,8 @@ pub(crate) struct CheckArguments {
     /// Begin to read no further pack after so long: 1h, 30m; packs that were verified never or long ago come first
     #[arg(long, value_name = "DURATION", requires = "data")]
     pub(crate) max_duration: Option<Span>,
-    /// Write nothing into the repository: later checks don't know what this one verified
+    /// Write nothing into the repository: later checks don't know what this one verified, and what put keys stored stays
+    /// theirs alone
     #[arg(long)]
     pub(crate) no_remember: bool,
     /// First heal what is damaged from parity and second copies, which reads every object

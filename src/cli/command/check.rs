@@ -9,7 +9,7 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
 use crate::cli::values::Span;
-use holdall::{CheckDepth, CheckOptions, CheckReport, Damage, Remember};
+use holdall::{CheckDepth, CheckOptions, CheckReport, Damage, Remember, Vouch};
 use std::os::unix::ffi::OsStrExt;
 
 /// How many files and snapshots of one damage people are shown, unless they want more; programs get all that were kept.
@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
     let stop = Stop::listen()?;
 
     let display = Display::of_a_check(context.renderer, stop.clone());
-    let report = repository.check(&options(arguments), &display);
+    let report = repository.check(&options(context, arguments), &display);
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
     Ok(if report.damage_count == 0 { exit::DONE } else { exit::DAMAGED })
 }
 
-fn options(arguments: &CheckArguments) -> CheckOptions {
+fn options(context: &Context<'_>, arguments: &CheckArguments) -> CheckOptions {
     let mut options = CheckOptions::default();
     if arguments.read_data || arguments.read_data_subset.is_some() {
         options = options.depth(CheckDepth::Data).subset(arguments.read_data_subset.unwrap_or_default());
@@ -50,7 +50,7 @@ fn options(arguments: &CheckArguments) -> CheckOptions {
     if let Some(Span(duration)) = arguments.max_duration {
         options = options.duration_max(duration);
     }
-    if arguments.no_remember { options.remember(Remember::Nothing) } else { options }
+    if arguments.no_remember { options.remember(Remember::Nothing) } else { options.vouch(Vouch::As(context.writer())) }
 }
 
 fn summary(report: &CheckReport) -> CheckSummary {
@@ -67,6 +67,7 @@ fn summary(report: &CheckReport) -> CheckSummary {
         packs_recent: report.recent_pack_count,
         packs_left: report.left_pack_count,
         packs_remembered: report.remembered_pack_count,
+        packs_vouched: report.vouched_pack_count,
         total_duration: report.duration.as_secs_f64(),
     }
 }
@@ -85,6 +86,10 @@ fn summary_text(report: &CheckReport) -> String {
         let packs = text::counted(report.read_pack_count, "pack", "packs");
         let (bytes, rate) = (text::bytes(report.read_bytes), text::rate(report.read_bytes, report.duration));
         text.push_str(&format!("read {bytes} in {packs} ({rate})\n"));
+    }
+    if report.vouched_pack_count > 0 {
+        let packs = text::counted(report.vouched_pack_count, "pack", "packs");
+        text.push_str(&format!("vouched for {packs} of put keys: backups with other keys count on them from now on\n"));
     }
     if report.recent_pack_count > 0 {
         let packs = text::counted(report.recent_pack_count, "pack that was", "packs that were");

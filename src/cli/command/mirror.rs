@@ -1,17 +1,21 @@
 //! `holdall mirror`
 
 use crate::cli::arguments::MirrorArguments;
-use crate::cli::context::{Context, require_folder};
+use crate::cli::context::{Access, Context, require_folder};
 use crate::cli::failure::{Failure, exit};
+use crate::cli::render::json::FolderText;
 use crate::cli::render::progress::Display;
-use crate::cli::render::text;
+use crate::cli::render::text::{self, Align};
 use crate::cli::stop::Stop;
-use holdall::{MirrorDepth, MirrorReport, Repository};
+use holdall::{MirrorDepth, MirrorRemovalPlan, MirrorReport, Repository};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &MirrorArguments) -> Result<u8, Failure> {
     let from = context.repository_path()?;
     require_folder(&from)?;
+    // Opened before anything is copied: a wrong password is told at once.
+    let opened = if arguments.delete { Some(context.open(Access::Read)?) } else { None };
     let depth = if arguments.dry_run { MirrorDepth::Compare } else { MirrorDepth::Copy };
     let stop = Stop::listen()?;
     let display = Display::of_a_check(context.renderer, stop.clone());
@@ -23,12 +27,70 @@ pub(crate) fn run(context: &Context<'_>, arguments: &MirrorArguments) -> Result<
         context.renderer.print(&(text::printable_lines(&line) + "\n"));
         context.renderer.json(&Damage { message_type: "damage", object: &damage.object, message: &damage.wrong });
     }
-    context.renderer.say(&summary_text(&report, arguments.dry_run));
-    context.renderer.json(&summary(&report, arguments.dry_run));
+    let mut summary = summary(&report, arguments.dry_run);
+    let mut removed = None;
+    if opened.is_some() && report.damage_count > 0 {
+        context
+            .renderer
+            .notice("nothing is deleted in the mirror: what is damaged in the repository could not be copied");
+    } else if let Some(repository) = &opened {
+        removed = Some(delete(context, repository, arguments, &stop)?);
+        summary.objects_deleted = removed;
+        summary.objects_extra = summary.objects_extra.saturating_sub(removed.unwrap_or(0));
+    }
+    let left = summary.objects_extra;
+    context.renderer.say(&summary_text(&report, removed, left, arguments.dry_run));
+    context.renderer.json(&summary);
     Ok(if report.damage_count == 0 { exit::DONE } else { exit::DAMAGED })
 }
 
-fn summary_text(report: &MirrorReport, is_dry: bool) -> String {
+/// Says what would be deleted, and deletes it unless this is a rehearsal. Returns how many objects are gone, or would be.
+fn delete(
+    context: &Context<'_>,
+    repository: &Repository,
+    arguments: &MirrorArguments,
+    stop: &Stop,
+) -> Result<u64, Failure> {
+    let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
+    let display = Display::of_a_check(context.renderer, stop.clone());
+    let plan = repository.plan_mirror_removal(&arguments.to, &display);
+    drop(display);
+    let plan = plan.map_err(failed)?;
+    context.renderer.say(&plan_text(&plan));
+    context.renderer.json(&removal_plan(&plan));
+    if arguments.dry_run || plan.object_count == 0 {
+        return Ok(plan.object_count);
+    }
+    let display = Display::of_a_check(context.renderer, stop.clone());
+    let removed = repository.remove_from_mirror(&arguments.to, &plan, &display);
+    drop(display);
+    Ok(removed.map_err(failed)?.object_count)
+}
+
+fn plan_text(plan: &MirrorRemovalPlan) -> String {
+    if plan.object_count == 0 {
+        return String::new();
+    }
+    let columns = [("To be deleted", Align::Left), ("Objects", Align::Right), ("Size", Align::Right)];
+    let row = |(folder, (count, bytes)): (&String, &(u64, u64))| {
+        vec![folder.clone(), text::count(*count), text::bytes(*bytes)]
+    };
+    text::table(&columns, &plan.folders.iter().map(row).collect::<Vec<_>>())
+}
+
+fn removal_plan(plan: &MirrorRemovalPlan) -> RemovalPlan {
+    let folders = plan.folders.iter();
+    let folders = folders.map(|(name, (objects, size))| (name.clone(), FolderText { objects: *objects, size: *size }));
+    RemovalPlan {
+        message_type: "deletion_plan",
+        objects: plan.object_count,
+        size: plan.bytes,
+        objects_lacking: plan.lacking_count,
+        folders: folders.collect(),
+    }
+}
+
+fn summary_text(report: &MirrorReport, removed: Option<u64>, left: u64, is_dry: bool) -> String {
     let objects = |count| text::counted(count, "object", "objects");
     let copied = if is_dry { "would be copied" } else { "copied" };
     let mut lines = vec![format!(
@@ -40,8 +102,12 @@ fn summary_text(report: &MirrorReport, is_dry: bool) -> String {
     if report.healed_count > 0 {
         lines.push(format!("{} of the mirror were damaged and are right now", objects(report.healed_count)));
     }
-    if report.extra_count > 0 {
-        lines.push(format!("{} stay in the mirror that the repository has no more", objects(report.extra_count)));
+    if let Some(removed) = removed {
+        let deleted = if is_dry { "would be deleted" } else { "deleted" };
+        lines.push(format!("{} {deleted} in the mirror", objects(removed)));
+    }
+    if left > 0 {
+        lines.push(format!("{} stay in the mirror that the repository has no more", objects(left)));
     }
     if report.damage_count > 0 {
         lines.push(format!(
@@ -64,6 +130,7 @@ fn summary(report: &MirrorReport, is_dry: bool) -> MirrorSummary {
         bytes_copied: report.copied_bytes,
         objects_healed: report.healed_count,
         objects_extra: report.extra_count,
+        objects_deleted: None,
         objects_damaged: report.damage_count,
         total_duration: report.duration.as_secs_f64(),
     }
@@ -87,7 +154,24 @@ pub(super) struct MirrorSummary {
     objects_copied: u64,
     bytes_copied: u64,
     objects_healed: u64,
+    /// Objects of the mirror that the repository does not have any more.
     objects_extra: u64,
+    /// With `--delete`: those that were deleted, or would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects_deleted: Option<u64>,
     objects_damaged: u64,
     total_duration: f64,
+}
+
+/// What is about to be deleted in a mirror.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RemovalPlan {
+    message_type: &'static str,
+    objects: u64,
+    /// Bytes.
+    size: u64,
+    /// Objects of the repository that the mirror lacks: nothing is deleted before they are copied.
+    objects_lacking: u64,
+    folders: BTreeMap<String, FolderText>,
 }

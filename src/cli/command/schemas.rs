@@ -1,7 +1,7 @@
 //! What programs read, command by command: the structures that are printed make the JSON Schemas in `format-spec/output`.
 //! `HOLDALL_WRITE_SCHEMAS=1 cargo test --bin holdall schemas` writes them.
 
-use super::mirror::{Damage as MirrorDamage, MirrorSummary};
+use super::mirror::{Damage as MirrorDamage, MirrorSummary, RemovalPlan};
 use super::repair::IndexSummary;
 use super::repair::packs::PacksSummary;
 use super::repair::snapshots::Summary as SnapshotRepairSummary;
@@ -12,7 +12,8 @@ use crate::cli::render::import::{ImportSummary, SnapshotLine};
 use crate::cli::render::json::{
     AbortedSession, ChangedItem, CheckSummary, DamageReport, DiffStatistics, DrillSummary, DumpSummary, ExitError,
     FindingText, FoundNode, Initialized, ItemStatus, ListedSnapshot, Mounted, Node, Notice, OpenSession, PastChange,
-    Problem, PruneSummary, RestoreSummary, ScrubSummary, Snapshot, Status, UnknownObject,
+    Problem, PruneSummary, RepositoryText, RestoreSummary, ScrubSummary, Snapshot, SnapshotDetails, Status,
+    UnknownObject,
 };
 use crate::cli::render::keys::{AddedKeyText, KeyText, RemovedKeyText};
 use crate::cli::render::left_out::LeftOut;
@@ -94,7 +95,12 @@ fn daily() -> Vec<(&'static str, Vec<Line>)> {
         ("copy", vec![line::<Status>("status"), line::<CopySummary>("summary")]),
         (
             "mirror",
-            vec![line::<Status>("status"), line::<MirrorDamage<'_>>("damage"), line::<MirrorSummary>("summary")],
+            vec![
+                line::<Status>("status"),
+                line::<MirrorDamage<'_>>("damage"),
+                line::<RemovalPlan>("deletion_plan"),
+                line::<MirrorSummary>("summary"),
+            ],
         ),
         (
             "import-restic",
@@ -118,6 +124,7 @@ fn daily() -> Vec<(&'static str, Vec<Line>)> {
             vec![line::<Status>("status"), line::<ItemStatus>("verbose_status"), line::<RestoreSummary>("summary")],
         ),
         ("drill", vec![line::<Status>("status"), line::<FindingText>("finding"), line::<DrillSummary>("summary")]),
+        ("info", vec![line::<RepositoryText>("repository"), line::<SnapshotDetails>("snapshot")]),
         ("stats", vec![only::<RepositoryTotals>(), only::<SnapshotTotals>(), only::<Vec<GrowthRow>>()]),
     ]
 }

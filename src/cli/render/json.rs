@@ -1,10 +1,15 @@
 //! What programs read: the field names are restic's where restic has them.
 
 mod drill;
+mod info;
 mod look;
 mod restore;
 
 pub(crate) use drill::{DrillFigures, DrillSummary, FindingText, PastDrill};
+pub(crate) use info::{
+    ComponentText, DirectoryText, FeatureText, FolderText, GenerationText, ItemProblemText, ParametersText, RemarkText,
+    RepositoryText, SnapshotCountsText, SnapshotDetails, VerificationText,
+};
 pub(crate) use look::{ChangedItem, DiffStatistics, DiffTotals, DumpSummary, FoundNode, Mounted, PastChange};
 pub(crate) use restore::{ItemStatus, RestoreSummary};
 
@@ -228,6 +233,8 @@ pub(crate) struct CheckSummary {
     pub(crate) packs_left: u64,
     /// Of which the repository now says that they were verified.
     pub(crate) packs_remembered: u64,
+    /// Of put keys, on which backups with other keys count from now on.
+    pub(crate) packs_vouched: u64,
     /// Seconds.
     pub(crate) total_duration: f64,
 }

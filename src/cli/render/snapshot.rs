@@ -41,7 +41,8 @@ pub(crate) fn as_json(snapshot: &Snapshot) -> json::Snapshot {
     }
 }
 
-fn drill_as_json(drill: &LastDrill) -> json::PastDrill {
+/// What came of a drill, for programs.
+pub(crate) fn drill_as_json(drill: &LastDrill) -> json::PastDrill {
     let verdict = drill.result.map(|result| result.has_passed());
     json::PastDrill {
         time: moment(drill.made_at_ns),

@@ -2,7 +2,7 @@
 
 use super::json::moment;
 use super::text::{self, Align};
-use holdall::{Counts, Holding, Holdings, RepositoryStats, Snapshot};
+use holdall::{Counts, FolderStats, Holding, Holdings, RepositoryStats, Snapshot};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -102,17 +102,10 @@ pub(crate) fn repository_text(stats: &RepositoryStats) -> String {
         })
         .collect();
     let packs = text::table(&columns, &rows);
-
-    let columns = [("Objects in", Align::Left), ("Objects", Align::Right), ("Size", Align::Right)];
-    let held = stats.folders.iter().filter(|(_, folder)| folder.object_count > 0);
-    let rows: Vec<Vec<String>> = held
-        .map(|(name, folder)| vec![name.clone(), text::count(folder.object_count), text::bytes(folder.bytes)])
-        .collect();
-    let objects = text::table(&columns, &rows);
-
+    let objects = folders_text(&stats.folders);
     let mut total = format!(
-        "{} hold {}; the repository takes {}",
-        text::counted(stats.snapshot_count, "snapshot", "snapshots"),
+        "{} {}; the repository takes {}",
+        text::counted(stats.snapshot_count, "snapshot holds", "snapshots hold"),
         text::bytes(stats.logical_bytes),
         text::bytes(stats.stored_bytes),
     );
@@ -123,6 +116,16 @@ pub(crate) fn repository_text(stats: &RepositoryStats) -> String {
         total.push_str(&format!("; parity and second copies take {} more", text::bytes(stats.protection_bytes)));
     }
     format!("{packs}\n{objects}\n{total}\n")
+}
+
+/// What lies in each folder of the store that holds something.
+pub(crate) fn folders_text(folders: &BTreeMap<String, FolderStats>) -> String {
+    let columns = [("Objects in", Align::Left), ("Objects", Align::Right), ("Size", Align::Right)];
+    let held = folders.iter().filter(|(_, folder)| folder.object_count > 0);
+    let rows: Vec<Vec<String>> = held
+        .map(|(name, folder)| vec![name.clone(), text::count(folder.object_count), text::bytes(folder.bytes)])
+        .collect();
+    text::table(&columns, &rows)
 }
 
 fn ratio_hundredths(whole: u64, part: u64) -> Option<u64> {

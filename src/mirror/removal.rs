@@ -1,0 +1,191 @@
+//! Removing from a mirror what the source has no more. That an object is not there says nothing alone: it may be lost, and
+//! the mirror's the last one. So this takes a key of the source: only what the source's own index does not need goes.
+
+use super::inventory::Inventory;
+use super::{is_own, missing, standing};
+use crate::access::Access;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::PackId;
+use crate::progress::{Event, Progress};
+use crate::segment::SegmentReader;
+use crate::session::{History, SegmentStand, Stage, read_segment};
+use crate::store::{Folder, ObjectName, Store};
+use std::collections::{BTreeMap, HashSet};
+
+/// How many objects are removed at a time: between them a run can be stopped.
+const BATCH_COUNT: usize = 1000;
+
+/// In which order folders are gone through: what says that a pack is not needed goes after it.
+const ORDER: [Folder; 7] =
+    [Folder::Parity, Folder::Packs, Folder::Mirror, Folder::Segments, Folder::Gc, Folder::Sessions, Folder::Keys];
+
+/// What a mirror holds that its source does not need any more. Nothing that is planned comes back: names are used once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MirrorRemovalPlan {
+    names: Vec<ObjectName>,
+    /// Objects to be removed.
+    pub object_count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects and their bytes by folder.
+    pub folders: BTreeMap<String, (u64, u64)>,
+    /// Objects of the source that the mirror lacks: before they are copied nothing can be removed.
+    pub lacking_count: u64,
+}
+
+/// What was removed from a mirror.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MirrorRemovalReport {
+    /// Objects that were removed.
+    pub object_count: u64,
+}
+
+/// Finds what the mirror `to` holds and the repository neither has nor needs. Changes nothing. Costs two listings, a question
+/// for each object that would go, and a reading of all segments. Memory: as a mirror run.
+///
+/// # Errors
+/// [`ErrorKind::Occupied`] when `to` is no mirror of this repository, was written to itself, or knows of more than the source,
+/// which was emptied or set back then; [`ErrorKind::Damaged`] when the source has lost something that it needs, or can't tell.
+pub fn plan(access: &Access, to: &dyn Store, progress: &dyn Progress) -> Result<MirrorRemovalPlan> {
+    progress.event(&Event::Phase("listing"));
+    let from = access.store.as_ref();
+    let there = Inventory::of_all(to)?;
+    let here = Inventory::of_quiet(from)?;
+    standing::check((from, &here), (to, &there))?;
+    let lacking_count = u64::try_from(missing(&here, &there).len()).unwrap_or(u64::MAX);
+    let mut plan = MirrorRemovalPlan { lacking_count, ..MirrorRemovalPlan::default() };
+    let mut extra = Vec::new();
+    for (name, bytes) in there.iter() {
+        if here.bytes(name).is_none() && is_removable(name, &here) && is_gone(from, name)? {
+            extra.push((*name, *bytes));
+        }
+    }
+    if extra.is_empty() {
+        return Ok(plan);
+    }
+    progress.event(&Event::Phase("asking the index what is needed"));
+    refuse_what_is_lost(access, &extra)?;
+    extra.sort_by_key(|(name, _)| place(name));
+    for (name, bytes) in extra {
+        let (object_count, folder_bytes) = plan.folders.entry(name.folder().to_string()).or_default();
+        *object_count = object_count.saturating_add(1);
+        *folder_bytes = folder_bytes.saturating_add(bytes);
+        plan.object_count = plan.object_count.saturating_add(1);
+        plan.bytes = plan.bytes.saturating_add(bytes);
+        plan.names.push(name);
+    }
+    Ok(plan)
+}
+
+/// Removes what was planned.
+///
+/// # Errors
+/// [`ErrorKind::Busy`] when the mirror lacked something when it was planned; [`ErrorKind::Damaged`] when something is back at
+/// the source that was not there; when the mirror can't be written, or the caller stops: what was removed until then was
+/// not needed.
+pub fn perform(
+    from: &dyn Store,
+    to: &dyn Store,
+    plan: &MirrorRemovalPlan,
+    progress: &dyn Progress,
+) -> Result<MirrorRemovalReport> {
+    if plan.lacking_count > 0 {
+        let count = plan.lacking_count;
+        let message = format!(
+            "nothing is deleted in the mirror: {count} objects of the repository are not in it; run mirror again when \
+             nothing is damaged, and nobody is writing"
+        );
+        return Err(Error::new(ErrorKind::Busy, message));
+    }
+    progress.event(&Event::Phase("deleting in the mirror"));
+    let mut report = MirrorRemovalReport::default();
+    for batch in plan.names.chunks(BATCH_COUNT) {
+        if progress.stopped() {
+            let message = "stopped as asked; another run deletes the rest";
+            return Err(Error::new(ErrorKind::Interrupted, message));
+        }
+        for name in batch {
+            if !is_gone(from, name)? {
+                let message =
+                    format!("{name} is in the repository again, where a listing did not show it: deleted no more");
+                return Err(Error::new(ErrorKind::Damaged, message));
+            }
+        }
+        report.object_count = report.object_count.saturating_add(to.remove_all(batch)?);
+    }
+    Ok(report)
+}
+
+/// Whether the kind of an object can ever be removed from a mirror. What decides never is: it never is from a repository.
+fn is_removable(name: &ObjectName, here: &Inventory) -> bool {
+    match name.folder() {
+        Folder::Outcomes | Folder::Records | Folder::Config | Folder::Heartbeats | Folder::Verified => false,
+        // Of a pack that is there: it can be made anew, and is of use until then.
+        Folder::Parity => matches!(name, ObjectName::Parity(pack) if here.bytes(&ObjectName::Pack(*pack)).is_none()),
+        Folder::Mirror => {
+            let ObjectName::Mirror(copy) = name else { return false };
+            !is_own(name) && here.bytes(&copy.first()).is_none() && is_removable(&copy.first(), here)
+        }
+        Folder::Packs | Folder::Segments | Folder::Gc | Folder::Sessions | Folder::Keys => true,
+    }
+}
+
+/// Whether the source has no object of this name, whatever a listing shows.
+fn is_gone(from: &dyn Store, name: &ObjectName) -> Result<bool> {
+    match from.open(name) {
+        Ok(_) => Ok(false),
+        Err(error) if error.is_not_found() => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn place(name: &ObjectName) -> (usize, bool) {
+    let folder = ORDER.iter().position(|folder| *folder == name.folder()).unwrap_or(ORDER.len());
+    // A deleted set alone says nothing; a condemned one alone would condemn what was spared.
+    (folder, matches!(name, ObjectName::Deleted { .. }))
+}
+
+/// Fails unless the source knows that it does not need what is gone.
+fn refuse_what_is_lost(access: &Access, extra: &[(ObjectName, u64)]) -> Result<()> {
+    let history = History::load(access)?;
+    if let Some(trouble) = history.troubles.first() {
+        return Err(lost(&format!("{} can't be believed: {}", trouble.object, trouble.error)));
+    }
+    if let Some((client, numbers)) = history.gaps().first() {
+        return Err(lost(&format!("outcomes {numbers:?} of client {client} are missing")));
+    }
+    let stand = SegmentStand::of(access, &history)?;
+    if let Some(segment) = stand.absent.first() {
+        return Err(lost(&format!("{} is missing", ObjectName::Segment(segment.id))));
+    }
+    let deleted = history.generations.iter().filter(|generation| generation.stage != Stage::Condemned);
+    let deleted: HashSet<PackId> = deleted.flat_map(|generation| generation.packs.iter().copied()).collect();
+    let gone: HashSet<PackId> = extra.iter().filter_map(|(name, _)| pack_of(name)).collect();
+    for id in stand.counting {
+        let body = read_segment(access, id).map_err(|error| {
+            let why = format!("{} can't be read: {error}", ObjectName::Segment(id));
+            if error.kind() == ErrorKind::Damaged { lost(&why) } else { error }
+        })?;
+        for row in SegmentReader::parse(id, &body)?.packs() {
+            let pack = row.facts().pack;
+            if gone.contains(&pack) && !deleted.contains(&pack) && !row.is_set_aside() {
+                return Err(lost(&format!("{} is missing, and it counts upon it", ObjectName::Pack(pack))));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn pack_of(name: &ObjectName) -> Option<PackId> {
+    if let ObjectName::Pack(pack) = name { Some(*pack) } else { None }
+}
+
+fn lost(what: &str) -> Error {
+    let message = format!(
+        "nothing is deleted in the mirror, which may have what the repository has lost: {what}; `holdall check` tells all, \
+         and `holdall repair` with --from-repo brings back what the mirror has"
+    );
+    Error::new(ErrorKind::Damaged, message)
+}
