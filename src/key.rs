@@ -312,7 +312,7 @@ impl KeyRing {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl KeyRing {
     /// As [`Self::create`], with secrets that are the same in every run.
     pub(crate) fn create_fixed(
@@ -325,10 +325,12 @@ impl KeyRing {
         let root = |offset: u8| RootSecret::new(secret(offset));
         let reading = ReadingRoots { content: root(1), manifest: root(2), stat: root(3), description: root(4) };
         let epoch = EpochRoots { publics: reading.publics(1), index: root(0), reading: Some(reading) };
-        Self::found(repository, (parameters, Vec::new()), now_ns, secret(5), secret(6), epoch).unwrap()
+        Self::found(repository, (parameters, Vec::new()), now_ns, secret(5), secret(6), epoch)
+            .expect("a test asks for what can be")
     }
 
     /// As [`Self::restricted`], with a signing key that is the same in every run.
+    #[cfg(test)]
     pub(crate) fn restricted_fixed(&self, role: Role, seed: u8) -> Self {
         let seed = Secret::from_bytes([seed; 32]);
         Self { signing: SigningKey::from_seed(&seed), seed, ..self.restricted(role).unwrap() }

@@ -110,7 +110,7 @@ impl std::fmt::Debug for Secret {
 pub fn random<const N: usize>() -> [u8; N] {
     const { assert!(N <= 256) };
     let mut bytes = [0; N];
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     if testing::fill(&mut bytes) {
         return bytes;
     }
@@ -120,13 +120,17 @@ pub fn random<const N: usize>() -> [u8; N] {
 }
 
 /// Lets a test draw the same bytes each time that it runs.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod testing {
+    #[cfg(test)]
     use crate::id::SignerKey;
-    use std::cell::{Cell, RefCell};
+    #[cfg(test)]
+    use std::cell::Cell;
+    use std::cell::RefCell;
 
     thread_local! {
         static SOURCE: RefCell<Option<blake3::OutputReader>> = const { RefCell::new(None) };
+        #[cfg(test)]
         static CHEAP: Cell<bool> = const { Cell::new(false) };
     }
 
@@ -140,14 +144,17 @@ pub(crate) mod testing {
     }
 
     /// From now on signatures that this thread makes and accepts prove nothing and cost next to nothing.
+    #[cfg(test)]
     pub(crate) fn sign_cheaply() {
         CHEAP.set(true);
     }
 
+    #[cfg(test)]
     pub(super) fn signs_cheaply() -> bool {
         CHEAP.get()
     }
 
+    #[cfg(test)]
     pub(super) fn cheap_signature(signer: &SignerKey, message: &[u8; 52]) -> [u8; 64] {
         let mut signature = [0; 64];
         blake3::Hasher::new().update(signer.as_bytes()).update(message).finalize_xof().fill(&mut signature);

@@ -41,7 +41,7 @@ pub use imported::Imported;
 pub(crate) use kept::{read_kept, write_kept};
 pub use ledger::{Ledger, PublishedSegments};
 pub use listed::committed_packs;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use liveness::testing::move_to_machine;
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
 pub use packing::{OpenPacks, Packed, Packing};

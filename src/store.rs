@@ -7,8 +7,10 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod faulty;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hooked;
 mod local;
 mod memory;
 #[cfg(test)]

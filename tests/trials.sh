@@ -2,16 +2,17 @@
 # The long forms of the trials: 200 kills; a folder with a million entries, a thousand folders with a thousand each, a
 # sparse tebibyte, a file of 20 GiB; blocks anywhere in a mounted file of 10 GiB, and a mounted folder with a million
 # entries; six writers and two prunes for ten minutes; a prune stopped and killed after each call that others see,
-# beside a backup; a million schedules of what decides, and ten thousand of the whole engine, and forty thousand held
-# to the model; every call to the system that fails, once each; a million states that a crash of the machine may leave;
-# quotas from nothing to 10 MiB; a hundred thousand patterns of damage, each repaired; `/usr`, `/etc` and `/var/lib`
-# backed up twice, restored and compared. Needs root, some hours and 25 GB below $TMPDIR (default /var/tmp).
+# beside a backup; a million schedules of what decides, and ten thousand of the whole engine, and forty thousand held to
+# the model; twenty thousand programs of whole operations; every call to the system that fails, once each; a million
+# states that a crash of the machine may leave; quotas from nothing to 10 MiB; a hundred thousand patterns of damage,
+# each repaired; `/usr`, `/etc` and `/var/lib` backed up twice, restored and compared. Needs root, some hours and 25 GB
+# below $TMPDIR (default /var/tmp).
 #
 # An interrupted run is resumed by running it again: what is done is listed in target/trials/<commit>-<seed>.log. What
 # is done with changes that are not committed is not taken over into the next run. The result is written to
 # target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents, mounts, crowd, pace,
-# schedules, engine, traces, faults, crashes, quotas, patterns or trees; a part of the name of one of the trials of
-# extents runs that one alone.
+# schedules, engine, traces, operations, faults, crashes, quotas, patterns or trees; a part of the name of one of the
+# trials of extents runs that one alone.
 set -eu
 cd "$(dirname "$0")/.."
 part=${1:-all}
@@ -86,6 +87,10 @@ if wanted traces traces; then
     simulate traces 100 prune::tests::simulation::trace::what HOLDALL_TRACES
 fi
 
+if wanted operations operations; then
+    simulate operations 200 fuzzing::operations::tests::whatever HOLDALL_OPERATIONS
+fi
+
 if wanted faults faults; then
     say "every call to the system fails once, or is the last one"
     HOLDALL_FAULT_POINTS=0 trial faults::
@@ -141,7 +146,7 @@ for one in /etc /usr /var/lib; do
 done
 say "result: $result"
 for one in kills "extent a_folder_with" "extent very_many_files" "extent a_sparse_file" "extent a_long_file" mounts crowd \
-    pace schedules engine faults crashes quotas patterns "tree /etc" "tree /usr" "tree /var/lib"; do
+    pace schedules engine operations faults crashes quotas patterns "tree /etc" "tree /usr" "tree /var/lib"; do
     done_before "$one" || [ "$part" != all ] || failed=1
 done
 exit "$failed"

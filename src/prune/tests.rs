@@ -3,10 +3,9 @@
 mod asleep;
 mod clocks;
 mod crash;
-mod dice;
+pub(crate) mod dice;
 mod full;
 mod holdings;
-mod hooked;
 mod pace;
 mod schedules;
 mod simulation;

@@ -75,11 +75,13 @@ impl FaultyStore {
     }
 
     /// Counts, and lets everything pass.
+    #[cfg(test)]
     pub(crate) fn counting(inner: Arc<dyn Store>) -> Self {
         Self { inner, state: Arc::default() }
     }
 
     /// How many changes were attempted.
+    #[cfg(test)]
     pub(crate) fn change_count(&self) -> usize {
         self.state.lock().expect("no test panics while it holds this").change_count
     }

@@ -53,7 +53,7 @@ const RANKS: &[(&str, u8)] = &[
     ("import", 10),
     ("info", 10),
     ("repository", 11),
-    ("fuzzing", 11),
+    ("fuzzing", 12),
     ("lib", 12),
     // Of the command alone, and as pure as a room of the library.
     ("profile", 12),

@@ -1,11 +1,11 @@
 //! A prune that sleeps between two steps while others work.
 
-use super::hooked::{Hooked, Step};
 use super::world::{World, files, objects, prune};
 use crate::progress::Silent;
 use crate::prune::{self, PruneOptions};
 use crate::session::{self, History, Writer};
 use crate::session_record::SessionKind;
+use crate::store::hooked::{Hooked, Step};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 

@@ -4,7 +4,6 @@
 //! One story is told with right clocks and with wrong ones, and after each chapter the same objects must be there, by
 //! name: random numbers are drawn from a seed, so that a pack has the same name in each telling.
 
-use super::hooked::{Hooked, Step};
 use super::world::{Files, Inherit, World, back_up, files, forget, objects, prune, whole};
 use crate::access::Access;
 use crate::error::{ErrorKind, Result};
@@ -17,6 +16,7 @@ use crate::session::testing::clock;
 use crate::session::{self, History, Writer, move_to_machine};
 use crate::session_record;
 use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::hooked::{Hooked, Step};
 use crate::store::{Folder, Listed, ObjectName, Store};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! A prune that dies, or is refused something, at each of its changes: the next one finishes it and nothing is lost.
 
-use super::hooked::{Hooked, Step};
 use super::world::{Inherit, World, back_up, files, objects, prune, whole};
 use crate::access::Access;
 use crate::error::{ErrorKind, Result};
@@ -13,6 +12,7 @@ use crate::session::testing::files::{decide_writes, let_writes_happen};
 use crate::session::{self, Writer, move_to_machine};
 use crate::session_record::SessionKind;
 use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::hooked::{Hooked, Step};
 use crate::store::{Folder, LocalStore, Store};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

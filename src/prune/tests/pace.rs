@@ -1,7 +1,6 @@
 //! A backup beside a prune: it waits for nothing, wherever that stands still, and has next to nothing more to do. And a
 //! backup around a prune that begins and ends in the middle of it.
 
-use super::hooked::{Hooked, Step};
 use crate::backup::{BackupOptions, BackupReport, Changes};
 use crate::check::{CheckDepth, CheckOptions};
 use crate::key::{KdfCost, Unlock};
@@ -11,6 +10,7 @@ use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::session::testing::files::{decide_writes, let_writes_happen};
 use crate::session::{SnapshotFilter, move_to_machine};
 use crate::store::faulty::Fate;
+use crate::store::hooked::{Hooked, Step};
 use crate::store::{LocalStore, Store};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,13 +1,13 @@
 //! A store that lets a test act before each operation, set a clock say or have somebody else work in between, and that
 //! hides from listings what a test says.
 
+use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
 use crate::id::SessionId;
-use crate::store::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
 use std::sync::Arc;
 
 /// What an operation does to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Look,
     Change,
 }
@@ -16,19 +16,20 @@ type Before = dyn Fn(Step) + Send + Sync;
 type Hides = dyn Fn(&Listed) -> bool + Send + Sync;
 
 #[derive(Clone)]
-pub(super) struct Hooked {
+pub(crate) struct Hooked {
     inner: Arc<dyn Store>,
     before: Arc<Before>,
     hides: Arc<Hides>,
 }
 
 impl Hooked {
-    pub(super) fn new(inner: Arc<dyn Store>, before: impl Fn(Step) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Store>, before: impl Fn(Step) + Send + Sync + 'static) -> Self {
         Self { inner, before: Arc::new(before), hides: Arc::new(|_| false) }
     }
 
     /// Leaves out of listings what `hides` says. It may read the store.
-    pub(super) fn hiding(mut self, hides: impl Fn(&Listed) -> bool + Send + Sync + 'static) -> Self {
+    #[cfg(test)]
+    pub(crate) fn hiding(mut self, hides: impl Fn(&Listed) -> bool + Send + Sync + 'static) -> Self {
         self.hides = Arc::new(hides);
         self
     }
