@@ -143,7 +143,8 @@ pub(super) fn check_undecided(access: &Access, id: SessionId) -> Result<()> {
     if exists(access, &ObjectName::Outcome(id))? { Err(aborted(id)) } else { Ok(()) }
 }
 
-fn aborted(id: SessionId) -> Error {
+/// Somebody else has ended a session of this process.
+pub(super) fn aborted(id: SessionId) -> Error {
     let message = format!(
         "session {id} was aborted by someone else before it could commit: it looked silent to a prune, or somebody ended \
          it with `sessions abort`; run again, what was committed by checkpoints until then is reused"

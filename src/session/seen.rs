@@ -12,7 +12,7 @@ use crate::outcome::{
     decode_overflow, encode_overflow,
 };
 use crate::session::ledger::Ledger;
-use crate::session::running::RunningSession;
+use crate::session::running::{RunningSession, aborted};
 use crate::session::state::{self, ClientState};
 use crate::wire::List;
 use crossbeam_channel::unbounded;
@@ -32,6 +32,11 @@ pub fn commit_seen(
     mut body: OutcomeBody,
     description: Option<&OutcomeDescription>,
 ) -> Result<ObjectHash> {
+    // What is seen is read once the session is open: an end of it that is among that was made by somebody else.
+    let own = session.id;
+    if seen.iter().any(|entry| entry.client == own.client && entry.number >= own.number) {
+        return Err(aborted(own));
+    }
     let told = Told::since(state, seen, SEEN_OVERFLOW_COUNT_MAX);
     body.seen = Seen { base: state.number, ..Seen::default() };
     let mut published = None;

@@ -126,6 +126,18 @@ fn a_check_that_finds_nothing_and_a_client_that_notices_nothing_do_not_pass() {
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(back_up)).is_err());
 }
 
+/// A backup that was ended between the opening of its session and its look at the others' called the repository damaged:
+/// it was about to say that it had seen itself.
+#[test]
+fn whoever_is_ended_by_somebody_else_at_whatever_call_says_so() {
+    for at in 1..=30 {
+        let scene = used();
+        for work in [Work::Backup, Work::Undo(0)] {
+            scene.act(Client::OtherOwner, &work, &Trouble::Beside(at, Client::Owner, Box::new(Work::Abort)));
+        }
+    }
+}
+
 #[test]
 fn every_string_of_bytes_is_a_program_that_ends() {
     assert!(program::read(&[]).is_empty());
