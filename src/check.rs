@@ -18,6 +18,7 @@ mod remedy;
 mod remember;
 mod report;
 mod seen;
+mod signs;
 #[cfg(test)]
 mod tests;
 mod touched;
@@ -35,6 +36,7 @@ use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{ErrorKind, Result};
 use crate::id::{PackId, SegmentId};
+use crate::index::MemoryIndex;
 use crate::progress::{Event, Progress};
 use crate::session::{self, History, Snapshot};
 use feed::Feed;
@@ -43,6 +45,7 @@ use plan::Plan;
 use remember::Recorder;
 use report::Findings;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 use trees::Walked;
 use verified::Verified;
@@ -51,13 +54,14 @@ use vouch::Proven;
 /// How often a check that found damage begins again because the repository was pruned meanwhile.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// Checks a repository, and the reference counts in its view.
+/// Checks a repository, and the reference counts in its view. Every object is read from the store, whatever the view has
+/// kept of it.
 ///
 /// # Errors
 /// When the store can't be listed, or the caller stops.
-pub fn run(access: &Access, history: &History, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport> {
+pub fn run(access: &Access, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport> {
     let proven = Proven::new(access);
-    let mut report = run_steadily(access, history, options, &proven, progress)?;
+    let mut report = run_steadily(access, options, &proven, progress)?;
     counts::compare(access, &mut report, progress)?;
     if let Vouch::As(writer) = &options.vouch {
         match proven.vouch(access, writer, progress) {
@@ -69,29 +73,33 @@ pub fn run(access: &Access, history: &History, options: &CheckOptions, progress:
     Ok(report)
 }
 
+/// Reads what is decided from the store. The view keeps outcomes, since their bytes never change: there a rotten one would
+/// look sound for as long as the cache lasts.
+fn load_from_store(access: &Access) -> Result<History> {
+    History::load(&Access { index: Arc::new(MemoryIndex::new()), ..access.clone() })
+}
+
 fn run_steadily(
     access: &Access,
-    history: &History,
     options: &CheckOptions,
     proven: &Proven,
     progress: &dyn Progress,
 ) -> Result<CheckReport> {
-    let mut newer = None;
+    let mut history = load_from_store(access)?;
     let mut suspects = BTreeSet::new();
     let mut attempt = 1;
     loop {
-        let history = newer.as_ref().unwrap_or(history);
         let attempted = Check { options, suspects: &suspects, proven, progress, started: Instant::now() };
-        let report = attempted.run(access, history)?;
+        let report = attempted.run(access, &history)?;
         if report.damage_count == 0 || attempt >= ATTEMPTS_MAX {
             return Ok(report);
         }
         // A prune that ran beside this has moved and deleted what was there when it began: that is no damage.
-        let now = History::load(access)?;
-        if stand(&now) == stand(history) {
+        let now = load_from_store(access)?;
+        if stand(&now) == stand(&history) {
             return Ok(report);
         }
-        newer = Some(now);
+        history = now;
         // Whatever else is picked or left the next time, what is called damaged is looked at again.
         suspects.extend(report.damaged_packs());
         attempt = attempt.saturating_add(1);
@@ -119,10 +127,11 @@ impl Check<'_> {
     fn run(&self, access: &Access, history: &History) -> Result<CheckReport> {
         let findings = Findings::new(access, self.progress);
         // What could not be believed is read again before it is called damaged.
-        let again = if history.troubles.is_empty() { None } else { Some(History::load(access)?) };
+        let again = if history.troubles.is_empty() { None } else { Some(load_from_store(access)?) };
         let history = again.as_ref().unwrap_or(history);
         self.progress.event(&Event::Phase("checking control objects"));
         control::check(access, history, &findings)?;
+        signs::check(access, history, &findings)?;
         if self.options.depth == CheckDepth::Data {
             healing::check_copies(access, &findings)?;
         }

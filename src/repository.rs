@@ -299,15 +299,13 @@ impl Repository {
     pub fn check(&self, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport> {
         self.access.chain.allows(Purpose::Check)?;
         self.require_reader("check")?;
-        if !options.vouches() {
-            return check::run(&self.access, &self.history()?, options, progress);
-        }
-        match self.writing() {
-            Ok((history, _)) => check::run(&self.access, &history, options, progress),
+        let may_vouch = if options.vouches() { self.writing().map(drop) } else { Ok(()) };
+        match may_vouch {
+            Ok(()) => check::run(&self.access, options, progress),
             // Damage is looked for all the same in a store to which this client must not write.
             Err(error) => {
                 let options = options.clone().vouch(Vouch::ForNothing);
-                let mut report = check::run(&self.access, &self.history()?, &options, progress)?;
+                let mut report = check::run(&self.access, &options, progress)?;
                 report.notices.push(format!("packs of put keys are not vouched for: {error}"));
                 Ok(report)
             }

@@ -5,14 +5,14 @@
 # beside a backup; a million schedules of what decides, and ten thousand of the whole engine, and forty thousand held to
 # the model; twenty thousand programs of whole operations; every call to the system that fails, once each; a million
 # states that a crash of the machine may leave; quotas from nothing to 10 MiB; a hundred thousand patterns of damage,
-# each repaired; `/usr`, `/etc` and `/var/lib` backed up twice, restored and compared. Needs root, some hours and 25 GB
-# below $TMPDIR (default /var/tmp).
+# each repaired; every byte of a small repository flipped, and every object wounded in every way; `/usr`, `/etc` and
+# `/var/lib` backed up twice, restored and compared. Needs root, some hours and 25 GB below $TMPDIR (default /var/tmp).
 #
 # An interrupted run is resumed by running it again: what is done is listed in target/trials/<commit>-<seed>.log. What
 # is done with changes that are not committed is not taken over into the next run. The result is written to
 # target/trials/<date>-<commit>-<seed>.txt. `tests/trials.sh kills` runs one part: kills, extents, mounts, crowd, pace,
-# schedules, engine, traces, operations, faults, crashes, quotas, patterns or trees; a part of the name of one of the
-# trials of extents runs that one alone.
+# schedules, engine, traces, operations, faults, crashes, quotas, patterns, wounds or trees; a part of the name of one of
+# the trials of extents runs that one alone.
 set -eu
 cd "$(dirname "$0")/.."
 part=${1:-all}
@@ -63,6 +63,14 @@ if wanted pace pace; then
     trial pace::
     if passed; then echo pace >>"$log"; fi
 fi
+# library_test TEST VARIABLE=VALUE..: a test of the library, told by variables how much to do.
+library_test() {
+    name=$1
+    shift
+    env "$@" cargo test --release --locked --lib --no-default-features --features cli \
+        --config profile.release.package.holdall.debug-assertions=true \
+        --config profile.release.package.holdall.overflow-checks=true -- --nocapture "$name" 2>&1 | tee -a "$result"
+}
 # Schedules in parts, so that what was interrupted goes on where it was.
 # simulate PART COUNT TEST VARIABLE: a hundred times so many schedules of a test, told by that variable.
 simulate() {
@@ -70,9 +78,7 @@ simulate() {
         if done_before "$1 $part_number"; then continue; fi
         first=$((seed + part_number * $2))
         say "$1 from $first on"
-        env HOLDALL_SEED="$first" "$4=$2" cargo test --release --locked --lib --no-default-features --features cli \
-            --config profile.release.package.holdall.debug-assertions=true \
-            --config profile.release.package.holdall.overflow-checks=true -- --nocapture "$3" 2>&1 | tee -a "$result"
+        library_test "$3" HOLDALL_SEED="$first" "$4=$2"
         if passed; then echo "$1 $part_number" >>"$log"; fi
     done
     if [ "$(grep -cx "$1 [0-9]*" "$log" 2>/dev/null)" = 100 ]; then echo "$1" >>"$log"; fi
@@ -108,6 +114,15 @@ if wanted quotas quotas; then
 fi
 if wanted patterns patterns; then
     simulate patterns 1000 repair::tests::patterns::whatever HOLDALL_PATTERNS
+fi
+if wanted wounds wounds; then
+    for part_number in $(seq 0 19); do
+        if done_before "wounds $part_number"; then continue; fi
+        say "every byte flipped, every object wounded in every way: part $part_number of 20"
+        library_test check::tests::wounds HOLDALL_WOUNDS="$part_number/20"
+        if passed; then echo "wounds $part_number" >>"$log"; fi
+    done
+    if [ "$(grep -cx "wounds [0-9]*" "$log" 2>/dev/null)" = 20 ]; then echo wounds >>"$log"; fi
 fi
 
 # The trees of this machine. What changes meanwhile is named by the backup itself, and left out of the comparison.
@@ -146,7 +161,7 @@ for one in /etc /usr /var/lib; do
 done
 say "result: $result"
 for one in kills "extent a_folder_with" "extent very_many_files" "extent a_sparse_file" "extent a_long_file" mounts crowd \
-    pace schedules engine operations faults crashes quotas patterns "tree /etc" "tree /usr" "tree /var/lib"; do
+    pace schedules engine operations faults crashes quotas patterns wounds "tree /etc" "tree /usr" "tree /var/lib"; do
     done_before "$one" || [ "$part" != all ] || failed=1
 done
 exit "$failed"

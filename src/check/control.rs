@@ -9,7 +9,7 @@ use crate::key::Slot;
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::segment::SegmentReader;
 use crate::session::{History, SegmentStand, read_segment};
-use crate::store::{Folder, Listed, ObjectName};
+use crate::store::{Folder, Listed, Mirrored, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
@@ -18,11 +18,14 @@ const SLOT_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>) -> Result<()> {
     for trouble in &history.troubles {
-        findings.control_error(&trouble.object, &trouble.error);
+        let remedy = if trouble.object.starts_with("sessions/") { remedy::SIGN } else { remedy::OBJECT };
+        let (object, wrong) = (trouble.object.clone(), trouble.error.to_string());
+        findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
     }
     slots(access, findings)?;
     strangers(access, findings)?;
     gaps(history, findings);
+    lost_with_copy(access, findings)?;
     outcomes(history, findings);
     segments(access, history, findings)
 }
@@ -54,6 +57,31 @@ fn strangers(access: &Access, findings: &Findings<'_>) -> Result<()> {
                 findings.notice(format!("{path} is no object of this repository; nothing reads it"));
             }
         })?;
+    }
+    Ok(())
+}
+
+/// Of what nobody ever removes, a second copy tells that it was there.
+fn lost_with_copy(access: &Access, findings: &Findings<'_>) -> Result<()> {
+    let mut copied = BTreeSet::new();
+    access.store.list(Folder::Mirror, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Mirror(copy), .. } = listed
+            && matches!(copy, Mirrored::Config(_) | Mirrored::Outcome(_) | Mirrored::Record(..))
+        {
+            copied.insert(copy.first());
+        }
+    })?;
+    // What is created meanwhile is there before its copy is.
+    for folder in [Folder::Config, Folder::Outcomes, Folder::Records] {
+        access.store.list(folder, &mut |listed| {
+            if let Listed::Object { name, .. } = listed {
+                copied.remove(&name);
+            }
+        })?;
+    }
+    for lost in copied {
+        let (object, wrong) = (lost.to_string(), "it is gone; its second copy is there".to_owned());
+        findings.damage(Damage { object, wrong, remedy: remedy::OBJECT, ..Damage::default() }, []);
     }
     Ok(())
 }

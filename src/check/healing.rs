@@ -5,7 +5,10 @@ use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::error::{Result, chain};
 use crate::id::PackId;
-use crate::store::{Folder, Listed, ObjectName, StoreError, is_proven, wrong_head};
+use crate::store::{Folder, Listed, Object, ObjectName, StoreError, is_proven, wrong_head};
+
+/// What is wrong with a sound copy that differs from a sound first.
+const OTHER: &str = "it is no copy of the object whose name it bears, or that holds another one's bytes";
 
 /// Reads all second copies. Memory: a piece of one.
 pub(super) fn check_copies(access: &Access, findings: &Findings<'_>) -> Result<()> {
@@ -30,7 +33,8 @@ fn look_twice(access: &Access, name: &ObjectName, findings: &Findings<'_>) {
     match wrong(access, name) {
         None => findings.only_twice(&name.to_string(), &first),
         Some(wrong) => {
-            let (object, remedy) = (name.to_string(), remedy::HEALING);
+            let remedy = if wrong == OTHER { remedy::COPY } else { remedy::HEALING };
+            let object = name.to_string();
             findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
         }
     }
@@ -50,5 +54,27 @@ fn look(access: &Access, name: &ObjectName) -> std::result::Result<Option<String
     if !is_proven(name, object.as_ref())? {
         return Ok(Some("its bytes don't fit its name or checksum".to_owned()));
     }
+    if let ObjectName::Mirror(copy) = name
+        && is_of_another(access, &copy.first(), object.as_ref())?
+    {
+        return Ok(Some(OTHER.to_owned()));
+    }
     wrong_head(name, object.as_ref())
+}
+
+/// Whether a sound second copy holds other bytes than its sound first. What is damaged or gone is told elsewhere.
+fn is_of_another(access: &Access, first: &ObjectName, copy: &dyn Object) -> std::result::Result<bool, StoreError> {
+    let object = match access.store.open(first) {
+        Err(error) if error.is_not_found() => return Ok(false),
+        opened => opened?,
+    };
+    if !is_proven(first, object.as_ref())? {
+        return Ok(false);
+    }
+    // Both end with the checksum of what comes before.
+    let end = |object: &dyn Object| {
+        let mut end = [0; 32];
+        object.read_at(object.bytes().saturating_sub(32), &mut end).map(|()| end)
+    };
+    Ok(object.bytes() != copy.bytes() || end(object.as_ref())? != end(copy)?)
 }

@@ -2,6 +2,8 @@
 
 /// A small object that can't be believed, or is gone.
 pub(super) const OBJECT: &str = "heal it with `holdall scrub --repair`, or put it back from another copy of the store";
+/// The object of a session, or a sign of life.
+pub(super) const SIGN: &str = "nothing needs it once its session has ended, and a prune removes it then: wait for the writer, or end the session with `holdall sessions abort`, if `holdall sessions` or a prune names it";
 /// A segment.
 pub(super) const SEGMENT: &str = "run `holdall repair index`: it heals the segment, or rebuilds it from the packs";
 /// Chunks that no segment lists.
@@ -17,5 +19,7 @@ pub(super) const FORGED: &str =
     "no honest program writes this: find out who holds the key that signed the snapshot, and forget it";
 /// A record of what was verified.
 pub(super) const VERIFIED: &str = "remove it: nothing needs it, and the packs that it named are read again";
+/// A second copy, or the object that it bears the name of.
+pub(super) const COPY: &str = "if the check also tells of the object that it bears the name of, put the copy in that one's place; otherwise remove the copy, and `holdall parity add` makes it anew";
 /// Parity, or a second copy.
 pub(super) const HEALING: &str = "`holdall scrub --repair` writes it anew; nothing but healing ever reads it";

@@ -1,6 +1,7 @@
 //! What a check must find in a repository with a wound, whatever index it works with.
 
 mod verified;
+mod wounds;
 
 use super::{CheckDepth, CheckOptions, CheckReport};
 use crate::backup::BackupOptions;

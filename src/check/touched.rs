@@ -5,7 +5,7 @@ use crate::check::report::Findings;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, PackId, SnapshotId};
-use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, Key, ReadError, Span, StatEntry};
+use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, Key, ReadError, Row, Span, StatEntry};
 use crate::session::Snapshot;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(super) fn find(
                 return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
             }
             if let Some(root) = component.manifest {
-                finder.manifest(snapshot.id, root)?;
+                finder.manifest(snapshot.id, (root, component.stat))?;
             }
             if let Some(root) = component.stat {
                 stat(reader, snapshot.id, root, findings);
@@ -44,7 +44,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn manifest(&self, snapshot: SnapshotId, root: NodeId) -> Result<()> {
+    fn manifest(&self, snapshot: SnapshotId, (root, stat): (NodeId, Option<NodeId>)) -> Result<()> {
         let mut cursor: Cursor<Entry, _> = Cursor::new(self.reader, root);
         loop {
             match cursor.next_row() {
@@ -52,8 +52,35 @@ impl Finder<'_> {
                 Ok(Some(entry)) => {
                     entry.item_lists().try_for_each(|list| self.items(snapshot, &entry.key, list))?;
                 }
-                Err(error) => self.findings.touches(error.node().as_chunk(), snapshot, span_path(&error)),
+                Err(error) => self.part(snapshot, &error, stat),
             }
+        }
+    }
+
+    /// Tells of a part of a manifest that is lost: the stat tree has the same keys, and names what was in it. Where that
+    /// can't tell, the last key of the part stands for all of it.
+    fn part(&self, snapshot: SnapshotId, error: &ReadError<Error>, stat: Option<NodeId>) {
+        let node = error.node().as_chunk();
+        let mut is_named = false;
+        let mut is_whole = false;
+        if let (Some(stat), Span::Keys { after, last }) = (stat, error.span()) {
+            let mut rows: Cursor<StatEntry, _> = Cursor::new(self.reader, stat);
+            rows.seek(&after.as_ref().map_or(&[][..], Key::as_bytes));
+            is_whole = loop {
+                match rows.next_row() {
+                    Ok(Some(row)) if last.as_ref().is_some_and(|last| row.key > *last) => break true,
+                    Ok(Some(row)) if row.is_directory() || after.as_ref().is_some_and(|after| row.key <= *after) => {}
+                    Ok(Some(row)) => {
+                        is_named = true;
+                        self.findings.touches(node, snapshot, row.key.to_path());
+                    }
+                    Ok(None) => break true,
+                    Err(_) => break false,
+                }
+            };
+        }
+        if !is_named || !is_whole {
+            self.findings.touches(node, snapshot, span_path(error));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::layout::{Class, HEADER_BYTES_MAX};
 use crate::outcome::OutcomeKind;
 use crate::pack::PackHeader;
 use crate::progress::Progress;
-use crate::session::{self, History};
+use crate::session::{self, History, Trouble};
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -223,13 +223,18 @@ impl CommittedPacks {
     }
 }
 
+/// Whether it is the object of a session that has ended, which is as good as absent, and which a prune removes.
+fn is_tidied(history: &History, trouble: &Trouble) -> bool {
+    matches!(trouble.object.parse(), Ok(ObjectName::Session(id)) if history.outcomes.contains_key(&id))
+}
+
 /// Reads outcomes, records and sets, and refuses to go on when one of them can't be believed or is missing.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`], with the object and what to do.
 pub(super) fn sound_history(access: &Access, earlier: History) -> Result<History> {
     let mut history = earlier.reload(access)?;
-    if let Some(trouble) = history.troubles.first() {
+    if let Some(trouble) = history.troubles.iter().find(|trouble| !is_tidied(&history, trouble)) {
         let kind = trouble.error.kind();
         let is_damage = !matches!(kind, ErrorKind::Unsupported | ErrorKind::Io | ErrorKind::Denied);
         let kind = if is_damage { ErrorKind::Damaged } else { kind };

@@ -80,13 +80,7 @@ fn used_world(bytes: usize) -> (World, Held) {
 
 fn check_all(world: &World) -> CheckReport {
     let access = world.client("checker");
-    check::run(
-        &access,
-        &History::load(&access).unwrap(),
-        &CheckOptions::default().depth(CheckDepth::Data).remember(Remember::Nothing),
-        &Silent,
-    )
-    .unwrap()
+    check::run(&access, &CheckOptions::default().depth(CheckDepth::Data).remember(Remember::Nothing), &Silent).unwrap()
 }
 
 fn segments(store: &MemoryStore) -> Vec<SegmentId> {

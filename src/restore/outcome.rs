@@ -70,6 +70,12 @@ pub struct RestoreReport {
     pub duration: Duration,
 }
 
+/// Whether an error is about stored bytes. Whoever restores has the keys of all trees and contents, and is denied nothing
+/// but a pack whose header was changed to another epoch's or repository's.
+pub(super) fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Denied)
+}
+
 /// What has been done so far, told by several threads.
 pub(super) struct Outcome<'a> {
     progress: &'a dyn Progress,
@@ -244,7 +250,7 @@ impl<'a> Outcome<'a> {
 
     /// What is damaged for one item is a problem; anything else ends the restore.
     pub(super) fn damaged(&self, path: PathBuf, error: Error) -> Result<()> {
-        if error.kind() != ErrorKind::Damaged {
+        if !is_damage(&error) {
             return Err(error);
         }
         self.problem(path, RestoreProblemKind::Damaged, error.to_string());

@@ -157,6 +157,10 @@ impl<'a> Planner<'a> {
 
     fn restore(&mut self, entry: Entry) -> Result<Below> {
         let Some(target) = self.target_of(&entry) else { return Ok(Below::Visit) };
+        if !self.is_list_whole {
+            self.make_way()?;
+            self.make_lost_directories(&entry.key)?;
+        }
         if entry.kind() == Kind::Directory {
             if !self.is_on_fresh_ground() && self.is_blocked(&entry, &target)? {
                 return Ok(Below::Skip);
@@ -174,6 +178,24 @@ impl<'a> Planner<'a> {
         let metadata = self.metadata(&entry)?;
         self.make(&entry, target, metadata)?;
         Ok(Below::Visit)
+    }
+
+    /// Makes the directories above an entry whose own entries are lost, without anything that those said: what lies in
+    /// them comes back all the same.
+    fn make_lost_directories(&mut self, key: &Key) -> Result<()> {
+        let above = std::iter::successors(key.parent(), Key::parent);
+        let is_known = |directory: &Key| self.way.last().is_some_and(|known| known.key == *directory);
+        let is_below = |directory: &Key| directory.is_within(&self.options.path) && !directory.is_root();
+        let mut lost: Vec<Key> = above.take_while(|directory| is_below(directory) && !is_known(directory)).collect();
+        lost.reverse();
+        for directory in lost {
+            let entry = Entry::new(directory, Body::Directory);
+            let Some(target) = self.target_of(&entry) else { continue };
+            if let Err(error) = self.writer.hand().make_directory(&target) {
+                self.outcome.refused(entry.key.to_path(), error)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether something lies where a directory shall be, and stays: then nothing below it can be restored.

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::ChunkId;
 use crate::index::Extent;
 use crate::manifest::{Item, ItemReader, Placed};
+use crate::restore::outcome::is_damage;
 use crate::restore::twins::Twin;
 use crate::restore::window::{Left, Want, Window};
 use crate::restore::writer::Writer;
@@ -152,7 +153,7 @@ fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut Fram
     let Some((first, _)) = wants.first() else { return Ok(()) };
     let frame = match writer.reader().read_frame(first, scratch) {
         Ok(frame) => frame,
-        Err(error) if error.kind() == ErrorKind::Damaged => {
+        Err(error) if is_damage(&error) => {
             return wants.iter().try_for_each(|(_, want)| recover(writer, want, again(&error)));
         }
         Err(error) => return Err(error),
@@ -172,7 +173,7 @@ fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut Fram
 fn recover(writer: &Writer<'_>, want: &Want, error: Error) -> Result<()> {
     match writer.reader().chunk(want.id) {
         Ok(bytes) if u64::try_from(bytes.len()) == Ok(want.bytes) => writer.put_chunk(want, &bytes),
-        Err(lost) if lost.kind() != ErrorKind::Damaged => Err(lost),
+        Err(lost) if !is_damage(&lost) => Err(lost),
         Ok(_) | Err(_) => writer.lose(want, error),
     }
 }

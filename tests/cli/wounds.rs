@@ -24,6 +24,9 @@ const AHEAD_CONTENT: &str = "63577c54a893";
 const ADMIN: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
 const HOST_TWO: &str = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2";
 const FULL_SEGMENT: &str = "segments/1f84cd2934446a63e1e7995c0e68a762430b11c3b44ce7ef7077453445d95163";
+const OTHER_SEGMENT: &str = "segments/13726bb5c095e9346d6ec163a505ddd97210f43a0da48453cb481c6fccfbd464";
+const OPEN_SESSION: &str = "sessions/a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1-000000000000000b";
+const HEARTBEAT: &str = "heartbeats/a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1-000000000000000b-0000000000000002";
 /// The slot of the password that may do everything, and another one.
 const SLOT: &str = "keys/6ab6bcad09d5f8426dd00b4d1196678ddd72eb6d406ad4a0c71200df88b68471";
 const OTHER_SLOT: &str = "keys/1afb42e3d3920c83516aeeb54d033d00e01bfcd02afd67326bc007fb22a8e990";
@@ -56,11 +59,22 @@ const WOUNDS: &[Wound] = &[
     ("pack-of-stat-trees-frame-bit", |patient| patient.flip(&patient.pack(FULL_STAT), 5000)),
     ("segment-bit", |patient| patient.flip(FULL_SEGMENT, 5000)),
     ("segment-missing", |patient| patient.remove(FULL_SEGMENT)),
+    ("segment-truncated", |patient| patient.change(FULL_SEGMENT, |bytes| bytes.truncate(5000))),
+    ("segment-zeroed", |patient| patient.change(FULL_SEGMENT, |bytes| bytes.fill(0))),
+    ("segment-doubled", |patient| patient.change(FULL_SEGMENT, |bytes| bytes.extend_from_within(..))),
+    ("segments-swapped", |patient| patient.swap(FULL_SEGMENT, OTHER_SEGMENT)),
     ("outcome-bit", |patient| patient.flip(&outcome(ADMIN, 5), 400)),
+    ("outcome-truncated", |patient| patient.change(&outcome(ADMIN, 5), |bytes| bytes.truncate(400))),
+    ("outcome-zeroed", |patient| patient.change(&outcome(ADMIN, 5), |bytes| bytes.fill(0))),
+    ("outcome-doubled", |patient| patient.change(&outcome(ADMIN, 5), |bytes| bytes.extend_from_within(..))),
     ("outcome-missing", |patient| patient.remove(&outcome(ADMIN, 7))),
     ("outcome-and-session-missing", |patient| {
         patient.remove(&outcome(ADMIN, 7));
         patient.remove(&format!("sessions/{ADMIN}-0000000000000007"));
+    }),
+    ("outcome-missing-with-a-second-copy", |patient| {
+        patient.copy_aside(&outcome(ADMIN, 8));
+        patient.remove(&outcome(ADMIN, 8));
     }),
     ("outcomes-swapped", |patient| patient.swap(&outcome(ADMIN, 3), &outcome(ADMIN, 4))),
     ("staged-outcome-missing", |patient| {
@@ -68,14 +82,42 @@ const WOUNDS: &[Wound] = &[
         patient.remove(&format!("sessions/{HOST_TWO}-0000000000000001"));
     }),
     ("session-bit", |patient| patient.flip(&format!("sessions/{ADMIN}-0000000000000005"), 200)),
+    ("open-session-bit", |patient| patient.flip(OPEN_SESSION, 200)),
+    ("sessions-swapped", |patient| {
+        let session = |number: u64| format!("sessions/{ADMIN}-{number:016x}");
+        patient.swap(&session(5), &session(6));
+    }),
+    ("heartbeat-bit", |patient| patient.flip(HEARTBEAT, 100)),
     ("record-bit", |patient| patient.flip(&format!("records/{ADMIN}-0000000000000003"), 200)),
     ("record-missing", |patient| patient.remove(&format!("records/{ADMIN}-0000000000000003"))),
+    ("record-doubled", |patient| {
+        patient.change(&format!("records/{ADMIN}-0000000000000003"), |bytes| bytes.extend_from_within(..));
+    }),
+    ("records-swapped", |patient| {
+        let record = |number: u64| format!("records/{ADMIN}-{number:016x}");
+        patient.swap(&record(2), &record(3));
+    }),
     ("condemned-set-bit", |patient| patient.flip("gc/0000000000000002/condemned", 200)),
     ("deleted-set-truncated", |patient| {
         patient.change("gc/0000000000000001/deleted", |bytes| bytes.truncate(100));
     }),
+    ("deleted-set-missing", |patient| patient.remove("gc/0000000000000001/deleted")),
+    ("sets-swapped", |patient| patient.swap("gc/0000000000000001/condemned", "gc/0000000000000002/condemned")),
+    ("second-copy-bit", |patient| {
+        patient.copy_aside(&outcome(ADMIN, 5));
+        patient.flip(&aside(&outcome(ADMIN, 5)), 400);
+    }),
+    ("parity-is-garbage", |patient| {
+        let pack = patient.pack(UNDONE_CONTENT);
+        let parity = pack.rsplit_once('/').expect("a folder").1;
+        std::fs::create_dir_all(patient.path("parity")).expect("a folder");
+        std::fs::write(patient.path(&format!("parity/{parity}")), [7; 300]).expect("a file");
+    }),
     ("slot-bit", |patient| patient.flip(SLOT, 200)),
     ("other-slot-bit", |patient| patient.flip(OTHER_SLOT, 200)),
+    ("slots-swapped", |patient| patient.swap(SLOT, OTHER_SLOT)),
+    ("config-doubled", |patient| patient.change("config/1", |bytes| bytes.extend_from_within(..))),
+    ("configs-swapped", |patient| patient.swap("config/1", "config/2")),
     ("config-bit", |patient| patient.flip("config/1", 200)),
     ("config-missing", |patient| patient.remove("config/1")),
     ("strangers", |patient| {
@@ -93,6 +135,11 @@ const WOUNDS: &[Wound] = &[
 
 fn outcome(client: &str, number: u64) -> String {
     format!("outcomes/{client}-{number:016x}")
+}
+
+/// Where the second copy of an object lies.
+fn aside(object: &str) -> String {
+    format!("mirror/{}", object.replace('/', "-"))
 }
 
 /// Where the footer of a pack begins.
@@ -147,6 +194,12 @@ impl Patient {
 
     fn remove(&self, object: &str) {
         std::fs::remove_file(self.path(object)).expect("an object");
+    }
+
+    /// Makes the second copy of an object.
+    fn copy_aside(&self, object: &str) {
+        std::fs::create_dir_all(self.path("mirror")).expect("a folder");
+        std::fs::copy(self.path(object), self.path(&aside(object))).expect("an object");
     }
 
     fn swap(&self, object: &str, other: &str) {
@@ -209,9 +262,14 @@ fn every_wound_ends_with_the_code_for_damage_and_says_what_helps() {
         let code = finished.code.expect("an end");
         let damage: Vec<_> = finished.json().into_iter().filter(|value| value["message_type"] == "damage").collect();
         match *wound {
-            "none" | "strangers" => assert_eq!((code, damage.len()), (0, 0), "{wound}: {}", finished.out),
+            // A prune retires its sets, so nobody can tell that one was lost; without it the packs are condemned again.
+            "none" | "strangers" | "deleted-set-missing" => {
+                assert_eq!((code, damage.len()), (0, 0), "{wound}: {}", finished.out)
+            }
             // Without these there is nothing that could be checked.
-            "slot-bit" | "config-bit" | "config-missing" => assert_ne!(code, 0, "{wound}"),
+            "slot-bit" | "slots-swapped" | "config-bit" | "config-doubled" | "config-missing" | "configs-swapped" => {
+                assert_ne!(code, 0, "{wound}");
+            }
             _ => {
                 assert_eq!(code, 5, "{wound}: {}", finished.err);
                 assert!(!damage.is_empty(), "{wound}");

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on has failed")]
 
 mod dump;
-mod flips;
 mod golden;
 mod house;
 mod in_place;

@@ -120,7 +120,7 @@ fn try_pattern(base: &Base, seed: u64) {
 fn check_all_of(base: &Base, store: &MemoryStore) -> (CheckReport, BTreeSet<SnapshotId>) {
     let access = base.access(store);
     let options = CheckOptions::default().depth(CheckDepth::Data).remember(Remember::Nothing);
-    let report = check::run(&access, &History::load(&access).unwrap(), &options, &Silent).unwrap();
+    let report = check::run(&access, &options, &Silent).unwrap();
     let touched = report.damage.iter().flat_map(|damage| damage.snapshots.iter().copied()).collect();
     (report, touched)
 }
