@@ -161,7 +161,7 @@ for one in /etc /usr /var/lib; do
 done
 say "result: $result"
 for one in kills "extent a_folder_with" "extent very_many_files" "extent a_sparse_file" "extent a_long_file" mounts crowd \
-    pace schedules engine operations faults crashes quotas patterns wounds "tree /etc" "tree /usr" "tree /var/lib"; do
+    pace schedules engine traces operations faults crashes quotas patterns wounds "tree /etc" "tree /usr" "tree /var/lib"; do
     done_before "$one" || [ "$part" != all ] || failed=1
 done
 exit "$failed"
