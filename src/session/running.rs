@@ -50,7 +50,11 @@ pub fn open(
         let taken = access.store.create(&ObjectName::Session(id), &bytes)? == Created::Exists;
         // A number whose session object was tidied away is still used up by its outcome.
         if !taken && exists(access, &ObjectName::Outcome(id))? {
-            access.store.remove(&ObjectName::Session(id))?;
+            match access.store.remove(&ObjectName::Session(id)) {
+                // Whoever ended it at once has tidied it away as well.
+                Err(error) if error.is_not_found() => {}
+                removed => removed?,
+            }
         } else if !taken {
             return Ok(RunningSession { id, hash: ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()) });
         }

@@ -5,13 +5,14 @@ use super::ground::{self, GROUND, Objects, Place, Scratch};
 use super::program::{Client, Damage, Each, Step, Trouble, Work, Wound};
 use super::tree::{self, Tree};
 use crate::error::Result;
-use crate::id::SnapshotId;
+use crate::id::{SessionId, SnapshotId};
+use crate::outcome::SeenEntry;
 use crate::progress::Silent;
 use crate::repository::{AcceptRollback, Repository};
 use crate::restore::RestoreOptions;
-use crate::session::{Snapshot, SnapshotFilter, move_to_machine};
+use crate::session::{History, Snapshot, SnapshotFilter, move_to_machine};
 use crate::store::faulty::FaultyStore;
-use crate::store::{Folder, MemoryStore, Store};
+use crate::store::{Folder, MemoryStore, ObjectName, Store};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -153,6 +154,9 @@ impl Scene {
         let at = bytes.len() * usize::from(damage.place) / 256;
         match damage.wound {
             Wound::Gone => {
+                if let ObjectName::Outcome(id) = name {
+                    self.expect_unmissed(*id);
+                }
                 self.home.remove_all(&[*name]).expect("a store in memory removes");
             }
             Wound::CutShort => bytes.truncate(at),
@@ -168,6 +172,23 @@ impl Scene {
         }
         self.state().home.is_touched = true;
         self.audit(Place::Home, Soundness::Untold);
+    }
+
+    /// An outcome that is about to go and that no other has seen is missed by nobody but its client: to others its session
+    /// looks as if it had never been decided. What it said of snapshots is as unsure then.
+    fn expect_unmissed(&self, lost: SessionId) {
+        let whose = format!("auditor-{}", self.restore_count.fetch_add(1, Ordering::Relaxed));
+        let store = Arc::new(self.home.clone());
+        let opened = ground::open(&self.scratch, (Place::Home, store), (Client::Owner, &whose), AcceptRollback::Refuse);
+        let Ok(history) = opened.and_then(|auditor| History::load(auditor.access())) else { return };
+        let has_seen = |entry: &SeenEntry| entry.client == lost.client && entry.number >= lost.number;
+        let is_missed = history.outcomes.values().any(|held| held.body.seen.entries.0.iter().any(has_seen));
+        let Some(held) = history.outcomes.get(&lost).filter(|_| !is_missed) else { return };
+        let mut state = self.state();
+        state.home.stand(&[held.snapshot_id()], Standing::Unsure);
+        if let Some(statement) = &held.body.statement {
+            state.home.stand(&statement.snapshots.0, Standing::Unsure);
+        }
     }
 
     fn roll_back(&self) {

@@ -127,13 +127,13 @@ fn a_check_that_finds_nothing_and_a_client_that_notices_nothing_do_not_pass() {
 }
 
 /// A backup that was ended between the opening of its session and its look at the others' called the repository damaged:
-/// it was about to say that it had seen itself.
+/// it was about to say that it had seen itself; and one whose object a prune had already removed missed that object.
 #[test]
 fn whoever_is_ended_by_somebody_else_at_whatever_call_says_so() {
     for at in 1..=30 {
         let scene = used();
-        for work in [Work::Backup, Work::Undo(0)] {
-            scene.act(Client::OtherOwner, &work, &Trouble::Beside(at, Client::Owner, Box::new(Work::Abort)));
+        for (work, other) in [(Work::Backup, Work::Abort), (Work::Undo(0), Work::Abort), (Work::Backup, Work::Prune)] {
+            scene.act(Client::OtherOwner, &work, &Trouble::Beside(at, Client::Owner, Box::new(other)));
         }
     }
 }
