@@ -137,7 +137,10 @@ const fn algorithms(suite: u16) -> &'static str {
 fn configuration(info: &RepositoryInfo) -> String {
     match info.config_number {
         0 => "the first".to_owned(),
-        number => format!("{number} changes, the last {}", text::time(info.config_made_at_ns)),
+        number => {
+            let changes = text::counted(number.into(), "change", "changes");
+            format!("{changes}, the last {}", text::time(info.config_made_at_ns))
+        }
     }
 }
 
