@@ -187,11 +187,10 @@ fn blotted(line: &str, word: &str, next: &str) -> String {
     // are depends on what ran beside.
     let is_size = is_number && ["B", "KiB", "MiB", "tree", "objects", "pack", "packs"].contains(&next);
     let bare = word.trim_end_matches(',');
-    let has_digit = bare.bytes().any(|byte| byte.is_ascii_digit());
     let day = word.trim_end_matches(')');
     if is_today(day) {
         word.replace(day, "<today>")
-    } else if bare.len() >= 8 && has_digit && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    } else if bare.len() >= 8 && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         word.replace(bare, &"#".repeat(bare.len()))
     } else if is_size || (line.starts_with("  folders") && word.parse::<u64>().is_ok()) {
         if word.starts_with('(') { "(#".to_owned() } else { "#".to_owned() }
