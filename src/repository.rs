@@ -20,7 +20,7 @@ mod view;
 use crate::access::{Access, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
 use crate::check::{self, CheckOptions, CheckReport, Vouch};
-use crate::config::{Parameters, Purpose};
+use crate::config::{Parameters, Purpose, Role};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
 use crate::index::{self, MemoryIndex, Mode};
@@ -299,7 +299,9 @@ impl Repository {
     pub fn check(&self, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport> {
         self.access.chain.allows(Purpose::Check)?;
         self.require_reader("check")?;
-        let may_vouch = if options.vouches() { self.writing().map(drop) } else { Ok(()) };
+        let signers = &self.access.config().signers.0;
+        let asks = options.vouches() && signers.iter().any(|signer| signer.role == Role::Put);
+        let may_vouch = if asks { self.writing().map(drop) } else { Ok(()) };
         match may_vouch {
             Ok(()) => check::run(&self.access, options, progress),
             // Damage is looked for all the same in a store to which this client must not write.
