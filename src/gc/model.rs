@@ -290,6 +290,7 @@ impl Model<'_> {
             } else {
                 self.back_up(state, w, sink);
             }
+            sink.extend(reopened(state, w));
             if has(self.live(state), w + 1) {
                 sink.push(State { forgotten: with(state.forgotten, w), ..*state });
             }
@@ -528,6 +529,20 @@ fn informed(state: &State, w: usize, then: Step) -> State {
 
 fn open(state: &State, session: usize) -> State {
     State { sessions: with(state.sessions, session), ..*state }
+}
+
+/// A writer whose session was ended before it did anything in it may open another in its place. The collectors that wait
+/// for the one do not wait for the other.
+fn reopened(state: &State, w: usize) -> Option<State> {
+    let session = match state.writers[w].step {
+        Step::Opened => w,
+        Step::Storing => WRITERS_MAX + w,
+        Step::Begin | Step::Informed | Step::Content | Step::Uploaded | Step::Ready | Step::Done => return None,
+    };
+    let mut next = open(state, session);
+    next.decisions[session] = Decision::Open;
+    next.collectors.iter_mut().for_each(|collector| collector.sessions &= !(1 << session));
+    (state.decisions[session] == Decision::Aborted).then_some(next)
 }
 
 fn decide(state: &State, session: usize, decision: Decision) -> State {

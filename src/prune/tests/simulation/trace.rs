@@ -19,6 +19,7 @@ use crate::prune::PruneOptions;
 use crate::prune::tests::dice::{self, Dice, number};
 use crate::prune::tests::world::{Files, Inherit, back_up, files, forget, prune};
 use crate::session::{self, History, Writer};
+use crate::session_record::{self, SessionKind};
 use crate::store::{MemoryStore, ObjectName};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -98,7 +99,11 @@ impl Look for Tracer {
     fn created(&self, own: usize, name: &ObjectName, bytes: &[u8], oracle: &Oracle) {
         let mut seen = self.seen.lock().unwrap();
         match name {
-            ObjectName::Session(id) if own < self.writer_count => seen.opened(own, *id),
+            ObjectName::Session(id) if own < self.writer_count => {
+                let access = oracle.access();
+                let session = session_record::open(*id, &access.ring, &access.chain, bytes).unwrap();
+                seen.opened(own, *id, session.body.kind);
+            }
             ObjectName::Pack(id) if own < self.writer_count => seen.stored(own, *id),
             ObjectName::Outcome(id) => seen.decided(*id, bytes, oracle.access()),
             ObjectName::Condemned { generation } => {
@@ -139,12 +144,14 @@ impl Look for Tracer {
 }
 
 impl Seen {
-    fn opened(&mut self, own: usize, id: SessionId) {
-        let is_main = !self.sessions.values().any(|session| *session == own);
-        let session = if is_main { own } else { Follower::CHECKPOINTS + own };
+    /// A session in the place of one that was ended at once is the same to the model.
+    fn opened(&mut self, own: usize, id: SessionId, kind: SessionKind) {
+        let is_checkpoint = kind == SessionKind::Checkpoint;
+        let session = if is_checkpoint { Follower::CHECKPOINTS + own } else { own };
         self.sessions.insert(id, session);
         self.shown.open |= 1 << session;
-        if !is_main {
+        self.shown.aborted &= !(1 << session);
+        if is_checkpoint {
             self.at_content |= 1 << own;
         }
     }
