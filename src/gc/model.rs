@@ -445,17 +445,20 @@ impl Model<'_> {
         if self.without == Without::OtherGenerations { 0 } else { self.condemned(state, Some(g)) }
     }
 
-    /// Any of the packs may go among which no copy is that must stay.
+    /// Any of the packs may go among which no copy is that must stay. It may take fewer snapshots to be live than are: it
+    /// reads records after outcomes, and what was committed in between it misses although it sees what was forgotten.
     fn choose_candidates(&self, state: &State, g: usize, sink: &mut Vec<State>) {
         let own = state.collectors[g];
-        let (live, generation) = (self.live(state), Self::generation_count(state));
+        let generation = Self::generation_count(state);
         let committed = self.committed(state);
         let kept = own.candidates & committed & !self.others(state, g);
-        let may_go = |set: Set| live == 0 || kept & !set != 0 || committed & set == 0;
-        for candidates in subsets(own.candidates).filter(|set| may_go(*set)) {
-            let mut next = *state;
-            next.collectors[g] = Collector { stage: Stage::Chosen, candidates, live, generation, ..own };
-            sink.push(next);
+        for live in subsets(self.live(state)) {
+            let may_go = |set: &Set| live == 0 || kept & !set != 0 || committed & set == 0;
+            sink.extend(subsets(own.candidates).filter(may_go).map(|candidates| {
+                let mut next = *state;
+                next.collectors[g] = Collector { stage: Stage::Chosen, candidates, live, generation, ..own };
+                next
+            }));
         }
     }
 
