@@ -185,6 +185,12 @@ impl Chosen {
             orphans: self.orphans.clone(),
         }
     }
+
+    /// Lets more packs go, whole or repacked.
+    pub(super) fn allow(&mut self, packs: &[PackId]) {
+        self.unused.extend(packs);
+        self.repack.extend(packs);
+    }
 }
 
 /// A generation that could not be finished, because a writer that might need its packs is at work.

@@ -18,6 +18,7 @@ use crate::prune::waits::{self, Published};
 use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, SegmentStand, Stage, Writer};
 use crate::session_record::SessionKind;
 use crate::store::{Folder, Listed, ObjectName};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 /// How often a number is chosen anew because another collector took it.
@@ -46,30 +47,41 @@ pub(super) struct Prune<'a> {
     progress: &'a dyn Progress,
     writer: Writer,
     report: PruneReport,
+    /// What a generation condemned that stays.
+    spared: Vec<PackId>,
 }
 
 impl<'a> Prune<'a> {
     pub(super) fn new(access: &'a Access, options: &'a PruneOptions, progress: &'a dyn Progress) -> Self {
         let writer =
             Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
-        Self { access, options, progress, writer, report: PruneReport::default() }
+        Self { access, options, progress, writer, report: PruneReport::default(), spared: Vec::new() }
     }
 
     pub(super) fn run(mut self, mut look: Look, shown: &Chosen) -> Result<PruneReport> {
         for generation in look.survey.history.generations.clone() {
             self.go_on(&mut look, &generation)?;
         }
+        let mut shown = Cow::Borrowed(shown);
+        if !self.spared.is_empty() {
+            // Little of it may be needed. While it was condemned nobody chose from it.
+            look = self.look_anew(look)?;
+            shown.to_mut().allow(&self.spared);
+        }
         for _ in 0..GENERATIONS_MAX {
-            if self.begin(&mut look, shown)? == Condemning::Done {
+            if self.begin(&mut look, &shown)? == Condemning::Done {
                 break;
             }
-            let earlier = std::mem::take(&mut look.survey.history);
-            look = crate::prune::look(self.access, earlier, self.options, self.progress)?;
+            look = self.look_anew(look)?;
         }
         self.report.slack_bytes = look.summary.slack_bytes;
         self.report.notices.extend(look.survey.notices.iter().cloned());
         self.tidy(look.survey.history)?;
         Ok(self.report)
+    }
+
+    fn look_anew(&self, look: Look) -> Result<Look> {
+        crate::prune::look(self.access, look.survey.history, self.options, self.progress)
     }
 
     /// Ends sessions whose writers are silent, so that nothing waits for them. Says whether there were any.
@@ -119,6 +131,7 @@ impl<'a> Prune<'a> {
         let mut packs: BTreeSet<PackId> = generation.packs.iter().copied().collect();
         packs.retain(|pack| !spared.contains(pack));
         spared.iter().for_each(|pack| self.report.spared.add(bytes_of(&look.survey, *pack)));
+        self.spared.extend(spared);
         match generation::publish_deleted(self.access, generation.number, condemned, packs)? {
             Some(packs) => {
                 look.survey.condemned.extend(packs.iter().copied());

@@ -208,6 +208,18 @@ fn killed_at_each_of_its_changes_a_prune_is_finished_by_the_next_and_nothing_is_
     killed_at_each_change(&everything().0);
 }
 
+/// A last prune after a crowd once left a quarter of the repository unneeded.
+#[test]
+fn what_a_prune_spares_it_chooses_from_at_once() {
+    let world = rescue();
+    let report = prune(&world.client("owner"), &options()).unwrap();
+    assert!(report.spared.pack_count > 0 && report.written.pack_count > 0, "{report:?}");
+    world.assert_whole();
+    let left = prune::plan(&world.client("owner"), &options(), &Silent).unwrap();
+    let left = left.summary();
+    assert_eq!((left.unused.bytes, left.repacked.bytes, left.slack_bytes), (0, 0, 0), "{left:?}");
+}
+
 #[test]
 fn killed_at_each_change_of_a_rescue_a_prune_is_finished_by_the_next_and_nothing_is_lost() {
     let world = rescue();
