@@ -27,24 +27,19 @@ pub use options::{Amount, MaxUnused, PruneOptions, PruneReport, PruneSummary, Wa
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::SegmentId;
 use crate::needed::Roots;
 use crate::progress::{Event, Progress};
-use crate::session::{self, History};
+use crate::session::{self, History, Tracks, steadily_since};
 use choose::{Candidate, Choice, Limits};
 use marks::Marks;
 use options::Chosen;
-use std::collections::BTreeSet;
 use survey::Survey;
-
-/// How often a prune begins anew because another collector was at work: each time that one got further.
-const ATTEMPTS_MAX: u32 = 8;
 
 /// What a prune will do. Nothing has been changed for it.
 pub struct PrunePlan {
     look: Box<Look>,
     /// What was there before anything was looked at.
-    seen: Seen,
+    seen: Tracks,
 }
 
 impl PrunePlan {
@@ -61,7 +56,8 @@ impl PrunePlan {
 /// [`ErrorKind::Denied`] when the key's role may not prune.
 pub fn plan(access: &Access, options: &PruneOptions, progress: &dyn Progress) -> Result<PrunePlan> {
     generation::check_allowed(access)?;
-    let (look, seen) = steadily(access, Seen::now(access)?, || look(access, History::default(), options, progress))?;
+    let (look, seen) =
+        steadily_since(access, Tracks::now(access)?, || look(access, History::default(), options, progress))?;
     Ok(PrunePlan { look: Box::new(look), seen })
 }
 
@@ -104,7 +100,7 @@ fn spare(
         return Err(full);
     }
     let sparing = options.clone().max_unused(MaxUnused::Unlimited);
-    let mut report = perform(access, (None, Seen::now(access)?), shown, &sparing, progress)?;
+    let mut report = perform(access, (None, Tracks::now(access)?), shown, &sparing, progress)?;
     if would_repack {
         report.notices.push(format!("nothing was repacked; make room and prune again: {full}"));
     }
@@ -115,12 +111,12 @@ fn spare(
 /// compared with: a plan may be shown for long, and other collectors go on meanwhile.
 fn perform(
     access: &Access,
-    (mut planned, seen): (Option<Box<Look>>, Seen),
+    (mut planned, seen): (Option<Box<Look>>, Tracks),
     shown: &Chosen,
     options: &PruneOptions,
     progress: &dyn Progress,
 ) -> Result<PruneReport> {
-    let (report, _) = steadily(access, seen, || {
+    let (report, _) = steadily_since(access, seen, || {
         let mut prune = run::Prune::new(access, options, progress);
         let history = planned.as_mut().map(|look| std::mem::take(&mut look.survey.history)).unwrap_or_default();
         let (history, ended) = prune.end_silent(history)?;
@@ -134,35 +130,6 @@ fn perform(
         prune.run(*look, shown)
     })?;
     Ok(report)
-}
-
-/// What tells that other collectors were at work. Segments that one of them replaced are removed some time after the
-/// outcome that says so.
-#[derive(PartialEq, Eq)]
-struct Seen(run::Mark, BTreeSet<SegmentId>);
-
-impl Seen {
-    fn now(access: &Access) -> Result<Self> {
-        Ok(Self(run::Mark::of(&History::load(access)?), session::present_segments(access)?))
-    }
-}
-
-/// Repeats what failed because another collector removed it under our hands. What is still missing when the store has
-/// not changed since `before` is missing indeed. Returns as well what was there before the attempt that went well.
-fn steadily<T>(access: &Access, mut before: Seen, mut attempt: impl FnMut() -> Result<T>) -> Result<(T, Seen)> {
-    for _ in 1..ATTEMPTS_MAX {
-        match attempt() {
-            Err(error) if error.kind() == ErrorKind::Damaged => {
-                let now = Seen::now(access)?;
-                if now == before {
-                    return Err(error);
-                }
-                before = now;
-            }
-            other => return Ok((other?, before)),
-        }
-    }
-    Ok((attempt()?, before))
 }
 
 /// Everything that a choice rests on.

@@ -23,6 +23,7 @@ mod silence;
 mod snapshots;
 mod state;
 mod statements;
+mod steady;
 mod storing;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -57,6 +58,9 @@ pub use snapshots::{
 };
 pub use state::{ClientState, load, replace};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
+#[cfg(test)]
+pub(crate) use steady::ATTEMPTS_MAX;
+pub(crate) use steady::{Tracks, steadily, steadily_since};
 pub use storing::{Intake, Stored, Storing};
 pub use view::{SegmentStand, bring_up_to_date, present_segments, read_segment, replaced_by};
 pub use written::Written;

@@ -8,8 +8,7 @@ use crate::progress::{Event, Progress};
 use crate::prune::marks::Marks;
 use crate::prune::measure::measure;
 use crate::prune::survey::Survey;
-use crate::prune::{Seen, steadily};
-use crate::session::History;
+use crate::session::{History, steadily};
 use std::collections::BTreeSet;
 
 /// What forgetting some snapshots would free, by the bytes that needed chunks take of the packs in which they lie.
@@ -27,8 +26,7 @@ pub struct Forecast {
 /// # Errors
 /// As [`super::plan`], whatever the key's role may do.
 pub fn forecast(access: &Access, forgetting: &BTreeSet<SnapshotId>, progress: &dyn Progress) -> Result<Forecast> {
-    let (forecast, _) = steadily(access, Seen::now(access)?, || look(access, forgetting, progress))?;
-    Ok(forecast)
+    steadily(access, || look(access, forgetting, progress))
 }
 
 fn look(access: &Access, forgetting: &BTreeSet<SnapshotId>, progress: &dyn Progress) -> Result<Forecast> {

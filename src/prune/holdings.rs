@@ -9,8 +9,7 @@ use crate::progress::{Event, Progress};
 use crate::prune::marks::Marks;
 use crate::prune::measure::measure;
 use crate::prune::survey::Survey;
-use crate::prune::{Seen, steadily};
-use crate::session::{self, History, Snapshot};
+use crate::session::{self, History, Snapshot, steadily};
 use std::collections::BTreeSet;
 
 /// What some snapshots take of the store, by the bytes that what they need takes of the packs in which it lies.
@@ -41,8 +40,7 @@ pub struct Holdings {
 /// # Errors
 /// As [`super::plan`], whatever the key's role may do.
 pub fn holdings(access: &Access, wanted: &[SnapshotId], progress: &dyn Progress) -> Result<Holdings> {
-    let (holdings, _) = steadily(access, Seen::now(access)?, || Look::take(access, progress)?.all(wanted))?;
-    Ok(holdings)
+    steadily(access, || Look::take(access, progress)?.all(wanted))
 }
 
 struct Look<'a> {

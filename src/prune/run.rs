@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::error::Result;
-use crate::id::{PackId, SegmentId, SessionId};
+use crate::id::{PackId, SessionId};
 use crate::needed::Roots;
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
@@ -23,22 +23,6 @@ use std::collections::{BTreeSet, HashSet};
 
 /// How often a number is chosen anew because another collector took it.
 const GENERATIONS_MAX: u32 = 16;
-
-/// What other collectors change: by this a prune knows that it was not alone.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mark {
-    generations: Vec<(u64, Stage)>,
-    segments: BTreeSet<SegmentId>,
-}
-
-impl Mark {
-    pub(super) fn of(history: &History) -> Self {
-        Self {
-            generations: history.generations.iter().map(|known| (known.number, known.stage)).collect(),
-            segments: history.segments().into_keys().collect(),
-        }
-    }
-}
 
 /// One run.
 pub(super) struct Prune<'a> {

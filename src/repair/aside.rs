@@ -12,7 +12,9 @@ use crate::repair::options::{AsideReport, RepairOptions};
 use crate::repair::reading::PackReader;
 use crate::repair::wanted::is_readable;
 use crate::segment::{PackFacts, PackRow, SegmentReader};
-use crate::session::{self, BATCH_CHUNKS_MAX, Batch, Beating, History, Replacement, SegmentStand, read_segment};
+use crate::session::{
+    self, BATCH_CHUNKS_MAX, Batch, Beating, History, Replacement, SegmentStand, read_segment, steadily,
+};
 use crate::session_record::SessionKind;
 use crate::store::ObjectName;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -54,22 +56,29 @@ pub(super) fn set_aside(
     let mut done = SetAside::default();
     let mut rest: Vec<PackId> = ailing.keys().copied().collect();
     while !rest.is_empty() {
-        let session = Beating::open(access, &History::load(access)?, SessionKind::Repair, &options.writer)?;
-        let mut batch = Batch::begin(access, session, options.compression);
-        let round = Round::begin(access, ailing, progress).and_then(|mut round| {
-            round.fill(&mut batch, &mut rest)?;
-            round.commit(&mut batch)?;
-            Ok(round.reports)
-        });
-        match round {
-            Ok(reports) => done.packs.extend(reports),
-            Err(error) => {
-                batch.give_up(access, &error);
-                return Err(error);
+        let (left, reports, written_bytes) = steadily(access, || {
+            let session = Beating::open(access, &History::load(access)?, SessionKind::Repair, &options.writer)?;
+            let mut batch = Batch::begin(access, session, options.compression);
+            let mut left = rest.clone();
+            let round = Round::begin(access, ailing, progress).and_then(|mut round| {
+                round.fill(&mut batch, &mut left)?;
+                round.commit(&mut batch)?;
+                Ok(round.reports)
+            });
+            match round {
+                Ok(reports) => {
+                    let bytes = batch.rows().iter().map(|row| row.facts().bytes);
+                    Ok((left, reports, bytes.fold(0, u64::saturating_add)))
+                }
+                Err(error) => {
+                    batch.give_up(access, &error);
+                    Err(error)
+                }
             }
-        }
-        done.written_bytes =
-            batch.rows().iter().fold(done.written_bytes, |sum, row| sum.saturating_add(row.facts().bytes));
+        })?;
+        rest = left;
+        done.packs.extend(reports);
+        done.written_bytes = done.written_bytes.saturating_add(written_bytes);
     }
     Ok(done)
 }

@@ -11,7 +11,7 @@ use crate::repair::look::{IndexLook, Standing, check_stopped, notices};
 use crate::repair::options::{IndexRepairPlan, IndexRepairReport, LostSegment, RepairOptions};
 use crate::repair::reading::{PackReader, class_of};
 use crate::segment::{PackFacts, PackRow};
-use crate::session::{self, Beating, History, Replacement, check_may_open};
+use crate::session::{self, Beating, History, Replacement, check_may_open, steadily};
 use crate::session_record::SessionKind;
 use crate::store::ObjectName;
 
@@ -46,27 +46,29 @@ pub fn plan_index(access: &Access, progress: &dyn Progress) -> Result<IndexRepai
 pub fn repair_index(access: &Access, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
     check_may_open(access, SessionKind::Repair)?;
     let started = std::time::Instant::now();
-    let mut report = IndexRepairReport::default();
-    let history = History::load(access)?;
-    progress.event(&Event::Phase("reading segments"));
-    let mut look = IndexLook::take(access, &history, progress)?;
-    report.healed_segment_count = heal_segments(access, &look);
-    if report.healed_segment_count > 0 {
-        look = IndexLook::take(access, &history, progress)?;
-    }
-    if look.is_clean() {
-        // No session, so that nothing is left behind where nothing was to be done; the view may be new.
-        session::bring_up_to_date(access, &history)?;
-        return Ok(IndexRepairReport { notices: notices(&history), duration: started.elapsed(), ..report });
-    }
-    let session = Beating::open(access, &history, SessionKind::Repair, &options.writer)?;
-    let rebuilt = rebuild(access, session, &mut report, progress)?;
+    let mut healed_count = 0u64;
+    let (mut report, rebuilt) = steadily(access, || {
+        let history = History::load(access)?;
+        progress.event(&Event::Phase("reading segments"));
+        let mut look = IndexLook::take(access, &history, progress)?;
+        let healed = heal_segments(access, &look);
+        healed_count = healed_count.saturating_add(healed);
+        if healed > 0 {
+            look = IndexLook::take(access, &history, progress)?;
+        }
+        if look.is_clean() {
+            // No session, so that nothing is left behind where nothing was to be done; the view may be new.
+            session::bring_up_to_date(access, &history)?;
+            let report = IndexRepairReport { notices: notices(&history), ..IndexRepairReport::default() };
+            return Ok((report, AilingPacks::new()));
+        }
+        rebuild(access, Beating::open(access, &history, SessionKind::Repair, &options.writer)?, progress)
+    })?;
     if !rebuilt.is_empty() {
         let done = aside::set_aside(access, options, &rebuilt, progress)?;
         (report.set_aside, report.written_bytes) = (done.packs, done.written_bytes);
     }
-    report.duration = started.elapsed();
-    Ok(report)
+    Ok(IndexRepairReport { healed_segment_count: healed_count, duration: started.elapsed(), ..report })
 }
 
 /// Writes segments anew from their second copies, where those are right. Returns how many.
@@ -76,16 +78,11 @@ fn heal_segments(access: &Access, look: &IndexLook) -> u64 {
     count(look.lost.iter().filter(|(segment, _)| matches!(heal(segment), Ok(cure) if cure != Cure::Unneeded)).count())
 }
 
-/// Publishes the segments. Returns the packs that could not be listed.
-fn rebuild(
-    access: &Access,
-    mut session: Beating,
-    report: &mut IndexRepairReport,
-    progress: &dyn Progress,
-) -> Result<AilingPacks> {
-    let mut ailing = AilingPacks::new();
-    match rebuild_in(access, &mut session, report, &mut ailing, progress) {
-        Ok(()) => Ok(ailing),
+/// Publishes the segments. Returns the packs that could not be listed as well.
+fn rebuild(access: &Access, mut session: Beating, progress: &dyn Progress) -> Result<(IndexRepairReport, AilingPacks)> {
+    let (mut report, mut ailing) = <(IndexRepairReport, AilingPacks)>::default();
+    match rebuild_in(access, &mut session, &mut report, &mut ailing, progress) {
+        Ok(()) => Ok((report, ailing)),
         Err(error) => {
             session.give_up(access, &error);
             Err(error)

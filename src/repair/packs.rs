@@ -12,7 +12,7 @@ use crate::repair::origin::{Another, Files, Intake, Origin};
 use crate::repair::reading::PackReader;
 use crate::repair::wanted::{self, Paths, Wanted};
 use crate::segment::{PackRow, SegmentReader};
-use crate::session::{self, History, check_may_open, read_segment};
+use crate::session::{self, History, check_may_open, read_segment, steadily};
 use crate::session_record::SessionKind;
 use crate::store::ObjectName;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -25,6 +25,10 @@ use std::sync::{Mutex, PoisonError};
 /// # Errors
 /// [`ErrorKind::Damaged`] while the index itself has to be repaired; when the store can't be read, or the caller stops.
 pub fn plan_packs(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
+    steadily(access, || look(access, progress))
+}
+
+fn look(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
     let history = History::load(access)?;
     IndexLook::require_clean(access, &history, progress)?;
     session::bring_up_to_date(access, &history)?;
@@ -69,7 +73,7 @@ pub fn repair_packs(
     let mut report = PackRepairReport { notices, ..PackRepairReport::default() };
     report.healed = heal_all(access, &mut ailing, progress)?;
     if !report.healed.is_empty() {
-        wanted = wanted::find(access, &History::load(access)?, &ailing, progress)?;
+        wanted = find_wanted(access, &ailing, progress)?;
     }
     let done = aside::set_aside(access, options, &ailing, progress)?;
     (report.set_aside, report.written_bytes) = (done.packs, done.written_bytes);
@@ -77,6 +81,10 @@ pub fn repair_packs(
     report.lost_chunk_count = wanted.left_count;
     report.duration = started.elapsed();
     Ok(report)
+}
+
+fn find_wanted(access: &Access, ailing: &AilingPacks, progress: &dyn Progress) -> Result<Wanted> {
+    steadily(access, || wanted::find(access, &History::load(access)?, ailing, progress))
 }
 
 /// Takes those packs out that could be healed.
@@ -129,8 +137,7 @@ impl Search<'_> {
             if found_count == 0 || wanted.node_count == 0 {
                 break;
             }
-            let history = History::load(self.access)?;
-            wanted = wanted::find(self.access, &history, &AilingPacks::new(), self.progress)?;
+            wanted = find_wanted(self.access, &AilingPacks::new(), self.progress)?;
         }
         Ok(wanted)
     }

@@ -16,7 +16,7 @@ use crate::repair::look::{IndexLook, notices};
 use crate::repair::missing::{Missing, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport};
 use crate::repair::options::RepairOptions;
 use crate::repair::wanted::{self, Damaged, Wanted};
-use crate::session::{self, Batch, Beating, History, Snapshot, SnapshotDraft, check_may_open};
+use crate::session::{self, Batch, Beating, History, Snapshot, SnapshotDraft, check_may_open, steadily};
 use crate::session_record::SessionKind;
 use crate::store::{Folder, Listed, ObjectName};
 use crate::wire::{Blob, List};
@@ -33,6 +33,10 @@ const REASON_BYTES_MAX: usize = 60_000;
 /// # Errors
 /// [`crate::ErrorKind::Damaged`] while the index itself has to be repaired; when the store can't be read, or the caller stops.
 pub fn plan_snapshots(access: &Access, progress: &dyn Progress) -> Result<SnapshotRepairPlan> {
+    steadily(access, || plan(access, progress))
+}
+
+fn plan(access: &Access, progress: &dyn Progress) -> Result<SnapshotRepairPlan> {
     let look = Look::take(access, progress)?;
     let mut plan = SnapshotRepairPlan { notices: notices(&look.history), ..SnapshotRepairPlan::default() };
     for snapshot in &look.damaged {
@@ -63,7 +67,7 @@ pub fn repair_snapshots(
     let SnapshotRepairPlan { damaged, repaired, beyond, notices } = plan;
     let mut report = SnapshotRepairReport { repaired, beyond, notices, ..SnapshotRepairReport::default() };
     for planned in &damaged {
-        match repair_one(access, options, planned.damaged, progress)? {
+        match steadily(access, || repair_one(access, options, planned.damaged, progress))? {
             Some(repair) => report.made.push(repair),
             None => report.notices.push(format!(
                 "snapshot {} is passed over: a prune is under way, or somebody forgot or repaired it meanwhile; run it again",

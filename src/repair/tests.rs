@@ -4,19 +4,22 @@ mod packs;
 mod patterns;
 mod snapshots;
 
-use super::{IndexRepairPlan, RepairOptions, plan_index, repair_index};
+use super::{IndexRepairPlan, RepairOptions, plan_index, plan_packs, repair_index, repair_packs, repair_snapshots};
 use crate::access::Access;
 use crate::check::{self, CheckDepth, CheckOptions, CheckReport, Remember};
 use crate::content::ContentReader;
 use crate::id::{PackId, SegmentId, SnapshotId};
 use crate::manifest::{Body, Content, Cursor, Entry, Item, ItemList};
 use crate::progress::Silent;
-use crate::prune::tests::world::{Files, World, files, objects};
+use crate::prune::tests::world::{Files, World, files, objects, prune};
+use crate::prune::{MaxUnused, PruneOptions};
 use crate::session::{self, History};
 use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::hooked::Hooked;
 use crate::store::{Folder, MemoryStore, ObjectName, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What every snapshot of a world held when it was made.
 type Held = BTreeMap<SnapshotId, Files>;
@@ -133,6 +136,34 @@ const WOUNDS: [(&str, Wound); 6] = [
         store.overwrite(name, &vec![0; bytes.len()]);
     }),
 ];
+
+/// At whatever call of a repair others prune, and replace the segments that it was about to read.
+#[test]
+fn a_repair_that_a_prune_overtakes_begins_anew() {
+    let (world, held) = used_world(10_000);
+    world.forget(*held.keys().next().unwrap());
+    for at in 1.. {
+        let (fork, calls) = (Arc::new(world.fork()), Arc::new(AtomicUsize::new(0)));
+        let (beside, counted) = (Arc::clone(&fork), Arc::clone(&calls));
+        let overtaken = Hooked::new(Arc::new(fork.store.clone()), move |_| {
+            if counted.fetch_add(1, Ordering::Relaxed) + 1 == at {
+                let strict = PruneOptions::default().max_unused(MaxUnused::Share(0));
+                (0..2).for_each(|_| drop(prune(&beside.client("other"), &strict).unwrap()));
+            }
+        });
+        let access = fork.client_on("owner", Arc::new(overtaken));
+        let options = RepairOptions::default();
+        let repaired = repair_index(&access, &options, &Silent)
+            .and_then(|_| plan_packs(&access, &Silent))
+            .and_then(|plan| repair_packs(&access, plan, &options, &[], &Silent))
+            .and_then(|_| repair_snapshots(&access, &options, &Silent));
+        repaired.unwrap_or_else(|error| panic!("overtaken at call {at}: {error}"));
+        if calls.load(Ordering::Relaxed) < at {
+            assert!(at > 30, "{at} calls");
+            break;
+        }
+    }
+}
 
 #[test]
 fn of_a_sound_repository_nothing_is_planned_and_nothing_is_changed() {

@@ -264,13 +264,7 @@ fn is_excused(error: &Error, client: Client, work: &Work, trouble: &Trouble) -> 
         || (kind == ErrorKind::NotFound && matches!(work, Work::Undo(_) | Work::Pin(_) | Work::Restore(_)))
         || (kind == ErrorKind::Pinned && matches!(work, Work::Forget(_)));
     let beside = matches!(kind, ErrorKind::Aborted | ErrorKind::NotFound | ErrorKind::Pinned | ErrorKind::Busy);
-    // A repair that was about to read what a prune has just replaced says that it is gone, and does nothing; the next one
-    // knows better.
-    let is_repair_beside_prune =
-        matches!((work, trouble), (Work::Repair, Trouble::Beside(_, _, other)) if matches!(**other, Work::Prune));
-    alone
-        || (kind == ErrorKind::Damaged && is_repair_beside_prune)
-        || (beside && matches!(trouble, Trouble::Beside(..)))
+    alone || (beside && matches!(trouble, Trouble::Beside(..)))
 }
 
 fn prune(client: Client, repository: &Repository) -> Result<()> {

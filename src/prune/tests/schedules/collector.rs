@@ -11,18 +11,18 @@ use crate::index::PackOrdinal;
 use crate::layout::Class;
 use crate::needed::{Needed, PackUse, Roots};
 use crate::outcome::{OutcomeKind, SegmentRef};
+use crate::prune::MaxUnused;
 use crate::prune::choose::{Candidate, Limits, choose};
 use crate::prune::compact::{self, Inputs, Thoroughness};
 use crate::prune::generation::{Condemning, Counting, Retirement, is_outlived};
 use crate::prune::keep::spared_for;
 use crate::prune::marks::Marks;
 use crate::prune::options::Chosen;
-use crate::prune::run::{Mark, deleted_packs};
+use crate::prune::run::deleted_packs;
 use crate::prune::survey::{Stray, Survey};
 use crate::prune::waits::{Published, Waits, What};
-use crate::prune::{ATTEMPTS_MAX, MaxUnused, Seen};
 use crate::segment::Replaced;
-use crate::session::{Generation, History, Stage};
+use crate::session::{ATTEMPTS_MAX, Generation, History, Stage, Tracks};
 use crate::session_record::SessionKind;
 use crate::store::Created;
 use crate::wire::List;
@@ -129,9 +129,9 @@ impl<'a> Prune<'a> {
         self.attempt(&mut plan).await.map(|()| self.report)
     }
 
-    async fn seen(&self) -> Seen {
+    async fn seen(&self) -> Tracks {
         let history = self.actor.history(History::default()).await;
-        Seen(Mark::of(&history), self.present_segments().await)
+        Tracks::of(&history, self.present_segments().await)
     }
 
     async fn present_segments(&self) -> BTreeSet<SegmentId> {
