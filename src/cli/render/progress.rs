@@ -20,6 +20,8 @@ const BAR_INTERVAL: Duration = Duration::from_millis(100);
 const INDENT_COLUMNS: usize = 2;
 /// How wide a terminal is that does not say.
 const USUAL_COLUMNS: usize = 80;
+/// How long nothing is said of the time that is left: the beginning of a run tells nothing of the rest.
+const PROMISE_AFTER: Duration = Duration::from_secs(1);
 /// How often a JSON status line is printed.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -326,8 +328,9 @@ impl Meter {
 
     fn seconds_remaining(&self, now: Instant) -> Option<u64> {
         let permille = self.permille().filter(|permille| *permille > 0)?;
-        let elapsed = now.duration_since(self.started).as_secs();
-        elapsed.checked_mul(1000 - permille)?.checked_div(permille)
+        let elapsed = Some(now.duration_since(self.started)).filter(|elapsed| *elapsed >= PROMISE_AFTER)?;
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).ok()?;
+        elapsed_ms.checked_mul(1000 - permille)?.checked_div(permille)?.checked_div(1000)
     }
 
     fn status(&self, now: Instant) -> Status {
@@ -410,6 +413,8 @@ mod tests {
         assert_eq!((status.files_done, status.total_files), (3, 10));
         assert_eq!((status.bytes_done, status.total_bytes), (250, 1000));
         assert_eq!((status.seconds_elapsed, status.seconds_remaining), (10, Some(30)));
+        let left = |ms| meter.seconds_remaining(meter.started + Duration::from_millis(ms));
+        assert_eq!((left(999), left(1000), left(1500)), (None, Some(3), Some(4)), "nothing is promised at once");
         assert_eq!(status.current_files, ["/etc/x"]);
     }
 
