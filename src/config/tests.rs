@@ -314,3 +314,24 @@ fn a_body_with_too_many_bytes_is_refused() {
     });
     assert!(matches!(SignedConfig::parse(&longer), Err(ConfigError::Body(WireError::Trailing { count: 1, .. }))));
 }
+
+/// Whoever writes a program of his own takes these from the text.
+#[test]
+fn the_format_says_with_which_lengths_a_new_repository_cuts() {
+    let parameters = Parameters::default();
+    let chunks = include_str!("../../format-spec/03-chunk.md");
+    let rows = [
+        ("minimum, bytes", parameters.chunk_bytes_min),
+        ("average, bytes", parameters.chunk_bytes_avg),
+        ("maximum, bytes", parameters.chunk_bytes_max),
+        ("normalisation", parameters.normalization.into()),
+    ];
+    for (field, value) in rows {
+        let row = chunks.lines().find(|line| line.starts_with(&format!("| {field} |")));
+        let told = row.and_then(|row| row.trim_end_matches([' ', '|']).rsplit(' ').next());
+        assert_eq!(told, Some(value.to_string().as_str()), "{field}");
+    }
+    let frames = include_str!("../../format-spec/04-frame.md");
+    let target = format!("({} MiB by default)", parameters.frame_bytes_target >> 20);
+    assert!(frames.contains(&target), "{target}");
+}
