@@ -55,6 +55,7 @@ pub(super) struct Prune<'a> {
     patience: Patience,
     view: View,
     report: Report,
+    spared: Vec<PackId>,
 }
 
 /// The needed chunks.
@@ -106,7 +107,15 @@ struct Look {
 
 impl<'a> Prune<'a> {
     pub(super) fn new(actor: &'a Actor, waits: &'a mut Waits, max_unused: MaxUnused, patience: Patience) -> Self {
-        Self { actor, waits, max_unused, patience, view: View::new(actor), report: Report::default() }
+        Self {
+            actor,
+            waits,
+            max_unused,
+            patience,
+            view: View::new(actor),
+            report: Report::default(),
+            spared: Vec::new(),
+        }
     }
 
     /// Plans and performs, again and again while other collectors get in the way.
@@ -139,12 +148,12 @@ impl<'a> Prune<'a> {
     }
 
     async fn attempt(&mut self, plan: &mut Plan) -> Result<(), Stop> {
-        self.report = Report::default();
+        (self.report, self.spared) = (Report::default(), Vec::new());
         if plan.shown.is_none() {
             let look = self.look(History::default()).await?;
             (plan.shown, plan.look) = (Some(look.chosen.clone()), Some(look));
         }
-        let shown = plan.shown.clone().unwrap_or_default();
+        let mut shown = plan.shown.clone().unwrap_or_default();
         let mut planned = plan.look.take();
         let earlier = planned.as_mut().map(|look| std::mem::take(&mut look.survey.history)).unwrap_or_default();
         let (history, ended) = self.end_silent(earlier).await?;
@@ -157,6 +166,10 @@ impl<'a> Prune<'a> {
         };
         for generation in look.survey.history.generations.clone() {
             self.go_on(&mut look, &generation).await?;
+        }
+        if !self.spared.is_empty() {
+            look = self.look(std::mem::take(&mut look.survey.history)).await?;
+            shown.allow(&self.spared);
         }
         for _ in 0..GENERATIONS_MAX {
             if self.begin(&mut look, &shown).await? == Condemning::Done {
@@ -289,6 +302,7 @@ impl<'a> Prune<'a> {
         let candidates: BTreeSet<PackId> = generation.packs.iter().copied().collect();
         let spared = self.spared(look, &candidates);
         let packs = candidates.difference(&spared).copied().collect();
+        self.spared.extend(spared);
         if let Some(packs) = self.publish_deleted(generation.number, condemned, packs).await {
             look.survey.condemned.extend(packs.iter().copied());
             self.delete(look, &packs).await;
