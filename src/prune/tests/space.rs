@@ -205,7 +205,9 @@ fn compare(what: &str, change: Change) {
     let plan = nights.plan_forget_snapshots(gone.iter().map(find).collect()).unwrap();
     nights.forget(&plan).unwrap();
     let (least, before) = (house.bytes("fresh"), house.bytes("nights"));
-    assert!(before * 100 > least * 103, "{what}: {before} bytes before, {least} would do: nothing has to go");
+    // Twice what the narrower limit leaves. Keys are drawn anew in each run, and with them where trees are cut: after
+    // folders were renamed 3.0 to 3.7 % had to go.
+    assert!(before * 100 > least * 102, "{what}: {before} bytes before, {least} would do: nothing has to go");
     for (limit, permille) in [(MaxUnused::default(), 1050), (MaxUnused::Share(0), 1010)] {
         let options = PruneOptions::default().max_unused(limit);
         let plan = nights.plan_prune(&options, &Silent).unwrap();
