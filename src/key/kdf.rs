@@ -160,8 +160,9 @@ fn ask_for_large_pages(blocks: &mut Vec<Block>) {
         return;
     }
     let begin = memory.wrapping_add(skipped).cast();
-    #[expect(unsafe_code, reason = "the range is whole pages of memory that is ours, and the hint changes no contents")]
-    // SAFETY: as above; `skipped + whole` is at most `bytes`.
+    // SAFETY: `skipped + whole` is at most `bytes`, so the range is memory of the vector's own, and the hint changes no
+    // contents.
+    #[expect(unsafe_code, reason = "no safe interface takes memory that a vector owns")]
     let _ = unsafe { rustix::mm::madvise(begin, whole, rustix::mm::Advice::LinuxHugepage) };
 }
 
@@ -197,4 +198,20 @@ pub fn parse_key_file(text: &[u8]) -> Result<Secret, KeyError> {
     let is_words = text.split_ascii_whitespace().nth(1).is_some()
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_whitespace());
     if is_words { parse_recovery_key(text) } else { Err(KeyError::KeyFile) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_in_large_pages_gives_the_key_that_any_other_gives() {
+        let cost = KdfCost { memory_kib: 8 << 10, passes: 1, lanes: 1 };
+        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).unwrap();
+        let mut expected = [0; 32];
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(b"password", &[7; 32], &mut expected)
+            .unwrap();
+        assert_eq!(argon2id(b"password", &[7; 32], cost).unwrap().expose(), &expected);
+    }
 }

@@ -186,7 +186,7 @@ impl Chosen {
         }
     }
 
-    /// Lets more packs go, whole or repacked.
+    /// Lets more packs go, whole or repacked: those that an earlier plan had shown to go.
     pub(super) fn allow(&mut self, packs: &[PackId]) {
         self.unused.extend(packs);
         self.repack.extend(packs);

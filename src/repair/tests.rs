@@ -158,6 +158,7 @@ fn a_repair_that_a_prune_overtakes_begins_anew() {
             .and_then(|plan| repair_packs(&access, plan, &options, &[], &Silent))
             .and_then(|_| repair_snapshots(&access, &options, &Silent));
         repaired.unwrap_or_else(|error| panic!("overtaken at call {at}: {error}"));
+        fork.assert_whole();
         if calls.load(Ordering::Relaxed) < at {
             assert!(at > 30, "{at} calls");
             break;

@@ -208,7 +208,7 @@ fn killed_at_each_of_its_changes_a_prune_is_finished_by_the_next_and_nothing_is_
     killed_at_each_change(&everything().0);
 }
 
-/// A last prune after a crowd once left a quarter of the repository unneeded.
+/// While packs are condemned no prune chooses from them: what is spared would wait for the next prune.
 #[test]
 fn what_a_prune_spares_it_chooses_from_at_once() {
     let world = rescue();
