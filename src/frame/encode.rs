@@ -4,7 +4,13 @@ use super::probe::Probe;
 use super::{CHUNK_BYTES_MAX, CHUNK_COUNT_MAX, Encoding, FRAME_RAW_BYTES_MAX, Frame};
 use crate::wire::Write as _;
 use zstd::bulk::Compressor;
-use zstd::zstd_safe::ResetDirective;
+use zstd::zstd_safe::{CParameter, ResetDirective};
+
+/// The binary logarithm of how many short matches level 3 remembers; zstd has 16. Frames of 2 MiB of the Linux sources
+/// become 0.5 % longer by it and are compressed 7 % faster on cores with 1 MiB of L2 (zstd -b3 -B2097152
+/// --zstd=chainLog=14); crates 0.1 % and 6 %. Less of the other table, of long matches, costs more bytes for the same gain:
+/// 0.6 % and 4 % with hashLog=16.
+const SHORT_MATCHES_LOG: u32 = 14;
 
 /// How much work to spend on making frames smaller. Any reader reads the results of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +22,8 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What is used unless something else is asked for: zstd level 3, which keeps up with most disks.
+    /// What is used unless something else is asked for: zstd level 3, which keeps up with most disks, with a smaller
+    /// table of short matches.
     pub const AUTO: Self = Self::Level(CompressionLevel(3));
 }
 
@@ -157,6 +164,9 @@ impl FrameEncoder {
     fn compress(&mut self, raw: &[u8], level: CompressionLevel, out: &mut Vec<u8>) -> bool {
         if self.level != Some(level) {
             self.zstd.set_compression_level(level.get()).expect("levels 1 to 19 exist");
+            // 0: as zstd has it for the level.
+            let short_matches_log = if level.get() == 3 { SHORT_MATCHES_LOG } else { 0 };
+            self.zstd.set_parameter(CParameter::ChainLog(short_matches_log)).expect("14 is a table's size");
             self.level = Some(level);
         }
         // Into memory of its own, which is never cleared: clearing room in `out` for each frame would cost as much as
