@@ -6,8 +6,8 @@
 //! *set aside*: what can be read of it is copied first, then, with the same outcome, its row says that nothing in it
 //! counts, so that the next backup stores again what is lost. Both are described in format-spec/09-segment.md. Before
 //! that, parity and second copies are tried: what they bring back is as it was. What is lost may be had again from an
-//! *origin*: files that are cut and hashed as a backup does, another repository, or whatever else offers chunks; only
-//! what has an id that is missed is taken.
+//! *origin*: packs of sessions that are not committed or whose outcome is lost, files that are cut and hashed as a backup
+//! does, or another repository; only what has an id that is missed is taken.
 //!
 //! What is lost for good leaves damaged snapshots. Each gets a *corrected* one beside it that holds all the rest and names
 //! what it lacks.

@@ -228,6 +228,10 @@ fn is_tidied(history: &History, trouble: &Trouble) -> bool {
     matches!(trouble.object.parse(), Ok(ObjectName::Session(id)) if history.outcomes.contains_key(&id))
 }
 
+/// What to do about a control object that a collection can't go without.
+const WAYS_OUT: &str = "put it back with check --repair or from a copy of the store; where there is none, bring all \
+                        snapshots that can be read to a new repository with copy";
+
 /// Reads outcomes, records and sets, and refuses to go on when one of them can't be believed or is missing.
 ///
 /// # Errors
@@ -238,11 +242,8 @@ pub(super) fn sound_history(access: &Access, earlier: History) -> Result<History
         let kind = trouble.error.kind();
         let is_damage = !matches!(kind, ErrorKind::Unsupported | ErrorKind::Io | ErrorKind::Denied);
         let kind = if is_damage { ErrorKind::Damaged } else { kind };
-        let message = format!(
-            "nothing is collected while {} can't be believed ({}); put it back from a second copy of the store, and run \
-             check",
-            trouble.object, trouble.error
-        );
+        let message =
+            format!("nothing is collected while {} can't be believed ({}); {WAYS_OUT}", trouble.object, trouble.error);
         return Err(Error::new(kind, message));
     }
     for (client, numbers) in history.gaps() {
@@ -253,10 +254,8 @@ pub(super) fn sound_history(access: &Access, earlier: History) -> Result<History
                 history.open.insert(id);
                 continue;
             }
-            let message = format!(
-                "nothing is collected while outcome {id} is missing, of which later numbers tell; put it back from a \
-                 second copy of the store, and run check"
-            );
+            let message =
+                format!("nothing is collected while outcome {id} is missing, of which later numbers tell; {WAYS_OUT}");
             return Err(Error::new(ErrorKind::Damaged, message));
         }
     }

@@ -1,11 +1,13 @@
-//! Where chunks may be had from which the repository lost: source files, another repository, or whatever can make them
-//! out of what is left.
+//! Where chunks may be had from which the repository lost: packs of its own that do not count, source files, or another
+//! repository.
 
 mod files;
 mod repository;
+mod uncounted;
 
 pub(super) use files::Files;
 pub(super) use repository::Another;
+pub(super) use uncounted::Uncounted;
 
 use crate::access::Access;
 use crate::error::{Error, Result};

@@ -8,7 +8,7 @@ use crate::progress::{Event, Progress};
 use crate::repair::aside::{self, Ailing, AilingPacks};
 use crate::repair::look::{IndexLook, check_stopped, deleted_packs, notices};
 use crate::repair::options::{HealedPack, LostPack, PackRepairPlan, PackRepairReport, RepairOptions};
-use crate::repair::origin::{Another, Files, Intake, Origin};
+use crate::repair::origin::{Another, Files, Intake, Origin, Uncounted};
 use crate::repair::reading::PackReader;
 use crate::repair::wanted::{self, Paths, Wanted};
 use crate::segment::{PackRow, SegmentReader};
@@ -55,7 +55,8 @@ fn look(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
 }
 
 /// Heals the packs of a plan from their parity; sets aside those that can't be healed, after what can be read of them was
-/// copied; and stores anew what is lost from the files that the options name and from other repositories.
+/// copied; and stores anew what is lost from packs that do not count, the files that the options name, and other
+/// repositories.
 ///
 /// # Errors
 /// [`ErrorKind::Denied`] when the key's role may not repair; when the store fails or the caller stops. Whatever was
@@ -127,9 +128,6 @@ impl Search<'_> {
     /// Stores anew what can be had. A tree node that was found may name what was not known to be missed, so it goes on
     /// until no more is found. Returns what is still lost.
     fn run(&self, mut wanted: Wanted, report: &mut PackRepairReport) -> Result<Wanted> {
-        if self.options.from_paths.is_empty() && self.others.is_empty() {
-            return Ok(wanted);
-        }
         while wanted.left_count > 0 {
             self.progress.event(&Event::Phase("looking for what is lost"));
             let found_count = self.ask(&mut wanted, report)?;
@@ -144,7 +142,7 @@ impl Search<'_> {
 
     fn ask(&self, wanted: &mut Wanted, report: &mut PackRepairReport) -> Result<u64> {
         let history = History::load(self.access)?;
-        let mut origins: Vec<Box<dyn Origin + '_>> = Vec::new();
+        let mut origins: Vec<Box<dyn Origin + '_>> = vec![Box::new(Uncounted::new(self.access))];
         for path in &self.options.from_paths {
             origins.push(Box::new(Files::new(path.clone())));
         }

@@ -150,6 +150,37 @@ fn a_damaged_source_is_named_and_leaves_no_copy() {
 }
 
 #[test]
+fn a_repository_that_can_collect_nothing_any_more_is_left_with_a_copy() {
+    let pair = Pair::new(&[]);
+    let mut outcomes: Vec<String> = std::fs::read_dir(pair.0.path("repository/outcomes"))
+        .expect("outcomes")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+        .collect();
+    outcomes.sort();
+    for copy in ["outcomes/", "mirror/outcomes-"] {
+        let path = pair.0.path(format!("repository/{copy}{}", outcomes[0]));
+        let mut bytes = std::fs::read(&path).expect("an outcome");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::remove_file(&path).expect("it was there");
+        std::fs::write(&path, bytes).expect("an outcome");
+    }
+    let refused = pair.0.run(["prune"]).ended(5);
+    assert!(refused.err.contains("check --repair") && refused.err.contains("with copy"), "{}", refused.err);
+    // What the other snapshot shares with that of the lost outcome is in packs that do not count.
+    pair.copy(&[]).ended(5);
+    let repaired = pair.0.run(["repair", "packs"]).ended(0);
+    assert!(repaired.err.contains("can't be believed"), "{}", repaired.err);
+    let left = pair.ids();
+    assert_eq!(left.len(), 1);
+    let copied = pair.copy(&["--json"]).succeeded().only("summary");
+    assert_eq!(copied["snapshots_copied"].as_array().map(Vec::len), Some(1), "{copied}");
+    let copy = copied["snapshots_copied"][0]["snapshot_id"].as_str().expect("an id");
+    pair.assert_restores_alike(&left[0], copy);
+    pair.other(&["prune"]).succeeded();
+}
+
+#[test]
 fn a_copy_that_was_killed_is_finished_by_the_next_one() {
     let pair = Pair::new(&[]);
     for number in 0..4 {

@@ -230,3 +230,28 @@ fn whatever_fails_at_each_change_of_a_repair_of_packs_no_file_is_lost_and_the_ne
         }
     }
 }
+
+/// Its packs do not count any more, nor do its segments take the place of others; but they are there.
+#[test]
+fn what_counted_by_an_outcome_that_is_lost_is_stored_again_for_all_other_snapshots() {
+    let (base, held) = used_world(60);
+    let snapshots = session::all(&History::load(&base.client("reader")).unwrap());
+    let mut lost_count = 0;
+    for (name, bytes) in objects(&base.store).into_iter().filter(|(name, _)| name.folder() == Folder::Outcomes) {
+        let ObjectName::Outcome(session) = name else { panic!("{name}") };
+        let world = base.fork();
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() / 2] ^= 1;
+        world.store.overwrite(name, &damaged);
+        let wounded = objects(&world.store);
+        let gone = snapshots.iter().find(|snapshot| snapshot.session == session).map(|snapshot| snapshot.id);
+        let others: Held = held.clone().into_iter().filter(|(id, _)| Some(*id) != gone).collect();
+        lost_count += every_file(&others).len() - restorable(&world.client("reader"), &others).len();
+        repair(&world);
+        let report = repair_all(&world, &RepairOptions::default(), &[]);
+        assert_eq!(report.lost_chunk_count, 0, "{name}: {report:?}");
+        assert_only_added(&wounded, &world.store);
+        assert_eq!(restorable(&world.client("a new reader"), &held), every_file(&others), "{name}");
+    }
+    assert!(lost_count > 10, "{lost_count} files had been lost");
+}
