@@ -329,7 +329,9 @@ fn table_options(table: Table, memory: &Memory, merge: &Arc<dyn Merge>) -> Optio
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_top_level_index_and_filter(true);
     blocks.set_format_version(6);
-    blocks.set_ribbon_filter(table.filter_bits());
+    // What a backup wrote is flushed while its caller waits: 35 ms instead of 60 after a first backup of the Linux sources,
+    // with Bloom filters and keys in order. Merging makes ribbons of them, which are smaller.
+    blocks.set_hybrid_ribbon_filter(table.filter_bits(), 0);
     // Keys are hashes and places are dense: nothing to gain.
     options.set_compression_type(DBCompressionType::None);
     // Runs end and begin anew with every backup. Merging runs of like size leaves the large ones alone, where levels

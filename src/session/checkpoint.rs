@@ -4,9 +4,8 @@
 use crate::access::Access;
 use crate::content::{Claims, ClosedPack, PackStream};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{ChunkId, ClientId, SessionId};
+use crate::id::{ClientId, SessionId};
 use crate::outcome::OutcomeKind;
-use crate::segment::PackRow;
 use crate::session::heartbeat::{self, HEARTBEAT_INTERVAL};
 use crate::session::journal::Journal;
 use crate::session::ledger::Ledger;
@@ -150,7 +149,7 @@ impl Checkpointer {
         pending.ledger.add(row);
         let finished = u64::try_from(pending.ledger.pack_count()).unwrap_or(u64::MAX);
         if pending.expected.is_some_and(|expected| finished >= expected) {
-            self.commit(session, progressing)?;
+            self.commit(session, Some(&self.claims), progressing)?;
         }
         Ok(())
     }
@@ -175,18 +174,19 @@ impl Checkpointer {
         Ok(())
     }
 
+    /// Nobody claims anything any more, so nothing is released.
     fn finish(&self, progressing: &mut Progressing) -> Result<()> {
         let left: Vec<SessionId> = progressing.checkpoints.keys().copied().collect();
-        left.into_iter().try_for_each(|session| self.commit(session, progressing))
+        left.into_iter().try_for_each(|session| self.commit(session, None, progressing))
     }
 
     /// Publishes the segments, then the outcome; then, and only then, the index may answer with these packs.
-    fn commit(&self, session: SessionId, progressing: &mut Progressing) -> Result<()> {
+    fn commit(&self, session: SessionId, claims: Option<&Claims>, progressing: &mut Progressing) -> Result<()> {
         let Some(pending) = progressing.checkpoints.remove(&session) else { return Ok(()) };
         let running = self.sessions.find(session).ok_or_else(|| {
             Error::new(ErrorKind::Aborted, format!("session {session} is not one that this run opened"))
         })?;
-        commit_checkpoint(&self.access, running, pending.ledger, Some(&self.claims))?;
+        commit_checkpoint(&self.access, running, pending.ledger, claims)?;
         progressing.decided.push(session);
         Ok(())
     }
@@ -220,9 +220,7 @@ pub(super) fn commit_checkpoint(
     session.commit(access, &body, None)?;
     published.apply(access)?;
     if let Some(claims) = claims {
-        claims.release(
-            ledger.rows().iter().flat_map(|row: &PackRow| row.ids().iter().copied()).collect::<Vec<ChunkId>>(),
-        );
+        claims.release(ledger.rows().iter().flat_map(|row| row.ids().iter().copied()));
     }
     Journal::remove(&access.state_dir, session.id);
     Ok(())
