@@ -11,9 +11,6 @@ use crate::manifest::{Key, Kind, Xattr};
 /// Holes are told in units of this many bytes.
 const HOLE_BYTES: u64 = 4096;
 
-/// In shorter files no holes are looked for: what they save is not worth a call to the system for each of many files.
-const SPARSE_BYTES_MIN: u64 = 32 << 10;
-
 /// Shorter files are read in one go; the kernel's usual reading ahead does for them.
 const READ_AHEAD_BYTES_MIN: u64 = 128 << 10;
 
@@ -107,8 +104,7 @@ impl SourceFile {
 
     /// The stretch that starts at `offset`, which must be 0 or the end of the stretch before; `None` at the end.
     ///
-    /// The end is that of the file when it was opened. A short file has data only, and so has one on a file system that
-    /// knows no holes.
+    /// The end is that of the file when it was opened. A file system that knows no holes has data only.
     ///
     /// # Errors
     /// [`SourceError::Refused`].
@@ -116,9 +112,6 @@ impl SourceFile {
         let size = self.opened.size;
         if offset >= size {
             return Ok(None);
-        }
-        if size < SPARSE_BYTES_MIN {
-            return Ok(Some(Run::Data { start: offset, end: size }));
         }
         let hole = match self.next_hole(offset)? {
             Some((start, end)) if start == offset => return Ok(Some(Run::Hole { start, end })),
