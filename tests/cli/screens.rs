@@ -171,7 +171,9 @@ fn without_chance(text: &str) -> String {
             shown
         });
         let line = blotted.collect::<Vec<_>>().join(" ");
-        line.replace("# KiB", "# B").replace("# MiB", "# B").replace("# packs", "# pack") + "\n"
+        let blots =
+            [("# KiB", "# B"), ("# MiB", "# B"), ("# packs", "# pack"), ("# chunk references", "# chunk reference")];
+        blots.iter().fold(line, |line, (told, shown)| line.replace(told, shown)) + "\n"
     });
     lines.collect()
 }
@@ -183,9 +185,9 @@ fn is_today(word: &str) -> bool {
 
 fn blotted(line: &str, word: &str, next: &str) -> String {
     let is_number = word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
-    // Where tree nodes end depends on the repository's key, and with it which packs snapshots share; how many objects there
-    // are depends on what ran beside.
-    let is_size = is_number && ["B", "KiB", "MiB", "tree", "objects", "pack", "packs"].contains(&next);
+    // Where tree nodes and chunks end depends on the repository's key, and with it which packs snapshots share; how many
+    // objects there are depends on what ran beside.
+    let is_size = is_number && ["B", "KiB", "MiB", "tree", "chunk", "objects", "pack", "packs"].contains(&next);
     let bare = word.trim_end_matches(',');
     let day = word.trim_end_matches(')');
     if is_today(day) {
