@@ -7,7 +7,7 @@
 The tree and every night's changes follow from a seed, so each program sees the same bytes. Files lie in directories of
 100; sizes are log-normal around 3 KiB, at most 256 KiB; a night gives 0.5 % of the files, drawn anew, other bytes.
 
-A night's backups run beside each other, so that a year takes hours and not a day: of them only processor time counts.
+A night's backups run beside each other, to save time: of them only processor time counts.
 What is timed runs alone: a first prune, which counts all; one snapshot forgotten by its id, and a prune; the policy 7
 daily, 4 weekly, 12 monthly, and a prune. Wall and processor seconds and the peak of resident memory come from wait4.
 

@@ -229,8 +229,8 @@ fn is_tidied(history: &History, trouble: &Trouble) -> bool {
 }
 
 /// What to do about a control object that a collection can't go without.
-const WAYS_OUT: &str = "put it back with check --repair or from a copy of the store; where there is none, bring all \
-                        snapshots that can be read to a new repository with copy";
+const WAYS_OUT: &str = "put it back with check --repair or from a copy of the store; where there is none, run repair \
+                        packs, and bring all snapshots that can be read to a new repository with copy";
 
 /// Reads outcomes, records and sets, and refuses to go on when one of them can't be believed or is missing.
 ///
