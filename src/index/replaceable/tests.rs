@@ -164,7 +164,7 @@ mod rotten_after_a_while {
 
 proptest::proptest! {
     #[test]
-    fn index_8_an_index_that_rots_answers_like_the_plain_count(history in any_history(), sound in 0usize..60) {
+    fn index_8_an_index_that_rots_answers_like_the_plain_count(history in any_history(), sound in 0usize..200) {
         follow(&history, Box::new(rotting(sound)), &mut |index, _| index);
     }
 
