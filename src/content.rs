@@ -4,6 +4,7 @@
 mod claim;
 mod closed_pack;
 mod frame_cache;
+mod frame_crew;
 mod framer;
 mod keys;
 mod neighbours;
@@ -14,6 +15,7 @@ mod reader;
 pub use claim::{Claim, Claims};
 pub use closed_pack::ClosedPack;
 pub use frame_cache::{DecodedFrame, FrameBytes, FrameScratch, OpenPack, open_pack};
+pub use frame_crew::FrameCrew;
 pub use framer::{FrameWriter, Framer, Handover, RawFrame, StoredTotals};
 pub use keys::RingKeys;
 pub(crate) use node_writer::NODE_FRAME_BYTES_TARGET;

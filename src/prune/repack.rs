@@ -120,10 +120,11 @@ impl Copier<'_, '_> {
         survey::is_there(self.access, &ObjectName::Pack(row.facts().pack))
     }
 
-    /// Copies the needed chunks of one frame, each proved against its id before it is claimed.
+    /// Copies the needed chunks of one frame, each proved against its id before any is claimed.
     fn frame(&mut self, class: Class, places: &[(ChunkId, Extent)]) -> Result<()> {
         let Some((_, first)) = places.first() else { return Ok(()) };
         let frame = self.reader.decode_frame(first)?;
+        let mut chunks = Vec::with_capacity(places.len());
         for (id, extent) in places {
             let bytes =
                 frame.slice(extent).filter(|bytes| self.access.naming.id_of(class, bytes) == *id).ok_or_else(|| {
@@ -131,12 +132,14 @@ impl Copier<'_, '_> {
                         format!("chunk {id} is not what its pack should hold; run check to see what it touches");
                     Error::new(ErrorKind::Damaged, message)
                 })?;
-            if self.claims.claim_one(*id)? == Claim::New {
-                let access = self.access;
-                self.batch()?.add(access, class, *id, bytes)?;
-            }
+            chunks.push(bytes);
         }
-        Ok(())
+        let (mut found, mut claims) = (Vec::new(), Vec::new());
+        let ids: Vec<ChunkId> = places.iter().map(|(id, _)| *id).collect();
+        self.claims.claim(&ids, &mut found, &mut claims)?;
+        let claimed = ids.iter().zip(chunks).zip(claims).filter(|(_, claim)| *claim == Claim::New);
+        let access = self.access;
+        claimed.into_iter().try_for_each(|((id, bytes), _)| self.batch()?.add(access, class, *id, bytes))
     }
 
     fn batch(&mut self) -> Result<&mut Batch> {

@@ -1,8 +1,8 @@
-//! Chunks on their way into packs of a session of their own, in one thread: for whoever moves what is stored, or stores
-//! it anew.
+//! Chunks on their way into packs of a session of their own: for whoever moves what is stored, or stores it anew, and
+//! has the chunks one after the other. Frames are compressed and stored on all threads.
 
 use crate::access::Access;
-use crate::content::{ClosedPack, FrameWriter, NODE_FRAME_BYTES_TARGET, PackStream, RawFrame, StoredTotals};
+use crate::content::{ClosedPack, FrameCrew, FrameWriter, NODE_FRAME_BYTES_TARGET, PackStream, RawFrame};
 use crate::error::{Error, Result};
 use crate::frame::Compression;
 use crate::id::{ChunkId, SessionId, SnapshotId};
@@ -31,10 +31,12 @@ pub struct SnapshotDraft {
     pub description: OutcomeDescription,
 }
 
-/// One session's packs. Memory: 70 bytes for each chunk, and a frame for each class.
+/// One session's packs. Memory: 70 bytes for each chunk, a frame for each class, and two for each thread.
 pub struct Batch {
     session: Beating,
     lanes: [Lane; 3],
+    /// With a writer for each lane, in their order.
+    crew: FrameCrew,
     closed: Receiver<ClosedPack>,
     ledger: Ledger,
     chunks: Vec<ChunkId>,
@@ -44,7 +46,6 @@ pub struct Batch {
 struct Lane {
     class: Class,
     stream: Arc<PackStream>,
-    writer: FrameWriter,
     gathering: RawFrame,
     frame_bytes_target: usize,
 }
@@ -53,8 +54,10 @@ impl Batch {
     /// Begins with nothing, in a session that is open.
     pub fn begin(access: &Access, session: Beating, compression: Compression) -> Self {
         let (sender, closed) = unbounded();
-        let lanes = Class::ALL.map(|class| Lane::new(access, class, session.id(), &sender, compression));
-        Self { session, lanes, closed, ledger: Ledger::default(), chunks: Vec::new() }
+        let lanes = Class::ALL.map(|class| Lane::new(access, class, session.id(), &sender));
+        let writer = |lane: &Lane| FrameWriter::new(Arc::clone(&lane.stream), Arc::default(), compression);
+        let crew = FrameCrew::new(access.threads.saturating_sub(1), &|| lanes.iter().map(writer).collect());
+        Self { session, lanes, crew, closed, ledger: Ledger::default(), chunks: Vec::new() }
     }
 
     /// Stores a chunk, and shows that the session lives.
@@ -65,8 +68,9 @@ impl Batch {
         self.take_closed(access)?;
         self.session.beat_if_due(access)?;
         self.chunks.push(id);
-        let lane = self.lanes.iter_mut().find(|lane| lane.class == class).expect("there is one for each class");
-        lane.add(id, bytes)
+        let of_class = |(_, lane): &(usize, &mut Lane)| lane.class == class;
+        let (writer, lane) = (0..).zip(&mut self.lanes).find(of_class).expect("there is one for each class");
+        lane.add(id, bytes, &mut |full| self.crew.store(writer, full))
     }
 
     /// Shows that the session lives, if it is time for that.
@@ -115,10 +119,11 @@ impl Batch {
     }
 
     fn publish(&mut self, access: &Access) -> Result<PublishedSegments> {
-        for lane in &mut self.lanes {
-            lane.writer.store(&mut lane.gathering)?;
-            lane.stream.end()?;
+        for (writer, lane) in (0..).zip(&mut self.lanes) {
+            self.crew.store(writer, &mut lane.gathering)?;
         }
+        self.crew.finish()?;
+        self.lanes.iter().try_for_each(|lane| lane.stream.end())?;
         self.take_closed(access)?;
         self.ledger.publish(access)
     }
@@ -130,9 +135,9 @@ impl Batch {
 
     /// Ends the session after a failure.
     pub fn give_up(self, access: &Access, error: &Error) {
-        let Self { session, lanes, closed, .. } = self;
+        let Self { session, lanes, crew, closed, .. } = self;
         // What a full medium holds of unfinished packs makes room for the abort.
-        drop((lanes, closed));
+        drop((crew, lanes, closed));
         session.give_up(access, error);
     }
 
@@ -146,33 +151,23 @@ impl Batch {
 }
 
 impl Lane {
-    fn new(
-        access: &Access,
-        class: Class,
-        session: SessionId,
-        closed: &Sender<ClosedPack>,
-        compression: Compression,
-    ) -> Self {
+    fn new(access: &Access, class: Class, session: SessionId, closed: &Sender<ClosedPack>) -> Self {
         let source = Box::new(move || Ok(session));
         let stream = Arc::new(PackStream::new(access.clone(), class, source, closed.clone()));
-        let writer = FrameWriter::new(Arc::clone(&stream), Arc::new(StoredTotals::default()), compression);
         let content_bytes_target = usize::try_from(access.config().parameters.frame_bytes_target).unwrap_or(usize::MAX);
         let frame_bytes_target = match class {
             Class::Content => content_bytes_target,
             Class::Manifest | Class::Stat => NODE_FRAME_BYTES_TARGET,
         };
-        Self { class, stream, writer, gathering: RawFrame::default(), frame_bytes_target }
+        Self { class, stream, gathering: RawFrame::default(), frame_bytes_target }
     }
 
-    fn add(&mut self, id: ChunkId, bytes: &[u8]) -> Result<()> {
+    fn add(&mut self, id: ChunkId, bytes: &[u8], store: &mut dyn FnMut(&mut RawFrame) -> Result<()>) -> Result<()> {
         if !self.gathering.chunks.fits(bytes.len()) {
-            self.writer.store(&mut self.gathering)?;
+            store(&mut self.gathering)?;
         }
         self.gathering.chunks.push(bytes);
         self.gathering.ids.push(id);
-        if self.gathering.chunks.is_full(self.frame_bytes_target) {
-            self.writer.store(&mut self.gathering)?;
-        }
-        Ok(())
+        if self.gathering.chunks.is_full(self.frame_bytes_target) { store(&mut self.gathering) } else { Ok(()) }
     }
 }

@@ -4,15 +4,14 @@ use super::change::Sign;
 use super::{SideTable, rows};
 use crate::access::Access;
 use crate::error::Result;
-use crate::id::{ChunkId, SegmentId};
+use crate::id::{ChunkId, PackId, SegmentId};
 use crate::index::{Extent, IndexError, PackOrdinal, SideRow};
 use crate::needed::PackUse;
-use crate::segment::{PackRow, SegmentReader};
+use crate::needed::ids::{IdSorter, SortedIds};
+use crate::needed::spill::Counted;
+use crate::segment::SegmentReader;
 use crate::session::read_segment;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How many ids are looked up at once.
-const LOOKUP_IDS: usize = 1024;
 
 /// The use of every pack that was met. Memory: a hundred bytes a pack.
 pub(super) struct Packs {
@@ -63,63 +62,49 @@ impl Packs {
     }
 
     /// Meets the packs that the view lists and that were not met before, and drops those that it lists no more. Costs a
-    /// reading of the segments that list new ones.
+    /// reading of the segments that list new ones, and of the rows of their chunks in order: after a repack these are
+    /// most of the table, and each of its blocks is read once.
     pub(super) fn meet_new(&mut self, access: &Access, table: &dyn SideTable) -> Result<()> {
-        let (mut new, mut listed) = (BTreeMap::<SegmentId, BTreeSet<PackOrdinal>>::new(), BTreeSet::new());
+        let (mut new, mut unmet, mut listed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         access.index.for_each_pack(&mut |pack, entry| {
             listed.insert(pack);
             if !self.uses.contains_key(&pack) {
-                new.entry(entry.segment).or_default().insert(pack);
+                unmet.insert(pack);
+                new.insert((entry.segment, entry.id));
             }
         })?;
+        self.drop_all_but(&listed);
+        for pack in &unmet {
+            self.uses.insert(*pack, PackUse::default());
+            self.changed.insert(*pack);
+        }
+        chunks_of(access, &new)?.for_each_piece(&mut |piece| {
+            let needed = counted(table, piece)?;
+            Ok(access.index.copies_of_sorted(&needed, &mut |_, copies| self.meet(copies, &unmet))?)
+        })?;
+        Ok(table.write(&self.changed_rows())?)
+    }
+
+    fn drop_all_but(&mut self, listed: &BTreeSet<PackOrdinal>) {
         let gone: Vec<PackOrdinal> = self.uses.keys().filter(|pack| !listed.contains(pack)).copied().collect();
         for pack in gone {
             self.uses.remove(&pack);
             self.changed.insert(pack);
         }
-        for (segment, packs) in new {
-            let body = read_segment(access, segment)?;
-            for row in SegmentReader::parse(segment, &body)?.packs() {
-                for number in access.index.numbers(&row.facts().pack)?.into_iter().filter(|pack| packs.contains(pack)) {
-                    // A pack of which two keys say different things has two numbers; each row belongs to one.
-                    let entry = access.index.pack(number)?;
-                    if entry.signer == row.facts().signer && entry.session == row.facts().session {
-                        self.meet(access, table, number, &row)?;
-                    }
-                }
+    }
+
+    /// Counts a needed chunk of which some copies lie in packs that are met now.
+    fn meet(&mut self, copies: &[Extent], unmet: &BTreeSet<PackOrdinal>) {
+        for extent in copies {
+            let used = self.uses.entry(extent.pack).or_default();
+            if unmet.contains(&extent.pack) {
+                add(used, extent, copies.len(), Sign::Add);
+            } else {
+                // It has a copy now, if it had none before.
+                used.copied_count = used.copied_count.saturating_add(1);
             }
-            packs.into_iter().for_each(|pack| self.require(pack));
+            self.changed.insert(extent.pack);
         }
-        Ok(table.write(&self.changed_rows())?)
-    }
-
-    /// A pack whose row was not found is used by nothing that a look-up finds there.
-    fn require(&mut self, pack: PackOrdinal) {
-        self.uses.entry(pack).or_default();
-        self.changed.insert(pack);
-    }
-
-    fn meet(&mut self, access: &Access, table: &dyn SideTable, pack: PackOrdinal, row: &PackRow) -> Result<()> {
-        let mut ids = row.ids().to_vec();
-        ids.sort_unstable();
-        ids.dedup();
-        self.require(pack);
-        for piece in ids.chunks(LOOKUP_IDS) {
-            let needed = counted(table, piece)?;
-            access.index.copies_of_sorted(&needed, &mut |_, copies| {
-                for extent in copies {
-                    let used = self.uses.entry(extent.pack).or_default();
-                    if extent.pack == pack {
-                        add(used, extent, copies.len(), Sign::Add);
-                    } else {
-                        // It has a copy now, if it had none before.
-                        used.copied_count = used.copied_count.saturating_add(1);
-                    }
-                    self.changed.insert(extent.pack);
-                }
-            })?;
-        }
-        Ok(())
     }
 
     /// Counts that a chunk, with all its copies, came to be needed, or ceased to be.
@@ -149,11 +134,26 @@ fn add(used: &mut PackUse, extent: &Extent, copy_count: usize, sign: Sign) {
     used.copied_count = change(used.copied_count, u64::from(copy_count > 1));
 }
 
+/// The ids of everything in some packs, each with the segment that lists it.
+fn chunks_of(access: &Access, packs: &BTreeSet<(SegmentId, PackId)>) -> Result<SortedIds> {
+    let memory_bytes = usize::try_from(access.memory_bytes).unwrap_or(usize::MAX);
+    let mut ids = IdSorter::new(&access.cache_dir, memory_bytes / 4);
+    for segment in packs.iter().map(|(segment, _)| *segment).collect::<BTreeSet<_>>() {
+        let body = read_segment(access, segment)?;
+        for row in SegmentReader::parse(segment, &body)?.packs() {
+            if packs.contains(&(segment, row.facts().pack)) {
+                ids.add(row.ids())?;
+            }
+        }
+    }
+    ids.finish()
+}
+
 /// Those of some sorted ids that have a count.
-fn counted(table: &dyn SideTable, ids: &[ChunkId]) -> Result<Vec<ChunkId>, IndexError> {
-    let keys: Vec<Vec<u8>> = ids.iter().map(rows::count_key).collect();
+fn counted(table: &dyn SideTable, ids: &[Counted]) -> Result<Vec<ChunkId>, IndexError> {
+    let keys: Vec<Vec<u8>> = ids.iter().map(|(id, _)| rows::count_key(id)).collect();
     let asked: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
     let mut found = Vec::new();
-    table.get_sorted(&asked, &mut |position, _| found.extend(ids.get(position)))?;
+    table.get_sorted(&asked, &mut |position, _| found.extend(ids.get(position).map(|(id, _)| *id)))?;
     Ok(found)
 }
