@@ -185,8 +185,8 @@ fn is_today(word: &str) -> bool {
 
 fn blotted(line: &str, word: &str, next: &str) -> String {
     let is_number = word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
-    // Where tree nodes and chunks end depends on the repository's key, and with it which packs snapshots share; how many
-    // objects there are depends on what ran beside.
+    // Where tree nodes end depends on the repository's key, and with it which packs snapshots share and which leaves: a
+    // chunk that a shared leaf names is one reference, not two. How many objects there are depends on what ran beside.
     let is_size = is_number && ["B", "KiB", "MiB", "tree", "chunk", "objects", "pack", "packs"].contains(&next);
     let bare = word.trim_end_matches(',');
     let day = word.trim_end_matches(')');
