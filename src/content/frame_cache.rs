@@ -23,21 +23,31 @@ pub struct FrameScratch {
     pub(super) decoder: FrameDecoder,
 }
 
-/// The raw bytes of one frame: all chunks, one after the other.
+/// One frame: all chunks, one after the other, and what they were decoded from.
 #[derive(Debug, Clone, Copy)]
 pub struct FrameBytes<'s> {
-    raw: &'s [u8],
-    lengths: &'s [u32],
+    encoded: &'s [u8],
+    frame: Frame<'s>,
 }
 
 impl<'s> FrameBytes<'s> {
-    pub(super) const fn new(frame: &Frame<'s>) -> Self {
-        Self { raw: frame.raw_bytes(), lengths: frame.lengths() }
+    pub(super) const fn new(encoded: &'s [u8], frame: Frame<'s>) -> Self {
+        Self { encoded, frame }
+    }
+
+    /// The frame as it was encoded, without its seal.
+    pub(super) const fn encoded(&self) -> &'s [u8] {
+        self.encoded
+    }
+
+    /// The chunks, with their lengths.
+    pub const fn decoded(&self) -> &Frame<'s> {
+        &self.frame
     }
 
     /// The bytes at an extent's place; none when the frame is shorter than the index believes.
     pub fn slice(&self, extent: &Extent) -> Option<&'s [u8]> {
-        slice_of(self.raw, extent)
+        slice_of(self.frame.raw_bytes(), extent)
     }
 }
 
@@ -56,11 +66,11 @@ pub struct DecodedFrame {
 
 impl DecodedFrame {
     pub(super) fn copy_of(frame: &FrameBytes<'_>) -> Self {
-        let ends = frame.lengths.iter().scan(0u32, |end, length| {
+        let ends = frame.frame.lengths().iter().scan(0u32, |end, length| {
             *end = end.saturating_add(*length);
             Some(*end)
         });
-        Self { raw: frame.raw.to_vec(), ends: ends.collect() }
+        Self { raw: frame.frame.raw_bytes().to_vec(), ends: ends.collect() }
     }
 
     /// The number of the chunk behind the one at an extent's place.

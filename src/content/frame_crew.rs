@@ -1,7 +1,8 @@
 //! Frames that one thread gathers and several store.
 
-use crate::content::{FrameWriter, RawFrame};
+use crate::content::{FrameBytes, FrameWriter, RawFrame};
 use crate::error::Result;
+use crate::id::ChunkId;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::panic::resume_unwind;
 use std::thread::JoinHandle;
@@ -64,6 +65,14 @@ impl FrameCrew {
         self.own.get_mut(writer).expect("one of those that it was made with").store(raw)
     }
 
+    /// Stores a frame as [`FrameWriter::carry_over`] does: there is little to do that others could help with.
+    ///
+    /// # Errors
+    /// As [`FrameWriter::carry_over`].
+    pub fn carry_over(&mut self, writer: usize, ids: &[ChunkId], frame: &FrameBytes<'_>) -> Result<()> {
+        self.own.get_mut(writer).expect("one of those that it was made with").carry_over(ids, frame)
+    }
+
     /// Waits until every frame is stored, and ends the threads.
     ///
     /// # Errors
@@ -93,7 +102,7 @@ mod tests {
     use crate::content::{ClosedPack, PackStream};
     use crate::error::ErrorKind;
     use crate::frame::{Compression, EncoderFault};
-    use crate::id::{ChunkId, ClientId, SessionId};
+    use crate::id::{ClientId, SessionId};
     use crate::layout::Class;
     use crate::store::MemoryStore;
     use crossbeam_channel::unbounded;

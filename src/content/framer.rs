@@ -1,7 +1,7 @@
 //! Chunks in, verified frames out: what one worker does with the chunks it must store.
 
 use crate::access::Access;
-use crate::content::{PackStream, Place};
+use crate::content::{FrameBytes, PackStream};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Compression, EncoderFault, FrameBuffer, FrameDecoder, FrameEncoder};
 use crate::id::ChunkId;
@@ -73,45 +73,70 @@ impl FrameWriter {
         if raw.ids.is_empty() {
             return Ok(());
         }
-        let mut stored = std::mem::take(&mut self.stored);
-        stored.clear();
-        stored.resize(FRAME_PREFIX_BYTES, 0);
+        let mut stored = self.take_stored();
         self.encoder.encode(&raw.chunks, self.compression, &mut stored);
         if let (Some(fault), Some(plaintext)) = (&self.fault, stored.get_mut(FRAME_PREFIX_BYTES..)) {
             fault.pass(plaintext);
         }
-        let place = self.stream.reserve(stored.len().saturating_sub(FRAME_PREFIX_BYTES), raw)?;
-        place.seal(&mut stored);
-        self.prove(&place, &stored, raw)?;
-        self.totals.add(raw, stored.len());
+        self.put(stored, &raw.ids, raw.chunks.lengths(), |decoder, plaintext| {
+            let decoded = decoder.decode(plaintext).map_err(|error| misread().because(error))?;
+            if raw.chunks.equals(&decoded) { Ok(()) } else { Err(misread()) }
+        })?;
         raw.clear();
+        Ok(())
+    }
+
+    /// Stores a frame that was read, as it was encoded: decoding has proved it, and `ids` what it holds.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub fn carry_over(&mut self, ids: &[ChunkId], frame: &FrameBytes<'_>) -> Result<()> {
+        let mut stored = self.take_stored();
+        stored.extend_from_slice(frame.encoded());
+        self.put(stored, ids, frame.decoded().lengths(), |_, plaintext| {
+            if plaintext == frame.encoded() { Ok(()) } else { Err(misread()) }
+        })
+    }
+
+    fn take_stored(&mut self) -> Vec<u8> {
+        let mut stored = std::mem::take(&mut self.stored);
+        stored.clear();
+        stored.resize(FRAME_PREFIX_BYTES, 0);
+        stored
+    }
+
+    /// Seals what follows the prefix, opens it again for `prove`, and hands it on: an encoder's defect or a flipped bit in
+    /// memory is found while the source is still there, before anybody relies on it.
+    fn put(
+        &mut self,
+        mut stored: Vec<u8>,
+        ids: &[ChunkId],
+        lengths: &[u32],
+        prove: impl FnOnce(&mut FrameDecoder, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let place = self.stream.reserve(stored.len().saturating_sub(FRAME_PREFIX_BYTES), ids, lengths)?;
+        place.seal(&mut stored);
+        self.proof.clear();
+        self.proof.extend_from_slice(&stored);
+        let plaintext = place.open(&mut self.proof).map_err(|error| misread().because(error))?;
+        prove(&mut self.decoder, plaintext)?;
+        self.totals.add(lengths, stored.len());
         let filled = self.stream.fill(&place, &stored);
         self.stored = stored;
         filled
     }
+}
 
-    /// Opens, decodes and compares the frame before anybody relies on it: an encoder's defect or a flipped bit in
-    /// memory is found while the source is still there.
-    fn prove(&mut self, place: &Place, stored: &[u8], raw: &RawFrame) -> Result<()> {
-        self.proof.clear();
-        self.proof.extend_from_slice(stored);
-        let misread = || Error::new(ErrorKind::Unreliable, "a frame that was just encoded reads back differently");
-        let plaintext = place.open(&mut self.proof).map_err(|error| misread().because(error))?;
-        match self.decoder.decode(plaintext) {
-            Ok(frame) if raw.chunks.equals(&frame) => Ok(()),
-            Ok(_) => Err(misread()),
-            Err(error) => Err(misread().because(error)),
-        }
-    }
+fn misread() -> Error {
+    Error::new(ErrorKind::Unreliable, "a frame that was just encoded reads back differently")
 }
 
 impl StoredTotals {
-    fn add(&self, raw: &RawFrame, stored_bytes: usize) {
-        let add =
-            |total: &AtomicU64, count: usize| total.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
-        add(&self.raw_bytes, raw.chunks.raw_bytes().len());
-        add(&self.stored_bytes, stored_bytes);
-        add(&self.chunks, raw.ids.len());
+    fn add(&self, lengths: &[u32], stored_bytes: usize) {
+        let add = |total: &AtomicU64, count: u64| total.fetch_add(count, Ordering::Relaxed);
+        add(&self.raw_bytes, lengths.iter().map(|length| u64::from(*length)).sum());
+        add(&self.stored_bytes, u64::try_from(stored_bytes).unwrap_or(0));
+        add(&self.chunks, u64::try_from(lengths.len()).unwrap_or(0));
     }
 }
 

@@ -78,7 +78,7 @@ mod tests {
         let mut encoded = Vec::new();
         FrameEncoder::new().encode(&buffer, Compression::Off, &mut encoded);
         let mut decoder = FrameDecoder::new();
-        Arc::new(DecodedFrame::copy_of(&FrameBytes::new(&decoder.decode(&encoded).unwrap())))
+        Arc::new(DecodedFrame::copy_of(&FrameBytes::new(&encoded, decoder.decode(&encoded).unwrap())))
     }
 
     fn extent(chunk_offset: u32, chunk_bytes: u32) -> Extent {

@@ -3,7 +3,6 @@
 
 use crate::access::Access;
 use crate::content::closed_pack::{ClosedPack, GrowingPack, PackPlan};
-use crate::content::framer::RawFrame;
 use crate::content::keys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, SessionId};
@@ -84,15 +83,15 @@ impl PackStream {
         Self { access, class, sessions, closed, state: Mutex::default() }
     }
 
-    /// Reserves the next place for a frame whose plaintext has `plaintext_bytes`. A pack is closed once it has the
-    /// configured size, near a length to which little padding is missing.
+    /// Reserves the next place for a frame of these chunks whose plaintext has `plaintext_bytes`. A pack is closed once it
+    /// has the configured size, near a length to which little padding is missing.
     ///
     /// # Errors
     /// When a new pack can't be begun in the store.
-    pub fn reserve(&self, plaintext_bytes: usize, frame: &RawFrame) -> Result<Place> {
+    pub fn reserve(&self, plaintext_bytes: usize, ids: &[ChunkId], lengths: &[u32]) -> Result<Place> {
         let sealed_bytes = PackSealer::sealed_bytes(plaintext_bytes);
         let mut state = self.lock();
-        let full = state.open.as_ref().is_some_and(|open| self.is_full(open, sealed_bytes, frame));
+        let full = state.open.as_ref().is_some_and(|open| self.is_full(open, sealed_bytes, ids.len()));
         let finished = if full { state.close() } else { None };
         if state.open.is_none() {
             let session = state.session.map_or_else(|| (self.sessions)(), Ok)?;
@@ -101,8 +100,8 @@ impl PackStream {
             state.begun = state.begun.saturating_add(1);
         }
         let open = state.open.as_mut().expect("just begun");
-        let place = open.table.push(sealed_bytes, frame.chunks.lengths())?;
-        open.ids.extend_from_slice(&frame.ids);
+        let place = open.table.push(sealed_bytes, lengths)?;
+        open.ids.extend_from_slice(ids);
         let place = Place { pack: Arc::clone(&open.pack), place };
         drop(state);
         self.hand_on(finished)?;
@@ -135,13 +134,13 @@ impl PackStream {
     }
 
     /// Past its size a pack is closed as soon as that costs little padding, and a quarter later in any case.
-    fn is_full(&self, open: &OpenPack, sealed_bytes: u32, frame: &RawFrame) -> bool {
+    fn is_full(&self, open: &OpenPack, sealed_bytes: u32, chunk_count: usize) -> bool {
         let target_bytes = u64::from(self.access.config().parameters.pack_bytes_target);
         let after_bytes = u64::from(open.table.end_offset()).saturating_add(sealed_bytes.into());
         let past = after_bytes > target_bytes && open.pack.sealer.closing(&open.table).is_tight();
         past || after_bytes > target_bytes.saturating_add(target_bytes >> 2)
-            || open.ids.len().saturating_add(frame.ids.len()) > PACK_CHUNKS_MAX
-            || !open.table.has_room(sealed_bytes, frame.ids.len())
+            || open.ids.len().saturating_add(chunk_count) > PACK_CHUNKS_MAX
+            || !open.table.has_room(sealed_bytes, chunk_count)
     }
 
     fn begin(&self, session: SessionId) -> Result<OpenPack> {

@@ -84,7 +84,7 @@ impl ContentReader {
         let opened = pack.opener.open_frame(extent.place().frame, stored);
         let plaintext = &*opened.map_err(|cause| pack.damaged(extent, cause))?;
         let frame = decoder.decode(plaintext).map_err(|cause| pack.damaged(extent, cause))?;
-        Ok(FrameBytes::new(&frame))
+        Ok(FrameBytes::new(plaintext, frame))
     }
 
     /// As [`Self::read_frame`], into memory of the frame's own.

@@ -2,7 +2,7 @@
 //! next begins; what they wrote counts from then on, whatever becomes of the rest.
 
 use crate::access::Access;
-use crate::content::{Claim, Claims, ContentReader};
+use crate::content::{Claim, Claims, ContentReader, FrameScratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Compression;
 use crate::id::{ChunkId, PackId};
@@ -51,6 +51,7 @@ pub(super) fn repack(
         marks,
         progress,
         reader: ContentReader::new(access.clone()),
+        scratch: FrameScratch::default(),
         claims: Claims::new(Arc::clone(&access.index)),
         compression,
         batch: None,
@@ -74,6 +75,7 @@ struct Copier<'a, 's> {
     marks: &'a Marks,
     progress: &'a dyn Progress,
     reader: ContentReader,
+    scratch: FrameScratch,
     claims: Claims,
     compression: Compression,
     batch: Option<Batch>,
@@ -101,7 +103,7 @@ impl Copier<'_, '_> {
                 .filter(|(_, is_needed)| **is_needed)
                 .map(|((id, place), _)| (*id, Extent::new(known.ordinal, place)))
                 .collect();
-            match self.frame(known.class, &places) {
+            match self.frame(known.class, frame.lengths, &places) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Damaged && self.is_there(row)? => {
                     self.repacked.damaged.push(error.to_string());
@@ -120,25 +122,42 @@ impl Copier<'_, '_> {
         survey::is_there(self.access, &ObjectName::Pack(row.facts().pack))
     }
 
-    /// Copies the needed chunks of one frame, each proved against its id before any is claimed.
-    fn frame(&mut self, class: Class, places: &[(ChunkId, Extent)]) -> Result<()> {
+    /// Copies the needed chunks of one frame, each proved against its id before any is claimed. `lengths` are those of all
+    /// its chunks.
+    fn frame(&mut self, class: Class, lengths: &[u32], places: &[(ChunkId, Extent)]) -> Result<()> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let copied = self.copy(class, lengths, places, &mut scratch);
+        self.scratch = scratch;
+        copied
+    }
+
+    fn copy(
+        &mut self,
+        class: Class,
+        lengths: &[u32],
+        places: &[(ChunkId, Extent)],
+        scratch: &mut FrameScratch,
+    ) -> Result<()> {
         let Some((_, first)) = places.first() else { return Ok(()) };
-        let frame = self.reader.decode_frame(first)?;
+        let access = self.access;
+        let frame = self.reader.read_frame(first, scratch)?;
         let mut chunks = Vec::with_capacity(places.len());
         for (id, extent) in places {
-            let bytes =
-                frame.slice(extent).filter(|bytes| self.access.naming.id_of(class, bytes) == *id).ok_or_else(|| {
-                    let message =
-                        format!("chunk {id} is not what its pack should hold; run check to see what it touches");
-                    Error::new(ErrorKind::Damaged, message)
-                })?;
-            chunks.push(bytes);
+            let bytes = frame.slice(extent).filter(|bytes| access.naming.id_of(class, bytes) == *id);
+            chunks.push(bytes.ok_or_else(|| {
+                let message = format!("chunk {id} is not what its pack should hold; run check to see what it touches");
+                Error::new(ErrorKind::Damaged, message)
+            })?);
         }
         let (mut found, mut claims) = (Vec::new(), Vec::new());
         let ids: Vec<ChunkId> = places.iter().map(|(id, _)| *id).collect();
         self.claims.claim(&ids, &mut found, &mut claims)?;
+        // Of a pack whose row lies about lengths the ids belong to other bytes than the frame's own chunks.
+        let is_whole = ids.len() == lengths.len() && lengths == frame.decoded().lengths();
+        if is_whole && claims.iter().all(|claim| *claim == Claim::New) {
+            return self.batch()?.add_frame(access, class, &ids, &frame);
+        }
         let claimed = ids.iter().zip(chunks).zip(claims).filter(|(_, claim)| *claim == Claim::New);
-        let access = self.access;
         claimed.into_iter().try_for_each(|((id, bytes), _)| self.batch()?.add(access, class, *id, bytes))
     }
 

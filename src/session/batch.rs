@@ -2,7 +2,7 @@
 //! has the chunks one after the other. Frames are compressed and stored on all threads.
 
 use crate::access::Access;
-use crate::content::{ClosedPack, FrameCrew, FrameWriter, NODE_FRAME_BYTES_TARGET, PackStream, RawFrame};
+use crate::content::{ClosedPack, FrameBytes, FrameCrew, FrameWriter, NODE_FRAME_BYTES_TARGET, PackStream, RawFrame};
 use crate::error::{Error, Result};
 use crate::frame::Compression;
 use crate::id::{ChunkId, SessionId, SnapshotId};
@@ -68,9 +68,26 @@ impl Batch {
         self.take_closed(access)?;
         self.session.beat_if_due(access)?;
         self.chunks.push(id);
-        let of_class = |(_, lane): &(usize, &mut Lane)| lane.class == class;
-        let (writer, lane) = (0..).zip(&mut self.lanes).find(of_class).expect("there is one for each class");
+        let (writer, lane) = of_class(&mut self.lanes, class);
         lane.add(id, bytes, &mut |full| self.crew.store(writer, full))
+    }
+
+    /// Stores all chunks of a frame, which were proved: a full frame as it is, whatever it was compressed with.
+    ///
+    /// # Errors
+    /// When the store can't take it.
+    pub fn add_frame(&mut self, access: &Access, class: Class, ids: &[ChunkId], frame: &FrameBytes<'_>) -> Result<()> {
+        let (writer, lane) = of_class(&mut self.lanes, class);
+        if frame.decoded().raw_bytes().len() < lane.frame_bytes_target {
+            return ids
+                .iter()
+                .zip(frame.decoded().chunks())
+                .try_for_each(|(id, bytes)| self.add(access, class, *id, bytes));
+        }
+        self.take_closed(access)?;
+        self.session.beat_if_due(access)?;
+        self.chunks.extend_from_slice(ids);
+        self.crew.carry_over(writer, ids, frame)
     }
 
     /// Shows that the session lives, if it is time for that.
@@ -148,6 +165,11 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// The lane of a class, and the number of its writers.
+fn of_class(lanes: &mut [Lane], class: Class) -> (usize, &mut Lane) {
+    (0..).zip(lanes).find(|(_, lane)| lane.class == class).expect("there is one for each class")
 }
 
 impl Lane {

@@ -111,7 +111,7 @@ fn append(tree: &mut Tree, night: u32) {
 }
 
 /// What can be compressed.
-fn text(seed: &[u32], bytes: usize) -> Vec<u8> {
+pub(super) fn text(seed: &[u32], bytes: usize) -> Vec<u8> {
     let words = noise(seed, bytes / 10);
     words.iter().flat_map(|byte| format!("word {byte:03}. ").into_bytes()).take(bytes).collect()
 }
@@ -175,7 +175,7 @@ impl House {
     }
 }
 
-fn bytes_below(path: &Path) -> u64 {
+pub(super) fn bytes_below(path: &Path) -> u64 {
     let Ok(status) = std::fs::metadata(path) else { return 0 };
     if status.is_file() {
         return status.len();
