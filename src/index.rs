@@ -110,7 +110,7 @@ impl Totals {
 /// time.
 pub trait Index: Send + Sync {
     /// Finds one copy of each chunk, in a pack that counts and is not excluded; `found` is cleared and gets one
-    /// answer per id, in order. Best with some hundred ids at a time; they may repeat.
+    /// answer per id, in order. Best with many ids at a time, a hundred or a hundred thousand; they may repeat.
     ///
     /// # Errors
     /// When the view can't be read.

@@ -49,7 +49,7 @@ pub struct PackUse {
 
 /// Tells what the snapshots behind some roots need. Too much may be called needed, which is slack; too little never.
 pub trait Needed: Send + Sync {
-    /// Answers for each id whether it is needed; `needed` is cleared first. Best with some hundred ids at a time.
+    /// Answers for each id whether it is needed; `needed` is cleared first. Best with many ids at a time.
     ///
     /// # Errors
     /// When the answer can't be read.

@@ -17,6 +17,7 @@ mod measure;
 mod options;
 mod orphans;
 mod repack;
+mod rows;
 mod run;
 mod survey;
 mod waits;

@@ -43,14 +43,17 @@ impl Claims {
         claims.clear();
         found.clear();
         self.index.lookup(ids, found)?;
-        for (id, extent) in ids.iter().zip(found.iter()) {
-            claims.push(match extent {
-                Some(_) => Claim::Known,
-                None if self.shard(id).insert(*id) => Claim::New,
-                None => Claim::InFlight,
-            });
-        }
+        claims.extend(ids.iter().zip(found.iter()).map(|(id, extent)| self.claim_found(id, *extent)));
         Ok(())
+    }
+
+    /// Claims one id for which the index gave this answer, since which no claim was released.
+    pub fn claim_found(&self, id: &ChunkId, found: Option<Extent>) -> Claim {
+        match found {
+            Some(_) => Claim::Known,
+            None if self.shard(id).insert(*id) => Claim::New,
+            None => Claim::InFlight,
+        }
     }
 
     /// Claims one id.

@@ -3,6 +3,7 @@
 //! There is no write-ahead log. All tables are flushed together, so that after a crash the view is what it was after
 //! one of the writes before: some of the newest are missing, and are applied again.
 
+mod lookup;
 mod sorted;
 
 pub(super) use sorted::Under;
@@ -43,6 +44,16 @@ impl Table {
         match self {
             Self::Packs => 20.0,
             Self::Chunks | Self::Meta | Self::Side => 10.0,
+        }
+    }
+
+    /// Where the hash begins that tells a key from others, in tables whose keys spread evenly by it.
+    const fn hash_offset(self) -> Option<usize> {
+        match self {
+            Self::Chunks => Some(0),
+            // Nearly all rows are counts, behind a letter.
+            Self::Side => Some(1),
+            Self::Packs | Self::Meta => None,
         }
     }
 
@@ -166,17 +177,6 @@ impl Database {
 
     pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
         self.db.get_cf(self.family(table), key).map_err(|error| self.error("reading", &error))
-    }
-
-    /// Calls `each` with the position and the value of every key that is there. The keys must be sorted.
-    pub(super) fn get_sorted(&self, table: Table, keys: &[&[u8]], each: &mut EachFound<'_>) -> Result<(), IndexError> {
-        let found = self.db.batched_multi_get_cf(self.family(table), keys.iter().copied(), true);
-        for (position, value) in found.into_iter().enumerate() {
-            if let Some(value) = value.map_err(|error| self.error("reading", &error))? {
-                each(position, &value)?;
-            }
-        }
-        Ok(())
     }
 
     /// Calls `each` with every row whose key begins with `prefix`, in the order of the keys.

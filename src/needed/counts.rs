@@ -34,6 +34,9 @@ pub use compare::{CountsCheck, KeptCounts};
 /// After so many generations a full mark is made, whatever the counts say.
 const GENERATIONS_MAX: u64 = 30;
 
+/// How many counts are read, or changed, at a time.
+const STEP_COUNTS: usize = 4096;
+
 /// Counts that can be trusted.
 pub(super) struct Counts {
     access: Access,
@@ -106,17 +109,21 @@ impl Counts {
 
 impl Counts {
     fn look_up(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Result<()> {
-        let mut order: Vec<(Vec<u8>, usize)> = ids.iter().map(rows::count_key).zip(0..).collect();
+        let mut order: Vec<(&ChunkId, usize)> = ids.iter().zip(0..).collect();
         order.sort_unstable();
-        let keys: Vec<&[u8]> = order.iter().map(|(key, _)| key.as_slice()).collect();
         counts.clear();
         counts.resize(ids.len(), 0);
-        table(&self.access)?.get_sorted(&keys, &mut |position, row| {
-            let asked = order.get(position).and_then(|(_, asked)| counts.get_mut(*asked));
-            // Whatever is wrong with a row that is there, what it counts is needed.
-            let count = rows::decode_count(row).unwrap_or(u64::MAX).max(1);
-            asked.into_iter().for_each(|answer| *answer = count);
-        })?;
+        let table = table(&self.access)?;
+        for step in order.chunks(STEP_COUNTS) {
+            let keys: Vec<Vec<u8>> = step.iter().map(|(id, _)| rows::count_key(id)).collect();
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            table.get_sorted(&keys, &mut |position, row| {
+                let asked = step.get(position).and_then(|(_, asked)| counts.get_mut(*asked));
+                // Whatever is wrong with a row that is there, what it counts is needed.
+                let count = rows::decode_count(row).unwrap_or(u64::MAX).max(1);
+                asked.into_iter().for_each(|answer| *answer = count);
+            })?;
+        }
         Ok(())
     }
 

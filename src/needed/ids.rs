@@ -174,9 +174,13 @@ impl SortedIds {
         match self {
             Self::Memory(known) => counts.extend(ids.iter().map(|id| count_in(known, id))),
             Self::File(known) => {
-                let mut block = Vec::with_capacity(BLOCK_IDS);
-                for id in ids {
-                    counts.push(known.count_of(id, &mut block)?);
+                counts.resize(ids.len(), 0);
+                // In order, those of a block come one after the other.
+                let mut order: Vec<(&ChunkId, &mut u64)> = ids.iter().zip(counts).collect();
+                order.sort_unstable_by_key(|(id, _)| *id);
+                let mut held = HeldBlock::default();
+                for (id, count) in order {
+                    *count = known.count_of(id, &mut held)?;
                 }
             }
         }
@@ -202,15 +206,19 @@ impl IdFile {
         Ok(())
     }
 
-    fn count_of(&self, id: &ChunkId, block: &mut Vec<Counted>) -> Result<u64> {
+    fn count_of(&self, id: &ChunkId, held: &mut HeldBlock) -> Result<u64> {
         let wanted = fence(id);
         // The last block that begins before the fence, and those that begin with it.
         let first = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
         let end = self.fences.partition_point(|fence| *fence <= wanted);
         for number in first..end {
-            let start = u64::try_from(number.saturating_mul(BLOCK_IDS)).unwrap_or(u64::MAX);
-            self.read(start, BLOCK_IDS, block)?;
-            let count = count_in(block, id);
+            if held.number != Some(number) {
+                let start = u64::try_from(number.saturating_mul(BLOCK_IDS)).unwrap_or(u64::MAX);
+                held.number = None;
+                self.read(start, BLOCK_IDS, &mut held.ids)?;
+                held.number = Some(number);
+            }
+            let count = count_in(&held.ids, id);
             if count > 0 {
                 return Ok(count);
             }
@@ -222,6 +230,13 @@ impl IdFile {
         let left = usize::try_from(self.file.count().saturating_sub(start)).unwrap_or(usize::MAX);
         self.file.read(start, left.min(count_max), ids)
     }
+}
+
+/// The block that was read last.
+#[derive(Default)]
+struct HeldBlock {
+    number: Option<usize>,
+    ids: Vec<Counted>,
 }
 
 /// How often an id came; no id that is there came never.

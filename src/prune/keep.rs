@@ -2,10 +2,10 @@
 
 use crate::access::Access;
 use crate::error::Result;
-use crate::id::{ChunkId, PackId};
+use crate::id::PackId;
 use crate::index::PackOrdinal;
 use crate::prune::marks::Marks;
-use crate::prune::measure::for_each_row;
+use crate::prune::rows::{Needs, for_each_group};
 use crate::prune::survey::Survey;
 use std::collections::BTreeSet;
 
@@ -20,20 +20,13 @@ pub(super) fn spared(
     marks: &Marks,
     candidates: &BTreeSet<PackId>,
 ) -> Result<BTreeSet<PackId>> {
-    let (mut flags, mut found) = (Vec::new(), Vec::new());
     let mut spared = BTreeSet::new();
-    for_each_row(access, survey, candidates, &mut |row, _| {
-        marks.answer(row.ids(), &mut flags)?;
-        let needed: Vec<ChunkId> = row.ids().iter().zip(&flags).filter(|(_, is)| **is).map(|(id, _)| *id).collect();
-        if needed.is_empty() {
-            return Ok(());
-        }
-        access.index.lookup(&needed, &mut found)?;
-        for (id, extent) in needed.iter().zip(&found) {
+    for_each_group(access, survey, marks, candidates, &mut |group| {
+        for (id, extent) in group.iter().flat_map(Needs::needed) {
             if extent.is_some_and(|extent| survey.stays(extent.pack, candidates)) {
                 continue;
             }
-            let copies: Vec<PackOrdinal> = access.index.copies(*id)?.iter().map(|copy| copy.pack).collect();
+            let copies: Vec<PackOrdinal> = access.index.copies(id)?.iter().map(|copy| copy.pack).collect();
             spared.extend(spared_for(survey, candidates, &copies));
         }
         Ok(())

@@ -2,14 +2,14 @@
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{ChunkId, PackId, SegmentId};
+use crate::id::PackId;
 use crate::index::Extent;
 use crate::needed::PackUse;
 use crate::progress::Progress;
 use crate::prune::marks::Marks;
+use crate::prune::rows::{Needs, for_each_group};
 use crate::prune::survey::{Known, Survey, interrupted};
-use crate::segment::{PackRow, SegmentReader};
-use crate::session::read_segment;
+use crate::segment::PackRow;
 use crate::store::ObjectName;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,6 @@ pub(super) fn measure(
     marks: &Marks,
     progress: &dyn Progress,
 ) -> Result<BTreeMap<PackId, Used>> {
-    let mut measuring = Measuring { access, survey, marks, flags: Vec::new(), found: Vec::new() };
     let mut used = BTreeMap::new();
     let mut open: BTreeSet<PackId> = BTreeSet::new();
     for (id, known) in &survey.packs {
@@ -44,20 +43,23 @@ pub(super) fn measure(
         }
     }
     let mut measured = Vec::new();
-    for_each_row(access, survey, &open, &mut |row, known| {
+    for_each_group(access, survey, marks, &open, &mut |group| {
         if progress.stopped() {
             return Err(interrupted());
         }
-        let pack = row.facts().pack;
-        if !is_standing(survey, &pack, known) {
-            return measuring.require_other_copies(row);
+        for needs in group {
+            let (pack, known) = (needs.row.facts().pack, needs.known);
+            if !is_standing(survey, &pack, known) {
+                require_other_copies(access, survey, needs)?;
+                continue;
+            }
+            let of_pack = used_of(access, survey, needs)?;
+            // Where there are copies elsewhere, which one counts depends on other packs than this.
+            if !known.is_disputed && marks.pack_use(known.ordinal)?.is_some() {
+                measured.push((known.ordinal, of_pack.bytes));
+            }
+            used.insert(pack, of_pack);
         }
-        let of_pack = measuring.used(row, known)?;
-        // Where there are copies elsewhere, which one counts depends on other packs than this.
-        if !known.is_disputed && marks.pack_use(known.ordinal)?.is_some() {
-            measured.push((known.ordinal, of_pack.bytes));
-        }
-        used.insert(pack, of_pack);
         Ok(())
     })?;
     marks.keep_measured(&measured);
@@ -80,59 +82,40 @@ fn is_standing(survey: &Survey, id: &PackId, known: &Known) -> bool {
     known.is_present && !survey.condemned.contains(id)
 }
 
-struct Measuring<'a> {
-    access: &'a Access,
-    survey: &'a Survey,
-    marks: &'a Marks,
-    flags: Vec<bool>,
-    found: Vec<Option<Extent>>,
+fn used_of(access: &Access, survey: &Survey, needs: &Needs<'_>) -> Result<Used> {
+    let stays = |extent: &Extent| survey.stays(extent.pack, &BTreeSet::new());
+    let mut keeps = Vec::with_capacity(needs.flags.len());
+    for (((id, place), is_needed), found) in needs.row.chunks().zip(needs.flags).zip(needs.found) {
+        let here = Extent::new(needs.known.ordinal, place);
+        let keep = *is_needed
+            && match found.filter(stays) {
+                Some(extent) => extent == here,
+                // Without a copy that a look-up finds every other one counts.
+                None => access.index.copies(id)?.contains(&here),
+            };
+        keeps.push(keep);
+    }
+    Ok(share(needs.row, &keeps))
 }
 
-impl Measuring<'_> {
-    fn used(&mut self, row: &PackRow, known: &Known) -> Result<Used> {
-        self.marks.answer(row.ids(), &mut self.flags)?;
-        if !self.flags.contains(&true) {
-            return Ok(Used::default());
+/// The needed chunks of a pack that is gone, or going, must have another copy, or be there still.
+fn require_other_copies(access: &Access, survey: &Survey, needs: &Needs<'_>) -> Result<()> {
+    for (id, _) in needs.needed() {
+        let copies = access.index.copies(id)?;
+        let is_there = |extent: &Extent| {
+            let known = survey.name(extent.pack).and_then(|pack| survey.packs.get(&pack));
+            known.is_some_and(|known| known.is_present)
+        };
+        if !copies.iter().any(is_there) {
+            let message = format!(
+                "nothing is collected while chunk {id}, which a snapshot needs, is lost with {}; check tells which \
+                 files it touches: put the pack back from a second copy of the store, or forget those snapshots",
+                ObjectName::Pack(needs.row.facts().pack)
+            );
+            return Err(Error::new(ErrorKind::Damaged, message));
         }
-        let wanted: Vec<ChunkId> =
-            row.ids().iter().zip(&self.flags).filter(|(_, is)| **is).map(|(id, _)| *id).collect();
-        self.access.index.lookup(&wanted, &mut self.found)?;
-        let mut found = self.found.iter();
-        let stays = |extent: &Extent| self.survey.stays(extent.pack, &BTreeSet::new());
-        let mut keeps = Vec::with_capacity(row.ids().len());
-        for ((id, place), is_needed) in row.chunks().zip(&self.flags) {
-            let here = Extent::new(known.ordinal, place);
-            let keep = *is_needed
-                && match found.next().copied().flatten().filter(stays) {
-                    Some(extent) => extent == here,
-                    // Without a copy that a look-up finds every other one counts.
-                    None => self.access.index.copies(id)?.contains(&here),
-                };
-            keeps.push(keep);
-        }
-        Ok(share(row, &keeps))
     }
-
-    /// The needed chunks of a pack that is gone, or going, must have another copy, or be there still.
-    fn require_other_copies(&mut self, row: &PackRow) -> Result<()> {
-        self.marks.answer(row.ids(), &mut self.flags)?;
-        for (id, _) in row.ids().iter().zip(&self.flags).filter(|(_, is_needed)| **is_needed) {
-            let copies = self.access.index.copies(*id)?;
-            let is_there = |extent: &Extent| {
-                let known = self.survey.name(extent.pack).and_then(|pack| self.survey.packs.get(&pack));
-                known.is_some_and(|known| known.is_present)
-            };
-            if !copies.iter().any(is_there) {
-                let message = format!(
-                    "nothing is collected while chunk {id}, which a snapshot needs, is lost with {}; check tells which \
-                     files it touches: put the pack back from a second copy of the store, or forget those snapshots",
-                    ObjectName::Pack(row.facts().pack)
-                );
-                return Err(Error::new(ErrorKind::Damaged, message));
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// What the kept chunks of a pack take of it.
@@ -158,29 +141,4 @@ fn share(row: &PackRow, keeps: &[bool]) -> Used {
 fn part(whole: u64, part: u64, of: u64) -> u64 {
     let product = u128::from(whole).saturating_mul(part.into());
     u64::try_from(product.div_ceil(u128::from(of.max(1)))).unwrap_or(u64::MAX)
-}
-
-/// Visits the rows of some packs, each once, segment by segment.
-///
-/// # Errors
-/// When a segment can't be read, and those of `each`.
-pub(super) fn for_each_row(
-    access: &Access,
-    survey: &Survey,
-    packs: &BTreeSet<PackId>,
-    each: &mut dyn FnMut(&PackRow, &Known) -> Result<()>,
-) -> Result<()> {
-    let known = packs.iter().filter_map(|id| Some((id, survey.packs.get(id)?)));
-    let segments: BTreeSet<SegmentId> = known.map(|(_, known)| known.segment).collect();
-    for segment in segments {
-        let body = read_segment(access, segment)?;
-        for row in SegmentReader::parse(segment, &body)?.packs() {
-            let pack = row.facts().pack;
-            let known = survey.packs.get(&pack).filter(|known| known.segment == segment && packs.contains(&pack));
-            if let Some(known) = known {
-                each(&row, known)?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -11,9 +11,9 @@ use crate::layout::Class;
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
 use crate::prune::marks::Marks;
-use crate::prune::measure::for_each_row;
 use crate::prune::options::Amount;
-use crate::prune::survey::{self, Known, Survey, interrupted};
+use crate::prune::rows::{Needs, for_each_group};
+use crate::prune::survey::{self, Survey, interrupted};
 use crate::segment::PackRow;
 use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating};
 use crate::store::ObjectName;
@@ -48,7 +48,6 @@ pub(super) fn repack(
 ) -> Result<Repacked> {
     let mut copier = Copier {
         access,
-        marks,
         progress,
         reader: ContentReader::new(access.clone()),
         scratch: FrameScratch::default(),
@@ -58,7 +57,7 @@ pub(super) fn repack(
         sessions,
         repacked: Repacked::default(),
     };
-    let outcome = for_each_row(access, survey, sources, &mut |row, known| copier.pack(row, known));
+    let outcome = for_each_group(access, survey, marks, sources, &mut |group| copier.group(group));
     match outcome.and_then(|()| copier.commit()) {
         Ok(()) => Ok(copier.repacked),
         Err(error) => {
@@ -72,7 +71,6 @@ pub(super) fn repack(
 
 struct Copier<'a, 's> {
     access: &'a Access,
-    marks: &'a Marks,
     progress: &'a dyn Progress,
     reader: ContentReader,
     scratch: FrameScratch,
@@ -83,27 +81,38 @@ struct Copier<'a, 's> {
     repacked: Repacked,
 }
 
+/// A needed chunk of the frame at hand.
+struct Wanted {
+    id: ChunkId,
+    here: Extent,
+    /// Where a look-up finds it.
+    found: Option<Extent>,
+}
+
 impl Copier<'_, '_> {
-    fn pack(&mut self, row: &PackRow, known: &Known) -> Result<()> {
-        let mut flags = Vec::new();
-        self.marks.answer(row.ids(), &mut flags)?;
-        let mut chunk = 0usize;
+    /// Nothing is committed within a group: where its chunks lie was looked up before.
+    fn group(&mut self, group: &[Needs<'_>]) -> Result<()> {
+        group.iter().try_for_each(|needs| self.pack(needs))?;
+        match &self.batch {
+            Some(batch) if batch.chunks().len() >= BATCH_CHUNKS_MAX => self.commit(),
+            _ => Ok(()),
+        }
+    }
+
+    fn pack(&mut self, needs: &Needs<'_>) -> Result<()> {
+        let (row, known) = (needs.row, needs.known);
+        let mut chunks = row.ids().iter().zip(needs.flags).zip(needs.found);
         for frame in row.frames().frames() {
             if self.progress.stopped() {
                 return Err(interrupted());
             }
-            let chunks = chunk..chunk.saturating_add(frame.lengths.len());
-            chunk = chunks.end;
-            let ids = row.ids().get(chunks.clone()).unwrap_or_default();
-            let flags = flags.get(chunks).unwrap_or_default();
-            let places: Vec<(ChunkId, Extent)> = ids
-                .iter()
-                .zip(frame.chunks())
-                .zip(flags)
-                .filter(|(_, is_needed)| **is_needed)
-                .map(|((id, place), _)| (*id, Extent::new(known.ordinal, place)))
-                .collect();
-            match self.frame(known.class, frame.lengths, &places) {
+            let of_frame = frame.chunks().zip(&mut chunks).filter(|(_, ((_, is_needed), _))| **is_needed);
+            let needed = of_frame.map(|(place, ((id, _), found))| Wanted {
+                id: *id,
+                here: Extent::new(known.ordinal, place),
+                found: *found,
+            });
+            match self.frame(known.class, frame.lengths, &needed.collect::<Vec<_>>()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Damaged && self.is_there(row)? => {
                     self.repacked.damaged.push(error.to_string());
@@ -111,9 +120,6 @@ impl Copier<'_, '_> {
                 // Also that a pack is gone which was there when it was chosen: another collector was faster.
                 Err(error) => return Err(error),
             }
-        }
-        if self.batch.as_ref().is_some_and(|batch| batch.chunks().len() >= BATCH_CHUNKS_MAX) {
-            self.commit()?;
         }
         Ok(())
     }
@@ -124,41 +130,34 @@ impl Copier<'_, '_> {
 
     /// Copies the needed chunks of one frame, each proved against its id before any is claimed. `lengths` are those of all
     /// its chunks.
-    fn frame(&mut self, class: Class, lengths: &[u32], places: &[(ChunkId, Extent)]) -> Result<()> {
+    fn frame(&mut self, class: Class, lengths: &[u32], needed: &[Wanted]) -> Result<()> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let copied = self.copy(class, lengths, places, &mut scratch);
+        let copied = self.copy(class, lengths, needed, &mut scratch);
         self.scratch = scratch;
         copied
     }
 
-    fn copy(
-        &mut self,
-        class: Class,
-        lengths: &[u32],
-        places: &[(ChunkId, Extent)],
-        scratch: &mut FrameScratch,
-    ) -> Result<()> {
-        let Some((_, first)) = places.first() else { return Ok(()) };
+    fn copy(&mut self, class: Class, lengths: &[u32], needed: &[Wanted], scratch: &mut FrameScratch) -> Result<()> {
+        let Some(first) = needed.first() else { return Ok(()) };
         let access = self.access;
-        let frame = self.reader.read_frame(first, scratch)?;
-        let mut chunks = Vec::with_capacity(places.len());
-        for (id, extent) in places {
-            let bytes = frame.slice(extent).filter(|bytes| access.naming.id_of(class, bytes) == *id);
+        let frame = self.reader.read_frame(&first.here, scratch)?;
+        let mut chunks = Vec::with_capacity(needed.len());
+        for Wanted { id, here, .. } in needed {
+            let bytes = frame.slice(here).filter(|bytes| access.naming.id_of(class, bytes) == *id);
             chunks.push(bytes.ok_or_else(|| {
                 let message = format!("chunk {id} is not what its pack should hold; run check to see what it touches");
                 Error::new(ErrorKind::Damaged, message)
             })?);
         }
-        let (mut found, mut claims) = (Vec::new(), Vec::new());
-        let ids: Vec<ChunkId> = places.iter().map(|(id, _)| *id).collect();
-        self.claims.claim(&ids, &mut found, &mut claims)?;
+        let claims: Vec<Claim> = needed.iter().map(|one| self.claims.claim_found(&one.id, one.found)).collect();
         // Of a pack whose row lies about lengths the ids belong to other bytes than the frame's own chunks.
-        let is_whole = ids.len() == lengths.len() && lengths == frame.decoded().lengths();
+        let is_whole = needed.len() == lengths.len() && lengths == frame.decoded().lengths();
         if is_whole && claims.iter().all(|claim| *claim == Claim::New) {
+            let ids: Vec<ChunkId> = needed.iter().map(|one| one.id).collect();
             return self.batch()?.add_frame(access, class, &ids, &frame);
         }
-        let claimed = ids.iter().zip(chunks).zip(claims).filter(|(_, claim)| *claim == Claim::New);
-        claimed.into_iter().try_for_each(|((id, bytes), _)| self.batch()?.add(access, class, *id, bytes))
+        let mut claimed = needed.iter().zip(chunks).zip(claims).filter(|(_, claim)| *claim == Claim::New);
+        claimed.try_for_each(|((one, bytes), _)| self.batch()?.add(access, class, one.id, bytes))
     }
 
     fn batch(&mut self) -> Result<&mut Batch> {

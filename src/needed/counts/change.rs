@@ -1,7 +1,7 @@
 //! Changing counts: from some roots down, as far as nodes come to be needed, or cease to be.
 
 use super::packs::Packs;
-use super::{SideTable, rows, unsound};
+use super::{STEP_COUNTS, SideTable, rows, unsound};
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,9 +10,6 @@ use crate::index::SideRow;
 use crate::needed::nodes::descend;
 use crate::needed::references::References;
 use crate::progress::Progress;
-
-/// How many counts are read and written at a time.
-const STEP_COUNTS: usize = 4096;
 
 /// Which way counts go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
