@@ -11,9 +11,12 @@ use crate::prune::survey::{Known, Survey};
 use crate::segment::{PackRow, SegmentReader};
 use crate::session::read_segment;
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 
 /// How much of the memory that an operation may use is there for each chunk of a group: some 150 bytes are for the group.
-const MEMORY_BYTES_PER_CHUNK: u64 = 512;
+const MEMORY_BYTES_PER_CHUNK: u64 = 1024;
+/// For fewer chunks a thread of their own is not worth it.
+const PART_CHUNKS_MIN: usize = 4096;
 
 /// One pack's row, and what was found of its chunks.
 pub(super) struct Needs<'r> {
@@ -80,16 +83,20 @@ impl<'s> Group<'s> {
 
     fn ask(self, access: &Access, marks: &Marks, each: &mut dyn FnMut(&[Needs<'_>]) -> Result<()>) -> Result<()> {
         let Self { rows, ids } = self;
-        let mut flags = Vec::new();
-        marks.answer(&ids, &mut flags)?;
-        let needed: Vec<ChunkId> = ids.iter().zip(&flags).filter(|(_, is)| **is).map(|(id, _)| *id).collect();
-        drop(ids);
-        let mut found_needed = Vec::new();
-        access.index.lookup(&needed, &mut found_needed)?;
-        drop(needed);
-        let mut in_turn = found_needed.into_iter();
-        let found = flags.iter().map(|is_needed| if *is_needed { in_turn.next().flatten() } else { None });
-        let found: Vec<Option<Extent>> = found.collect();
+        let (mut flags, mut found) = (vec![false; ids.len()], vec![None; ids.len()]);
+        let mut order: Vec<(ChunkId, usize)> = ids.into_iter().zip(0..).collect();
+        order.sort_unstable();
+        let part = order.len().div_ceil(access.threads.max(1)).max(PART_CHUNKS_MIN);
+        for (part, looked) in order.chunks(part).zip(look_up(access, marks, order.chunks(part))) {
+            let (needed, places) = looked?;
+            let mut places = places.into_iter();
+            for ((_, at), _) in part.iter().zip(needed).filter(|(_, is_needed)| *is_needed) {
+                flags.get_mut(*at).into_iter().for_each(|flag| *flag = true);
+                let place = places.next().flatten();
+                found.get_mut(*at).into_iter().for_each(|known| *known = place);
+            }
+        }
+        drop(order);
         let (mut flags, mut found) = (flags.as_slice(), found.as_slice());
         let mut needs = Vec::with_capacity(rows.len());
         for (row, known) in &rows {
@@ -101,4 +108,31 @@ impl<'s> Group<'s> {
         }
         each(&needs)
     }
+}
+
+/// Whether each of some chunks is needed, and where those are found that are.
+type Looked = (Vec<bool>, Vec<Option<Extent>>);
+
+/// Looks up several parts of a group, the first here and each other on a thread of its own: ranges of ids, which lie in
+/// other blocks.
+fn look_up<'o>(
+    access: &Access,
+    marks: &Marks,
+    mut parts: impl Iterator<Item = &'o [(ChunkId, usize)]>,
+) -> Vec<Result<Looked>> {
+    let look = |part: &[(ChunkId, usize)]| -> Result<Looked> {
+        let ids: Vec<ChunkId> = part.iter().map(|(id, _)| *id).collect();
+        let (mut flags, mut found) = (Vec::new(), Vec::new());
+        marks.answer(&ids, &mut flags)?;
+        let needed: Vec<ChunkId> = ids.iter().zip(&flags).filter(|(_, is)| **is).map(|(id, _)| *id).collect();
+        access.index.lookup(&needed, &mut found)?;
+        Ok((flags, found))
+    };
+    std::thread::scope(|scope| {
+        let first = parts.next();
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
+        let first = first.map(look);
+        let others = others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        first.into_iter().chain(others).collect()
+    })
 }
