@@ -26,7 +26,7 @@ mod walk;
 
 pub use alone::alone;
 pub use counts::{CountsCheck, KeptCounts};
-pub use find::find;
+pub use find::{find, settle};
 pub use mark::{Mark, mark};
 pub use references::References;
 pub use roots::Roots;

@@ -105,6 +105,15 @@ impl Counts {
         self.roots = roots.nodes.clone();
         Ok(())
     }
+
+    /// Makes these the counts of the packs that there are now.
+    ///
+    /// # Errors
+    /// As [`Self::bring_to`].
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let roots = Roots { nodes: self.roots.clone(), ..Roots::default() };
+        self.bring_to(&roots, &Silent)
+    }
 }
 
 impl Counts {

@@ -35,6 +35,20 @@ pub fn find(access: &Access, roots: &Roots, generation: u64, progress: &dyn Prog
     }
 }
 
+/// Has the counts of the view meet the packs that a prune wrote, and forget those that are gone, so that the next one does
+/// not wait for that. Does nothing where there are no counts that can be trusted, or somebody goes by them.
+///
+/// # Errors
+/// When the view can't be read or written; the next prune makes a full mark then.
+pub fn settle(access: &Access, generation: u64) -> Result<()> {
+    let Some(table) = access.index.side_table()? else { return Ok(()) };
+    let Some(_claim) = table.claim() else { return Ok(()) };
+    match Counts::trusted(access, generation)? {
+        Some(mut counts) => counts.settle(),
+        None => Ok(()),
+    }
+}
+
 fn counted(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progress) -> Result<Option<Counts>> {
     let Some(mut counts) = Counts::trusted(access, generation)?.filter(|counts| counts.are_near(roots)) else {
         return Ok(None);

@@ -7,9 +7,10 @@ use crate::id::{NodeId, SnapshotId};
 use crate::key::{KdfCost, Unlock};
 use crate::manifest::NodeSource as _;
 use crate::progress::{Event, Progress, Silent};
+use crate::prune::{MaxUnused, PruneOptions};
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::segment::SegmentReader;
-use crate::session::{self, History, read_segment};
+use crate::session::{self, History, SnapshotFilter, read_segment};
 use counts::Counts;
 use proptest::prelude::*;
 use references::References;
@@ -306,6 +307,21 @@ fn index_10_forgetting_one_snapshot_of_several_needs_no_mark() {
     find(&access, &only, 4, &Silent).unwrap();
     find(&access, &Roots::of(&history), 5, &Silent).unwrap();
     assert_eq!(marked(&access), Some(5), "where most has changed, a mark is cheaper");
+}
+
+/// The next prune would have to meet them otherwise: after a large repack that is most of what there is.
+#[test]
+fn a_prune_leaves_counts_that_know_the_packs_it_wrote() {
+    let house = House::with_snapshots();
+    let gone = house.repository.resolve(&"latest".parse().unwrap(), &SnapshotFilter::default()).unwrap();
+    house.repository.forget(&house.repository.plan_forget_snapshots(vec![gone]).unwrap()).unwrap();
+    let options = PruneOptions::default().max_unused(MaxUnused::Share(0));
+    let plan = house.repository.plan_prune(&options, &Silent).unwrap();
+    let report = house.repository.prune(plan, &options, &Silent).unwrap();
+    assert!(report.written.pack_count > 0);
+    let (access, history) = house.look();
+    let counts = Counts::trusted(&access, marked(&access).unwrap()).unwrap().unwrap();
+    assert_right(&access, &counts, &plainly(&access, Roots::of(&history).nodes.keys().copied()));
 }
 
 #[test]

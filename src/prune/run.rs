@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::error::Result;
 use crate::id::{PackId, SessionId};
-use crate::needed::Roots;
+use crate::needed::{self, Roots};
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
 use crate::prune::Look;
@@ -60,7 +60,12 @@ impl<'a> Prune<'a> {
         }
         self.report.slack_bytes = look.summary.slack_bytes;
         self.report.notices.extend(look.survey.notices.iter().cloned());
-        self.tidy(look.survey.history)?;
+        let Look { survey, marks, .. } = look;
+        // It holds the counts.
+        drop(marks);
+        self.tidy(survey.history)?;
+        // What is lost by a failure is a saving of the next prune.
+        let _ = needed::settle(self.access, survey.generation);
         Ok(self.report)
     }
 
