@@ -142,7 +142,7 @@ impl ContentReader {
     ///
     /// # Errors
     /// [`ErrorKind::Damaged`] when it is missing or wrong.
-    pub fn node_at(&self, extent: &Extent, id: NodeId) -> Result<Arc<[u8]>> {
+    fn node_at(&self, extent: &Extent, id: NodeId) -> Result<Arc<[u8]>> {
         let frame = self.frame(extent)?;
         let bytes = frame.slice(extent).ok_or_else(|| missing(&id))?;
         if self.access.naming.node_ids.id(bytes) != id {

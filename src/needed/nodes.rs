@@ -1,6 +1,6 @@
 //! Finding nodes and reading them, on all threads, in the order in which they lie in packs.
 
-use crate::content::ContentReader;
+use crate::content::{ContentReader, FrameScratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
 use crate::index::Extent;
@@ -48,9 +48,9 @@ pub(super) fn read(reader: &ContentReader, nodes: &[Placed], take: &Take<'_>) ->
     let frames: Vec<&[Placed]> = nodes.chunk_by(|(a, _), (b, _)| a.pack == b.pack && a.frame == b.frame).collect();
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut found = References::default();
+        let (mut scratch, mut found) = (FrameScratch::default(), References::default());
         while let Some(frame) = frames.get(next.fetch_add(1, Ordering::Relaxed)) {
-            read_frame(reader, frame, &mut found, take)?;
+            read_frame(reader, frame, &mut scratch, &mut found, take)?;
         }
         take(&mut found)
     };
@@ -100,11 +100,22 @@ fn named_by(reader: &ContentReader, nodes: &[NodeId]) -> Result<References> {
     Ok(named.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn read_frame(reader: &ContentReader, nodes: &[Placed], found: &mut References, take: &Take<'_>) -> Result<()> {
+fn read_frame(
+    reader: &ContentReader,
+    nodes: &[Placed],
+    scratch: &mut FrameScratch,
+    found: &mut References,
+    take: &Take<'_>,
+) -> Result<()> {
+    let Some((first, _)) = nodes.first() else { return Ok(()) };
+    let frame = reader.read_frame(first, scratch)?;
     for (extent, id) in nodes {
-        let node = reader.node_at(extent, *id)?;
+        let node = frame.slice(extent).filter(|node| reader.access().naming.node_ids.id(node) == *id);
+        let wrong = || {
+            Error::new(ErrorKind::Damaged, format!("{id} is stored with other bytes; run check to see what it touches"))
+        };
         let malformed = |rule| Error::new(ErrorKind::Damaged, format!("node {id} is malformed")).because(rule);
-        found.add(&node).map_err(malformed)?;
+        found.add(node.ok_or_else(wrong)?).map_err(malformed)?;
         if found.len() >= GATHERED_MAX {
             take(found)?;
         }

@@ -10,8 +10,10 @@ use crate::needed::seen::Seen;
 use crate::progress::Progress;
 use std::sync::{Mutex, PoisonError};
 
-/// How many nodes are put in order at a time: enough that those of a frame come together.
-const PIECE_NODES: usize = 8192;
+/// How many nodes are put in order at a time: enough that those of a frame come together. After a repack a frame has a
+/// night's nodes, of which each later night needs some: a first prune of 187 nights of 200,000 files takes 12.6 to 13.5 s,
+/// and took 15.7 with 8192 nodes at a time and frames from a cache that all threads share.
+const PIECE_NODES: usize = 64 << 10;
 /// How many nodes are read before what they name is handed on.
 const BATCH_NODES: usize = 512;
 /// When so many children wait, they are read before more of their siblings: this bounds what waits on each level.
