@@ -67,6 +67,15 @@ pub trait Needed: Send + Sync {
     /// When the answer can't be read.
     fn count(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Result<()>;
 
+    /// Gives everything that is needed, in order, in pieces.
+    ///
+    /// # Errors
+    /// When it can't be read, and those of `each`.
+    fn for_each_id(&self, each: &mut dyn FnMut(&[ChunkId]) -> Result<()>) -> Result<()>;
+
+    /// About how much that is: chunks of which there are copies may be counted more than once.
+    fn id_count(&self) -> u64;
+
     /// How much of a pack is needed; none for one that was not looked at, so that only its chunks can tell.
     ///
     /// # Errors

@@ -136,6 +136,15 @@ impl Counts {
         Ok(())
     }
 
+    /// The ids that begin with a byte, in order. Memory: 32 bytes for each.
+    fn ids_from(&self, first: u8) -> Result<Vec<ChunkId>> {
+        let mut ids = Vec::new();
+        table(&self.access)?.scan(&[COUNT_PREFIX, &[first]].concat(), &mut |key, _| {
+            ids.extend(rows::decode_count_key(key));
+        })?;
+        Ok(ids)
+    }
+
     /// What a full mark finds, for when the view that holds the counts is found damaged.
     fn marked(&self) -> Result<&Mark> {
         if let Some(mark) = self.mark.get() {
@@ -153,6 +162,21 @@ impl Needed for Counts {
             Err(_) if self.access.index.side_table()?.is_none() => self.marked()?.count(ids, counts),
             answer => answer,
         }
+    }
+
+    fn for_each_id(&self, each: &mut dyn FnMut(&[ChunkId]) -> Result<()>) -> Result<()> {
+        for first in 0..=u8::MAX {
+            let ids = match self.ids_from(first) {
+                Err(_) if self.access.index.side_table()?.is_none() => return self.marked()?.for_each_id(each),
+                ids => ids?,
+            };
+            each(&ids)?;
+        }
+        Ok(())
+    }
+
+    fn id_count(&self) -> u64 {
+        self.packs.chunk_count()
     }
 
     fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {

@@ -27,11 +27,6 @@ impl Mark {
         Ok(Self { ids, packs })
     }
 
-    /// How many distinct chunks and nodes are needed.
-    pub fn id_count(&self) -> u64 {
-        self.ids.count()
-    }
-
     /// Gives every needed id in order, in pieces, with how many distinct nodes and roots name it.
     pub(super) fn for_each_count(&self, each: &mut dyn FnMut(&[Counted]) -> Result<()>) -> Result<()> {
         self.ids.for_each_piece(each)
@@ -41,6 +36,20 @@ impl Mark {
 impl Needed for Mark {
     fn count(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Result<()> {
         self.ids.count_of(ids, counts)
+    }
+
+    fn for_each_id(&self, each: &mut dyn FnMut(&[ChunkId]) -> Result<()>) -> Result<()> {
+        let mut ids = Vec::new();
+        self.ids.for_each_piece(&mut |piece| {
+            ids.clear();
+            ids.extend(piece.iter().map(|(id, _)| *id));
+            each(&ids)
+        })
+    }
+
+    /// Exactly how many distinct chunks and nodes are needed.
+    fn id_count(&self) -> u64 {
+        self.ids.count()
     }
 
     fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {

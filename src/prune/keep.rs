@@ -5,9 +5,12 @@ use crate::error::Result;
 use crate::id::PackId;
 use crate::index::PackOrdinal;
 use crate::prune::marks::Marks;
-use crate::prune::rows::{Needs, for_each_group};
+use crate::prune::rows::{Copies, Needs, for_each_group};
 use crate::prune::survey::Survey;
 use std::collections::BTreeSet;
+
+/// How many ids are looked up at once.
+const LOOKUP_IDS: usize = 4096;
 
 /// The candidates that must stay: each holds a needed chunk of which no copy stays elsewhere. `survey.condemned` must
 /// hold what other generations condemn, and not what this one does.
@@ -20,8 +23,44 @@ pub(super) fn spared(
     marks: &Marks,
     candidates: &BTreeSet<PackId>,
 ) -> Result<BTreeSet<PackId>> {
+    let known = candidates.iter().filter_map(|pack| survey.packs.get(pack));
+    let chunk_count = known.map(|known| known.chunk_count).fold(0, u64::saturating_add);
+    if chunk_count > marks.id_count() {
+        spared_by_need(access, survey, marks, candidates)
+    } else {
+        spared_by_rows(access, survey, marks, candidates)
+    }
+}
+
+/// Goes through all that is needed: the shorter way where most is to go.
+fn spared_by_need(
+    access: &Access,
+    survey: &Survey,
+    marks: &Marks,
+    candidates: &BTreeSet<PackId>,
+) -> Result<BTreeSet<PackId>> {
     let mut spared = BTreeSet::new();
-    for_each_group(access, survey, marks, candidates, &mut |group| {
+    marks.for_each_id(&mut |ids| {
+        for step in ids.chunks(LOOKUP_IDS) {
+            access.index.copies_of_sorted(step, &mut |_, copies| {
+                let copies: Vec<PackOrdinal> = copies.iter().map(|copy| copy.pack).collect();
+                spared.extend(spared_for(survey, candidates, &copies));
+            })?;
+        }
+        Ok(())
+    })?;
+    Ok(spared)
+}
+
+/// Goes through all that the candidates hold.
+fn spared_by_rows(
+    access: &Access,
+    survey: &Survey,
+    marks: &Marks,
+    candidates: &BTreeSet<PackId>,
+) -> Result<BTreeSet<PackId>> {
+    let mut spared = BTreeSet::new();
+    for_each_group(access, survey, marks, (candidates, Copies::Sought), &mut |group| {
         for (id, extent) in group.iter().flat_map(Needs::needed) {
             if extent.is_some_and(|extent| survey.stays(extent.pack, candidates)) {
                 continue;
@@ -43,4 +82,38 @@ pub(super) fn spared_for(survey: &Survey, candidates: &BTreeSet<PackId>, copies:
     // Every committed copy: which of them a writer counts on is not known.
     let packs = copies.iter().filter_map(|pack| survey.name(*pack));
     packs.filter(|pack| candidates.contains(pack)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::needed::{self, Roots};
+    use crate::progress::Silent;
+    use crate::prune::tests::world::{World, files};
+    use crate::session::History;
+
+    /// Of every choice of packs the same ones stay, whichever way is gone, and whether a mark or counts are asked.
+    #[test]
+    fn both_ways_spare_the_same_packs() {
+        let world = World::new();
+        let snapshots: Vec<_> = (0..3).map(|at| world.back_up("a", &files(at * 4..at * 4 + 6, 30_000))).collect();
+        world.forget(snapshots[1]);
+        let access = world.client("owner");
+        let survey = Survey::take(&access, History::default(), &Silent).unwrap();
+        let roots = Roots::of(&survey.history);
+        let packs: Vec<PackId> = survey.packs.keys().copied().collect();
+        assert!((4..12).contains(&packs.len()), "{}", packs.len());
+        let mut spared_counts = BTreeSet::new();
+        let mark = Marks::new(&roots, Box::new(needed::mark(&access, &roots, &Silent).unwrap()));
+        for marks in [mark, Marks::of(&access, &roots, 0, &Silent).unwrap()] {
+            for chosen in 0..1u32 << packs.len() {
+                let is_chosen = |(at, _): &(u32, &PackId)| chosen >> at & 1 == 1;
+                let candidates = (0..).zip(&packs).filter(is_chosen).map(|(_, pack)| *pack).collect();
+                let by_rows = spared_by_rows(&access, &survey, &marks, &candidates).unwrap();
+                assert_eq!(spared_by_need(&access, &survey, &marks, &candidates).unwrap(), by_rows);
+                spared_counts.insert(candidates.len() - by_rows.len());
+            }
+        }
+        assert!(spared_counts.len() > 1, "some may go, and some must stay");
+    }
 }

@@ -61,6 +61,16 @@ impl Marks {
         Ok(())
     }
 
+    /// Gives everything that is needed, in order, in pieces; what several were needed for, several times.
+    pub(super) fn for_each_id(&self, each: &mut dyn FnMut(&[ChunkId]) -> Result<()>) -> Result<()> {
+        self.found.iter().try_for_each(|found| found.for_each_id(each))
+    }
+
+    /// About how many ids that are.
+    pub(super) fn id_count(&self) -> u64 {
+        self.found.iter().map(|found| found.id_count()).fold(0, u64::saturating_add)
+    }
+
     /// How much of a pack is needed; none when that can't be told without looking at each of its chunks.
     pub(super) fn pack_use(&self, pack: PackOrdinal) -> Result<Option<PackUse>> {
         let used = self.only().map(|one| one.pack_use(pack)).transpose()?.flatten();

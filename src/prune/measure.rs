@@ -7,7 +7,7 @@ use crate::index::Extent;
 use crate::needed::PackUse;
 use crate::progress::Progress;
 use crate::prune::marks::Marks;
-use crate::prune::rows::{Needs, for_each_group};
+use crate::prune::rows::{Copies, Needs, for_each_group};
 use crate::prune::survey::{Known, Survey, interrupted};
 use crate::segment::PackRow;
 use crate::store::ObjectName;
@@ -43,7 +43,7 @@ pub(super) fn measure(
         }
     }
     let mut measured = Vec::new();
-    for_each_group(access, survey, marks, &open, &mut |group| {
+    for_each_group(access, survey, marks, (&open, Copies::Sought), &mut |group| {
         if progress.stopped() {
             return Err(interrupted());
         }

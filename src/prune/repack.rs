@@ -12,7 +12,7 @@ use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
 use crate::prune::marks::Marks;
 use crate::prune::options::Amount;
-use crate::prune::rows::{Needs, for_each_group};
+use crate::prune::rows::{Copies, Needs, for_each_group};
 use crate::prune::survey::{self, Survey, interrupted};
 use crate::segment::PackRow;
 use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating};
@@ -57,7 +57,19 @@ pub(super) fn repack(
         sessions,
         repacked: Repacked::default(),
     };
-    let outcome = for_each_group(access, survey, marks, sources, &mut |group| copier.group(group));
+    // Of what lies in most packs there is no copy elsewhere, and the look-ups would take longer than all the rest.
+    let (mut exact, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for pack in sources {
+        let known = survey.packs.get(pack).map(|known| marks.pack_use(known.ordinal)).transpose()?;
+        if known.flatten().is_some() {
+            exact.insert(*pack)
+        } else {
+            others.insert(*pack)
+        };
+    }
+    let mut copy =
+        |packs, copies| for_each_group(access, survey, marks, (packs, copies), &mut |group| copier.group(group));
+    let outcome = copy(&exact, Copies::None).and_then(|()| copy(&others, Copies::Sought));
     match outcome.and_then(|()| copier.commit()) {
         Ok(()) => Ok(copier.repacked),
         Err(error) => {

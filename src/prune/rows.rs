@@ -36,6 +36,15 @@ impl Needs<'_> {
     }
 }
 
+/// Whether to look for copies of what is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Copies {
+    /// The index is asked.
+    Sought,
+    /// It would find none.
+    None,
+}
+
 /// Visits some packs, each once, in groups, as the segments list them.
 ///
 /// # Errors
@@ -44,7 +53,7 @@ pub(super) fn for_each_group(
     access: &Access,
     survey: &Survey,
     marks: &Marks,
-    packs: &BTreeSet<PackId>,
+    (packs, copies): (&BTreeSet<PackId>, Copies),
     each: &mut dyn FnMut(&[Needs<'_>]) -> Result<()>,
 ) -> Result<()> {
     let chunks_max = usize::try_from(access.memory_bytes / MEMORY_BYTES_PER_CHUNK).unwrap_or(usize::MAX);
@@ -60,11 +69,11 @@ pub(super) fn for_each_group(
                 group.push(row, known);
             }
             if group.ids.len() >= chunks_max {
-                std::mem::take(&mut group).ask(access, marks, each)?;
+                std::mem::take(&mut group).ask(access, (marks, copies), each)?;
             }
         }
     }
-    group.ask(access, marks, each)
+    group.ask(access, (marks, copies), each)
 }
 
 /// Rows that are asked about together.
@@ -81,13 +90,18 @@ impl<'s> Group<'s> {
         self.rows.push((row, known));
     }
 
-    fn ask(self, access: &Access, marks: &Marks, each: &mut dyn FnMut(&[Needs<'_>]) -> Result<()>) -> Result<()> {
+    fn ask(
+        self,
+        access: &Access,
+        asked: (&Marks, Copies),
+        each: &mut dyn FnMut(&[Needs<'_>]) -> Result<()>,
+    ) -> Result<()> {
         let Self { rows, ids } = self;
         let (mut flags, mut found) = (vec![false; ids.len()], vec![None; ids.len()]);
         let mut order: Vec<(ChunkId, usize)> = ids.into_iter().zip(0..).collect();
         order.sort_unstable();
         let part = order.len().div_ceil(access.threads.max(1)).max(PART_CHUNKS_MIN);
-        for (part, looked) in order.chunks(part).zip(look_up(access, marks, order.chunks(part))) {
+        for (part, looked) in order.chunks(part).zip(look_up(access, asked, order.chunks(part))) {
             let (needed, places) = looked?;
             let mut places = places.into_iter();
             for ((_, at), _) in part.iter().zip(needed).filter(|(_, is_needed)| *is_needed) {
@@ -117,7 +131,7 @@ type Looked = (Vec<bool>, Vec<Option<Extent>>);
 /// other blocks.
 fn look_up<'o>(
     access: &Access,
-    marks: &Marks,
+    (marks, copies): (&Marks, Copies),
     mut parts: impl Iterator<Item = &'o [(ChunkId, usize)]>,
 ) -> Vec<Result<Looked>> {
     let look = |part: &[(ChunkId, usize)]| -> Result<Looked> {
@@ -125,7 +139,10 @@ fn look_up<'o>(
         let (mut flags, mut found) = (Vec::new(), Vec::new());
         marks.answer(&ids, &mut flags)?;
         let needed: Vec<ChunkId> = ids.iter().zip(&flags).filter(|(_, is)| **is).map(|(id, _)| *id).collect();
-        access.index.lookup(&needed, &mut found)?;
+        match copies {
+            Copies::Sought => access.index.lookup(&needed, &mut found)?,
+            Copies::None => found.resize(needed.len(), None),
+        }
         Ok((flags, found))
     };
     std::thread::scope(|scope| {

@@ -39,6 +39,11 @@ impl Packs {
         self.uses.get(&pack).copied()
     }
 
+    /// How many needed chunks all packs hold, every copy counted.
+    pub(super) fn chunk_count(&self) -> u64 {
+        self.uses.values().map(|used| used.chunk_count).fold(0, u64::saturating_add)
+    }
+
     pub(super) fn measured_bytes(&self, pack: PackOrdinal) -> Option<u64> {
         self.measured.get(&pack).copied()
     }

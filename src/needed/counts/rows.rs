@@ -66,6 +66,10 @@ pub(super) fn count_key(id: &ChunkId) -> Vec<u8> {
     [COUNT_PREFIX, id.as_bytes()].concat()
 }
 
+pub(super) fn decode_count_key(key: &[u8]) -> Option<ChunkId> {
+    key.strip_prefix(COUNT_PREFIX)?.try_into().ok().map(ChunkId::from_bytes)
+}
+
 pub(super) fn encode_count(count: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(2);
     out.put_varint(count);

@@ -68,6 +68,16 @@ impl Needed for Marked {
         Ok(())
     }
 
+    fn for_each_id(&self, each: &mut dyn FnMut(&[ChunkId]) -> Answer<()>) -> Answer<()> {
+        let mut ids: Vec<ChunkId> = numbers(self.0).iter().map(|chunk| chunk_id(*chunk)).collect();
+        ids.sort_unstable();
+        each(&ids)
+    }
+
+    fn id_count(&self) -> u64 {
+        self.0.count_ones().into()
+    }
+
     fn pack_use(&self, _: PackOrdinal) -> Answer<Option<PackUse>> {
         Ok(None)
     }
