@@ -144,11 +144,15 @@ impl ContentReader {
     /// [`ErrorKind::Damaged`] when it is missing or wrong.
     fn node_at(&self, extent: &Extent, id: NodeId) -> Result<Arc<[u8]>> {
         let frame = self.frame(extent)?;
-        let bytes = frame.slice(extent).ok_or_else(|| missing(&id))?;
-        if self.access.naming.node_ids.id(bytes) != id {
-            return Err(wrong(&id));
-        }
-        Ok(Arc::from(bytes))
+        self.proved_node(frame.slice(extent), id).map(Arc::from)
+    }
+
+    /// What lies in the place of a node, if it is the node.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when it is something else, or nothing.
+    pub fn proved_node<'b>(&self, bytes: Option<&'b [u8]>, id: NodeId) -> Result<&'b [u8]> {
+        bytes.filter(|bytes| self.access.naming.node_ids.id(bytes) == id).ok_or_else(|| wrong(&id))
     }
 
     /// The bytes of a node as they lie where the index finds it first, whatever other copies there are: who looks for

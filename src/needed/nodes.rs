@@ -110,12 +110,9 @@ fn read_frame(
     let Some((first, _)) = nodes.first() else { return Ok(()) };
     let frame = reader.read_frame(first, scratch)?;
     for (extent, id) in nodes {
-        let node = frame.slice(extent).filter(|node| reader.access().naming.node_ids.id(node) == *id);
-        let wrong = || {
-            Error::new(ErrorKind::Damaged, format!("{id} is stored with other bytes; run check to see what it touches"))
-        };
+        let node = reader.proved_node(frame.slice(extent), *id)?;
         let malformed = |rule| Error::new(ErrorKind::Damaged, format!("node {id} is malformed")).because(rule);
-        found.add(node.ok_or_else(wrong)?).map_err(malformed)?;
+        found.add(node).map_err(malformed)?;
         if found.len() >= GATHERED_MAX {
             take(found)?;
         }

@@ -57,19 +57,10 @@ pub(super) fn repack(
         sessions,
         repacked: Repacked::default(),
     };
-    // Of what lies in most packs there is no copy elsewhere, and the look-ups would take longer than all the rest.
-    let (mut exact, mut others) = (BTreeSet::new(), BTreeSet::new());
-    for pack in sources {
-        let known = survey.packs.get(pack).map(|known| marks.pack_use(known.ordinal)).transpose()?;
-        if known.flatten().is_some() {
-            exact.insert(*pack)
-        } else {
-            others.insert(*pack)
-        };
-    }
+    let (alone, others) = by_copies(survey, marks, sources)?;
     let mut copy =
         |packs, copies| for_each_group(access, survey, marks, (packs, copies), &mut |group| copier.group(group));
-    let outcome = copy(&exact, Copies::None).and_then(|()| copy(&others, Copies::Sought));
+    let outcome = copy(&alone, Copies::None).and_then(|()| copy(&others, Copies::Sought));
     match outcome.and_then(|()| copier.commit()) {
         Ok(()) => Ok(copier.repacked),
         Err(error) => {
@@ -79,6 +70,18 @@ pub(super) fn repack(
             Err(error)
         }
     }
+}
+
+/// The packs of which nothing that is needed has a copy elsewhere, which are most, and the others. For the first no copies
+/// need be sought: each look-up may read a block of the view.
+fn by_copies(survey: &Survey, marks: &Marks, packs: &BTreeSet<PackId>) -> Result<(BTreeSet<PackId>, BTreeSet<PackId>)> {
+    let (mut alone, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for pack in packs {
+        let used = survey.packs.get(pack).map(|known| marks.pack_use(known.ordinal)).transpose()?;
+        let part = if used.flatten().is_some() { &mut alone } else { &mut others };
+        part.insert(*pack);
+    }
+    Ok((alone, others))
 }
 
 struct Copier<'a, 's> {

@@ -97,6 +97,7 @@ impl Replacement {
         let id = SegmentId::from_bytes(*blake3::hash(&object).as_bytes());
         // Named by its hash: one that is there already is this one.
         let _ = access.store.create(&ObjectName::Segment(id), &object)?;
+        // What is read back needs as much memory again.
         drop(object);
         // It hides what it replaces, so it is proved before anything names it.
         if read_segment(access, id)? != body {
