@@ -42,6 +42,12 @@ pub(super) struct Limits {
     pub(super) pack_bytes_target: u64,
 }
 
+impl Limits {
+    const fn is_strict(&self) -> bool {
+        matches!(self.max_unused, MaxUnused::Bytes(0) | MaxUnused::Share(0))
+    }
+}
+
 /// Chooses the packs that nothing needs, and those with the largest unused part until what is left unused is within
 /// the limit; then small packs that together fill one.
 pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
@@ -57,7 +63,7 @@ pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
     let used_bytes = candidates.iter().map(|pack| pack.used_bytes).fold(0, u64::saturating_add);
     choice.slack_bytes = candidates.iter().map(Candidate::unused_bytes).fold(0, u64::saturating_add);
     let Some(limit_bytes) = limits.max_unused.limit_bytes(used_bytes) else { return choice };
-    let merge = small_classes(&candidates, limits);
+    let mut merge = small_classes(&candidates, limits);
     // The largest unused part first; of equal ones the smaller id, so that two collectors choose alike.
     candidates.sort_by_key(|pack| {
         let part = u128::from(pack.unused_bytes()).saturating_mul(1 << 32) / u128::from(pack.bytes.max(1));
@@ -72,6 +78,11 @@ pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
             choice.repacked.add(pack.bytes);
             choice.rewritten_bytes = choice.rewritten_bytes.saturating_add(pack.used_bytes);
             choice.chosen.repack.push(pack.id);
+            // Small packs that are full come last: a single one joins what is written of its class anyway, beside which it
+            // would be the second.
+            if limits.is_strict() {
+                merge.push(pack.class);
+            }
         }
     }
     choice
@@ -80,7 +91,6 @@ pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
 /// The classes whose small packs are merged: together they fill half a pack, so that each byte is rewritten a few times
 /// in its life; without a limit of patience, as soon as there are two.
 fn small_classes(candidates: &[Candidate], limits: Limits) -> Vec<Class> {
-    let is_strict = matches!(limits.max_unused, MaxUnused::Bytes(0) | MaxUnused::Share(0));
     let is_merged = |class: &Class| {
         let small = candidates
             .iter()
@@ -88,7 +98,7 @@ fn small_classes(candidates: &[Candidate], limits: Limits) -> Vec<Class> {
         let (count, bytes) = small.fold((0u32, 0u64), |(count, bytes), pack| {
             (count.saturating_add(1), bytes.saturating_add(pack.used_bytes))
         });
-        count >= 2 && (is_strict || bytes >= limits.pack_bytes_target / 2)
+        count >= 2 && (limits.is_strict() || bytes >= limits.pack_bytes_target / 2)
     };
     Class::ALL.into_iter().filter(is_merged).collect()
 }
@@ -138,5 +148,8 @@ mod tests {
             "alone it would only be rewritten"
         );
         assert_eq!(choose(small(9), of(MaxUnused::Unlimited)).chosen.repack.len(), 0);
+        let beside_waste = || vec![pack(1, 10, 10), pack(2, 100, 90)];
+        assert_eq!(numbers(&choose(beside_waste(), of(MaxUnused::Share(0))).chosen.repack), [2, 1]);
+        assert_eq!(numbers(&choose(beside_waste(), of(MaxUnused::Bytes(1))).chosen.repack), [2]);
     }
 }
