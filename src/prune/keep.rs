@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::error::Result;
 use crate::id::PackId;
-use crate::index::PackOrdinal;
+use crate::index::{Extent, PackOrdinal};
 use crate::prune::marks::Marks;
 use crate::prune::rows::{Copies, Needs, for_each_group};
 use crate::prune::survey::Survey;
@@ -25,52 +25,50 @@ pub(super) fn spared(
 ) -> Result<BTreeSet<PackId>> {
     let known = candidates.iter().filter_map(|pack| survey.packs.get(pack));
     let chunk_count = known.map(|known| known.chunk_count).fold(0, u64::saturating_add);
-    if chunk_count > marks.id_count() {
-        spared_by_need(access, survey, marks, candidates)
-    } else {
-        spared_by_rows(access, survey, marks, candidates)
-    }
+    let judging = Judging { access, survey, marks, candidates };
+    if chunk_count > marks.id_count() { judging.by_need() } else { judging.by_rows() }
 }
 
-/// Goes through all that is needed: the shorter way where most is to go.
-fn spared_by_need(
-    access: &Access,
-    survey: &Survey,
-    marks: &Marks,
-    candidates: &BTreeSet<PackId>,
-) -> Result<BTreeSet<PackId>> {
-    let mut spared = BTreeSet::new();
-    marks.for_each_id(&mut |ids| {
-        for step in ids.chunks(LOOKUP_IDS) {
-            access.index.copies_of_sorted(step, &mut |_, copies| {
-                let copies: Vec<PackOrdinal> = copies.iter().map(|copy| copy.pack).collect();
-                spared.extend(spared_for(survey, candidates, &copies));
-            })?;
-        }
-        Ok(())
-    })?;
-    Ok(spared)
+/// Two ways to the same answer.
+struct Judging<'a> {
+    access: &'a Access,
+    survey: &'a Survey,
+    marks: &'a Marks,
+    candidates: &'a BTreeSet<PackId>,
 }
 
-/// Goes through all that the candidates hold.
-fn spared_by_rows(
-    access: &Access,
-    survey: &Survey,
-    marks: &Marks,
-    candidates: &BTreeSet<PackId>,
-) -> Result<BTreeSet<PackId>> {
-    let mut spared = BTreeSet::new();
-    for_each_group(access, survey, marks, (candidates, Copies::Sought), &mut |group| {
-        for (id, extent) in group.iter().flat_map(Needs::needed) {
-            if extent.is_some_and(|extent| survey.stays(extent.pack, candidates)) {
-                continue;
+impl Judging<'_> {
+    /// Goes through all that is needed: the shorter way where most is to go.
+    fn by_need(&self) -> Result<BTreeSet<PackId>> {
+        let mut spared = BTreeSet::new();
+        self.marks.for_each_id(&mut |ids| {
+            for step in ids.chunks(LOOKUP_IDS) {
+                self.access.index.copies_of_sorted(step, &mut |_, copies| self.judge(copies, &mut spared))?;
             }
-            let copies: Vec<PackOrdinal> = access.index.copies(id)?.iter().map(|copy| copy.pack).collect();
-            spared.extend(spared_for(survey, candidates, &copies));
-        }
-        Ok(())
-    })?;
-    Ok(spared)
+            Ok(())
+        })?;
+        Ok(spared)
+    }
+
+    /// Goes through all that the candidates hold.
+    fn by_rows(&self) -> Result<BTreeSet<PackId>> {
+        let Self { access, survey, marks, candidates } = *self;
+        let mut spared = BTreeSet::new();
+        for_each_group(access, survey, marks, (candidates, Copies::Sought), &mut |group| {
+            for (id, extent) in group.iter().flat_map(Needs::needed) {
+                if !extent.is_some_and(|extent| survey.stays(extent.pack, candidates)) {
+                    self.judge(&access.index.copies(id)?, &mut spared);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(spared)
+    }
+
+    fn judge(&self, copies: &[Extent], spared: &mut BTreeSet<PackId>) {
+        let copies: Vec<PackOrdinal> = copies.iter().map(|copy| copy.pack).collect();
+        spared.extend(spared_for(self.survey, self.candidates, &copies));
+    }
 }
 
 /// The candidates that must stay for one needed chunk, of which `copies` are all that the view lists: none while a copy
@@ -109,8 +107,9 @@ mod tests {
             for chosen in 0..1u32 << packs.len() {
                 let is_chosen = |(at, _): &(u32, &PackId)| chosen >> at & 1 == 1;
                 let candidates = (0..).zip(&packs).filter(is_chosen).map(|(_, pack)| *pack).collect();
-                let by_rows = spared_by_rows(&access, &survey, &marks, &candidates).unwrap();
-                assert_eq!(spared_by_need(&access, &survey, &marks, &candidates).unwrap(), by_rows);
+                let judging = Judging { access: &access, survey: &survey, marks: &marks, candidates: &candidates };
+                let by_rows = judging.by_rows().unwrap();
+                assert_eq!(judging.by_need().unwrap(), by_rows);
                 spared_counts.insert(candidates.len() - by_rows.len());
             }
         }

@@ -3,8 +3,9 @@
 
 use super::{Database, EachFound, IndexError, Table};
 
-/// With at most so much of a table to a key, some four rows, a walk is cheaper than a search for each. A first prune of 97
-/// nights of 200,000 files takes 10.8 s by it instead of 12.5, and one after one snapshot was forgotten 0.79 instead of 1.28.
+/// With at most so much of a table to a key, some four rows, a walk is cheaper than a search for each. Of 97 nights of 200,000
+/// files a first prune that asked pack by pack took 10.6 to 10.9 s by it instead of 12.6, and one after one snapshot was
+/// forgotten 0.8 instead of 1.3; 640 bytes made no difference that could be told.
 const BYTES_PER_KEY_MAX: u64 = 256;
 /// For fewer keys it is not worth asking.
 const WALKED_KEYS_MIN: usize = 64;
