@@ -40,9 +40,6 @@ const VIEW_FORM: u32 = 1;
 /// How much is gathered before it is written: small beside the write buffers, large beside a write's cost.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// How many keys are looked up at once: RocksDB holds the blocks of all of them.
-const STEP_KEYS: usize = 4096;
-
 /// An index on disk.
 pub(super) struct DiskIndex {
     database: Database,
@@ -134,23 +131,20 @@ impl Index for DiskIndex {
         found.resize(ids.len(), None);
         let mut order: Vec<(&ChunkId, usize)> = ids.iter().zip(0..).collect();
         order.sort_unstable();
+        let keys: Vec<&[u8]> = order.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
         let standing = self.standing();
-        for step in order.chunks(STEP_KEYS) {
-            let keys: Vec<&[u8]> = step.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
-            self.database.get_sorted(Table::Chunks, &keys, &mut |position, value| {
-                let mut hit = None;
-                let read = for_each_extent(value, &mut |extent| {
-                    hit = standing.is_hit(extent.pack).then_some(extent);
-                    hit.is_none()
-                });
-                read.map_err(|error| self.malformed(&error))?;
-                if let Some(answer) = step.get(position).and_then(|(_, asked)| found.get_mut(*asked)) {
-                    *answer = hit;
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
+        self.database.get_sorted(Table::Chunks, &keys, &mut |position, value| {
+            let mut hit = None;
+            let read = for_each_extent(value, &mut |extent| {
+                hit = standing.is_hit(extent.pack).then_some(extent);
+                hit.is_none()
+            });
+            read.map_err(|error| self.malformed(&error))?;
+            if let Some(answer) = order.get(position).and_then(|(_, asked)| found.get_mut(*asked)) {
+                *answer = hit;
+            }
+            Ok(())
+        })
     }
 
     fn copies(&self, id: ChunkId) -> Result<Vec<Extent>, IndexError> {

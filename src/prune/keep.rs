@@ -9,9 +9,6 @@ use crate::prune::rows::{Copies, Needs, for_each_group};
 use crate::prune::survey::Survey;
 use std::collections::BTreeSet;
 
-/// How many ids are looked up at once.
-const LOOKUP_IDS: usize = 4096;
-
 /// The candidates that must stay: each holds a needed chunk of which no copy stays elsewhere. `survey.condemned` must
 /// hold what other generations condemn, and not what this one does.
 ///
@@ -42,10 +39,7 @@ impl Judging<'_> {
     fn by_need(&self) -> Result<BTreeSet<PackId>> {
         let mut spared = BTreeSet::new();
         self.marks.for_each_id(&mut |ids| {
-            for step in ids.chunks(LOOKUP_IDS) {
-                self.access.index.copies_of_sorted(step, &mut |_, copies| self.judge(copies, &mut spared))?;
-            }
-            Ok(())
+            Ok(self.access.index.copies_of_sorted(ids, &mut |_, copies| self.judge(copies, &mut spared))?)
         })?;
         Ok(spared)
     }
