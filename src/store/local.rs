@@ -23,7 +23,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use temporary::Temporary;
 
-/// How often an object is written again whose file a collector swept before it had its name.
+/// How often what a collector swept is written again: an object whose file had no name yet, what a promise is tried out
+/// with.
 const SWEEPS_MAX: u32 = 8;
 
 /// Objects in a local directory.

@@ -23,6 +23,7 @@ impl Spool for Mending {
     }
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Created, StoreError> {
+        self.temporary.require_in_place()?;
         let object = |path: &str| -> Result<LocalObject, StoreError> {
             let (file, bytes) = open_at(&self.root, name, path)?;
             Ok(LocalObject { root: Arc::clone(&self.root), name: *name, file, bytes })

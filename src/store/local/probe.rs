@@ -1,7 +1,9 @@
 //! Proving what a directory can be trusted with.
 
 use super::super::{Created, Fact, Folder, StoreError, StoreFacts};
+use super::SWEEPS_MAX;
 use super::root::Root;
+use super::steps::Step;
 use super::temporary::{Temporary, temporary_name};
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -47,8 +49,22 @@ pub(super) fn prove(root: &Arc<Root>) -> Result<StoreFacts, StoreError> {
     Ok(StoreFacts { creates_exclusively, lists_acknowledged })
 }
 
-/// Creates one name twice: the second attempt must lose and the first one's bytes must stay.
+/// Whether one name is created but once. A process that only begins has no session that would keep its files from being
+/// swept, and where a name is swept between two attempts, both win. That looks like a store that breaks the promise; but
+/// such a one breaks it each time.
 fn exclusive(root: &Arc<Root>) -> Result<Fact, StoreError> {
+    let mut sweeps = 0..SWEEPS_MAX;
+    loop {
+        match create_twice(root) {
+            Ok(Fact::Unproven(_)) if sweeps.next().is_some() => {}
+            Err(error) if error.is_vanished() && sweeps.next().is_some() => {}
+            tried => return tried,
+        }
+    }
+}
+
+/// Creates one name twice: the second attempt must lose and the first one's bytes must stay.
+fn create_twice(root: &Arc<Root>) -> Result<Fact, StoreError> {
     let folder = Folder::Sessions;
     let path = format!("{folder}/{}", temporary_name(None));
     let attempt = |bytes: &[u8]| {
@@ -95,17 +111,24 @@ fn is_local(kind: io::Result<u64>) -> bool {
 
 /// Creates a file and looks for it in a listing, and once more after it is gone.
 fn check_listing(root: &Arc<Root>, directory: &str) -> Result<(), StoreError> {
-    let temporary = Temporary::create_in(root, directory, None)?;
-    let path = temporary.path().to_owned();
-    let shown = is_listed(root, directory, &path)?;
-    drop(temporary);
-    if shown && !is_listed(root, directory, &path)? {
-        return Ok(());
+    let mut sweeps = 0..SWEEPS_MAX;
+    loop {
+        let temporary = Temporary::create_in(root, directory, None)?;
+        let path = temporary.path().to_owned();
+        let is_shown = is_listed(root, directory, &path)?;
+        let is_swept = !is_shown && !temporary.is_in_place();
+        drop(temporary);
+        if is_shown && !is_listed(root, directory, &path)? {
+            return Ok(());
+        }
+        if !is_swept || sweeps.next().is_none() {
+            return Err(StoreError::StaleListing { place: root.place(directory) });
+        }
     }
-    Err(StoreError::StaleListing { place: root.place(directory) })
 }
 
 fn is_listed(root: &Root, directory: &str, path: &str) -> Result<bool, StoreError> {
+    root.steps().step(Step::Ask).map_err(|error| root.error("listing", directory, error.into()))?;
     let mut found = false;
     root.each_name(directory, &mut |_, name| {
         found |= path.as_bytes().strip_prefix(directory.as_bytes()).is_some_and(|rest| rest.get(1..) == Some(name));

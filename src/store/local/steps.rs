@@ -13,7 +13,7 @@ pub(super) enum Step {
     Rename,
     Unlink,
     SyncDirectory,
-    /// Whether a name in a folder is a sub-directory.
+    /// Whether a name in a folder is a sub-directory, or there at all.
     Ask,
 }
 
@@ -36,12 +36,17 @@ impl Steps {
 
 /// Lets tests see each call and have it fail.
 #[cfg(test)]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Steps {
     made: std::sync::Mutex<Vec<Step>>,
     plan: std::sync::Mutex<Option<(usize, Errno, Afterwards)>>,
+    before_each: std::sync::Mutex<Option<BeforeEach>>,
     remote: std::sync::atomic::AtomicBool,
 }
+
+/// Gets the number of the call that is about to be made.
+#[cfg(test)]
+type BeforeEach = Box<dyn Fn(usize) + Send>;
 
 /// What follows a planned failure.
 #[cfg(test)]
@@ -58,6 +63,9 @@ impl Steps {
     pub(super) fn step(&self, step: Step) -> Result<(), Errno> {
         let mut made = self.made.lock().expect("no test panics while it holds this");
         made.push(step);
+        if let Some(act) = &*self.before_each.lock().expect("no test panics while it holds this") {
+            act(made.len());
+        }
         match *self.plan.lock().expect("no test panics while it holds this") {
             // Who can't write can still look.
             Some((_, Errno::ROFS | Errno::ACCESS, _)) if step == Step::Ask => Ok(()),
@@ -79,6 +87,12 @@ impl Steps {
     pub(super) fn plan(&self, at: usize, errno: Errno, afterwards: Afterwards) {
         self.made();
         *self.plan.lock().expect("no test panics while it holds this") = Some((at, errno, afterwards));
+    }
+
+    /// Has somebody else act before each call; they are counted from here and from 1.
+    pub(super) fn before_each(&self, act: impl Fn(usize) + Send + 'static) {
+        self.made();
+        *self.before_each.lock().expect("no test panics while it holds this") = Some(Box::new(act));
     }
 
     /// The calls since the last plan. The plan ends here.

@@ -84,10 +84,21 @@ impl Temporary {
         let synced = root.steps().step(Step::SyncFile).and_then(|()| rustix::fs::fdatasync(&self.file));
         synced.map_err(|error| root.error("syncing", &self.path, error.into()))?;
         root.require_synced()?;
-        root.exchange(&self.path, name)?;
+        root.exchange(&self.path, name).or_else(|error| self.require_in_place().and(Err(error)))?;
         // The damaged bytes bear the temporary name now, and go with it.
         drop(self);
         root.sync_directory(&name.directory())
+    }
+
+    /// Whether nobody has swept the file.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.is_at(&self.path)
+    }
+
+    /// An error of the file itself if somebody swept it, which must not be taken for a lack of the object.
+    pub(super) fn require_in_place(&self) -> Result<(), StoreError> {
+        let swept = || self.root.error("publishing", &self.path, Errno::NOENT.into());
+        if self.is_in_place() { Ok(()) } else { Err(swept()) }
     }
 
     /// Whether the file at `path` is this one.

@@ -330,6 +330,49 @@ fn store_5_a_proof_hindered_by_a_full_disk_is_tried_again() {
     assert!(store.facts().unwrap().creates_exclusively.is_proven());
 }
 
+/// A prune that saw no open session swept what another process, which only began, tried the store out with; that one then
+/// failed, or took the store for one that proves nothing.
+#[test]
+fn store_5_a_proof_withstands_a_sweep_at_any_moment() {
+    let (place, store) = fresh();
+    let sweep = |at: fn(usize, usize) -> bool, chosen: usize| {
+        let other = LocalStore::open(&place.path().join("repository")).unwrap();
+        store.root.steps().before_each(move |number| {
+            if at(number, chosen) {
+                other.sweep_temporaries(&|owner| owner.is_none()).unwrap();
+            }
+        });
+        probe::prove(&store.root)
+    };
+    let calls = {
+        assert!(sweep(|_, _| false, 0).unwrap().creates_exclusively.is_proven());
+        store.root.steps().made().len()
+    };
+    assert!(calls > 10, "{calls}");
+    let mut repeated = 0;
+    for chosen in 1..=calls {
+        let facts = sweep(|number, chosen| number == chosen, chosen).unwrap();
+        assert!(facts.creates_exclusively.is_proven() && facts.lists_acknowledged.is_proven(), "{chosen}: {facts:?}");
+        repeated += usize::from(store.root.steps().made().len() > calls);
+    }
+    assert!(repeated > 3, "{repeated} of {calls}");
+    assert!(sweep(|_, _| true, 0).is_err(), "nobody waits for ever");
+    assert!(names_in(&place.path().join("repository/sessions")).is_empty());
+}
+
+#[test]
+fn a_mend_whose_file_is_swept_does_not_take_the_object_for_lost() {
+    let (place, store) = fresh();
+    let (name, bytes) = (ObjectName::Pack(PackId::from_bytes(*blake3::hash(b"whole").as_bytes())), b"whole");
+    assert_eq!(store.create(&name, bytes).unwrap(), Created::New);
+    std::fs::write(place.path().join("repository").join(name.to_string()), "wrong").unwrap();
+    let mut mending = store.mend(&name).unwrap();
+    mending.append(bytes).unwrap();
+    store.sweep_temporaries(&|owner| owner.is_none()).unwrap();
+    let failed = mending.publish(&name).unwrap_err();
+    assert!(failed.is_vanished() && !failed.is_not_found(), "{failed}");
+}
+
 mod remote {
     fn fresh() -> super::conformance::Fresh {
         let (place, store) = super::fresh_in_memory();
