@@ -17,6 +17,7 @@ mod memory;
 mod overlay;
 #[cfg(feature = "rocksdb")]
 mod own;
+mod parts;
 mod replaceable;
 #[cfg(feature = "rocksdb")]
 mod rocks;
@@ -29,6 +30,7 @@ mod standing;
 mod view;
 
 pub use memory::MemoryIndex;
+pub use parts::in_parts;
 pub use replaceable::{Rebuild, Replaceable};
 pub use rows::Extent;
 pub use scratch::{Scratch, open_scratch};

@@ -47,6 +47,14 @@ pub struct PackUse {
     pub copied_count: u64,
 }
 
+impl PackUse {
+    fn add(&mut self, more: &Self) {
+        self.chunk_count = self.chunk_count.saturating_add(more.chunk_count);
+        self.raw_bytes = self.raw_bytes.saturating_add(more.raw_bytes);
+        self.copied_count = self.copied_count.saturating_add(more.copied_count);
+    }
+}
+
 /// Tells what the snapshots behind some roots need. Too much may be called needed, which is slack; too little never.
 pub trait Needed: Send + Sync {
     /// Answers for each id whether it is needed; `needed` is cleared first. Best with many ids at a time.

@@ -19,6 +19,7 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, SnapshotId};
 use crate::index::{IndexError, PackOrdinal, SideClaim, SideRows, SideTable};
+use crate::needed::ids::PIECE_IDS;
 use crate::needed::mark::{Mark, mark};
 use crate::needed::{Needed, PackUse, Roots};
 use crate::progress::{Progress, Silent};
@@ -136,13 +137,12 @@ impl Counts {
         Ok(())
     }
 
-    /// The ids that begin with a byte, in order. Memory: 32 bytes for each.
-    fn ids_from(&self, first: u8) -> Result<Vec<ChunkId>> {
-        let mut ids = Vec::new();
+    /// Adds the ids that begin with a byte, in order. Memory: 32 bytes for each.
+    fn add_ids_from(&self, first: u8, ids: &mut Vec<ChunkId>) -> Result<()> {
         table(&self.access)?.scan(&[COUNT_PREFIX, &[first]].concat(), &mut |key, _| {
             ids.extend(rows::decode_count_key(key));
         })?;
-        Ok(ids)
+        Ok(())
     }
 
     /// What a full mark finds, for when the view that holds the counts is found damaged.
@@ -165,14 +165,18 @@ impl Needed for Counts {
     }
 
     fn for_each_id(&self, each: &mut dyn FnMut(&[ChunkId]) -> Result<()>) -> Result<()> {
+        let mut ids = Vec::new();
         for first in 0..=u8::MAX {
-            let ids = match self.ids_from(first) {
+            match self.add_ids_from(first, &mut ids) {
                 Err(_) if self.access.index.side_table()?.is_none() => return self.marked()?.for_each_id(each),
-                ids => ids?,
-            };
-            each(&ids)?;
+                added => added?,
+            }
+            if ids.len() >= PIECE_IDS {
+                each(&ids)?;
+                ids.clear();
+            }
         }
-        Ok(())
+        each(&ids)
     }
 
     fn id_count(&self) -> u64 {

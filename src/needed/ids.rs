@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// How many ids are read at once from a run, and how many share a fence.
 const BLOCK_IDS: usize = 128;
-/// How many blocks are read at once when ids are read in order.
-const PIECE_BLOCKS: usize = 8;
+/// How many blocks are read at once when ids are read in order: enough for several threads.
+const PIECE_BLOCKS: usize = 256;
+/// How many ids that is: some megabyte.
+pub(super) const PIECE_IDS: usize = BLOCK_IDS * PIECE_BLOCKS;
 
 /// Takes ids in any order, and counts how often each comes.
 pub(super) struct IdSorter {
@@ -161,10 +163,9 @@ impl SortedIds {
 
     /// Gives all ids out in order, in pieces.
     pub(super) fn for_each_piece(&self, each: &mut dyn FnMut(&[Counted]) -> Result<()>) -> Result<()> {
-        let piece_ids = BLOCK_IDS.saturating_mul(PIECE_BLOCKS);
         match self {
-            Self::Memory(ids) => ids.chunks(piece_ids).try_for_each(each),
-            Self::File(ids) => ids.for_each_piece(piece_ids, each),
+            Self::Memory(ids) => ids.chunks(PIECE_IDS).try_for_each(each),
+            Self::File(ids) => ids.for_each_piece(each),
         }
     }
 
@@ -196,10 +197,10 @@ impl IdFile {
         self.file.push(counted)
     }
 
-    fn for_each_piece(&self, piece_ids: usize, each: &mut dyn FnMut(&[Counted]) -> Result<()>) -> Result<()> {
+    fn for_each_piece(&self, each: &mut dyn FnMut(&[Counted]) -> Result<()>) -> Result<()> {
         let (mut start, mut piece) = (0, Vec::new());
         while start < self.file.count() {
-            self.read(start, piece_ids, &mut piece)?;
+            self.read(start, PIECE_IDS, &mut piece)?;
             each(&piece)?;
             start = start.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         }

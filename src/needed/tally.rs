@@ -3,45 +3,50 @@
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ChunkId;
-use crate::index::{Extent, PackOrdinal};
+use crate::index::{PackOrdinal, in_parts};
 use crate::needed::PackUse;
 use crate::needed::ids::SortedIds;
+use crate::needed::spill::Counted;
 use crate::progress::Progress;
 use std::collections::BTreeMap;
 
 /// How much of each pack is needed, every copy counted.
 pub(super) type Tally = BTreeMap<PackOrdinal, PackUse>;
 
-/// Looks every id up, in order. Memory: a hundred bytes a pack.
+/// Looks every id up, in order. Memory: a hundred bytes a pack, and for each thread.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`] for an id that no committed pack holds.
 pub(super) fn tally(access: &Access, ids: &SortedIds, progress: &dyn Progress) -> Result<Tally> {
     let mut tally = Tally::new();
-    let mut missing = None;
     ids.for_each_piece(&mut |piece| {
         if progress.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
         }
-        let piece: Vec<ChunkId> = piece.iter().map(|(id, _)| *id).collect();
-        access.index.copies_of_sorted(&piece, &mut |id, copies| {
-            if copies.is_empty() {
-                missing.get_or_insert(id);
-            }
-            count(&mut tally, copies);
-        })?;
-        missing.map_or(Ok(()), |id: ChunkId| {
-            Err(Error::new(ErrorKind::Damaged, format!("chunk {id} is in no committed pack")))
-        })
+        for part in in_parts(piece, access.threads, |part| tally_part(access, part)) {
+            part?.iter().for_each(|(pack, used)| tally.entry(*pack).or_default().add(used));
+        }
+        Ok(())
     })?;
     Ok(tally)
 }
 
-fn count(tally: &mut Tally, copies: &[Extent]) {
-    for extent in copies {
-        let pack = tally.entry(extent.pack).or_default();
-        pack.chunk_count = pack.chunk_count.saturating_add(1);
-        pack.raw_bytes = pack.raw_bytes.saturating_add(extent.chunk_bytes.into());
-        pack.copied_count = pack.copied_count.saturating_add(u64::from(copies.len() > 1));
-    }
+fn tally_part(access: &Access, part: &[Counted]) -> Result<Tally> {
+    let ids: Vec<ChunkId> = part.iter().map(|(id, _)| *id).collect();
+    let (mut tally, mut missing) = (Tally::new(), None);
+    access.index.copies_of_sorted(&ids, &mut |id, copies| {
+        if copies.is_empty() {
+            missing.get_or_insert(id);
+        }
+        for extent in copies {
+            tally.entry(extent.pack).or_default().add(&PackUse {
+                chunk_count: 1,
+                raw_bytes: extent.chunk_bytes.into(),
+                copied_count: u64::from(copies.len() > 1),
+            });
+        }
+    })?;
+    missing.map_or(Ok(tally), |id: ChunkId| {
+        Err(Error::new(ErrorKind::Damaged, format!("chunk {id} is in no committed pack")))
+    })
 }

@@ -1,9 +1,9 @@
 //! The rule that loses nothing: of every needed chunk a copy stays in a committed pack that nobody condemns.
 
 use crate::access::Access;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::PackId;
-use crate::index::{Extent, PackOrdinal};
+use crate::index::{Extent, PackOrdinal, in_parts};
 use crate::prune::marks::Marks;
 use crate::prune::rows::{Copies, Needs, for_each_group};
 use crate::prune::survey::Survey;
@@ -39,7 +39,15 @@ impl Judging<'_> {
     fn by_need(&self) -> Result<BTreeSet<PackId>> {
         let mut spared = BTreeSet::new();
         self.marks.for_each_id(&mut |ids| {
-            Ok(self.access.index.copies_of_sorted(ids, &mut |_, copies| self.judge(copies, &mut spared))?)
+            let parts = in_parts(ids, self.access.threads, |part| {
+                let mut spared = BTreeSet::new();
+                self.access.index.copies_of_sorted(part, &mut |_, copies| self.judge(copies, &mut spared))?;
+                Ok::<_, Error>(spared)
+            });
+            for part in parts {
+                spared.extend(part?);
+            }
+            Ok(())
         })?;
         Ok(spared)
     }

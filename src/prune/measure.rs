@@ -7,7 +7,7 @@ use crate::index::Extent;
 use crate::needed::PackUse;
 use crate::progress::Progress;
 use crate::prune::marks::Marks;
-use crate::prune::rows::{Copies, Needs, for_each_group};
+use crate::prune::rows::{Copies, Needs, by_copies, for_each_group};
 use crate::prune::survey::{Known, Survey, interrupted};
 use crate::segment::PackRow;
 use crate::store::ObjectName;
@@ -43,25 +43,27 @@ pub(super) fn measure(
         }
     }
     let mut measured = Vec::new();
-    for_each_group(access, survey, marks, (&open, Copies::Sought), &mut |group| {
-        if progress.stopped() {
-            return Err(interrupted());
-        }
-        for needs in group {
-            let (pack, known) = (needs.row.facts().pack, needs.known);
-            if !is_standing(survey, &pack, known) {
-                require_other_copies(access, survey, needs)?;
-                continue;
+    for (packs, copies) in by_copies(survey, marks, &open)? {
+        for_each_group(access, survey, marks, (&packs, copies), &mut |group| {
+            if progress.stopped() {
+                return Err(interrupted());
             }
-            let of_pack = used_of(access, survey, needs)?;
-            // Where there are copies elsewhere, which one counts depends on other packs than this.
-            if !known.is_disputed && marks.pack_use(known.ordinal)?.is_some() {
-                measured.push((known.ordinal, of_pack.bytes));
+            for needs in group {
+                let (pack, known) = (needs.row.facts().pack, needs.known);
+                if !is_standing(survey, &pack, known) {
+                    require_other_copies(access, survey, needs)?;
+                    continue;
+                }
+                let of_pack = used_of(access, survey, needs, copies)?;
+                // Where there are copies elsewhere, which one counts depends on other packs than this.
+                if !known.is_disputed && copies == Copies::None {
+                    measured.push((known.ordinal, of_pack.bytes));
+                }
+                used.insert(pack, of_pack);
             }
-            used.insert(pack, of_pack);
-        }
-        Ok(())
-    })?;
+            Ok(())
+        })?;
+    }
     marks.keep_measured(&measured);
     Ok(used)
 }
@@ -82,7 +84,10 @@ fn is_standing(survey: &Survey, id: &PackId, known: &Known) -> bool {
     known.is_present && !survey.condemned.contains(id)
 }
 
-fn used_of(access: &Access, survey: &Survey, needs: &Needs<'_>) -> Result<Used> {
+fn used_of(access: &Access, survey: &Survey, needs: &Needs<'_>, copies: Copies) -> Result<Used> {
+    if copies == Copies::None {
+        return Ok(share(needs.row, needs.flags));
+    }
     let stays = |extent: &Extent| survey.stays(extent.pack, &BTreeSet::new());
     let mut keeps = Vec::with_capacity(needs.flags.len());
     for (((id, place), is_needed), found) in needs.row.chunks().zip(needs.flags).zip(needs.found) {

@@ -12,7 +12,7 @@ use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
 use crate::prune::marks::Marks;
 use crate::prune::options::Amount;
-use crate::prune::rows::{Copies, Needs, for_each_group};
+use crate::prune::rows::{Needs, by_copies, for_each_group};
 use crate::prune::survey::{self, Survey, interrupted};
 use crate::segment::PackRow;
 use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating};
@@ -57,10 +57,9 @@ pub(super) fn repack(
         sessions,
         repacked: Repacked::default(),
     };
-    let (alone, others) = by_copies(survey, marks, sources)?;
-    let mut copy =
-        |packs, copies| for_each_group(access, survey, marks, (packs, copies), &mut |group| copier.group(group));
-    let outcome = copy(&alone, Copies::None).and_then(|()| copy(&others, Copies::Sought));
+    let outcome = by_copies(survey, marks, sources)?.iter().try_for_each(|(packs, copies)| {
+        for_each_group(access, survey, marks, (packs, *copies), &mut |group| copier.group(group))
+    });
     match outcome.and_then(|()| copier.commit()) {
         Ok(()) => Ok(copier.repacked),
         Err(error) => {
@@ -70,18 +69,6 @@ pub(super) fn repack(
             Err(error)
         }
     }
-}
-
-/// The packs of which nothing that is needed has a copy elsewhere, which are most, and the others. For the first no copies
-/// need be sought: each look-up may read a block of the view.
-fn by_copies(survey: &Survey, marks: &Marks, packs: &BTreeSet<PackId>) -> Result<(BTreeSet<PackId>, BTreeSet<PackId>)> {
-    let (mut alone, mut others) = (BTreeSet::new(), BTreeSet::new());
-    for pack in packs {
-        let used = survey.packs.get(pack).map(|known| marks.pack_use(known.ordinal)).transpose()?;
-        let part = if used.flatten().is_some() { &mut alone } else { &mut others };
-        part.insert(*pack);
-    }
-    Ok((alone, others))
 }
 
 struct Copier<'a, 's> {

@@ -5,18 +5,15 @@
 use crate::access::Access;
 use crate::error::Result;
 use crate::id::{ChunkId, PackId, SegmentId};
-use crate::index::Extent;
+use crate::index::{Extent, in_parts};
 use crate::prune::marks::Marks;
 use crate::prune::survey::{Known, Survey};
 use crate::segment::{PackRow, SegmentReader};
 use crate::session::read_segment;
 use std::collections::BTreeSet;
-use std::panic::resume_unwind;
 
 /// How much of the memory that an operation may use is there for each chunk of a group: some 150 bytes are for the group.
 const MEMORY_BYTES_PER_CHUNK: u64 = 1024;
-/// For fewer chunks a thread of their own is not worth it.
-const PART_CHUNKS_MIN: usize = 4096;
 
 /// One pack's row, and what was found of its chunks.
 pub(super) struct Needs<'r> {
@@ -43,6 +40,25 @@ pub(super) enum Copies {
     Sought,
     /// It would find none.
     None,
+}
+
+/// The packs of which nothing that is needed has a copy elsewhere, which are most, and the others. For the first no copies
+/// need be sought: each look-up may read a block of the view.
+///
+/// # Errors
+/// When what was counted can't be read.
+pub(super) fn by_copies(
+    survey: &Survey,
+    marks: &Marks,
+    packs: &BTreeSet<PackId>,
+) -> Result<[(BTreeSet<PackId>, Copies); 2]> {
+    let (mut alone, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for pack in packs {
+        let used = survey.packs.get(pack).map(|known| marks.pack_use(known.ordinal)).transpose()?;
+        let part = if used.flatten().is_some() { &mut alone } else { &mut others };
+        part.insert(*pack);
+    }
+    Ok([(alone, Copies::None), (others, Copies::Sought)])
 }
 
 /// Visits some packs, each once, in groups, as the segments list them.
@@ -100,9 +116,8 @@ impl<'s> Group<'s> {
         let (mut flags, mut found) = (vec![false; ids.len()], vec![None; ids.len()]);
         let mut order: Vec<(ChunkId, usize)> = ids.into_iter().zip(0..).collect();
         order.sort_unstable();
-        let part = order.len().div_ceil(access.threads.max(1)).max(PART_CHUNKS_MIN);
-        for (part, looked) in order.chunks(part).zip(look_up(access, asked, order.chunks(part))) {
-            let (needed, places) = looked?;
+        for looked in in_parts(&order, access.threads, |part| look_up(access, asked, part)) {
+            let Looked { part, needed, places } = looked?;
             let mut places = places.into_iter();
             for ((_, at), _) in part.iter().zip(needed).filter(|(_, is_needed)| *is_needed) {
                 flags.get_mut(*at).into_iter().for_each(|flag| *flag = true);
@@ -124,32 +139,21 @@ impl<'s> Group<'s> {
     }
 }
 
-/// Whether each of some chunks is needed, and where those are found that are.
-type Looked = (Vec<bool>, Vec<Option<Extent>>);
+/// Whether each chunk of a part is needed, and where those are found that are.
+struct Looked<'o> {
+    part: &'o [(ChunkId, usize)],
+    needed: Vec<bool>,
+    places: Vec<Option<Extent>>,
+}
 
-/// Looks up several parts of a group, the first here and each other on a thread of its own: ranges of ids, which lie in
-/// other blocks.
-fn look_up<'o>(
-    access: &Access,
-    (marks, copies): (&Marks, Copies),
-    mut parts: impl Iterator<Item = &'o [(ChunkId, usize)]>,
-) -> Vec<Result<Looked>> {
-    let look = |part: &[(ChunkId, usize)]| -> Result<Looked> {
-        let ids: Vec<ChunkId> = part.iter().map(|(id, _)| *id).collect();
-        let (mut flags, mut found) = (Vec::new(), Vec::new());
-        marks.answer(&ids, &mut flags)?;
-        let needed: Vec<ChunkId> = ids.iter().zip(&flags).filter(|(_, is)| **is).map(|(id, _)| *id).collect();
-        match copies {
-            Copies::Sought => access.index.lookup(&needed, &mut found)?,
-            Copies::None => found.resize(needed.len(), None),
-        }
-        Ok((flags, found))
-    };
-    std::thread::scope(|scope| {
-        let first = parts.next();
-        let others: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
-        let first = first.map(look);
-        let others = others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        first.into_iter().chain(others).collect()
-    })
+fn look_up<'o>(access: &Access, (marks, copies): (&Marks, Copies), part: &'o [(ChunkId, usize)]) -> Result<Looked<'o>> {
+    let ids: Vec<ChunkId> = part.iter().map(|(id, _)| *id).collect();
+    let (mut flags, mut places) = (Vec::new(), Vec::new());
+    marks.answer(&ids, &mut flags)?;
+    let needed: Vec<ChunkId> = ids.iter().zip(&flags).filter(|(_, is)| **is).map(|(id, _)| *id).collect();
+    match copies {
+        Copies::Sought => access.index.lookup(&needed, &mut places)?,
+        Copies::None => places.resize(needed.len(), None),
+    }
+    Ok(Looked { part, needed: flags, places })
 }

@@ -5,10 +5,11 @@ use super::{SideTable, rows};
 use crate::access::Access;
 use crate::error::Result;
 use crate::id::{ChunkId, PackId, SegmentId};
-use crate::index::{Extent, IndexError, PackOrdinal, SideRow};
+use crate::index::{Extent, IndexError, PackOrdinal, SideRow, in_parts};
 use crate::needed::PackUse;
 use crate::needed::ids::{IdSorter, SortedIds};
 use crate::needed::spill::Counted;
+use crate::needed::tally::Tally;
 use crate::segment::SegmentReader;
 use crate::session::read_segment;
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,8 +85,13 @@ impl Packs {
             self.changed.insert(*pack);
         }
         chunks_of(access, &new)?.for_each_piece(&mut |piece| {
-            let needed = counted(table, piece)?;
-            Ok(access.index.copies_of_sorted(&needed, &mut |_, copies| self.meet(copies, &unmet))?)
+            for met in in_parts(piece, access.threads, |part| meet(access, table, part, &unmet)) {
+                for (pack, more) in met? {
+                    self.uses.entry(pack).or_default().add(&more);
+                    self.changed.insert(pack);
+                }
+            }
+            Ok(())
         })?;
         Ok(table.write(&self.changed_rows())?)
     }
@@ -95,20 +101,6 @@ impl Packs {
         for pack in gone {
             self.uses.remove(&pack);
             self.changed.insert(pack);
-        }
-    }
-
-    /// Counts a needed chunk of which some copies lie in packs that are met now.
-    fn meet(&mut self, copies: &[Extent], unmet: &BTreeSet<PackOrdinal>) {
-        for extent in copies {
-            let used = self.uses.entry(extent.pack).or_default();
-            if unmet.contains(&extent.pack) {
-                add(used, extent, copies.len(), Sign::Add);
-            } else {
-                // It has a copy now, if it had none before.
-                used.copied_count = used.copied_count.saturating_add(1);
-            }
-            self.changed.insert(extent.pack);
         }
     }
 
@@ -137,6 +129,23 @@ fn add(used: &mut PackUse, extent: &Extent, copy_count: usize, sign: Sign) {
     used.chunk_count = change(used.chunk_count, 1);
     used.raw_bytes = change(used.raw_bytes, extent.chunk_bytes.into());
     used.copied_count = change(used.copied_count, u64::from(copy_count > 1));
+}
+
+/// What the packs that hold some chunks are used more than before, now that those in `unmet` are met.
+fn meet(access: &Access, table: &dyn SideTable, chunks: &[Counted], unmet: &BTreeSet<PackOrdinal>) -> Result<Tally> {
+    let mut more = Tally::new();
+    access.index.copies_of_sorted(&counted(table, chunks)?, &mut |_, copies| {
+        for extent in copies {
+            let used = more.entry(extent.pack).or_default();
+            if unmet.contains(&extent.pack) {
+                add(used, extent, copies.len(), Sign::Add);
+            } else {
+                // It has a copy now, if it had none before.
+                used.copied_count = used.copied_count.saturating_add(1);
+            }
+        }
+    })?;
+    Ok(more)
 }
 
 /// The ids of everything in some packs, each with the segment that lists it.

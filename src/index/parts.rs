@@ -1,0 +1,36 @@
+//! Questions about many ids, asked by all threads.
+
+use std::panic::resume_unwind;
+
+/// For fewer ids a thread of their own is not worth it.
+const PART_IDS_MIN: usize = 4096;
+
+/// Cuts what is in the order of its ids into parts, one for each thread, does `work` on them, and returns what came of it
+/// in the same order. Such parts lie in different blocks of a view. The first is done here: every thread that allocates
+/// keeps memory of its own.
+pub fn in_parts<'s, T: Sync, R: Send>(sorted: &'s [T], threads: usize, work: impl Fn(&'s [T]) -> R + Sync) -> Vec<R> {
+    let part_ids = sorted.len().div_ceil(threads.max(1)).max(PART_IDS_MIN);
+    let mut parts = sorted.chunks(part_ids);
+    std::thread::scope(|scope| {
+        let (work, first) = (&work, parts.next());
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
+        let first = first.map(work);
+        let others = others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        first.into_iter().chain(others).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_worked_on_once_and_in_order() {
+        for (count, threads, part_count) in [(0, 2, 0), (1, 2, 1), (4096, 8, 1), (10_000, 2, 2), (10_000, 0, 1)] {
+            let numbers: Vec<u32> = (0..count).collect();
+            let parts = in_parts(&numbers, threads, <[u32]>::to_vec);
+            assert_eq!(parts.len(), part_count, "{count} by {threads}");
+            assert_eq!(parts.concat(), numbers);
+        }
+    }
+}
