@@ -35,10 +35,10 @@ pub use report::{CheckReport, Damage};
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{ErrorKind, Result};
-use crate::id::{PackId, SegmentId};
+use crate::id::PackId;
 use crate::index::MemoryIndex;
 use crate::progress::{Event, Progress};
-use crate::session::{self, History, Snapshot};
+use crate::session::{self, History, Snapshot, Tracks, present_segments};
 use feed::Feed;
 use packs::Seen;
 use plan::Plan;
@@ -86,6 +86,7 @@ fn run_steadily(
     progress: &dyn Progress,
 ) -> Result<CheckReport> {
     let mut history = load_from_store(access)?;
+    let mut before = Tracks::of(&history, present_segments(access)?);
     let mut suspects = BTreeSet::new();
     let mut attempt = 1;
     loop {
@@ -95,21 +96,16 @@ fn run_steadily(
             return Ok(report);
         }
         // A prune that ran beside this has moved and deleted what was there when it began: that is no damage.
-        let now = load_from_store(access)?;
-        if stand(&now) == stand(&history) {
+        history = load_from_store(access)?;
+        let now = Tracks::of(&history, present_segments(access)?);
+        if now == before {
             return Ok(report);
         }
-        history = now;
+        before = now;
         // Whatever else is picked or left the next time, what is called damaged is looked at again.
         suspects.extend(report.damaged_packs());
         attempt = attempt.saturating_add(1);
     }
-}
-
-/// What prunes and compactions change.
-fn stand(history: &History) -> (Vec<SegmentId>, Vec<(u64, usize)>) {
-    let generations = history.generations.iter().map(|generation| (generation.number, generation.packs.len()));
-    (history.segments().into_keys().collect(), generations.collect())
 }
 
 /// One attempt.
