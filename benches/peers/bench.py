@@ -17,8 +17,9 @@ from tools import FILE_MEASURES, MEASURES, TOOLS
 
 # File times younger than this are not relied upon by some tools.
 SETTLE_S = 3
-# ext4 gives no inode out again that was freed within the last five minutes, which slows the making of files down.
-INODE_REST_S = 310
+# ext4 without a journal gives no inode out again that was freed within the last minute, or the last six where that was not
+# written yet, and looks at every such one again for each file that is made.
+INODE_REST_S = 370
 # rsync's options that turn a tree into another state in place: what does not change keeps inode, ctime and mtime.
 TO_B = {"SRC": "-rlpc", "SMALL": "-rlptc"}
 TO_A = "-rlptc"
@@ -153,11 +154,11 @@ class Bench:
         mark.write_text(state)
         time.sleep(SETTLE_S)
 
-    def finish(self, corpus, number, measure):
-        """Removes what a round no longer needs."""
-        remaining = [other for other in self.measures(corpus) if self.todo(corpus, number, other)]
-        if not remaining:
-            self.remove(self.round_place(corpus, number))
+    def finish(self, number):
+        """Removes what a round no longer needs: of all corpora at once, since what was removed has to rest."""
+        if all(other != number for _, other, _ in self.plan()):
+            for corpus in self.options.corpora:
+                self.remove(self.round_place(corpus, number))
 
     def remove(self, folder: Path):
         if folder.exists():
@@ -199,6 +200,9 @@ class Bench:
         targets = (self.round_place(corpus, number) / f"restored-{name}-{n}" for n in itertools.count())
         target = next(target for target in targets if not target.exists())
         (place / f"started-{measure}").touch()
+        if measure in ("first", "next"):
+            # borg has the system forget what it read, so that the next tool would find a cold cache.
+            read_all(self.parent(corpus) / corpus)
         before = apparent_bytes(tool.repository(place))
         command = tool.command(measure, place, corpus, target)
         figures = timed(command, self.parent(corpus), tool.environment(place), place / "log")
