@@ -159,7 +159,7 @@ const fn key(error: &KeyError) -> ErrorKind {
         KeyError::Version(_) | KeyError::Suite(_) | KeyError::Epoch(_) => ErrorKind::Unsupported,
         KeyError::Lacks { .. } => ErrorKind::Denied,
         KeyError::EmptyPassword | KeyError::Cost { .. } => ErrorKind::Invalid,
-        KeyError::Memory { .. } => ErrorKind::Io,
+        KeyError::Memory { .. } | KeyError::Threads => ErrorKind::Io,
         _ => ErrorKind::Damaged,
     }
 }

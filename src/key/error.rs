@@ -57,6 +57,9 @@ pub enum KeyError {
         /// Memory in KiB.
         memory_kib: u32,
     },
+    /// The system starts no threads for the key derivation.
+    #[error("no threads can be started for key derivation")]
+    Threads,
     /// The slot is opened by another kind of secret.
     #[error("the key slot is opened by {slot}, not by {given}")]
     OtherKind {

@@ -89,7 +89,7 @@ impl SecretBytes {
 /// and is sealed.
 ///
 /// # Errors
-/// [`KeyError::EmptyPassword`], [`KeyError::Memory`], and [`KeyError::Payload`] when the label is too long.
+/// [`KeyError::EmptyPassword`], [`KeyError::Memory`], [`KeyError::Threads`], and [`KeyError::Payload`] when the label is too long.
 pub fn seal_slot(
     ring: &KeyRing,
     unlock: Unlock<'_>,
@@ -131,7 +131,7 @@ pub(super) fn seal_salted(
 /// Wraps whatever payload it is given: for tests and fuzzing.
 ///
 /// # Errors
-/// [`KeyError::EmptyPassword`] and [`KeyError::Memory`].
+/// [`KeyError::EmptyPassword`], [`KeyError::Memory`] and [`KeyError::Threads`].
 ///
 /// # Panics
 /// When the payload is above 4 GiB.

@@ -45,7 +45,7 @@ fn alike(context: &Context<'_>, arguments: &InitArguments) -> Result<Option<Repo
 /// What trying a password is to cost.
 pub(super) fn kdf_cost(arguments: &KdfArguments) -> Result<KdfCost, Failure> {
     let kibibytes = u32::try_from(arguments.kdf_memory.0 / 1024).unwrap_or(u32::MAX);
-    KdfCost::parse(kibibytes, arguments.kdf_passes, 1).map_err(|error| Failure::misuse(error.to_string()))
+    KdfCost::parse(kibibytes, arguments.kdf_passes, KdfCost::LANES).map_err(|error| Failure::misuse(error.to_string()))
 }
 
 /// What the owner of a new repository should know.
