@@ -116,7 +116,10 @@ def aims_rows(medians, corpus):
     column = {"SRC": 4, "SMALL": 5}.get(corpus)
     for aim in AIMS if column else []:
         measure, figure, own, others = aim[:4]
-        reached = ratio(medians, corpus, measure, figure, own, others)
+        # Against each with the same kind of secret.
+        reached = [ratio(medians, corpus, measure, figure, own if len(others) == 1 else against(other), [other])
+                   for other in others]
+        reached = max((one for one in reached if one is not None), default=None)
         name = others[0] if len(others) == 1 else ("fastest peer" if figure == "wall_s" else "smallest peer")
         yield f"{row_label(measure, figure)}: {own} / {name}", aim[column], reached
     if corpus in FILE_AIMS:
