@@ -33,7 +33,7 @@ pub use roots::Roots;
 
 use crate::error::Result;
 use crate::id::ChunkId;
-use crate::index::PackOrdinal;
+use crate::index::{Extent, PackOrdinal};
 
 /// How much of a pack is needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,10 +48,22 @@ pub struct PackUse {
 }
 
 impl PackUse {
+    /// What one needed chunk uses of the pack in which this copy of it lies.
+    fn of(copy: &Extent, copy_count: usize) -> Self {
+        let copied_count = u64::from(copy_count > 1);
+        Self { chunk_count: 1, raw_bytes: copy.chunk_bytes.into(), copied_count }
+    }
+
     fn add(&mut self, more: &Self) {
         self.chunk_count = self.chunk_count.saturating_add(more.chunk_count);
         self.raw_bytes = self.raw_bytes.saturating_add(more.raw_bytes);
         self.copied_count = self.copied_count.saturating_add(more.copied_count);
+    }
+
+    fn subtract(&mut self, less: &Self) {
+        self.chunk_count = self.chunk_count.saturating_sub(less.chunk_count);
+        self.raw_bytes = self.raw_bytes.saturating_sub(less.raw_bytes);
+        self.copied_count = self.copied_count.saturating_sub(less.copied_count);
     }
 }
 

@@ -89,7 +89,8 @@ impl SecretBytes {
 /// and is sealed.
 ///
 /// # Errors
-/// [`KeyError::EmptyPassword`], [`KeyError::Memory`], [`KeyError::Threads`], and [`KeyError::Payload`] when the label is too long.
+/// [`KeyError::EmptyPassword`], [`KeyError::Memory`], [`KeyError::Threads`], and [`KeyError::Payload`] when the label is
+/// too long.
 pub fn seal_slot(
     ring: &KeyRing,
     unlock: Unlock<'_>,

@@ -39,11 +39,7 @@ fn tally_part(access: &Access, part: &[Counted]) -> Result<Tally> {
             missing.get_or_insert(id);
         }
         for extent in copies {
-            tally.entry(extent.pack).or_default().add(&PackUse {
-                chunk_count: 1,
-                raw_bytes: extent.chunk_bytes.into(),
-                copied_count: u64::from(copies.len() > 1),
-            });
+            tally.entry(extent.pack).or_default().add(&PackUse::of(extent, copies.len()));
         }
     })?;
     missing.map_or(Ok(tally), |id: ChunkId| {

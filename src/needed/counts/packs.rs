@@ -107,7 +107,11 @@ impl Packs {
     /// Counts that a chunk, with all its copies, came to be needed, or ceased to be.
     pub(super) fn turn(&mut self, copies: &[Extent], sign: Sign) {
         for extent in copies {
-            add(self.uses.entry(extent.pack).or_default(), extent, copies.len(), sign);
+            let (used, of_chunk) = (self.uses.entry(extent.pack).or_default(), PackUse::of(extent, copies.len()));
+            match sign {
+                Sign::Add => used.add(&of_chunk),
+                Sign::Subtract => used.subtract(&of_chunk),
+            }
             self.changed.insert(extent.pack);
         }
     }
@@ -121,16 +125,6 @@ impl Packs {
     }
 }
 
-fn add(used: &mut PackUse, extent: &Extent, copy_count: usize, sign: Sign) {
-    let change = match sign {
-        Sign::Add => u64::saturating_add,
-        Sign::Subtract => u64::saturating_sub,
-    };
-    used.chunk_count = change(used.chunk_count, 1);
-    used.raw_bytes = change(used.raw_bytes, extent.chunk_bytes.into());
-    used.copied_count = change(used.copied_count, u64::from(copy_count > 1));
-}
-
 /// What the packs that hold some chunks are used more than before, now that those in `unmet` are met.
 fn meet(access: &Access, table: &dyn SideTable, chunks: &[Counted], unmet: &BTreeSet<PackOrdinal>) -> Result<Tally> {
     let mut more = Tally::new();
@@ -138,7 +132,7 @@ fn meet(access: &Access, table: &dyn SideTable, chunks: &[Counted], unmet: &BTre
         for extent in copies {
             let used = more.entry(extent.pack).or_default();
             if unmet.contains(&extent.pack) {
-                add(used, extent, copies.len(), Sign::Add);
+                used.add(&PackUse::of(extent, copies.len()));
             } else {
                 // It has a copy now, if it had none before.
                 used.copied_count = used.copied_count.saturating_add(1);
