@@ -95,18 +95,16 @@ def against(tool):
     return "holdall-key" if tool == "bupstash" else "holdall"
 
 
-def ratio(medians, corpus, measure, figure, own, others):
-    own = medians.get(corpus, own, measure, figure)
-    others = [medians.get(corpus, other, measure, figure) for other in others]
-    others = [other for other in others if other]
-    return None if own is None or not others else own / min(others)
+def ratio(medians, corpus, measure, figure, own, other):
+    own, other = (medians.get(corpus, tool, measure, figure) for tool in (own, other))
+    return own / other if own is not None and other else None
 
 
 def ratios_table(medians, corpus, tools):
     others = [tool for tool in tools if not tool.startswith("holdall") and tool != "floor"]
     rows = []
     for measure, figure in ROWS[:-2]:
-        ratios = [ratio(medians, corpus, measure, figure, against(other), [other]) for other in others]
+        ratios = [ratio(medians, corpus, measure, figure, against(other), other) for other in others]
         if any(ratios):
             rows.append([row_label(measure, figure)] + ["-" if r is None else f"{r:.2f}" for r in ratios])
     return table([f"{corpus}: holdall, as a multiple of", *others], rows) if others else ""
@@ -116,15 +114,15 @@ def aims_rows(medians, corpus):
     column = {"SRC": 4, "SMALL": 5}.get(corpus)
     for aim in AIMS if column else []:
         measure, figure, own, others = aim[:4]
-        # Against each with the same kind of secret.
-        reached = [ratio(medians, corpus, measure, figure, own if len(others) == 1 else against(other), [other])
-                   for other in others]
-        reached = max((one for one in reached if one is not None), default=None)
-        name = others[0] if len(others) == 1 else ("fastest peer" if figure == "wall_s" else "smallest peer")
+        is_one = len(others) == 1
+        # Several are each met with the same kind of secret.
+        ratios = [ratio(medians, corpus, measure, figure, own if is_one else against(other), other) for other in others]
+        reached = max((one for one in ratios if one is not None), default=None)
+        name = others[0] if is_one else "any peer"
         yield f"{row_label(measure, figure)}: {own} / {name}", aim[column], reached
     if corpus in FILE_AIMS:
         other, bound = FILE_AIMS[corpus]
-        yield f"first backup, s: holdall / {other}", bound, ratio(medians, corpus, "first", "wall_s", "holdall", [other])
+        yield f"first backup, s: holdall / {other}", bound, ratio(medians, corpus, "first", "wall_s", "holdall", other)
     peak = medians.get(corpus, "holdall", "any", "peak_bytes")
     yield "peak memory / 160 MiB", 1.0, peak and peak / PEAK_BYTES_MAX
 
