@@ -58,7 +58,7 @@ pub enum KeyError {
         memory_kib: u32,
     },
     /// The system starts no threads for the key derivation.
-    #[error("no threads can be started for key derivation")]
+    #[error("no threads can be started for key derivation: raise the limit of processes (ulimit -u), or try again")]
     Threads,
     /// The slot is opened by another kind of secret.
     #[error("the key slot is opened by {slot}, not by {given}")]

@@ -27,8 +27,8 @@ pub struct KdfCost {
 }
 
 impl KdfCost {
-    /// 64 MiB, three passes and four lanes, the second of the costs that RFC 9106 (section 4) recommends: about 0.1 s of a
-    /// core of 2023, which is what an attacker pays per guess. Lanes are worked on side by side.
+    /// 64 MiB, three passes and four lanes, the second of the costs that RFC 9106 (section 4) recommends: under 0.1 s
+    /// of processor time on an AMD EPYC, which is what an attacker pays per guess. Lanes are worked on side by side.
     pub const DEFAULT: Self = Self { memory_kib: 64 << 10, passes: 3, lanes: Self::LANES };
     /// How many lanes new passwords get, whatever else they cost.
     pub const LANES: u32 = 4;

@@ -97,7 +97,8 @@ impl Temporary {
 
     /// An error of the file itself if somebody swept it, which must not be taken for a lack of the object.
     pub(super) fn require_in_place(&self) -> Result<(), StoreError> {
-        let swept = || self.root.error("publishing", &self.path, Errno::NOENT.into());
+        let why = "somebody swept it while no session was open; run again";
+        let swept = || self.root.error("mending", &self.path, io::Error::new(io::ErrorKind::NotFound, why));
         if self.is_in_place() { Ok(()) } else { Err(swept()) }
     }
 

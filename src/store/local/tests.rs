@@ -371,6 +371,7 @@ fn a_mend_whose_file_is_swept_does_not_take_the_object_for_lost() {
     store.sweep_temporaries(&|owner| owner.is_none()).unwrap();
     let failed = mending.publish(&name).unwrap_err();
     assert!(failed.is_vanished() && !failed.is_not_found(), "{failed}");
+    assert!(failed.to_string().contains("run again"), "{failed}");
 }
 
 mod remote {
