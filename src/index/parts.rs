@@ -2,8 +2,8 @@
 
 use std::panic::resume_unwind;
 
-/// For fewer ids a thread of their own is not worth it.
-const PART_IDS_MIN: usize = 4096;
+/// For fewer ids a thread of their own is not worth it. Tests have few, and are to go by several threads.
+const PART_IDS_MIN: usize = if cfg!(test) { 4 } else { 4096 };
 
 /// Cuts what is in the order of its ids into parts, one for each thread, does `work` on them, and returns what came of it
 /// in the same order. Such parts lie in different blocks of a view. The first is done here: every thread that allocates
@@ -26,7 +26,8 @@ mod tests {
 
     #[test]
     fn every_part_is_worked_on_once_and_in_order() {
-        for (count, threads, part_count) in [(0, 2, 0), (1, 2, 1), (4096, 8, 1), (10_000, 2, 2), (10_000, 0, 1)] {
+        for (count, threads, part_count) in [(0, 2, 0), (1, 2, 1), (4, 8, 1), (5, 8, 2), (10_000, 2, 2), (10_000, 0, 1)]
+        {
             let numbers: Vec<u32> = (0..count).collect();
             let parts = in_parts(&numbers, threads, <[u32]>::to_vec);
             assert_eq!(parts.len(), part_count, "{count} by {threads}");
