@@ -62,3 +62,21 @@ fn advice(source: &SecretSource) -> String {
         | SecretSource::Terminal => "the password is the only way in: nobody can help if it is lost".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    #[test]
+    fn a_password_costs_what_page_13_says_unless_more_is_asked_for() {
+        let none_given = KdfArguments::augment_args(Command::new("init")).get_matches_from(["init"]);
+        let parsed = KdfArguments::from_arg_matches(&none_given).unwrap();
+        for arguments in [parsed, KdfArguments::default()] {
+            assert_eq!(kdf_cost(&arguments).ok(), Some(KdfCost::DEFAULT));
+        }
+        assert_eq!(KdfCost::parse(64 << 10, 3, 4), Ok(KdfCost::DEFAULT));
+        let page = include_str!("../../../format-spec/13-security.md").replace('\n', " ");
+        assert!(page.contains("64 MiB, three passes and four lanes"));
+    }
+}
