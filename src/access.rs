@@ -100,6 +100,14 @@ impl Naming {
         }
     }
 
+    /// Names what lies in a frame of such a pack, in its order.
+    pub fn ids_of<'c>(&self, class: Class, chunks: impl Iterator<Item = &'c [u8]>) -> Vec<ChunkId> {
+        match class {
+            Class::Content => self.chunk_ids.ids(chunks),
+            Class::Manifest | Class::Stat => chunks.map(|bytes| self.node_ids.id(bytes).as_chunk()).collect(),
+        }
+    }
+
     /// Cuts content.
     pub fn cutter(&self) -> Cutter<'_> {
         Cutter::new(&self.cuts, &self.gear)

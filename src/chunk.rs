@@ -8,13 +8,16 @@
 //! Byte-exact in format-spec/03-chunk.md.
 
 mod cut;
+mod ids;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod short;
 mod stream;
 
 pub use cut::{CutParameters, Cutter, Gear};
+pub use ids::ChunkIdKey;
 pub use stream::{Chunker, Piece, chunk_slice};
-
-use crate::id::ChunkId;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The grain of zero runs, counted from the start of the file.
 pub const BLOCK_BYTES: usize = 4096;
@@ -57,28 +60,6 @@ pub enum ChunkError {
         /// The level.
         level: u8,
     },
-}
-
-/// The key that turns content into chunk ids: erased when dropped, never printed.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct ChunkIdKey([u8; 32]);
-
-impl ChunkIdKey {
-    /// Takes the key derived for this purpose.
-    pub const fn from_bytes(key: [u8; 32]) -> Self {
-        Self(key)
-    }
-
-    /// The id of a chunk: the keyed hash of its bytes. Costs one pass over them.
-    pub fn id(&self, chunk: &[u8]) -> ChunkId {
-        ChunkId::from_bytes(*blake3::keyed_hash(&self.0, chunk).as_bytes())
-    }
-}
-
-impl std::fmt::Debug for ChunkIdKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ChunkIdKey(..)")
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ const CONTENT_BYTES: usize = 64 << 20;
 const FRAME_BYTES: usize = 2 << 20;
 /// The mean length of a chunk of a large file, nearly.
 const CHUNK_BYTES: usize = 64 << 10;
+/// The length of a small file.
+const SHORT_CHUNK_BYTES: usize = 6000;
 
 pub(crate) fn run() -> Outcome<Vec<Pair>> {
     let mut pairs = cutting();
@@ -38,6 +40,16 @@ fn cutting() -> Vec<Pair> {
             std::hint::black_box(ids.id(chunk));
         });
     };
+    let one_by_one = || {
+        content.chunks(SHORT_CHUNK_BYTES).for_each(|chunk| {
+            std::hint::black_box(ids.id(chunk));
+        });
+    };
+    let together = || {
+        content.chunks(FRAME_BYTES).for_each(|frame| {
+            std::hint::black_box(ids.ids(frame.chunks(SHORT_CHUNK_BYTES)));
+        });
+    };
     let both = || {
         chunk_slice(&cutter, &content, |piece| {
             if let Piece::Data(chunk) = piece {
@@ -49,6 +61,10 @@ fn cutting() -> Vec<Pair> {
     vec![
         Pair::measure(("cutting", "memcpy"), bytes, cut, copied),
         Pair::measure(("chunk ids", "BLAKE3 alone"), bytes, hash, || blake3::hash(&content)),
+        Pair::measure(("ids of short chunks, one by one", "BLAKE3 alone"), bytes, one_by_one, || {
+            blake3::hash(&content)
+        }),
+        Pair::measure(("ids of short chunks, together", "BLAKE3 alone"), bytes, together, || blake3::hash(&content)),
         Pair::measure(("cutting and chunk ids", "BLAKE3 alone"), bytes, both, || blake3::hash(&content)),
     ]
 }

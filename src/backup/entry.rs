@@ -151,11 +151,11 @@ impl Worker<'_> {
             Piece::Data(chunk) => {
                 let range = offset..offset.saturating_add(chunk.len());
                 offset = range.end;
-                self.pieces.push(SmallPiece::Data { range, id: naming.chunk_ids.id(chunk) });
+                self.pieces.push(SmallPiece::Data(range));
             }
             Piece::Zeros(bytes) => {
                 offset = offset.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
-                self.pieces.push(SmallPiece::Zeros { bytes });
+                self.pieces.push(SmallPiece::Zeros(bytes));
             }
         });
         Ok(FileContent::Pieces(first_piece..self.pieces.len()))

@@ -124,6 +124,8 @@ pub(super) struct Worker<'a> {
     pub(super) contents: Contents,
     /// What those contents were cut into.
     pub(super) pieces: Vec<SmallPiece>,
+    /// The same with names: they are given when the batch is complete, to all its chunks at once.
+    items: Vec<Item>,
     /// Where a large file passes through.
     pub(super) window: Vec<u8>,
     claims: ClaimBuffers,
@@ -131,13 +133,12 @@ pub(super) struct Worker<'a> {
 
 /// A piece of a small file: where its bytes lie in the batch's contents, or how many zeros it stands for.
 pub(super) enum SmallPiece {
-    Data { range: Range<usize>, id: ChunkId },
-    Zeros { bytes: u64 },
+    Data(Range<usize>),
+    Zeros(u64),
 }
 
 #[derive(Default)]
 struct ClaimBuffers {
-    ids: Vec<ChunkId>,
     found: Vec<Option<Extent>>,
     claimed: Vec<Claim>,
 }
@@ -160,8 +161,8 @@ impl Draft {
 impl<'a> Worker<'a> {
     /// Starts with empty buffers.
     pub(super) fn new(shared: &'a Shared<'a>, framer: Framer) -> Self {
-        let (contents, pieces, window) = (Contents::default(), Vec::new(), Vec::new());
-        Self { shared, framer, contents, pieces, window, claims: ClaimBuffers::default() }
+        let (pieces, items, window) = (Vec::new(), Vec::new(), Vec::new());
+        Self { shared, framer, contents: Contents::default(), pieces, items, window, claims: ClaimBuffers::default() }
     }
 
     /// Turns a batch into finished rows. Everything that is new in it is gathered for storing by then, not yet stored.
@@ -211,22 +212,21 @@ impl<'a> Worker<'a> {
         self.framer.flush()
     }
 
-    /// Claims the chunks of all small files at once and gathers the new ones.
+    /// Names and claims the chunks of all small files at once and gathers the new ones.
     fn store_pieces(&mut self) -> Result<()> {
-        let claims = &mut self.claims;
-        claims.ids.clear();
-        claims.ids.extend(self.pieces.iter().filter_map(SmallPiece::id));
-        if claims.ids.is_empty() {
+        let data = || self.pieces.iter().filter_map(SmallPiece::data).map(|range| self.contents.get(range.clone()));
+        let ids = self.shared.access.naming.chunk_ids.ids(data());
+        let mut named = ids.iter().copied();
+        self.items.clear();
+        self.items.extend(self.pieces.iter().filter_map(|piece| piece.item(&mut named)));
+        if ids.is_empty() {
             return Ok(());
         }
-        self.shared.claims.claim(&claims.ids, &mut claims.found, &mut claims.claimed)?;
-        let data = self.pieces.iter().filter_map(|piece| match piece {
-            SmallPiece::Data { range, id } => Some((range, id)),
-            SmallPiece::Zeros { .. } => None,
-        });
-        for ((range, id), claim) in data.zip(&claims.claimed) {
+        let claims = &mut self.claims;
+        self.shared.claims.claim(&ids, &mut claims.found, &mut claims.claimed)?;
+        for ((chunk, id), claim) in data().zip(ids).zip(&claims.claimed) {
             if *claim == Claim::New {
-                self.framer.add(*id, self.contents.get(range.clone()))?;
+                self.framer.add(id, chunk)?;
             }
         }
         Ok(())
@@ -237,8 +237,8 @@ impl<'a> Worker<'a> {
         if let (FinishedRow::Fresh(entry, ..), false) = (&mut row, pieces.is_empty()) {
             let mut list = self.shared.access.naming.item_list();
             let mut nodes = self.shared.nodes();
-            for piece in self.pieces.get(pieces).unwrap_or_default() {
-                list.push(piece.item(), &mut *nodes)?;
+            for item in self.items.get(pieces).unwrap_or_default() {
+                list.push(*item, &mut *nodes)?;
             }
             let items = list.finish(&mut *nodes)?;
             entry.body = Body::File(items.map_or_else(Content::empty, Content::Items));
@@ -251,17 +251,20 @@ impl<'a> Worker<'a> {
 }
 
 impl SmallPiece {
-    const fn id(&self) -> Option<ChunkId> {
+    const fn data(&self) -> Option<&Range<usize>> {
         match self {
-            Self::Data { id, .. } => Some(*id),
-            Self::Zeros { .. } => None,
+            Self::Data(range) => Some(range),
+            Self::Zeros(_) => None,
         }
     }
 
-    fn item(&self) -> Item {
+    /// The item that stands for it; data takes the next of the names.
+    fn item(&self, ids: &mut impl Iterator<Item = ChunkId>) -> Option<Item> {
         match self {
-            Self::Data { range, id } => Item::Chunk { id: *id, bytes: u64::try_from(range.len()).unwrap_or(u64::MAX) },
-            Self::Zeros { bytes } => Item::Zeros { bytes: *bytes },
+            Self::Data(range) => {
+                ids.next().map(|id| Item::Chunk { id, bytes: u64::try_from(range.len()).unwrap_or(u64::MAX) })
+            }
+            Self::Zeros(bytes) => Some(Item::Zeros { bytes: *bytes }),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::content::OpenPack;
 use crate::error::{Result, chain};
 use crate::frame::FrameDecoder;
 use crate::id::ChunkId;
-use crate::layout::{Class, FramePlace, FrameRow};
+use crate::layout::{FramePlace, FrameRow};
 use crate::pack::{PackHasher, TRAILER_BYTES, Trailer};
 use crate::segment::PackRow;
 use std::sync::Arc;
@@ -117,13 +117,9 @@ impl<'a> PackProof<'a> {
         if decoded.lengths() != frame.lengths {
             return Err("its chunks have other lengths than the index says".to_owned());
         }
-        let naming = &prover.access.naming;
-        for (bytes, id) in decoded.chunks().zip(ids) {
-            let found = match self.row.facts().class {
-                Class::Content => naming.chunk_ids.id(bytes),
-                Class::Manifest | Class::Stat => naming.node_ids.id(bytes).as_chunk(),
-            };
-            if found != *id {
+        let found = prover.access.naming.ids_of(self.row.facts().class, decoded.chunks());
+        for (found, id) in found.iter().zip(ids) {
+            if found != id {
                 return Err(format!("it holds {found} where the index says {id}"));
             }
         }

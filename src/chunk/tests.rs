@@ -1,6 +1,7 @@
 mod vectors;
 
 use super::*;
+use crate::id::ChunkId;
 use proptest::prelude::*;
 
 const KIB: usize = 1024;
@@ -285,6 +286,15 @@ fn chunk_7_an_id_is_the_keyed_hash() {
     let id = ChunkIdKey::from_bytes([0x22; 32]).id(b"holdall");
     assert_eq!(id.as_bytes(), blake3::keyed_hash(&[0x22; 32], b"holdall").as_bytes());
     assert_ne!(id, ChunkIdKey::from_bytes([0x23; 32]).id(b"holdall"));
+}
+
+#[test]
+fn chunk_7_ids_that_are_asked_for_together_are_the_same() {
+    let key = ChunkIdKey::from_bytes([0x22; 32]);
+    let noise = noise(8, 400_000);
+    let chunks: Vec<&[u8]> = (0..1000).map(|number| &noise[number..][..number * number % 300_000]).collect();
+    let alone: Vec<ChunkId> = chunks.iter().map(|chunk| key.id(chunk)).collect();
+    assert_eq!(key.ids(chunks), alone);
 }
 
 #[test]

@@ -143,10 +143,11 @@ impl Copier<'_, '_> {
         let Some(first) = needed.first() else { return Ok(()) };
         let access = self.access;
         let frame = self.reader.read_frame(&first.here, scratch)?;
+        let slices = || needed.iter().map(|one| frame.slice(&one.here));
+        let found = access.naming.ids_of(class, slices().map(Option::unwrap_or_default));
         let mut chunks = Vec::with_capacity(needed.len());
-        for Wanted { id, here, .. } in needed {
-            let bytes = frame.slice(here).filter(|bytes| access.naming.id_of(class, bytes) == *id);
-            chunks.push(bytes.ok_or_else(|| {
+        for ((Wanted { id, .. }, bytes), found) in needed.iter().zip(slices()).zip(found) {
+            chunks.push(bytes.filter(|_| found == *id).ok_or_else(|| {
                 let message = format!("chunk {id} is not what its pack should hold; run check to see what it touches");
                 Error::new(ErrorKind::Damaged, message)
             })?);

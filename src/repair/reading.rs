@@ -111,7 +111,7 @@ impl<'a> PackReader<'a> {
         for frame in frames.frames() {
             let access = self.access;
             let fits = self.with_frame(open, frame.place, |found| {
-                ids.extend(found.chunks().map(|bytes| access.naming.id_of(class, bytes)));
+                ids.extend(access.naming.ids_of(class, found.chunks()));
                 found.lengths() == frame.lengths
             })?;
             if !fits {
@@ -188,7 +188,8 @@ impl<'a> PackReader<'a> {
 }
 
 fn give(access: &Access, class: Class, frame: &Frame<'_>, take: &mut Take<'_>) -> Result<()> {
-    frame.chunks().try_for_each(|bytes| take(class, access.naming.id_of(class, bytes), bytes))
+    let ids = access.naming.ids_of(class, frame.chunks());
+    ids.into_iter().zip(frame.chunks()).try_for_each(|(id, bytes)| take(class, id, bytes))
 }
 
 /// The class that a pack's header tells, or that of content where there is no header any more.

@@ -158,11 +158,16 @@ fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut Fram
         }
         Err(error) => return Err(error),
     };
-    let mut proved: Option<ChunkId> = None;
-    for (extent, want) in wants {
-        match chunk(writer, &frame, extent, want, &mut proved) {
-            Ok(bytes) => writer.put_chunk(want, bytes)?,
-            Err(error) => recover(writer, want, error)?,
+    // Once for all wants of one chunk, which stand side by side.
+    let chunks = || wants.chunk_by(|(_, a), (_, b)| a.id == b.id);
+    let slices = chunks().map(|same| same.first().and_then(|(extent, _)| frame.slice(extent)).unwrap_or_default());
+    let found = writer.reader().access().naming.chunk_ids.ids(slices);
+    for (same, found) in chunks().zip(found) {
+        for (extent, want) in same {
+            match chunk(&frame, extent, want, found) {
+                Ok(bytes) => writer.put_chunk(want, bytes)?,
+                Err(error) => recover(writer, want, error)?,
+            }
         }
     }
     Ok(())
@@ -178,26 +183,14 @@ fn recover(writer: &Writer<'_>, want: &Want, error: Error) -> Result<()> {
     }
 }
 
-/// The bytes of a chunk, proved against its id; once for all wants of one chunk, which stand side by side.
-fn chunk<'f>(
-    writer: &Writer<'_>,
-    frame: &FrameBytes<'f>,
-    extent: &Extent,
-    want: &Want,
-    proved: &mut Option<ChunkId>,
-) -> Result<&'f [u8]> {
+/// The bytes of a chunk, which hash to `found`.
+fn chunk<'f>(frame: &FrameBytes<'f>, extent: &Extent, want: &Want, found: ChunkId) -> Result<&'f [u8]> {
     let bytes = frame.slice(extent).ok_or_else(|| missing(want.id))?;
     if u64::try_from(bytes.len()) != Ok(want.bytes) {
         let message = format!("chunk {} has {} bytes, and the file's list {}", want.id, bytes.len(), want.bytes);
         return Err(Error::new(ErrorKind::Damaged, message));
     }
-    if *proved != Some(want.id) {
-        if writer.reader().access().naming.chunk_ids.id(bytes) != want.id {
-            return Err(missing(want.id));
-        }
-        *proved = Some(want.id);
-    }
-    Ok(bytes)
+    if found == want.id { Ok(bytes) } else { Err(missing(want.id)) }
 }
 
 fn missing(id: ChunkId) -> Error {

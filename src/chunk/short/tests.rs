@@ -1,0 +1,51 @@
+use super::*;
+use proptest::prelude::*;
+
+const KEY: [u8; 32] = *b"a key that is the same each time";
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut noise = vec![0; length];
+    blake3::Hasher::new().update(b"noise").finalize_xof().fill(&mut noise);
+    noise
+}
+
+/// By all lanes that the processor has, and by the crate.
+fn assert_same(messages: &[&[u8]]) {
+    let alone: Vec<Hash> = messages.iter().map(|message| *blake3::keyed_hash(&KEY, message).as_bytes()).collect();
+    for lanes in Lanes::all_with_key(&KEY) {
+        let together = keyed_hashes_by(&lanes, &KEY, messages);
+        let lengths = || messages.iter().map(|message| message.len()).collect::<Vec<_>>();
+        assert!(together == alone, "{lanes:?}, messages of {:?} bytes", lengths());
+    }
+}
+
+#[test]
+fn many_hashes_are_those_of_the_crate() {
+    let noise = noise(LONG_BYTES * 2);
+    let parts = |lengths: &mut dyn Iterator<Item = usize>| {
+        let parts: Vec<&[u8]> = lengths.enumerate().map(|(start, length)| &noise[start..][..length]).collect();
+        assert_same(&parts);
+    };
+    parts(&mut std::iter::empty());
+    // Around the ends of a block, of a leaf and of what the lanes take, in numbers around those of the lanes.
+    for length in [0, 1, 63, 64, 65, 1023, 1024, 1025, LONG_BYTES - 1, LONG_BYTES, LONG_BYTES + 1] {
+        for count in [1, 2, 7, 8, 9, 15, 16, 17, 33] {
+            parts(&mut std::iter::repeat_n(length, count));
+        }
+    }
+    parts(&mut (0..3000));
+    // Trees of all shapes.
+    parts(&mut (1..=LONG_BYTES / LEAF_BYTES).map(|leaves| leaves * LEAF_BYTES));
+    parts(&mut (1..=LONG_BYTES / LEAF_BYTES).map(|leaves| leaves * LEAF_BYTES - 960));
+}
+
+proptest! {
+    #[test]
+    fn many_hashes_of_any_messages_are_those_of_the_crate(
+        places in prop::collection::vec((0..1000usize, prop_oneof![0..5000usize, 0..LONG_BYTES + 5000]), 0..20),
+    ) {
+        let noise = noise(LONG_BYTES + 6000);
+        let messages: Vec<&[u8]> = places.iter().map(|(start, length)| &noise[*start..][..*length]).collect();
+        assert_same(&messages);
+    }
+}
