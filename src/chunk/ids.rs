@@ -22,7 +22,7 @@ impl ChunkIdKey {
 
     /// The ids of several chunks, in their order: the same as [`Self::id`] gives. Whoever has many short chunks at hand
     /// asks for all at once: where the processor can, they are hashed side by side, in half the time or less. Takes about
-    /// a sixteenth of their length in memory.
+    /// an eighth of their length in memory.
     pub fn ids<'c>(&self, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<ChunkId> {
         let chunks: Vec<&[u8]> = chunks.into_iter().collect();
         #[cfg(target_arch = "x86_64")]
