@@ -1,6 +1,6 @@
-//! Cut points don't depend on how content arrives.
+//! Cut points don't depend on how content arrives, nor ids on how many are asked for.
 
-use crate::chunk::{Chunker, CutParameters, Cutter, Gear, Piece, ZERO_RUN_BYTES_MIN, chunk_slice};
+use crate::chunk::{ChunkIdKey, Chunker, CutParameters, Cutter, Gear, Piece, ZERO_RUN_BYTES_MIN, chunk_slice};
 
 /// The longest content made of one input: several maximal chunks and zero runs.
 const CONTENT_BYTES_MAX: usize = 1 << 20;
@@ -20,6 +20,7 @@ pub fn fuzz_chunk(data: &[u8]) {
     let mut chunker = Chunker::new(cutter);
     let mut content = Vec::new();
     let mut streamed = Vec::new();
+    let mut ends = Vec::new();
     let mut rest = data;
     while let Some((step, as_hole, tail)) = next_step(rest) {
         rest = tail;
@@ -32,6 +33,7 @@ pub fn fuzz_chunk(data: &[u8]) {
             Step::Zeros(length) => content.resize(before.saturating_add(length), 0),
         }
         let added = content.get(before..).unwrap_or_default();
+        ends.push(content.len());
         let sink = |piece: Piece<'_>| streamed.push(summary(piece));
         if as_hole && added.iter().all(|byte| *byte == 0) {
             chunker.zeros(u64::try_from(added.len()).unwrap_or(0), sink);
@@ -45,6 +47,19 @@ pub fn fuzz_chunk(data: &[u8]) {
     assert_eq!(streamed, cut, "cut points depend on how the content arrived");
     let total = cut.iter().fold(0u64, |sum, (_, length, _)| sum.saturating_add(*length));
     assert_eq!(u64::try_from(content.len()).ok(), Some(total), "the parts are the whole");
+    compare_ids(&content, &ends);
+}
+
+/// Parts of any lengths have the same ids alone and together.
+fn compare_ids(content: &[u8], ends: &[usize]) {
+    let key = ChunkIdKey::from_bytes([7; 32]);
+    let starts = std::iter::once(&0).chain(ends);
+    let parts = || starts.clone().zip(ends).filter_map(|(start, end)| content.get(*start..*end));
+    assert_eq!(
+        key.ids(parts()),
+        parts().map(|part| key.id(part)).collect::<Vec<_>>(),
+        "ids depend on their neighbours"
+    );
 }
 
 /// Whether a piece is data, its length, and the hash of its bytes.
