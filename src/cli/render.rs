@@ -149,6 +149,14 @@ impl Renderer {
         }
     }
 
+    /// The same of a structure that costs time to make, such as one with moments in it: the rules of the machine's time
+    /// zone are searched for then.
+    pub(crate) fn json_of<T: Serialize>(&self, make: impl FnOnce() -> T) {
+        if self.style == Style::Json {
+            self.json(&make());
+        }
+    }
+
     /// Makes what was printed so far visible.
     pub(crate) fn flush(&self) {
         let mut streams = self.streams();

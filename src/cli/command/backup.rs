@@ -39,7 +39,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
     context.renderer.say(&summary_text(&report, access));
-    context.renderer.json(&summary(&report, access, started, Moment::now()));
+    let ended = Moment::now();
+    context.renderer.json_of(|| summary(&report, access, started, ended));
     let is_whole = report.problem_count == 0 && report.unfinished.is_none();
     Ok(if is_whole { exit::DONE } else { exit::INCOMPLETE })
 }
