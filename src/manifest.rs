@@ -53,7 +53,7 @@ pub use item_tree::{ItemReader, ItemTreeBuilder, Placed};
 pub use key::{KEY_BYTES_MAX, Key, KeyError};
 pub use leaf::{LeafRef, LeafRows};
 pub use lineage::{Lineage, LineageError};
-pub use node::{LEVEL_MAX, NODE_BYTES_MAX, Tree};
+pub use node::{LEVEL_MAX, NODE_BYTES_MAX, NodeSort, Tree};
 pub use ordinal::{Goal, byte_total, bytes_through, row_at};
 pub use row::{ROW_BYTES_MAX, Row, RowError};
 pub use stat::StatEntry;
@@ -78,6 +78,15 @@ pub trait NodeSource {
     /// # Errors
     /// When the node can't be had, or is not what its id says.
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>, Self::Error>;
+
+    /// The same of a node whose sort is known: a source whose nodes lie in the order of the tree finds it sooner.
+    ///
+    /// # Errors
+    /// As [`Self::node`].
+    fn node_of(&self, sort: NodeSort, id: NodeId) -> Result<Arc<[u8]>, Self::Error> {
+        let _ = sort;
+        self.node(id)
+    }
 }
 
 /// Where finished nodes go. The same node may come more than once.
@@ -98,6 +107,10 @@ impl<S: NodeSource + ?Sized> NodeSource for &S {
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>, Self::Error> {
         (**self).node(id)
     }
+
+    fn node_of(&self, sort: NodeSort, id: NodeId) -> Result<Arc<[u8]>, Self::Error> {
+        (**self).node_of(sort, id)
+    }
 }
 
 impl<S: NodeSource + ?Sized> NodeSource for Arc<S> {
@@ -105,6 +118,10 @@ impl<S: NodeSource + ?Sized> NodeSource for Arc<S> {
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>, Self::Error> {
         (**self).node(id)
+    }
+
+    fn node_of(&self, sort: NodeSort, id: NodeId) -> Result<Arc<[u8]>, Self::Error> {
+        (**self).node_of(sort, id)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::content::neighbours::Neighbours;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
 use crate::index::Extent;
-use crate::manifest::{AttributeValue, Entry, Item, ItemReader, NodeSource};
+use crate::manifest::{AttributeValue, Entry, Item, ItemReader, NodeSort, NodeSource};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many bytes of decoded frames are kept for the next node or chunk.
@@ -224,16 +224,16 @@ impl NodeSource for ContentReader {
     type Error = Error;
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
-        let naming = &self.access.naming.node_ids;
-        let proved = |bytes: &[u8]| (naming.id(bytes) == id).then(|| Arc::from(bytes));
-        if let Some(bytes) = self.neighbours.find(proved) {
-            return Ok(bytes);
-        }
         self.any_whole(id.as_chunk(), |frame, extent| {
-            let bytes = frame.slice(extent).and_then(proved)?;
-            self.neighbours.remember(frame, extent);
-            Some(bytes)
+            let bytes = self.proved_node(frame.slice(extent), id).ok()?;
+            self.neighbours.remember(frame, extent, bytes);
+            Some(Arc::from(bytes))
         })
+    }
+
+    fn node_of(&self, sort: NodeSort, id: NodeId) -> Result<Arc<[u8]>> {
+        let guessed = self.neighbours.find(sort, |bytes| self.proved_node(Some(bytes), id).ok().map(Arc::from));
+        guessed.map_or_else(|| self.node(id), Ok)
     }
 }
 

@@ -181,10 +181,7 @@ impl<R: Row, S: NodeSource> Iterator for LeafCursor<R, S> {
 }
 
 fn fetch<R: Row, S: NodeSource>(source: &S, child: Child) -> Result<LeafRows<R, S::Error>, ReadError<S::Error>> {
-    match source.node(child.id) {
-        Ok(bytes) => LeafRows::open(bytes, child),
-        Err(source) => Err(ReadError::Source { node: child.id, span: child.span(), source }),
-    }
+    LeafRows::open(child.fetch(R::TREE, source)?, child)
 }
 
 /// Reads a root that is a leaf to the end and names it as a parent would.

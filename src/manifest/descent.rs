@@ -202,10 +202,8 @@ impl<R: Row, S: NodeSource> Descent<R, S> {
     }
 
     fn load(&mut self, child: &Child) -> Result<NodeRows, ReadError<S::Error>> {
-        let result = match self.source.node(child.id) {
-            Ok(bytes) => NodeRows::open(bytes, R::TREE, child.place).map_err(|rule| child.broken(rule)),
-            Err(source) => Err(ReadError::Source { node: child.id, span: child.span(), source }),
-        };
+        let opened = |bytes| NodeRows::open(bytes, R::TREE, child.place).map_err(|rule| child.broken(rule));
+        let result = child.fetch(R::TREE, &self.source).and_then(opened);
         if result.is_err() {
             self.pass(child);
         }

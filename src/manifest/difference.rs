@@ -187,8 +187,7 @@ impl<R: Row, S: NodeSource> Front<R, S> {
     /// Goes into the node at the head.
     fn open(&mut self) -> Result<(), ReadError<S::Error>> {
         if let Head::Node(child) = std::mem::replace(&mut self.head, Head::End) {
-            let fetched = self.source.node(child.id);
-            let bytes = fetched.map_err(|source| ReadError::Source { node: child.id, span: child.span(), source })?;
+            let bytes = child.fetch(R::TREE, &self.source)?;
             let rows = NodeRows::open(bytes, R::TREE, child.place).map_err(|rule| child.broken(rule))?;
             if rows.level() == 0 {
                 self.leaf = Some(LeafRows::of(rows, child));

@@ -1,8 +1,9 @@
 //! Leaves of the keyed trees: naming them, and reading their rows against what their parents promise.
 
+use super::NodeSource;
 use super::error::{NodeError, ReadError, Span};
 use super::key::Key;
-use super::node::{NodeRows, Place, Totals, leaf_totals};
+use super::node::{NodeRows, Place, Totals, Tree, leaf_totals};
 use super::row::Row;
 use crate::id::NodeId;
 use std::marker::PhantomData;
@@ -27,6 +28,15 @@ pub(super) struct Child {
 impl Child {
     pub(super) const fn root(id: NodeId) -> Self {
         Self { id, place: Place::Root, after: None, promise: None }
+    }
+
+    /// The node itself.
+    pub(super) fn fetch<S: NodeSource>(&self, tree: Tree, source: &S) -> Result<Arc<[u8]>, ReadError<S::Error>> {
+        let fetched = match self.place.sort(tree) {
+            Some(sort) => source.node_of(sort, self.id),
+            None => source.node(self.id),
+        };
+        fetched.map_err(|source| ReadError::Source { node: self.id, span: self.span(), source })
     }
 
     pub(super) fn span(&self) -> Box<Span> {

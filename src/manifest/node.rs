@@ -57,6 +57,21 @@ impl Tree {
     }
 }
 
+/// What the first byte of a node says: of which tree it is, and at which level it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeSort(u8);
+
+impl NodeSort {
+    const fn new(tree: Tree, level: u8) -> Self {
+        Self(tree.code() << 4 | level)
+    }
+
+    /// That of a node; nothing is of no sort.
+    pub fn of(node: &[u8]) -> Option<Self> {
+        node.first().copied().map(Self)
+    }
+}
+
 /// Where a node stands, which decides what it may look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -68,6 +83,16 @@ pub(super) enum Place {
     Level(u8),
     /// Not known.
     Anywhere,
+}
+
+impl Place {
+    /// The sort that a node of a tree has there, if it can have only one.
+    pub(super) const fn sort(self, tree: Tree) -> Option<NodeSort> {
+        match self {
+            Self::RootAt(level) | Self::Level(level) => Some(NodeSort::new(tree, level)),
+            Self::Root | Self::Anywhere => None,
+        }
+    }
 }
 
 /// A row of an inner node.
@@ -100,7 +125,7 @@ impl Totals {
 
 /// Appends the header of a node.
 pub(super) fn encode_header(tree: Tree, level: u8, row_count: u64, out: &mut Vec<u8>) {
-    out.put_u8(tree.code() << 4 | level);
+    out.put_u8(NodeSort::new(tree, level).0);
     out.put_varint(row_count);
 }
 

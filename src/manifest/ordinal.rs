@@ -62,8 +62,7 @@ fn find<R: Row, S: NodeSource>(
     let mut child = Child::root(root);
     let mut before = Totals::default();
     loop {
-        let bytes = source.node(child.id);
-        let bytes = bytes.map_err(|source| ReadError::Source { node: child.id, span: child.span(), source })?;
+        let bytes = child.fetch(R::TREE, source)?;
         let rows = NodeRows::open(bytes, R::TREE, child.place).map_err(|rule| child.broken(rule))?;
         if rows.level() == 0 {
             return row_of_leaf(LeafRows::of(rows, child), before, goal);

@@ -3,7 +3,7 @@
 use crate::content::ContentReader;
 use crate::error::Result;
 use crate::id::NodeId;
-use crate::manifest::NodeSource;
+use crate::manifest::{NodeSort, NodeSource};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,6 +50,15 @@ impl NodeCache {
         Self { reader, held: Mutex::default() }
     }
 
+    fn held_or(&self, id: NodeId, read: impl FnOnce() -> Result<Arc<[u8]>>) -> Result<Arc<[u8]>> {
+        if let Some(node) = self.held().get(id) {
+            return Ok(node);
+        }
+        let node = read()?;
+        self.held().put(id, &node);
+        Ok(node)
+    }
+
     fn held(&self) -> std::sync::MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,12 +68,11 @@ impl NodeSource for NodeCache {
     type Error = crate::error::Error;
 
     fn node(&self, id: NodeId) -> Result<Arc<[u8]>> {
-        if let Some(node) = self.held().get(id) {
-            return Ok(node);
-        }
-        let node = self.reader.node(id)?;
-        self.held().put(id, &node);
-        Ok(node)
+        self.held_or(id, || self.reader.node(id))
+    }
+
+    fn node_of(&self, sort: NodeSort, id: NodeId) -> Result<Arc<[u8]>> {
+        self.held_or(id, || self.reader.node_of(sort, id))
     }
 }
 
