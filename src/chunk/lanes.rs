@@ -150,6 +150,7 @@ fn groups<'a, const LANES: usize>(
         if count == 0 {
             return;
         }
+        debug_assert!(group.is_sorted_by(|one, next| one.block_count() >= next.block_count()), "the longest first");
         hash(&group).into_iter().take(count).for_each(&mut take);
     }
 }

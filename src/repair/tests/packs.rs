@@ -231,6 +231,56 @@ fn whatever_fails_at_each_change_of_a_repair_of_packs_no_file_is_lost_and_the_ne
     }
 }
 
+/// As a session leaves them that was aborted, or never ended.
+#[test]
+fn lost_content_comes_back_from_packs_of_a_session_that_does_not_count() {
+    let (world, held) = used_world(60);
+    lose(&world, Class::Content);
+    let elsewhere = MemoryStore::new();
+    let stray = world.client_on("stray", Arc::new(elsewhere.clone()));
+    for files in held.values() {
+        back_up(&stray, files, Inherit::Never).unwrap();
+    }
+    let without = repair_all(&world.fork(), &RepairOptions::default(), &[]);
+    assert!(without.lost_chunk_count > 0, "{without:?}");
+    for pack in packs(&elsewhere) {
+        world.store.overwrite(ObjectName::Pack(pack), &elsewhere.read(&ObjectName::Pack(pack), 1 << 30).unwrap());
+    }
+    let report = repair_all(&world, &RepairOptions::default(), &[]);
+    assert_eq!((report.lost_chunk_count, &report.notices[..]), (0, &[][..]), "{report:?}");
+    assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+    assert_eq!(check_all(&world).damage, []);
+}
+
+/// A prune had copied what is needed of them, and was cut short before it deleted them.
+#[test]
+fn lost_content_comes_back_from_packs_that_were_to_be_deleted() {
+    let (world, mut held) = used_world(10_000);
+    let before = objects(&world.store);
+    let gone = *held.keys().next().unwrap();
+    held.remove(&gone);
+    world.forget(gone);
+    let strict = PruneOptions::default().max_unused(MaxUnused::Share(0));
+    (0..2).for_each(|_| drop(prune(&world.client("pruner"), &strict).unwrap()));
+    let copies: Vec<PackId> = packs(&world.store)
+        .into_iter()
+        .filter(|pack| {
+            !before.contains_key(&ObjectName::Pack(*pack)) && class_of(&world.store, *pack) == Class::Content
+        })
+        .collect();
+    assert!(!copies.is_empty(), "the prune copied nothing");
+    copies.iter().for_each(|pack| world.store.remove(&ObjectName::Pack(*pack)).unwrap());
+    let without = repair_all(&world.fork(), &RepairOptions::default(), &[]);
+    assert!(without.lost_chunk_count > 0, "{without:?}");
+    for (name, bytes) in before.iter().filter(|(name, _)| name.folder() == Folder::Packs) {
+        world.store.overwrite(*name, bytes);
+    }
+    let report = repair_all(&world, &RepairOptions::default(), &[]);
+    assert_eq!((report.lost_chunk_count, &report.notices[..]), (0, &[][..]), "{report:?}");
+    assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+    assert_eq!(check_all(&world).damage, []);
+}
+
 /// Its packs do not count any more, nor do its segments take the place of others; but they are there.
 #[test]
 fn what_counted_by_an_outcome_that_is_lost_is_stored_again_for_all_other_snapshots() {
