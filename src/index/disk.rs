@@ -224,10 +224,7 @@ impl Index for DiskIndex {
             return Ok(());
         }
         let mut batch = self.database.batch();
-        let mut ordinals = Ordinals::default();
-        for row in segment.packs() {
-            ordinals.push(self.apply_pack(id, &row, &mut batch)?);
-        }
+        let ordinals = self.apply_packs(id, segment.packs(), &mut batch)?;
         batch.put(Table::Meta, &segment_key(id), &ordinals.encode());
         self.write_piece(&mut batch)?;
         self.standing_mut().apply(id, ordinals);

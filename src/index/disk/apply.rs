@@ -2,11 +2,15 @@
 
 use super::super::encoding::{encode_entry, encode_numbers, put_extent};
 use super::super::rocks::{Batch, Table};
+use super::super::standing::Ordinals;
 use super::super::{Extent, IndexError, PackEntry, PackOrdinal};
 use super::keys::{NEXT_KEY, entry_key, pack_key};
 use super::{BATCH_BYTES, DiskIndex};
-use crate::id::SegmentId;
+use crate::id::{ChunkId, SegmentId};
 use crate::segment::PackRow;
+
+/// How many chunks of a segment are sorted together: some mebibytes.
+const SORTED_CHUNKS: usize = if cfg!(test) { 4 } else { 1 << 17 };
 
 impl DiskIndex {
     /// The number of a pack: the one that it has and that counts, if all that is known of it agrees, or a new one.
@@ -35,27 +39,43 @@ impl DiskIndex {
         Ok(number)
     }
 
-    pub(super) fn apply_pack(
+    /// Numbers the packs of a segment and writes where their chunks lie.
+    pub(super) fn apply_packs(
         &self,
         segment: SegmentId,
-        row: &PackRow,
+        packs: impl Iterator<Item = PackRow>,
         batch: &mut Batch<'_>,
-    ) -> Result<u32, IndexError> {
-        let number = self.number(&PackEntry::of(segment, row), |ordinal| self.standing().counts(ordinal), batch)?;
+    ) -> Result<Ordinals, IndexError> {
+        let mut ordinals = Ordinals::default();
+        let mut chunks = Vec::new();
+        for row in packs {
+            let number =
+                self.number(&PackEntry::of(segment, &row), |ordinal| self.standing().counts(ordinal), batch)?;
+            ordinals.push(number);
+            chunks.extend(row.chunks().map(|(chunk, place)| (chunk, Extent::new(PackOrdinal(number), place))));
+            if chunks.len() >= SORTED_CHUNKS {
+                self.write_chunks(&mut chunks, batch)?;
+            }
+        }
+        self.write_chunks(&mut chunks, batch)?;
+        Ok(ordinals)
+    }
+
+    /// Writes where chunks lie, and forgets it.
+    fn write_chunks(&self, chunks: &mut Vec<(ChunkId, Extent)>, batch: &mut Batch<'_>) -> Result<(), IndexError> {
         // RocksDB's buffer takes a key next to the last one without searching for its place: after a first backup of the
-        // Linux sources (13 packs) 50 ms instead of 76.
-        let mut chunks: Vec<_> = row.chunks().collect();
+        // Linux sources (13 packs) 35 ms instead of 76.
         chunks.sort_by_key(|(chunk, _)| *chunk);
         let mut value = Vec::new();
-        for (chunk, place) in chunks {
+        for (chunk, extent) in chunks.drain(..) {
             value.clear();
-            put_extent(&mut value, &Extent::new(PackOrdinal(number), place));
+            put_extent(&mut value, &extent);
             batch.merge(Table::Chunks, chunk.as_bytes(), &value);
             if batch.bytes() >= BATCH_BYTES {
                 self.write_piece(batch)?;
             }
         }
-        Ok(number)
+        Ok(())
     }
 
     /// Writes a piece of a segment. The next number goes with it, so that those used in it are never given out again.

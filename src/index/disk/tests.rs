@@ -76,9 +76,10 @@ fn index_6_a_crash_leaves_an_earlier_state_and_never_half_a_segment() {
     index.flush().unwrap();
     // A segment whose first piece was flushed and whose end was not: the rows are there, the mark is not.
     let mut batch = index.database.batch();
-    let number = index.apply_pack(segment_id(2), &pack_row(2, 1, &[1, 2]), &mut batch).unwrap();
+    index.apply_packs(segment_id(2), [pack_row(2, 1, &[1, 2])].into_iter(), &mut batch).unwrap();
     index.write_piece(&mut batch).unwrap();
     index.flush().unwrap();
+    let number = index.standing().next() - 1;
     apply(&index, 3, &[pack_row(3, 1, &[3])]);
     let crashed = place.path().join("crashed");
     crash(&path, &crashed);
