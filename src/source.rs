@@ -33,7 +33,7 @@ mod walk;
 pub use error::{Operation, SourceError};
 pub use file::{Run, SourceFile};
 pub use selection::Selection;
-pub use stat::Stat;
+pub use stat::{Space, Stat};
 pub use stream::{SourceStream, StreamError, StreamInput};
 pub use trees::{TreeFile, Trees};
 pub use walk::{Evidence, Role, Step, Walk, Walked};

@@ -4,6 +4,9 @@ use rustix::fs::{FileType, Statx};
 
 use crate::manifest::{Device, Kind, Timestamp};
 
+/// The unit in which file systems count space.
+const SPACE_UNIT_BYTES: u64 = 512;
+
 /// What the file system says about an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
@@ -29,7 +32,25 @@ pub struct Stat {
     pub links: u64,
     /// What a device node stands for; zeros for anything else.
     pub special: Device,
+    /// How much space it takes.
+    pub space: Space,
 }
+
+/// How much space an entry takes, which is no difference between one look and the next: file systems count late what they
+/// have yet to write.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Space {
+    /// In bytes; more than the entry is long where some is kept ready for what may come.
+    pub bytes: u64,
+}
+
+impl PartialEq for Space {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Space {}
 
 impl From<Statx> for Stat {
     fn from(found: Statx) -> Self {
@@ -45,6 +66,7 @@ impl From<Statx> for Stat {
             device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
             links: found.stx_nlink.into(),
             special: Device { major: found.stx_rdev_major, minor: found.stx_rdev_minor },
+            space: Space { bytes: found.stx_blocks.saturating_mul(SPACE_UNIT_BYTES) },
         }
     }
 }

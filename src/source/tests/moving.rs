@@ -98,25 +98,25 @@ fn a_file_that_turns_into_something_else_is_reported_and_nothing_waits_or_follow
 fn a_file_that_shrinks_or_grows_while_it_is_read_shows_it() {
     let top = tempfile::tempdir().unwrap();
     let path = top.path().join("f");
-    fs::write(&path, [1; 10_000]).unwrap();
+    fs::write(&path, [1; 100_000]).unwrap();
     let source = Arc::new(Source::open(std::slice::from_ref(&path), WalkOptions::default()).unwrap());
     let key = source.arguments().next().unwrap();
     let file = source.open_file(&key).unwrap();
     assert_eq!(file.stat_again().unwrap(), *file.stat());
 
-    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(6000).unwrap();
-    let mut buffer = [0; 10_000];
-    assert_eq!(file.read_at(0, &mut buffer).unwrap(), 6000);
-    assert_eq!(file.read_at(8000, &mut buffer).unwrap(), 0);
-    assert_eq!(file.run_at(0).unwrap(), Some(Run::Data { start: 0, end: 8192 }));
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(60_000).unwrap();
+    let mut buffer = [0; 100_000];
+    assert_eq!(file.read_at(0, &mut buffer).unwrap(), 60_000);
+    assert_eq!(file.read_at(80_000, &mut buffer).unwrap(), 0);
+    assert_eq!(file.run_at(0).unwrap(), Some(Run::Data { start: 0, end: 61_440 }));
     // It has no end there any more; reading tells.
-    assert_eq!(file.run_at(8192).unwrap(), Some(Run::Data { start: 8192, end: 10_000 }));
+    assert_eq!(file.run_at(61_440).unwrap(), Some(Run::Data { start: 61_440, end: 100_000 }));
     assert_ne!(file.stat_again().unwrap(), *file.stat());
 
-    fs::write(&path, [2; 20_000]).unwrap();
-    assert_eq!(file.stat().size, 10_000);
-    assert_eq!(file.run_at(0).unwrap(), Some(Run::Data { start: 0, end: 10_000 }));
-    assert_eq!(file.stat_again().unwrap().size, 20_000);
+    fs::write(&path, [2; 200_000]).unwrap();
+    assert_eq!(file.stat().size, 100_000);
+    assert_eq!(file.run_at(0).unwrap(), Some(Run::Data { start: 0, end: 100_000 }));
+    assert_eq!(file.stat_again().unwrap().size, 200_000);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::fs::as_ordinary_user;
+use rustix::fs::FallocateFlags;
 
 const BLOCK: u64 = 4096;
 
@@ -46,6 +47,25 @@ fn holes_are_found_where_they_are() {
     );
     assert_eq!(runs(9 * BLOCK + 5, &[(0, 1)]), [data(0, BLOCK), hole(BLOCK, 9 * BLOCK + 5)]);
     assert_eq!(runs(9 * BLOCK + 5, &[(9 * BLOCK, 5)]), [hole(0, 9 * BLOCK), data(9 * BLOCK, 9 * BLOCK + 5)]);
+}
+
+#[test]
+fn a_short_file_that_takes_more_space_than_it_is_long_is_read_as_a_whole() {
+    let found = |size: u64| {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("f");
+        let file = File::create(&path).unwrap();
+        file.write_all_at(&[1; 4096], size - BLOCK).unwrap();
+        rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, size, size).unwrap();
+        let source = Source::open(&[path], WalkOptions::default()).unwrap();
+        let file = source.open_file(&source.arguments().next().unwrap()).unwrap();
+        let mut buffer = vec![7; usize::try_from(size - BLOCK).unwrap()];
+        assert_eq!(file.read_at(0, &mut buffer).unwrap(), buffer.len());
+        assert!(buffer.iter().all(|byte| *byte == 0));
+        file.run_at(0).unwrap().unwrap()
+    };
+    assert_eq!(found(15 * BLOCK), Run::Data { start: 0, end: 15 * BLOCK });
+    assert_eq!(found(16 * BLOCK), Run::Hole { start: 0, end: 15 * BLOCK }, "a longer one is searched");
 }
 
 #[test]

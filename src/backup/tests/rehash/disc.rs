@@ -1,7 +1,7 @@
 //! A disc in memory that counts what is read of it, and rots, fails and moves when a test says so.
 
 use crate::manifest::{Device, Key, Kind, Timestamp, Xattr};
-use crate::source::{Operation, Role, Run, SourceError, Stat, Step, TreeFile, Trees, Walked};
+use crate::source::{Operation, Role, Run, SourceError, Space, Stat, Step, TreeFile, Trees, Walked};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -110,6 +110,7 @@ impl Contents {
             device: 1,
             links: u64::try_from(links).unwrap(),
             special: Device { major: 0, minor: 0 },
+            space: Space::default(),
         }
     }
 }
