@@ -233,11 +233,7 @@ impl<S: NodeSource> ItemReader<S> {
             self.zeros_before = false;
             return Ok(());
         }
-        let fetched = match child.place.sort(Tree::Items) {
-            Some(sort) => self.source.node_of(sort, child.id),
-            None => self.source.node(child.id),
-        };
-        let result = match fetched {
+        let result = match child.place.fetch(Tree::Items, child.id, &self.source) {
             Ok(bytes) => NodeRows::open(bytes, Tree::Items, child.place).map_err(|rule| child.broken(rule)),
             Err(source) => Err(ReadError::Source { node: child.id, span: child.span(), source }),
         };

@@ -32,11 +32,11 @@ impl Child {
 
     /// The node itself.
     pub(super) fn fetch<S: NodeSource>(&self, tree: Tree, source: &S) -> Result<Arc<[u8]>, ReadError<S::Error>> {
-        let fetched = match self.place.sort(tree) {
-            Some(sort) => source.node_of(sort, self.id),
-            None => source.node(self.id),
-        };
-        fetched.map_err(|source| ReadError::Source { node: self.id, span: self.span(), source })
+        self.place.fetch(tree, self.id, source).map_err(|source| ReadError::Source {
+            node: self.id,
+            span: self.span(),
+            source,
+        })
     }
 
     pub(super) fn span(&self) -> Box<Span> {

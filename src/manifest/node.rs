@@ -5,6 +5,7 @@
 //! row  = [how much of the last key is kept, the rest of the key,] fields
 //! ```
 
+use super::NodeSource;
 use super::error::NodeError;
 use super::item::Item;
 use super::key::{KEY_BYTES_MAX, Key};
@@ -86,11 +87,11 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// The sort that a node of a tree has there, if it can have only one.
-    pub(super) const fn sort(self, tree: Tree) -> Option<NodeSort> {
+    /// The node of a tree that stands there. Where it can be of one sort only, it is asked for as one of that.
+    pub(super) fn fetch<S: NodeSource>(self, tree: Tree, id: NodeId, source: &S) -> Result<Arc<[u8]>, S::Error> {
         match self {
-            Self::RootAt(level) | Self::Level(level) => Some(NodeSort::new(tree, level)),
-            Self::Root | Self::Anywhere => None,
+            Self::RootAt(level) | Self::Level(level) => source.node_of(NodeSort::new(tree, level), id),
+            Self::Root | Self::Anywhere => source.node(id),
         }
     }
 }

@@ -158,8 +158,8 @@ fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut Fram
         }
         Err(error) => return Err(error),
     };
-    // Once for all wants of one chunk, which stand side by side.
-    let chunks = || wants.chunk_by(|(_, a), (_, b)| a.id == b.id);
+    // Once for all wants of one chunk at one place, which stand side by side.
+    let chunks = || wants.chunk_by(|(here, a), (there, b)| (here, a.id) == (there, b.id));
     let slices = chunks().map(|same| same.first().and_then(|(extent, _)| frame.slice(extent)).unwrap_or_default());
     let found = writer.reader().access().naming.chunk_ids.ids(slices);
     for (same, found) in chunks().zip(found) {
