@@ -94,28 +94,11 @@ impl Lanes {
 
     /// Hands over the value of each input, in their order. Those with more blocks come first: lanes that are done wait for
     /// the longest, and are known by their place.
+    #[expect(unsafe_code, reason = "the processor was asked before this was made")]
     pub(super) fn hash<'a>(&self, inputs: impl Iterator<Item = Input<'a>>, take: impl FnMut(Hash)) {
         match self.processor {
-            Processor::Avx512 => groups(
-                inputs,
-                |group| {
-                    #[expect(unsafe_code, reason = "the processor was asked before this was made")]
-                    unsafe {
-                        avx512::hash(&self.key, group)
-                    }
-                },
-                take,
-            ),
-            Processor::Avx2 => groups(
-                inputs,
-                |group| {
-                    #[expect(unsafe_code, reason = "the processor was asked before this was made")]
-                    unsafe {
-                        avx2::hash(&self.key, group)
-                    }
-                },
-                take,
-            ),
+            Processor::Avx512 => groups(inputs, |group| unsafe { avx512::hash(&self.key, group) }, take),
+            Processor::Avx2 => groups(inputs, |group| unsafe { avx2::hash(&self.key, group) }, take),
         }
     }
 }
