@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_in_large_pages_and_threads_give_the_key_that_any_others_give() {
+    fn memory_and_lanes_that_threads_share_give_the_key_that_one_thread_gives() {
         for lanes in [1, KdfCost::LANES] {
             let cost = KdfCost { memory_kib: 8 << 10, passes: 1, lanes };
             let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).unwrap();
