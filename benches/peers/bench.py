@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from fetch import run, say
-from measure import apparent_bytes, read_all, timed, unquiet
+from measure import allocated_bytes, apparent_bytes, read_all, timed, unquiet
 from tools import FILE_MEASURES, MEASURES, TOOLS
 
 # File times younger than this are not relied upon by some tools.
@@ -114,6 +114,7 @@ class Bench:
         if corpus in TO_B:
             self.move_tree(corpus, "b" if measure == "next" else "a")
         read_all(self.parent(corpus) / corpus)
+        self.demand_room(corpus, measure, len(todo))
         for name in todo:
             place = self.place(corpus, number, name)
             started = place / f"started-{measure}"
@@ -126,6 +127,15 @@ class Bench:
                 read_all(place / "repository")
         if measure == "restore":
             self.let_inodes_rest()
+
+    def demand_room(self, corpus, measure, tools):
+        """Refuses to begin what may fill the disc: a tool stores or restores at most the whole tree."""
+        if measure not in ("first", "next", "restore"):
+            return
+        needed, free = tools * allocated_bytes(self.parent(corpus) / corpus), shutil.disk_usage(self.work).free
+        if free < needed:
+            raise SystemExit(f"{measure} of {corpus} may need {needed / 1e9:.0f} GB below {self.work}, where "
+                             f"{free / 1e9:.0f} GB are free: give another place with --work, or fewer tools or corpora")
 
     def make_repository(self, corpus, number, name, measure):
         """A new, empty repository, or, for a measure that needs one, with the first backup in it."""

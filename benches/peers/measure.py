@@ -55,12 +55,19 @@ def unquiet(cores):
     return None, runs
 
 
+def statuses(folder: Path):
+    """What the system says of each file."""
+    return (os.lstat(os.path.join(parent, file)) for parent, _, files in os.walk(folder) for file in files)
+
+
 def apparent_bytes(folder: Path):
     """The sum of the sizes of all files."""
-    total = 0
-    for parent, _, files in os.walk(folder):
-        total += sum(os.lstat(os.path.join(parent, file)).st_size for file in files)
-    return total
+    return sum(status.st_size for status in statuses(folder))
+
+
+def allocated_bytes(folder: Path):
+    """How much of the disc all files take."""
+    return sum(512 * status.st_blocks for status in statuses(folder))
 
 
 def read_all(folder: Path):
