@@ -6,6 +6,7 @@
 //! and that is not excluded. The requirements stand in format-spec/11-index.md; one suite holds all
 //! implementations to the same answers.
 
+mod applying;
 #[cfg(test)]
 pub(crate) mod conformance;
 #[cfg(feature = "rocksdb")]
@@ -29,6 +30,7 @@ mod sort;
 mod standing;
 mod view;
 
+pub use applying::{Applying, CaughtUp, catch_up};
 pub use memory::MemoryIndex;
 pub use parts::in_parts;
 pub use replaceable::{Rebuild, Replaceable};
@@ -40,7 +42,6 @@ pub use view::{Mode, MovedAside, View, ViewKind, distrust_view, open_apart, open
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};
 use crate::layout::Class;
 use crate::segment::{PackRow, SegmentError, SegmentReader};
-use std::collections::BTreeSet;
 
 /// A pack's number within one opened index. It means nothing elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -277,55 +278,6 @@ impl Bulk for OneByOne<'_> {
     fn finish(self: Box<Self>) -> Result<(), IndexError> {
         Ok(())
     }
-}
-
-/// What [`catch_up`] did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CaughtUp {
-    /// Segments that were missing and are applied now.
-    pub applied_count: usize,
-    /// Segments that were applied and are committed no more.
-    pub retracted_count: usize,
-}
-
-/// So much is applied one by one: a few nights' worth, which takes no memory beside the index.
-const ONE_BY_ONE_BYTES_MAX: usize = 4 << 20;
-
-/// Brings an index to exactly the committed segments; `fetch` gets the opened bodies of those that are missing, or none
-/// for one that can't be read and is left out. New ones are applied before old ones are retracted, so that packs which move from one segment to another keep their
-/// rows.
-///
-/// # Errors
-/// Those of `fetch` and of the index.
-pub fn catch_up<E: From<IndexError>>(
-    index: &dyn Index,
-    committed: &BTreeSet<SegmentId>,
-    fetch: &mut dyn FnMut(SegmentId) -> Result<Option<Vec<u8>>, E>,
-) -> Result<CaughtUp, E> {
-    let applied: BTreeSet<SegmentId> = index.applied()?.into_iter().collect();
-    let missing: Vec<SegmentId> = committed.difference(&applied).copied().collect();
-    let mut done = CaughtUp::default();
-    let mut bytes = 0usize;
-    let mut bulk: Option<Box<dyn Bulk + '_>> = None;
-    for id in missing {
-        let Some(body) = fetch(id)? else { continue };
-        let segment = SegmentReader::parse(id, &body).map_err(IndexError::from)?;
-        bytes = bytes.saturating_add(body.len());
-        if bulk.is_none() && bytes > ONE_BY_ONE_BYTES_MAX {
-            bulk = Some(index.bulk()?);
-        }
-        match &mut bulk {
-            Some(bulk) => bulk.add(&segment)?,
-            None => index.apply(&segment)?,
-        }
-        done.applied_count = done.applied_count.saturating_add(1);
-    }
-    bulk.map_or(Ok(()), |bulk| bulk.finish())?;
-    for id in applied.difference(committed) {
-        index.retract(*id)?;
-        done.retracted_count = done.retracted_count.saturating_add(1);
-    }
-    Ok(done)
 }
 
 /// Why an index did not answer.

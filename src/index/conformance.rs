@@ -4,7 +4,7 @@ use super::*;
 use crate::id::ClientId;
 use crate::layout::FrameTable;
 use crate::segment::{PackFacts, SegmentBuilder};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pack that is numbered by what is asked for: its chunks are `chunks`, three to a frame.
 pub(crate) fn pack_row(number: u8, signer: u8, chunks: &[u16]) -> PackRow {

@@ -89,6 +89,11 @@ impl DiskIndex {
         Ok(Self { database, standing, writing, side_claims, bulk_bytes: memory_bytes / 2, _kept: kept })
     }
 
+    /// Where there is room for files that go with what needs them.
+    fn beside(&self) -> &Path {
+        self.database.path().parent().unwrap_or(self.database.path())
+    }
+
     fn standing(&self) -> RwLockReadGuard<'_, Standing> {
         self.standing.read().unwrap_or_else(PoisonError::into_inner)
     }

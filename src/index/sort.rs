@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// A row in a file: the id and six numbers of four bytes.
 const ROW_BYTES: usize = ChunkId::LEN + 24;
 /// How many first bytes there are.
-const FIRST_BYTES: usize = 256;
+pub(super) const FIRST_BYTES: usize = 256;
 /// What a merge reads of a run at once: much for few runs, little for many.
 const READ_ROWS: Range<usize> = 64..4096;
 /// How much of a run is written at once.
@@ -109,14 +109,9 @@ impl Sorter {
     }
 }
 
-impl Runs {
-    /// A directory for files that are made of the rows.
-    pub(super) fn directory(&self) -> &Path {
-        self.own.path()
-    }
-
-    /// Calls `each` with every id whose first byte lies in the range, in order, and its extents, sorted, each once. That
-    /// can be done once: what was read is gone.
+impl Sorted {
+    /// Calls `each` with every id whose first byte lies in the range, in order, and its extents, sorted, each once. Of rows
+    /// in files that can be done once: what was read is gone.
     /// `parts` is how many threads do so at the same time: they share the memory.
     pub(super) fn merge(
         &self,
@@ -124,6 +119,23 @@ impl Runs {
         parts: usize,
         each: &mut EachId<'_>,
     ) -> Result<(), IndexError> {
+        match self {
+            Self::Memory(rows) => {
+                let [start, end] = [first_bytes.start, first_bytes.end].map(|first| rows_below(rows, first));
+                grouped(rows.get(start..end).unwrap_or_default(), each)
+            }
+            Self::Files(runs) => runs.merge(first_bytes, parts, each),
+        }
+    }
+}
+
+/// How many of sorted rows lie before those that begin with a byte.
+fn rows_below(rows: &[Row], first: usize) -> usize {
+    rows.partition_point(|row| usize::from(row.id.as_bytes()[0]) < first)
+}
+
+impl Runs {
+    fn merge(&self, first_bytes: Range<usize>, parts: usize, each: &mut EachId<'_>) -> Result<(), IndexError> {
         let shares = self.runs.len().saturating_mul(parts).saturating_mul(ROW_BYTES).max(1);
         let read_rows = (self.memory_bytes / shares).clamp(READ_ROWS.start, READ_ROWS.end);
         let mut cursors: Vec<Cursor<'_>> =
@@ -148,8 +160,7 @@ impl Runs {
         let path = self.own.path().join(format!("run-{}", self.runs.len()));
         let mut starts = Vec::with_capacity(FIRST_BYTES.saturating_add(1));
         for first in 0..=FIRST_BYTES {
-            let before = rows.partition_point(|row| usize::from(row.id.as_bytes()[0]) < first);
-            starts.push(u64::try_from(before).unwrap_or(u64::MAX));
+            starts.push(u64::try_from(rows_below(rows, first)).unwrap_or(u64::MAX));
         }
         let write = || -> io::Result<File> {
             let file = File::options().read(true).write(true).create_new(true).open(&path)?;
@@ -168,7 +179,7 @@ impl Runs {
 }
 
 /// Calls `each` with every id of sorted rows, in order, and its extents, each once.
-pub(super) fn grouped(rows: &[Row], each: &mut EachId<'_>) -> Result<(), IndexError> {
+fn grouped(rows: &[Row], each: &mut EachId<'_>) -> Result<(), IndexError> {
     let mut group = Group::default();
     rows.iter().try_for_each(|row| group.add(row, each))?;
     group.flush(each)
@@ -324,13 +335,10 @@ mod tests {
                 found.push((*id, extents.to_vec()));
                 Ok(())
             };
-            match sorter.finish().unwrap() {
-                Sorted::Memory(rows) => grouped(&rows, &mut each).unwrap(),
-                Sorted::Files(runs) => {
-                    runs.merge(0..cut, 2, &mut each).unwrap();
-                    runs.merge(cut..FIRST_BYTES, 2, &mut each).unwrap();
-                }
-            }
+            let sorted = sorter.finish().unwrap();
+            sorted.merge(0..cut, 2, &mut each).unwrap();
+            sorted.merge(cut..FIRST_BYTES, 2, &mut each).unwrap();
+            drop(sorted);
             let expected: Vec<_> = expected.into_iter().map(|(id, all)| (id, all.into_iter().collect())).collect();
             prop_assert_eq!(found, expected);
             prop_assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);

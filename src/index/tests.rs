@@ -1,6 +1,6 @@
 use super::conformance::{Fresh, answers, any_history, body, conforms, follow, pack_row, segment_id};
 use super::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn fresh() -> Fresh {
     (Box::new(MemoryIndex::new()), None)

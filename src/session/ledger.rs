@@ -4,8 +4,9 @@ use crate::access::Access;
 use crate::envelope::{self, Kind};
 use crate::error::Result;
 use crate::id::{PackId, SegmentId};
+use crate::index::Applying;
 use crate::outcome::SegmentRef;
-use crate::segment::{PackRow, SegmentBuilder, SegmentReader};
+use crate::segment::{PackRow, SegmentBuilder};
 use crate::store::ObjectName;
 
 /// A segment is ended when it names so many chunks, which keeps it near 16 MiB.
@@ -97,10 +98,11 @@ impl PublishedSegments {
     /// # Errors
     /// When the index can't take them; the next opening will.
     pub fn apply(self, access: &Access) -> Result<()> {
+        let mut applying = Applying::to(access.index.as_ref());
         for (reference, body) in self.segments {
-            access.index.apply(&SegmentReader::parse(reference.id, &body)?)?;
+            applying.add(reference.id, &body)?;
         }
-        Ok(())
+        Ok(applying.finish()?)
     }
 }
 
