@@ -110,7 +110,7 @@ impl Vouching<'_> {
         let history = History::load(access)?;
         let condemned: HashSet<PackId> = history.excluded().into_iter().collect();
         let named = history.segments();
-        let mut replacement = Replacement::new();
+        let mut replacement = Replacement::new(&history);
         for id in SegmentStand::of(access, &history)?.counting {
             if progress.stopped() {
                 return Err(stopped());

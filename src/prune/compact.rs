@@ -7,7 +7,7 @@ use crate::id::{PackId, SegmentId};
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::Progress;
 use crate::prune::survey::interrupted;
-use crate::segment::{Replaced, SegmentReader};
+use crate::segment::{PackFacts, Replaced, SegmentReader};
 use crate::session::{self, Beating, History, Replacement, SEGMENT_CHUNKS_TARGET, read_segment};
 use crate::store::ObjectName;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -101,8 +101,7 @@ pub(super) fn compact(
     progress: &dyn Progress,
 ) -> Result<u64> {
     let named = history.segments();
-    let mut output = Replacement::new();
-    let mut packs: BTreeSet<PackId> = BTreeSet::new();
+    let mut output = Replacement::new(history);
     for id in &inputs.0 {
         if progress.stopped() {
             return Err(interrupted());
@@ -117,27 +116,25 @@ pub(super) fn compact(
         }
         output.take_over(access, *reference, reader.replaced())?;
         for row in reader.packs().filter(|row| !deleted.contains(&row.facts().pack)) {
-            if packs.insert(row.facts().pack) {
-                output.push(access, row)?;
-            }
+            output.push(access, row)?;
         }
     }
+    let said = output.said().clone();
     let published = output.finish(access)?;
-    prove(access, &published, &packs)?;
+    prove(access, &published, said)?;
     session.commit(access, OutcomeKind::Repack, Vec::new(), published)?;
     Ok(u64::try_from(inputs.0.len()).unwrap_or(u64::MAX))
 }
 
-/// Reads the new segments back from the store: together they must name exactly the packs that are left of the old ones.
-fn prove(access: &Access, published: &[SegmentRef], packs: &BTreeSet<PackId>) -> Result<()> {
-    let mut left = packs.clone();
+/// Reads the new segments back from the store: together they must say exactly what is left of the old ones.
+fn prove(access: &Access, published: &[SegmentRef], mut left: HashSet<PackFacts>) -> Result<()> {
     for reference in published {
         let body = read_segment(access, reference.id)?;
         let reader = SegmentReader::parse(reference.id, &body)?;
         let mut is_right = (reader.pack_count(), reader.chunk_count()) == (reference.pack_count, reference.chunk_count);
         for row in reader.packs() {
             let known = access.index.numbers(&row.facts().pack)?;
-            is_right &= left.remove(&row.facts().pack) && !known.is_empty();
+            is_right &= left.remove(row.facts()) && !known.is_empty();
         }
         if !is_right {
             return Err(unlike(reference.id));
@@ -175,8 +172,9 @@ pub(super) fn remove_replaced(access: &Access, history: &History, listed: &BTree
     let named = history.segments();
     let mut gone = Vec::new();
     let mut replaced: BTreeMap<SegmentId, Replaced> = BTreeMap::new();
-    // The view is up to date: it has exactly the segments that count.
-    for id in access.index.applied()? {
+    // The view is up to date: it has exactly the segments that count. Of these some may take places.
+    let taking = history.taking_segments();
+    for id in access.index.applied()?.into_iter().filter(|id| taking.contains(id)) {
         replaced.extend(session::replaced_by(access, id)?.into_iter().map(|old| (old.segment, old)));
     }
     for id in listed {

@@ -138,7 +138,7 @@ impl<'a> Round<'a> {
 
     fn commit(&self, batch: &mut Batch) -> Result<()> {
         let stand = SegmentStand::of(self.access, &self.history)?;
-        let mut replacement = Replacement::new();
+        let mut replacement = Replacement::new(&self.history);
         carry(self.access, &self.history, &stand.counting, &self.taken, &mut replacement)?;
         for ailing in self.taken.iter().filter_map(|pack| self.ailing.get(pack)).filter(|ailing| ailing.is_present) {
             replacement.push(self.access, PackRow::set_aside(ailing.facts))?;
@@ -163,7 +163,6 @@ pub(super) fn carry(
         return Ok(());
     }
     let named = history.segments();
-    let mut carried: HashSet<PackId> = HashSet::new();
     for reference in counting.iter().filter_map(|id| named.get(id)) {
         let body = read_segment(access, reference.id).map_err(|error| {
             let message = format!("{} can't be read; run repair index first", ObjectName::Segment(reference.id));
@@ -174,11 +173,8 @@ pub(super) fn carry(
             continue;
         }
         replacement.take_over(access, *reference, segment.replaced())?;
-        for row in segment.packs() {
-            let pack = row.facts().pack;
-            if !without.contains(&pack) && carried.insert(pack) {
-                replacement.push(access, row)?;
-            }
+        for row in segment.packs().filter(|row| !without.contains(&row.facts().pack)) {
+            replacement.push(access, row)?;
         }
     }
     Ok(())

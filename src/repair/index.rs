@@ -108,7 +108,7 @@ fn rebuild_in(
     }
     progress.event(&Event::Phase("reading packs"));
     let mut reading = PackReader::new(access);
-    let mut replacement = Replacement::new();
+    let mut replacement = Replacement::new(&history);
     let mut healed: Vec<PackRow> = Vec::new();
     for (pack, standing) in &look.healed {
         healed.extend(reading.derive(*pack, standing.session)?);

@@ -8,12 +8,18 @@ use super::{IndexRepairPlan, RepairOptions, plan_index, plan_packs, repair_index
 use crate::access::Access;
 use crate::check::{self, CheckDepth, CheckOptions, CheckReport, Remember};
 use crate::content::ContentReader;
-use crate::id::{PackId, SegmentId, SnapshotId};
+use crate::envelope::{self, Kind};
+use crate::id::{ChunkId, PackId, SegmentId, SnapshotId};
+use crate::index::PackEntry;
+use crate::layout::{FrameTable, HEADER_BYTES_MIN, SEALED_BYTES_MIN};
 use crate::manifest::{Body, Content, Cursor, Entry, Item, ItemList};
+use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::Silent;
 use crate::prune::tests::world::{Files, World, files, objects, prune};
 use crate::prune::{MaxUnused, PruneOptions};
-use crate::session::{self, History};
+use crate::segment::{PackFacts, PackRow, Replaced, SegmentBuilder};
+use crate::session::{self, Beating, History, Writer};
+use crate::session_record::SessionKind;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::hooked::Hooked;
 use crate::store::{Folder, MemoryStore, ObjectName, Store};
@@ -228,6 +234,53 @@ fn segment_15_a_segment_of_a_key_that_may_not_delete_takes_no_place() {
         }
     }
     assert!(!taking.is_empty() && taking.len() < history.segments().len());
+}
+
+/// Commits a segment, as a key can that may only add, which names all others as replaced and says of every pack that
+/// another chunk lies in it; its name sorts before theirs.
+fn lie(access: &Access) {
+    let history = History::load(access).unwrap();
+    session::bring_up_to_date(access, &history).unwrap();
+    let session = Beating::open(access, &history, SessionKind::Checkpoint, &Writer::default()).unwrap();
+    let mut packs = Vec::new();
+    access.index.for_each_pack(&mut |_, entry| packs.push(entry.clone())).unwrap();
+    let first = *history.segments().keys().next().unwrap();
+    for salt in 0u32.. {
+        let mut builder = SegmentBuilder::new();
+        for SegmentRef { id, pack_count, chunk_count } in history.segments().into_values() {
+            builder.replace(Replaced { segment: id, pack_count, chunk_count }).unwrap();
+        }
+        for entry in &packs {
+            let mut frames = FrameTable::new(HEADER_BYTES_MIN).unwrap();
+            frames.push(SEALED_BYTES_MIN, &[1]).unwrap();
+            let PackEntry { id: pack, class, bytes, signer, .. } = *entry;
+            let facts = PackFacts { pack, class, bytes, signer, session: session.id() };
+            let chunk =
+                ChunkId::from_bytes(*blake3::hash(&[&salt.to_le_bytes(), &pack.as_bytes()[..]].concat()).as_bytes());
+            builder.push(PackRow::new(facts, frames, vec![chunk]).unwrap()).unwrap();
+        }
+        let (pack_count, chunk_count) = (builder.pack_count(), builder.chunk_count());
+        let object = envelope::seal(Kind::Segment, &access.ring, &access.chain, &builder.finish(), None).unwrap();
+        let id = SegmentId::from_bytes(*blake3::hash(&object).as_bytes());
+        if id < first {
+            let _ = access.store.create(&ObjectName::Segment(id), &object).unwrap();
+            let named = vec![SegmentRef { id, pack_count, chunk_count }];
+            return session.commit(access, OutcomeKind::Checkpoint, Vec::new(), named).unwrap();
+        }
+    }
+}
+
+#[test]
+fn segment_15_what_a_segment_says_that_takes_no_place_changes_nothing_for_what_others_say() {
+    let (world, held) = used_world(60);
+    lie(&world.client("owner"));
+    // Compacts all segments, then collects by what they say.
+    for _ in 0..3 {
+        let options = PruneOptions::default().max_unused(MaxUnused::Bytes(0));
+        prune(&world.client("owner"), &options).unwrap();
+        assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+        world.assert_whole();
+    }
 }
 
 /// The copies are stored and the pack is set aside with one outcome.

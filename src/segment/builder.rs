@@ -69,6 +69,11 @@ impl SegmentBuilder {
         Ok(())
     }
 
+    /// Whether a pack was taken.
+    pub fn has(&self, pack: &PackId) -> bool {
+        self.packs.contains_key(pack)
+    }
+
     /// How many packs were taken.
     pub fn pack_count(&self) -> u64 {
         self.packs.len().try_into().unwrap_or(u64::MAX)

@@ -5,7 +5,7 @@ use crate::id::{ChunkId, PackId, SessionId, SignerKey};
 use crate::layout::{ChunkPlace, Class, FrameTable, HEADER_BYTES_MIN, PACK_BYTES_MAX, SEALED_BYTES_MIN};
 
 /// What a segment says of a pack as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PackFacts {
     /// The pack.
     pub pack: PackId,
