@@ -12,7 +12,8 @@ pub use protection::{ProtectOptions, ProtectReport, protect_all};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::PackId;
 use crate::parity::{self, HEAD_BYTES, ParityHead, Percent, ReadError};
-use crate::store::{self, Created, Mirrored, Object, ObjectName, Spool, Store, StoreError};
+use crate::store::{self, Created, Folder, Listed, Mirrored, Object, ObjectName, Spool, Store, StoreError};
+use std::collections::BTreeSet;
 
 /// How much of an object is copied at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -49,6 +50,30 @@ impl std::fmt::Display for Cure {
             Self::Unneeded => f.write_str("right when it was read once more"),
         }
     }
+}
+
+/// What is gone although nobody ever removes it, as its second copy tells.
+///
+/// # Errors
+/// When the store can't be listed.
+pub fn lost_with_copy(store: &dyn Store) -> Result<BTreeSet<ObjectName>> {
+    let mut copied = BTreeSet::new();
+    store.list(Folder::Mirror, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Mirror(copy), .. } = listed
+            && matches!(copy, Mirrored::Config(_) | Mirrored::Outcome(_) | Mirrored::Record(..))
+        {
+            copied.insert(copy.first());
+        }
+    })?;
+    // What is created meanwhile is there before its copy is.
+    for folder in [Folder::Config, Folder::Outcomes, Folder::Records] {
+        store.list(folder, &mut |listed| {
+            if let Listed::Object { name, .. } = listed {
+                copied.remove(&name);
+            }
+        })?;
+    }
+    Ok(copied)
 }
 
 /// Heals one damaged object that is there.

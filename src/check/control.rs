@@ -4,12 +4,13 @@ use crate::access::Access;
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::error::{Error, ErrorKind, Result};
+use crate::heal;
 use crate::id::{ClientId, SegmentId};
 use crate::key::Slot;
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::segment::SegmentReader;
 use crate::session::{History, SegmentStand, read_segment};
-use crate::store::{Folder, Listed, Mirrored, ObjectName};
+use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
@@ -61,25 +62,8 @@ fn strangers(access: &Access, findings: &Findings<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Of what nobody ever removes, a second copy tells that it was there.
 fn lost_with_copy(access: &Access, findings: &Findings<'_>) -> Result<()> {
-    let mut copied = BTreeSet::new();
-    access.store.list(Folder::Mirror, &mut |listed| {
-        if let Listed::Object { name: ObjectName::Mirror(copy), .. } = listed
-            && matches!(copy, Mirrored::Config(_) | Mirrored::Outcome(_) | Mirrored::Record(..))
-        {
-            copied.insert(copy.first());
-        }
-    })?;
-    // What is created meanwhile is there before its copy is.
-    for folder in [Folder::Config, Folder::Outcomes, Folder::Records] {
-        access.store.list(folder, &mut |listed| {
-            if let Listed::Object { name, .. } = listed {
-                copied.remove(&name);
-            }
-        })?;
-    }
-    for lost in copied {
+    for lost in heal::lost_with_copy(access.store.as_ref())? {
         let (object, wrong) = (lost.to_string(), "it is gone; its second copy is there".to_owned());
         findings.damage(Damage { object, wrong, remedy: remedy::OBJECT, ..Damage::default() }, []);
     }

@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
+use crate::heal;
 use crate::id::{PackId, SegmentId, SessionId};
 use crate::index::{PackEntry, PackOrdinal};
 use crate::layout::{Class, HEADER_BYTES_MAX};
@@ -258,6 +259,10 @@ pub(super) fn sound_history(access: &Access, earlier: History) -> Result<History
                 format!("nothing is collected while outcome {id} is missing, of which later numbers tell; {WAYS_OUT}");
             return Err(Error::new(ErrorKind::Damaged, message));
         }
+    }
+    if let Some(lost) = heal::lost_with_copy(access.store.as_ref())?.first() {
+        let message = format!("nothing is collected while {lost} is missing, of which a second copy tells; {WAYS_OUT}");
+        return Err(Error::new(ErrorKind::Damaged, message));
     }
     Ok(history)
 }
