@@ -55,11 +55,9 @@ impl CheckpointSessions {
         opened.iter().find(|session| session.id == id).copied()
     }
 
-    fn abort_all(&self, decided: &[SessionId]) {
+    fn undecided(&self, decided: &[SessionId]) -> Vec<RunningSession> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        for session in opened.iter().filter(|session| !decided.contains(&session.id)) {
-            session.abort(&self.access);
-        }
+        opened.iter().filter(|session| !decided.contains(&session.id)).copied().collect()
     }
 }
 
@@ -110,7 +108,9 @@ impl Checkpointer {
         };
         let outcome = self.receive(closed, &mut progressing).and_then(|()| self.finish(&mut progressing));
         if outcome.is_err() {
-            self.sessions.abort_all(&progressing.decided);
+            for session in self.sessions.undecided(&progressing.decided) {
+                session.abort(&self.access);
+            }
         }
         outcome.map(|()| progressing.main)
     }
@@ -197,8 +197,9 @@ impl Checkpointer {
         }
         progressing.beaten = Instant::now();
         progressing.beat = progressing.beat.saturating_add(1);
-        let open = progressing.checkpoints.keys().copied().chain([self.main.id]);
-        for id in open {
+        // Those too of which no pack is finished yet: a run that finds little that is new may take hours for one.
+        let open = self.sessions.undecided(&progressing.decided);
+        for id in open.iter().map(|session| session.id).chain([self.main.id]) {
             heartbeat::beat(&self.access, &HeartbeatBody { id, beat: progressing.beat })?;
         }
         Ok(())
