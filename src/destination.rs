@@ -32,7 +32,7 @@ pub use existing::ExistingFile;
 pub use file::TargetFile;
 pub use metadata::{Aspect, Metadata, MetadataSet, Owner, Shortfall};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -119,6 +119,13 @@ impl From<Statx> for Present {
     }
 }
 
+/// Inode and device.
+type Identity = (u64, u32, u32);
+
+fn identity_of(found: &Statx) -> Identity {
+    (found.stx_ino, found.stx_dev_major, found.stx_dev_minor)
+}
+
 fn kind_of(mode: u16) -> Kind {
     match FileType::from_raw_mode(mode.into()) {
         FileType::Directory => Kind::Directory,
@@ -136,6 +143,8 @@ fn kind_of(mode: u16) -> Kind {
 pub struct Destination {
     handles: Handles,
     files: Mutex<OpenTable<TargetFile>>,
+    /// Which file it was that was let go before it was complete, by its key: what is opened again must be that one.
+    let_go: Mutex<HashMap<Key, Identity>>,
     /// Modes of directories that were there and were made accessible, until their final mode is set.
     opened_up: Mutex<BTreeMap<Vec<u8>, u16>>,
     /// Whose the files are that this process makes: user and group.
@@ -174,6 +183,7 @@ impl Destination {
         Ok(Self {
             handles: Handles::new(root, DIRECTORY_COUNT_MAX),
             files: Mutex::new(OpenTable::new(FILE_COUNT_MAX)),
+            let_go: Mutex::default(),
             opened_up: Mutex::default(),
             maker: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
             unfinished: PRIVATE_FILE,
@@ -317,6 +327,16 @@ impl Destination {
 
     fn lock_files(&self) -> MutexGuard<'_, OpenTable<TargetFile>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_let_go(&self) -> MutexGuard<'_, HashMap<Key, Identity>> {
+        self.let_go.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails when what was opened at a key is not the file that was made there and let go.
+    fn require_same(&self, key: &Key, found: &Statx) -> Result<(), DestinationError> {
+        let is_other = self.lock_let_go().get(key).is_some_and(|made| *made != identity_of(found));
+        if is_other { Err(DestinationError::Restless { key: key.clone() }) } else { Ok(()) }
     }
 
     fn lock_opened_up(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, u16>> {

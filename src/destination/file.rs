@@ -8,7 +8,7 @@ use rustix::io::{Errno, pread, pwrite};
 
 use super::{
     ATTEMPT_COUNT, Destination, DestinationError, Existing, Made, Metadata, Operation, Owner, PRIVATE_FILE, Place,
-    kind_of,
+    identity_of, kind_of,
 };
 use crate::fs::look_through;
 use crate::manifest::{Key, Kind};
@@ -157,6 +157,7 @@ impl Destination {
         let refused = |errno| DestinationError::refused(key, Operation::OpenFile, errno);
         let place = self.place(key.as_bytes()).map_err(refused)?;
         self.lock_files().remove(key.as_bytes());
+        self.lock_let_go().remove(key);
         for _ in 0..ATTEMPT_COUNT {
             let create = || openat(&place.directory, place.name, OPEN | OFlags::CREATE | OFlags::EXCL, mode);
             let (file, made) = match self.changing(key.as_bytes(), create) {
@@ -196,16 +197,26 @@ impl Destination {
         let refused = |errno| DestinationError::refused(key, Operation::OpenFile, errno);
         let place = self.place(key.as_bytes()).map_err(refused)?;
         let file = openat(&place.directory, place.name, OPEN, Mode::empty()).map_err(refused)?;
-        let found = kind_of(look_through(&file).map_err(refused)?.stx_mode);
+        let status = look_through(&file).map_err(refused)?;
+        let found = kind_of(status.stx_mode);
         if found != Kind::File {
             return Err(DestinationError::OtherKind { key: key.clone(), found, wanted: Kind::File });
         }
+        // Not a hard link, say, to a file outside of the target that somebody put there meanwhile.
+        self.require_same(key, &status)?;
         Ok(self.keep(TargetFile { key: key.clone(), file, made: Made::Reused }))
     }
 
     pub(super) fn keep(&self, file: TargetFile) -> Arc<TargetFile> {
         let file = Arc::new(file);
-        self.lock_files().insert(file.key.as_bytes(), Arc::clone(&file));
+        // Held to the end: whoever does not find a file among the open ones finds which it was.
+        let mut files = self.lock_files();
+        for gone in files.insert(file.key.as_bytes(), Arc::clone(&file)) {
+            if let Ok(found) = look_through(&gone.file) {
+                self.lock_let_go().insert(gone.key.clone(), identity_of(&found));
+            }
+        }
+        drop(files);
         file
     }
 }
@@ -232,9 +243,7 @@ fn reuse(place: &Place<'_>, existing: Existing, mode: Mode) -> Result<Option<Own
     }
     let Ok(file) = openat(&place.directory, place.name, OPEN, Mode::empty()) else { return Ok(None) };
     let opened = look_through(&file)?;
-    let same = (opened.stx_ino, opened.stx_dev_major, opened.stx_dev_minor)
-        == (found.stx_ino, found.stx_dev_major, found.stx_dev_minor);
-    if !same {
+    if identity_of(&opened) != identity_of(&found) {
         return Ok(None);
     }
     fchmod(&file, mode)?;

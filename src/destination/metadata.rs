@@ -122,6 +122,8 @@ impl Destination {
         if kind != metadata.kind {
             return Err(DestinationError::OtherKind { key: key.clone(), found: kind, wanted: metadata.kind });
         }
+        self.require_same(key, &found)?;
+        self.lock_let_go().remove(key);
         if metadata.kind == Kind::Directory {
             self.lock_opened_up().remove(key.as_bytes());
         }

@@ -91,7 +91,7 @@ impl Handles {
 
     /// Keeps a handle that was opened by other means, for the next who asks for this directory.
     pub fn keep(&self, key: &[u8], handle: Arc<OwnedFd>) {
-        self.lock().insert(key, handle);
+        drop(self.lock().insert(key, handle));
     }
 
     /// Lets go of a directory and of all below it, because it was removed or replaced.

@@ -29,13 +29,11 @@ impl<T> OpenTable<T> {
         Some(Arc::clone(&slot.open))
     }
 
-    /// Keeps something open, in the place of what was there.
-    pub fn insert(&mut self, key: &[u8], open: Arc<T>) {
+    /// Keeps something open, in the place of what was there. Returns what was let go to make room.
+    pub fn insert(&mut self, key: &[u8], open: Arc<T>) -> Vec<Arc<T>> {
         self.clock += 1;
         self.slots.insert(key.into(), Slot { open, used: self.clock });
-        if self.slots.len() > self.count_max {
-            self.drop_older_half();
-        }
+        if self.slots.len() > self.count_max { self.take_older_half() } else { Vec::new() }
     }
 
     /// Lets go of what is open under this key.
@@ -48,12 +46,12 @@ impl<T> OpenTable<T> {
         self.slots.retain(|slot, _| slot.as_ref() != key && !super::is_below(slot, key));
     }
 
-    /// Drops half at once, so that the search for the oldest is paid once in many openings.
-    fn drop_older_half(&mut self) {
+    /// Takes half at once, so that the search for the oldest is paid once in many openings.
+    fn take_older_half(&mut self) -> Vec<Arc<T>> {
         let mut used: Vec<u64> = self.slots.values().map(|slot| slot.used).collect();
         let middle = used.len() / 2;
         let (_, &mut median, _) = used.select_nth_unstable(middle);
-        self.slots.retain(|_, slot| slot.used >= median);
+        self.slots.extract_if(|_, slot| slot.used < median).map(|(_, slot)| slot.open).collect()
     }
 }
 
@@ -68,7 +66,7 @@ mod tests {
             table.insert(&[key], Arc::new(key));
         }
         assert_eq!(table.get(&[0]).as_deref(), Some(&0));
-        table.insert(&[4], Arc::new(4));
+        assert_eq!(table.insert(&[4], Arc::new(4)).len(), 2);
         let kept: Vec<u8> = (0..5).filter(|key| table.get(&[*key]).is_some()).collect();
         assert_eq!(kept, [0, 3, 4]);
     }
