@@ -3,7 +3,7 @@
 use crate::content::ContentReader;
 use crate::destination::{Cloned, DestinationError, Existing, ExistingFile, Made, Metadata, TargetFile};
 use crate::error::Result;
-use crate::manifest::{Content, Key, Kind};
+use crate::manifest::{Content, Key, Kind, Timestamp};
 use crate::progress::Change;
 use crate::restore::hand::Hand;
 use crate::restore::outcome::Outcome;
@@ -207,12 +207,26 @@ impl<'a> Writer<'a> {
         let written = work.written.load(Ordering::Relaxed);
         self.outcome.written(written);
         self.outcome.file_done(work.bytes, work.told.load(Ordering::Relaxed));
+        if work.is_damaged.load(Ordering::Relaxed) {
+            return self.finish_damaged(work, (change, written));
+        }
         self.finish_entry(&work.key, &work.target, &work.metadata, (change, written))?;
         // Only now does it lie there as those look for it who have the same content.
-        if let Some(source) = work.source.as_ref().filter(|_| !work.is_damaged.load(Ordering::Relaxed)) {
+        if let Some(source) = &work.source {
             source.complete();
         }
         Ok(())
+    }
+
+    /// A file that lacks something is as old as can be: with the time of the right one, a later restore that goes by times
+    /// would take it for that. What was there before and could not be compared stays as it was.
+    fn finish_damaged(&self, work: &FileWork, (change, written): (Change, u64)) -> Result<()> {
+        if change == Change::Unchanged {
+            self.outcome.entry(&work.key, Kind::File, (Change::Skipped, work.bytes));
+            return Ok(());
+        }
+        let metadata = Metadata { mtime: Timestamp::default(), ..work.metadata.clone() };
+        self.finish_entry(&work.key, &work.target, &metadata, (change, written))
     }
 }
 
