@@ -118,7 +118,7 @@ pub use mounting::{
     Attributes, DirectoryRow, FileNumber, Lifetime, MountOptions, MountedTree, NameTime, OpenDirectory, OpenFile,
     PathTemplate, Seek, Taken,
 };
-pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind};
+pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind, TEXT_BYTES_MAX};
 pub use parity::Percent as ParityPercent;
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
 pub use progress::{Change, EntryKind, Event, LeftOutPart, Progress, Silent};

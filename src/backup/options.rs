@@ -73,9 +73,12 @@ impl BackupOptions {
         self
     }
 
-    /// Tags for the snapshot.
+    /// Tags for the snapshot, in any order; one that is empty is none.
     #[must_use]
-    pub fn tags(mut self, tags: Vec<Vec<u8>>) -> Self {
+    pub fn tags(mut self, mut tags: Vec<Vec<u8>>) -> Self {
+        tags.retain(|tag| !tag.is_empty());
+        tags.sort_unstable();
+        tags.dedup();
         self.tags = tags;
         self
     }

@@ -37,8 +37,8 @@ pub(crate) use verification::{CheckArguments, ScrubArguments};
 use super::deadline::StopAfter;
 use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
 use super::values::{
-    ByteSize, Moment, SortBy, parse_compression, parse_protection, parse_read_concurrency, parse_rehash_share,
-    parse_sort,
+    ByteSize, Moment, SortBy, parse_compression, parse_name, parse_protection, parse_read_concurrency,
+    parse_rehash_share, parse_sort,
 };
 use clap::{Args, Parser, Subcommand};
 use holdall::{Compression, Protection, RehashShare};
@@ -215,10 +215,10 @@ pub(crate) struct BackupArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
     /// A tag for the snapshot; may be repeated, or hold several with commas
-    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = parse_name)]
     pub(crate) tag: Vec<String>,
     /// The host's name [otherwise: this machine's]
-    #[arg(short = 'H', long, value_name = "NAME")]
+    #[arg(short = 'H', long, value_name = "NAME", value_parser = parse_name)]
     pub(crate) host: Option<String>,
     /// The snapshot's time [otherwise: now]
     #[arg(long, value_name = "TIME")]

@@ -3,7 +3,7 @@
 use crate::profile::parse_duration;
 use holdall::{
     CalendarSpan, Compression, CompressionLevel, DrillSample, DumpForm, GroupField, KeepCount, Kind, MaxUnused,
-    Overwrite, ParityPercent, Protection, ReadSubset, RehashShare, Zone,
+    Overwrite, ParityPercent, Protection, ReadSubset, RehashShare, TEXT_BYTES_MAX, Zone,
 };
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -188,6 +188,14 @@ impl std::str::FromStr for Mark {
         }
         Ok(Self { name: name.to_owned(), header: header.to_owned() })
     }
+}
+
+/// Reads the name of a host, or a tag.
+pub(crate) fn parse_name(text: &str) -> Result<String, ValueError> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(ValueError::new(format!("expected at most {TEXT_BYTES_MAX} bytes, not {}", text.len())));
+    }
+    Ok(text.to_owned())
 }
 
 /// Reads how new content is compressed: `auto`, `off`, or a level of zstd.
