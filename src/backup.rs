@@ -181,7 +181,9 @@ impl Attempt<'_> {
         };
         let (parts, mut stored) = run.store()?;
         let (problem_count, problems) = problems.into_report();
-        if let Some(trees) = parts.trees.as_ref().filter(|trees| trees.is_bare()) {
+        let has_stream = parts.streams.iter().any(|kept| matches!(kept.fate, StreamFate::Stored { .. }));
+        // What a command delivered is kept whatever became of the trees.
+        if let Some(trees) = parts.trees.as_ref().filter(|trees| trees.is_bare() && !has_stream) {
             if problem_count > 0 {
                 return Err(nothing_read(&problems));
             }

@@ -26,7 +26,8 @@ pub(super) fn of(
 ) -> Components {
     let mut made = Components::default();
     if let Some(trees) = &parts.trees {
-        let reason = trees.unfinished.as_ref().map(ToString::to_string).unwrap_or_default();
+        let unread = trees.is_bare().then(|| "nothing of it could be read".to_owned());
+        let reason = trees.unfinished.as_ref().map(ToString::to_string).or(unread).unwrap_or_default();
         made.push(tree(trees), b"", &reason, owners::names(&trees.owners, names, parent));
     }
     for (source, kept) in streams.iter().zip(&parts.streams) {
@@ -54,10 +55,11 @@ impl Components {
 }
 
 fn tree(trees: &Assembled) -> Component {
+    let is_partial = trees.unfinished.is_some() || trees.is_bare();
     Component {
         kind: ComponentKind::Tree,
         required: true,
-        state: if trees.unfinished.is_some() { ComponentState::Partial } else { ComponentState::Complete },
+        state: if is_partial { ComponentState::Partial } else { ComponentState::Complete },
         manifest: Some(trees.manifest),
         stat: Some(trees.stat),
         counts: trees.counts,
