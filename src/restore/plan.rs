@@ -111,7 +111,27 @@ impl<'a> Planner<'a> {
             self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Refused, message.to_owned());
             return Ok(Below::Skip);
         }
+        if entry.kind() == Kind::Directory && self.is_spared(&entry) {
+            return Ok(Below::Skip);
+        }
         if choice == Choice::Pass { self.pass(entry) } else { self.restore(entry) }
+    }
+
+    /// Whether the repository, or what belongs to it, lies where a directory shall be: a backup that holds its own
+    /// repository must not be brought back over it.
+    fn is_spared(&self, entry: &Entry) -> bool {
+        if self.is_on_fresh_ground() {
+            return false;
+        }
+        let Some(target) = self.target_of(entry) else { return false };
+        match self.judge.sweeper.spares(&target) {
+            Ok(true) => {
+                self.outcome.spared(&entry.key, "left as it is: the repository, or what belongs to it, lies there");
+                true
+            }
+            // Where it can't be looked at, whoever makes it says why that can't be.
+            Ok(false) | Err(_) => false,
+        }
     }
 
     /// Notes a directory that is made only if something below it is taken.

@@ -77,6 +77,19 @@ impl<'a> Sweeper<'a> {
         }
     }
 
+    /// Whether the directory at a place is one that is left alone with all that is in it, whatever the snapshot holds.
+    ///
+    /// # Errors
+    /// When the place can't be looked at.
+    pub(super) fn spares(&self, target: &Key) -> Result<bool, DestinationError> {
+        let found = self.hand.look(target)?;
+        Ok(found.is_some_and(|found| self.is_spared(&found)))
+    }
+
+    fn is_spared(&self, found: &Present) -> bool {
+        self.spared.contains(&(found.device, found.inode))
+    }
+
     /// Whether anything is removed at all.
     pub(super) fn is_at_work(&self) -> bool {
         self.options.extras == Extras::Delete
@@ -145,7 +158,7 @@ impl<'a> Sweeper<'a> {
         if choice == Choice::Skip {
             return Ok(true);
         }
-        if self.spared.contains(&(found.device, found.inode)) {
+        if self.is_spared(&found) {
             self.outcome.spared(&item.key, "not removed: the repository, or what belongs to it, lies there");
             return Ok(true);
         }

@@ -273,3 +273,70 @@ fn a_backup_that_is_ended_early_is_partial_and_the_next_one_completes_it() {
     assert!(contents(&world.path("whole")) == contents(&tree));
     assert!(world.run(["backup", "tree", "--stop-after", "6am"]).ended(2).err.contains("06:00"));
 }
+
+#[test]
+fn tags_are_given_in_any_order_and_a_stray_comma_is_none() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    world.run(["backup", "tree", "--tag", "b,a,,b", "--tag", "0", "--tag", ""]).succeeded();
+    let shown = world.run(["snapshots", "--json"]).succeeded().json();
+    assert!(shown.iter().any(|value| value.to_string().contains(r#""tags":["0","a","b"]"#)), "{shown:?}");
+    let long = world.run(["backup", "tree", "--tag", &"x".repeat(1025)]).ended(2);
+    assert!(long.err.contains("at most 1024 bytes"), "{}", long.err);
+}
+
+#[test]
+fn a_repository_that_was_backed_up_with_its_folder_is_not_restored_over() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    let everything = world.path("");
+    let everything = everything.to_str().expect("a text");
+    world.run(["backup", everything]).succeeded();
+    let before = contents(&world.path("repository"));
+    std::fs::write(world.path("tree/a"), b"omega").expect("a file");
+    world.file("tree/extra", b"not in the snapshot");
+    let source = format!("latest:{}", everything.trim_end_matches('/'));
+    for more in [&["--delete"][..], &[]] {
+        let restored = world.run([&["restore", &source, "--target", everything][..], more].concat()).ended(0);
+        assert!(restored.err.contains("left as it is: the repository"), "{}", restored.err);
+        assert!(contents(&world.path("repository")) == before);
+    }
+    assert_eq!(std::fs::read(world.path("tree/a")).expect("a file"), b"alpha");
+    assert!(!world.path("tree/extra").exists());
+    world.run(["check", "--read-data"]).succeeded();
+}
+
+#[test]
+fn what_a_command_delivered_is_kept_although_no_tree_could_be_read() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    world.run(["backup", "absent"]).ended(1);
+    for line in [&["absent"][..], &["tree", "--stop-after", "0s"]] {
+        let early = world.run([&["backup", "--json", "--command", "dump=echo kept"][..], line].concat()).ended(3);
+        let id = early.only("summary")["snapshot_id"].as_str().expect("it is saved").to_owned();
+        assert_eq!(world.run(["dump", &format!("{id}:/dump")]).succeeded().out, "kept\n");
+        let shown = world.run(["info", &id]).succeeded();
+        assert!(shown.out.contains("partial"), "{}", shown.out);
+    }
+}
+
+#[test]
+fn a_file_that_came_back_damaged_is_restored_again_from_a_sound_repository() {
+    let world = World::with_repository();
+    world.file("tree/a.txt", b"alpha");
+    world.file("tree/b.txt", &[7; 100_000]);
+    world.run(["backup", "tree", "--compression", "off"]).succeeded();
+    let packs = world.path("repository").join("packs");
+    let longest = contents(&packs).into_iter().max_by_key(|(_, bytes)| bytes.len()).expect("there are packs");
+    let pack = packs.join(longest.0);
+    let mut damaged = longest.1.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(&pack, &damaged).expect("a pack");
+    let source = format!("latest:{}", world.path("tree").display());
+    world.run(["restore", &source, "--target", "back"]).ended(5);
+    assert!(contents(&world.path("back")) != contents(&world.path("tree")));
+    std::fs::write(&pack, &longest.1).expect("a pack");
+    world.run(["restore", &source, "--target", "back", "--overwrite", "if-newer"]).succeeded();
+    assert!(contents(&world.path("back")) == contents(&world.path("tree")));
+}
