@@ -1,6 +1,8 @@
 //! Making, changing and ending keys.
 
-use super::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner, limit_bytes, list, no_slot};
+use super::{
+    AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner, limit_bytes, list, names, no_slot,
+};
 use crate::access::Access;
 use crate::config::{Config, ConfigChain, Role};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,12 +13,13 @@ use crate::store::{Created, Folder, Listed, ObjectName, Store};
 /// How often a configuration is drafted anew because somebody else's came first.
 const ATTEMPTS_MAX: usize = 16;
 
-/// Makes a slot that `unlock` opens, and the key for it if it is to have one of its own.
+/// Makes a slot that `unlock` opens, and the key for it if it is to have one of its own. Costs a try of every slot.
 ///
 /// # Errors
-/// [`ErrorKind::Denied`] when the key at hand may not make another one; [`ErrorKind::Invalid`] for an empty password or
-/// a label that is too long; or when the store can't be written to.
+/// [`ErrorKind::Denied`] when the key at hand may not make another one; [`ErrorKind::Invalid`] for an empty password, one
+/// that opens a slot already, or a label that is too long; or when the store can't be written to.
 pub fn add(access: &Access, unlock: Unlock<'_>, options: &NewKeyOptions, now_ns: i64) -> Result<AddedKey> {
+    refuse_known(access, unlock, None)?;
     match options.grant {
         Grant::SameKey => store_slot(access, &access.ring, unlock, options, now_ns),
         Grant::NewKey(role) => {
@@ -70,6 +73,7 @@ pub fn remove(access: &Access, slot: &KeySlot, now_ns: i64) -> Result<RemovedKey
 /// As [`add`]. The old slot is removed only when the new one is there.
 pub fn replace(access: &Access, unlock: Unlock<'_>, kdf: KdfCost, now_ns: i64) -> Result<AddedKey> {
     let facts = access.ring.slot().ok_or_else(no_slot)?;
+    refuse_known(access, unlock, Some(facts.name))?;
     let options = NewKeyOptions::new(facts.label.clone()).kdf(kdf);
     let added = store_slot(access, &access.ring, unlock, &options, now_ns)?;
     access.store.remove_all(&[ObjectName::Key(facts.name)])?;
@@ -94,6 +98,22 @@ pub fn import(store: &dyn Store, configs: &[(u32, Vec<u8>)], bytes: &[u8]) -> Re
     match store.create(&ObjectName::Key(id), bytes)? {
         Created::New | Created::Exists => Ok(id),
     }
+}
+
+/// Refuses a secret that opens a slot other than `own`: which of the two it would open is chance, and so would be what its
+/// holder may do. Slots that can't be tried don't count.
+fn refuse_known(access: &Access, unlock: Unlock<'_>, own: Option<ObjectHash>) -> Result<()> {
+    for name in names(access.store.as_ref())?.into_iter().filter(|name| Some(*name) != own) {
+        let Ok(bytes) = access.store.read(&ObjectName::Key(name), limit_bytes()) else { continue };
+        if Slot::parse(&name, &bytes).is_ok_and(|slot| slot.open(unlock).is_ok()) {
+            let message = format!(
+                "this password or key file opens the key slot {name} already, so it can't be that of another one; take \
+                 another, or remove that slot first"
+            );
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+    }
+    Ok(())
 }
 
 fn require_all(access: &Access, what: &str) -> Result<()> {

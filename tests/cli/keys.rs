@@ -114,3 +114,23 @@ fn what_a_put_key_stored_counts_for_others_once_a_check_has_read_it() {
     assert!(shown.contains("of put keys: backups with other keys count on them from now on"), "{shown}");
     world.run(["check"]).succeeded();
 }
+
+#[test]
+fn a_secret_opens_one_slot_and_no_other() {
+    let world = World::with_repository();
+    world.file("tree/letter", b"Dear Ada,");
+    world.file("same", format!("{}\n", crate::run::PASSWORD).as_bytes());
+    let key = world.path("machine.key");
+    let key = key.to_str().expect("a text");
+    world.run(["key", "add", "--role", "put", "--label", "web1", "--new-key-file", key]).succeeded();
+    for line in [
+        &["--new-key-file", key][..],
+        &cheap(&["--new-password-file", "same"]).iter().map(String::as_str).collect::<Vec<_>>(),
+    ] {
+        let refused = world.run([&["key", "add", "--role", "read", "--label", "other"][..], line].concat()).ended(2);
+        assert!(refused.err.contains("opens the key slot"), "{}", refused.err);
+    }
+    // Its own slot may get its own password again, with another cost say.
+    world.run(cheap(&["key", "passwd", "--new-password-file", "same"])).succeeded();
+    world.run(["backup", "tree"]).succeeded();
+}
