@@ -6,11 +6,12 @@ use super::values::Moment;
 use crate::profile::{Record, SetName};
 use holdall::ErrorKind;
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// How long a lock is tried for.
@@ -85,13 +86,11 @@ impl Runs {
 }
 
 impl Held {
-    /// Starts a process that holds the set too: if this one is killed, the other one's work goes on, and nobody else may
-    /// begin beside it.
-    pub(crate) fn with<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        fcntl_setfd(&self.lock, FdFlags::empty())?;
-        let started = start();
-        fcntl_setfd(&self.lock, FdFlags::CLOEXEC)?;
-        started
+    /// The standard input of a process that holds the set too: if this one is killed, the other one's work goes on, and
+    /// nobody else may begin beside it. It reads as empty. What that process starts gets another one, so that a daemon that
+    /// a command leaves behind holds nothing.
+    pub(crate) fn input(&self) -> io::Result<Stdio> {
+        self.lock.try_clone().map(Stdio::from)
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn run(
 ) -> io::Result<u8> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(&step.arguments).current_dir(folder);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(held.input()?).stdout(Stdio::piped()).stderr(Stdio::piped());
     if *secret != RepositorySecret::Unnamed {
         for name in SECRETS {
             command.env_remove(name);
@@ -39,7 +39,7 @@ pub(super) fn run(
     if let RepositorySecret::Password(password) = secret {
         command.env("HOLDALL_PASSWORD", password.as_str());
     }
-    let mut group = held.with(|| Group::start(&mut command))?;
+    let mut group = Group::start(&mut command)?;
     let (out, err) = (group.leader().stdout.take(), group.leader().stderr.take());
     let (Some(out), Some(err)) = (out, err) else { return Ok(exit::FAILED) };
     let lines = Lines::of(out, err)?;
@@ -49,12 +49,18 @@ pub(super) fn run(
 
 fn follow(group: &mut Group, lines: &Lines, signals: &Signals, relay: &mut Relay<'_>) -> io::Result<ExitStatus> {
     let mut ended: Option<(ExitStatus, Instant)> = None;
+    let mut is_interrupted = false;
     loop {
         if let Some(signal) = signals.take() {
             group.pass_on(signal);
+            is_interrupted = true;
         }
         if ended.is_none() {
             ended = group.ended()?.map(|status| (status, Instant::now()));
+            if ended.is_some() && is_interrupted {
+                // What its commands started.
+                group.end()?;
+            }
         }
         match lines.next(INTERVAL) {
             Ok(Some((Stream::Out, line))) => relay.printed(&line),
