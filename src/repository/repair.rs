@@ -32,9 +32,10 @@ impl Repository {
     /// Reads every pack and finds out what is lost. Changes nothing.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Damaged`] while the index has to be repaired first; when the store can't be read, or the
-    /// caller stops.
+    /// [`crate::ErrorKind::Damaged`] while the index has to be repaired first; [`crate::ErrorKind::Denied`] when the key
+    /// can't read; when the store can't be read, or the caller stops.
     pub fn plan_repair_packs(&self, progress: &dyn Progress) -> Result<PackRepairPlan> {
+        self.require_reader("find out what is lost")?;
         repair::plan_packs(&self.access, progress)
     }
 
@@ -60,9 +61,10 @@ impl Repository {
     /// Finds the snapshots that miss something, and what a corrected one would lack. Changes nothing.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Damaged`] while the index has to be repaired first; when the store can't be read, or the
-    /// caller stops.
+    /// [`crate::ErrorKind::Damaged`] while the index has to be repaired first; [`crate::ErrorKind::Denied`] when the key
+    /// can't read; when the store can't be read, or the caller stops.
     pub fn plan_repair_snapshots(&self, progress: &dyn Progress) -> Result<SnapshotRepairPlan> {
+        self.require_reader("find out what is lost")?;
         repair::plan_snapshots(&self.access, progress)
     }
 
@@ -70,9 +72,10 @@ impl Repository {
     /// twice it makes none the second time.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Denied`] when the key's role may not make snapshots; when the store fails or the caller
-    /// stops. What was committed until then stands.
+    /// [`crate::ErrorKind::Denied`] when the key can't read or its role may not make snapshots; when the store fails or
+    /// the caller stops. What was committed until then stands.
     pub fn repair_snapshots(&self, options: &RepairOptions, progress: &dyn Progress) -> Result<SnapshotRepairReport> {
+        self.require_reader("find out what is lost")?;
         self.writing()?;
         repair::repair_snapshots(&self.access, options, progress)
     }
