@@ -20,7 +20,7 @@ const SPARE_FACTOR: u64 = 8;
 /// Makes the file unless it is there. Its blocks are allocated: a hole would reserve nothing.
 pub(super) fn keep(root: &Root) -> Result<(), StoreError> {
     let failed = |error: Errno| root.error("reserving", NAME, error.into());
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let space = rustix::fs::fstatvfs(root.directory()).map_err(failed)?;
     let bytes = (space.f_blocks.saturating_mul(space.f_frsize) / MEDIUM_PART).clamp(BYTES_MIN, BYTES_MAX);
     let status = rustix::fs::statat(root.directory(), NAME, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
