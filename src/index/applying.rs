@@ -15,7 +15,7 @@ pub struct CaughtUp {
 }
 
 /// So much is applied one by one: a night's worth, which takes no memory beside the index.
-const ONE_BY_ONE_BYTES_MAX: usize = 1 << 20;
+const ONE_BY_ONE_BYTES_MAX: usize = if cfg!(test) { 1 << 9 } else { 1 << 20 };
 
 /// Applies segments: few rows one by one, many together.
 pub struct Applying<'a> {
