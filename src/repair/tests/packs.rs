@@ -102,6 +102,20 @@ fn trees_and_content_come_back_from_a_second_copy_after_all_was_set_aside() {
     assert_eq!(check_all(&world).damage, []);
 }
 
+/// Counts were settled before the damage, and the roots are the same: nothing that changed tells of what is lost.
+#[test]
+fn index_13_what_a_repair_did_not_bring_back_stops_a_prune_that_has_counts() {
+    let (world, _) = used_world(60);
+    world.prune();
+    let content = packs(&world.store).into_iter().find(|pack| class_of(&world.store, *pack) == Class::Content).unwrap();
+    WOUNDS.iter().find(|(wound, _)| *wound == "flipped").unwrap().1(&world.store, ObjectName::Pack(content));
+    assert!(repair_all(&world, &RepairOptions::default(), &[]).lost_chunk_count > 0);
+    let before = packs(&world.store);
+    let error = prune(world.collector(), &PruneOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), crate::error::ErrorKind::Damaged, "{error}");
+    assert_eq!(packs(&world.store), before);
+}
+
 /// A backup that ran after the damage counted on a chunk of which nothing was left.
 #[test]
 fn without_a_repair_a_backup_counts_on_what_is_damaged_and_with_one_it_does_not() {
