@@ -1,6 +1,8 @@
 //! Who is running: what a session says about its process, and whether that process is still there.
 
 use crate::session_record::Liveness;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 /// What this process says about itself. Fields that the system does not tell are zero, and zero never matches.
 pub(super) fn own() -> Liveness {
@@ -35,11 +37,20 @@ pub(super) fn whereabouts(process: &Liveness) -> Whereabouts {
         && process.boot_id != [0; 16]
         && process.pid_namespace == here.pid_namespace
         && process.pid_namespace != 0;
-    match (comparable, start_ticks(process.pid) == Some(process.process_start_ticks)) {
-        (false, _) => Whereabouts::Elsewhere,
-        (true, true) => Whereabouts::Here,
-        (true, false) => Whereabouts::Gone,
+    match start_ticks(process.pid) {
+        _ if !comparable || process.process_start_ticks == 0 => Whereabouts::Elsewhere,
+        Some(ticks) if ticks == process.process_start_ticks => Whereabouts::Here,
+        Some(_) => Whereabouts::Gone,
+        None if is_free(process.pid) => Whereabouts::Gone,
+        // Processes of others may be hidden (proc's hidepid), or nothing can be opened right now.
+        None => Whereabouts::Elsewhere,
     }
+}
+
+/// Whether no process has this pid.
+fn is_free(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 /// Whether a process is known to be gone. One elsewhere never is.
