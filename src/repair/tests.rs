@@ -283,6 +283,23 @@ fn segment_15_what_a_segment_says_that_takes_no_place_changes_nothing_for_what_o
     }
 }
 
+/// Of the newest outcome of a client no later number tells that it is gone.
+#[test]
+fn an_outcome_of_which_only_the_second_copy_is_there_stops_a_prune() {
+    let (base, held) = used_world(60);
+    crate::heal::protect_all(&base.store, &crate::heal::ProtectOptions::default(), &Silent).unwrap();
+    for name in objects(&base.store).into_keys().filter(|name| name.folder() == Folder::Outcomes) {
+        let world = base.fork();
+        world.store.remove(&name).unwrap();
+        let error = prune(world.collector(), &PruneOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), crate::error::ErrorKind::Damaged, "{name}: {error}");
+        let Some(ObjectName::Mirror(copy)) = name.mirror() else { panic!("{name} has no second copy") };
+        assert!(crate::heal::bring_back(&world.store, copy).unwrap(), "{name}");
+        prune(world.collector(), &PruneOptions::default()).unwrap();
+        assert_eq!(restorable(&world.client("reader"), &held), every_file(&held), "{name}");
+    }
+}
+
 /// The copies are stored and the pack is set aside with one outcome.
 #[test]
 fn segment_16_a_pack_that_no_segment_lists_and_that_is_damaged_is_set_aside_after_what_is_left_was_copied() {

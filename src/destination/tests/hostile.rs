@@ -222,3 +222,33 @@ fn far_directories_are_reached_and_few_stay_open() {
     destination.remove_tree(&Key::parse(vec![b'n'; 200]).unwrap()).unwrap();
     assert!(names(top.path()).is_empty());
 }
+
+/// Of a file with many others beside it only the name is kept, and by then it may be that of a file outside of the target.
+#[test]
+fn a_file_that_was_let_go_and_swapped_for_a_hard_link_is_neither_written_nor_given_metadata() {
+    let (top, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let victim = outside.path().join("victim");
+    fs::write(&victim, "kept").unwrap();
+    let before = fs::metadata(&victim).unwrap();
+    let destination = Destination::open(top.path()).unwrap();
+    let name = |number: usize| key(&format!("f{number}"));
+    for number in 0..=FILE_COUNT_MAX {
+        destination.create_file(&name(number), 4, Existing::Reuse).unwrap();
+    }
+    for number in 0..=FILE_COUNT_MAX {
+        // One by one a file that is still open is written all the same: it is no more there under its name.
+        let place = top.path().join(format!("f{number}"));
+        fs::remove_file(&place).unwrap();
+        fs::hard_link(&victim, &place).unwrap();
+    }
+    let reopened = (0..=FILE_COUNT_MAX).filter(|number| destination.file(&name(*number)).is_err());
+    let reopened: Vec<usize> = reopened.collect();
+    assert!(!reopened.is_empty() && reopened.contains(&0), "{reopened:?}");
+    for number in reopened {
+        let set = destination.set_metadata(&name(number), &metadata(Kind::File, 0o777));
+        assert!(matches!(set, Err(DestinationError::Restless { .. })), "{set:?}");
+    }
+    let after = fs::metadata(&victim).unwrap();
+    assert_eq!(fs::read(&victim).unwrap(), b"kept");
+    assert_eq!((after.mode(), after.mtime()), (before.mode(), before.mtime()));
+}
