@@ -270,7 +270,7 @@ impl Repository {
     }
 
     /// Restores a snapshot or a part of it, or finds out what that would change. The repository itself and what belongs
-    /// to it are never removed from the target.
+    /// to it are never removed from the target, nor restored over.
     ///
     /// # Errors
     /// [`ErrorKind::Denied`] when the key can't read; when the target can't be written at all, or the caller stops. Items that could not be restored as they were are

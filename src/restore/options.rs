@@ -154,7 +154,7 @@ impl RestoreOptions {
         self
     }
 
-    /// Never removes what lies at this path, or anything in it, whatever the snapshot says.
+    /// Neither removes what lies at this path, or anything in it, nor restores over it, whatever the snapshot holds.
     #[must_use]
     pub fn spare(mut self, path: impl Into<PathBuf>) -> Self {
         self.spared.push(path.into());

@@ -22,7 +22,7 @@ pub(super) struct Sweeper<'a> {
     reader: &'a ContentReader,
     /// The other components' manifests: what they hold is not extra.
     others: Vec<NodeId>,
-    /// Devices and inodes of what is never removed.
+    /// Devices and inodes of what is left alone.
     spared: Vec<(u64, u64)>,
 }
 
