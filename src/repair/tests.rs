@@ -274,10 +274,9 @@ fn lie(access: &Access) {
 fn segment_15_what_a_segment_says_that_takes_no_place_changes_nothing_for_what_others_say() {
     let (world, held) = used_world(60);
     lie(&world.client("owner"));
-    // Compacts all segments, then collects by what they say.
-    for _ in 0..3 {
-        let options = PruneOptions::default().max_unused(MaxUnused::Bytes(0));
-        prune(&world.client("owner"), &options).unwrap();
+    // Removes what was replaced, then compacts all segments, then collects by what they say.
+    for limit in [MaxUnused::Unlimited, MaxUnused::Bytes(0), MaxUnused::Bytes(0)] {
+        prune(&world.client("owner"), &PruneOptions::default().max_unused(limit)).unwrap();
         assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
         world.assert_whole();
     }
@@ -288,16 +287,19 @@ fn segment_15_what_a_segment_says_that_takes_no_place_changes_nothing_for_what_o
 fn an_outcome_of_which_only_the_second_copy_is_there_stops_a_prune() {
     let (base, held) = used_world(60);
     crate::heal::protect_all(&base.store, &crate::heal::ProtectOptions::default(), &Silent).unwrap();
+    let mut told_by_copy = 0;
     for name in objects(&base.store).into_keys().filter(|name| name.folder() == Folder::Outcomes) {
         let world = base.fork();
         world.store.remove(&name).unwrap();
         let error = prune(world.collector(), &PruneOptions::default()).unwrap_err();
         assert_eq!(error.kind(), crate::error::ErrorKind::Damaged, "{name}: {error}");
+        told_by_copy += usize::from(error.to_string().contains("of which a second copy tells"));
         let Some(ObjectName::Mirror(copy)) = name.mirror() else { panic!("{name} has no second copy") };
         assert!(crate::heal::bring_back(&world.store, copy).unwrap(), "{name}");
         prune(world.collector(), &PruneOptions::default()).unwrap();
         assert_eq!(restorable(&world.client("reader"), &held), every_file(&held), "{name}");
     }
+    assert!(told_by_copy > 0, "gaps told of all of them");
 }
 
 /// The copies are stored and the pack is set aside with one outcome.
