@@ -4,7 +4,7 @@ use crate::chunk::{ChunkIdKey, CutParameters, Cutter, Gear};
 use crate::config::{Config, ConfigChain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ChunkId;
-use crate::index::{Index, Scratch, open_scratch};
+use crate::index::{Index, MemoryIndex, Scratch, open_scratch};
 use crate::key::KeyRing;
 use crate::layout::Class;
 use crate::manifest::{BoundaryKey, HardLinkKey, ItemTreeBuilder, Means, NodeIdKey};
@@ -123,6 +123,13 @@ impl Access {
     /// A temporary table, in files once it outgrows a sixteenth of the memory at hand.
     pub fn scratch(&self) -> Box<dyn Scratch> {
         open_scratch(&self.cache_dir, usize::try_from(self.memory_bytes / 16).unwrap_or(usize::MAX))
+    }
+
+    /// The same with an empty index: what an earlier run kept of the store's objects is read from the store again. Rot in
+    /// one of them would else not show as long as the cache lasts.
+    #[must_use]
+    pub fn without_view(&self) -> Self {
+        Self { index: Arc::new(MemoryIndex::new()), ..self.clone() }
     }
 
     /// The configuration in force.

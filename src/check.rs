@@ -36,7 +36,6 @@ use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{ErrorKind, Result};
 use crate::id::PackId;
-use crate::index::MemoryIndex;
 use crate::progress::{Event, Progress};
 use crate::session::{self, History, Snapshot, Tracks, present_segments};
 use feed::Feed;
@@ -45,7 +44,6 @@ use plan::Plan;
 use remember::Recorder;
 use report::Findings;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Instant;
 use trees::Walked;
 use verified::Verified;
@@ -73,19 +71,13 @@ pub fn run(access: &Access, options: &CheckOptions, progress: &dyn Progress) -> 
     Ok(report)
 }
 
-/// Reads what is decided from the store. The view keeps outcomes, since their bytes never change: there a rotten one would
-/// look sound for as long as the cache lasts.
-fn load_from_store(access: &Access) -> Result<History> {
-    History::load(&Access { index: Arc::new(MemoryIndex::new()), ..access.clone() })
-}
-
 fn run_steadily(
     access: &Access,
     options: &CheckOptions,
     proven: &Proven,
     progress: &dyn Progress,
 ) -> Result<CheckReport> {
-    let mut history = load_from_store(access)?;
+    let mut history = History::load(&access.without_view())?;
     let mut before = Tracks::of(&history, present_segments(access)?);
     let mut suspects = BTreeSet::new();
     let mut attempt = 1;
@@ -96,7 +88,7 @@ fn run_steadily(
             return Ok(report);
         }
         // A prune that ran beside this has moved and deleted what was there when it began: that is no damage.
-        history = load_from_store(access)?;
+        history = History::load(&access.without_view())?;
         let now = Tracks::of(&history, present_segments(access)?);
         if now == before {
             return Ok(report);
@@ -123,7 +115,7 @@ impl Check<'_> {
     fn run(&self, access: &Access, history: &History) -> Result<CheckReport> {
         let findings = Findings::new(access, self.progress);
         // What could not be believed is read again before it is called damaged.
-        let again = if history.troubles.is_empty() { None } else { Some(load_from_store(access)?) };
+        let again = if history.troubles.is_empty() { None } else { Some(History::load(&access.without_view())?) };
         let history = again.as_ref().unwrap_or(history);
         self.progress.event(&Event::Phase("checking control objects"));
         control::check(access, history, &findings)?;

@@ -128,7 +128,7 @@ pub use prune::{
 };
 pub use record::{DRILL_SHARE_WHOLE, DrillCommand, DrillResult};
 pub use repair::{
-    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostPack, LostSegment, Missing, PackRepairPlan,
+    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostObject, LostPack, Missing, PackRepairPlan,
     PackRepairReport, RepairOptions, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport,
 };
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};

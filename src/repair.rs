@@ -1,7 +1,8 @@
 //! Repairing: what is lost of the index is rebuilt from packs, and what is lost of packs is stored anew from whatever
 //! still has it. Nothing is deleted, and no snapshot loses a file by it.
 //!
-//! Everything a repair writes belongs to sessions of the kind repair. Segments that are gone or damaged are *replaced*:
+//! What is lost of the outcomes comes back as it was, from a second copy or from what the view keeps. Everything else a
+//! repair writes belongs to sessions of the kind repair. Segments that are gone or damaged are *replaced*:
 //! new ones take their place, with rows that were read from the packs themselves. A pack that can't be read in full is
 //! *set aside*: what can be read of it is copied first, then, with the same outcome, its row says that nothing in it
 //! counts, so that the next backup stores again what is lost. Both are described in format-spec/09-segment.md. Before
@@ -21,6 +22,7 @@ mod look;
 mod missing;
 mod options;
 mod origin;
+mod outcomes;
 mod packs;
 mod reading;
 mod snapshots;
@@ -31,8 +33,9 @@ mod wanted;
 pub use index::{plan_index, repair_index};
 pub use missing::{Missing, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport};
 pub use options::{
-    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostPack, LostSegment, PackRepairPlan,
+    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostObject, LostPack, PackRepairPlan,
     PackRepairReport, RepairOptions,
 };
+pub use outcomes::bring_back_outcomes;
 pub use packs::{plan_packs, repair_packs};
 pub use snapshots::{plan_snapshots, repair_snapshots};

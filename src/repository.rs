@@ -23,7 +23,7 @@ use crate::check::{self, CheckOptions, CheckReport, Vouch};
 use crate::config::{Parameters, Purpose, Role};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, RepositoryId};
-use crate::index::{self, MemoryIndex, Mode};
+use crate::index::{MemoryIndex, Mode};
 use crate::key::{KdfCost, KeyRing, Unlock};
 use crate::keys;
 use crate::progress::Progress;
@@ -46,14 +46,6 @@ pub struct OpenOptions {
     threads: usize,
     accept_rollback: AcceptRollback,
     view: Mode,
-    kept_view: KeptView,
-}
-
-/// Whether the view that an earlier run left is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum KeptView {
-    Use,
-    Discard,
 }
 
 /// What to do about a store that lacks what it had acknowledged.
@@ -77,7 +69,6 @@ impl OpenOptions {
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
             accept_rollback: AcceptRollback::Refuse,
             view: Mode::Writer,
-            kept_view: KeptView::Use,
         }
     }
 
@@ -99,13 +90,6 @@ impl OpenOptions {
     #[must_use]
     pub const fn reading(mut self) -> Self {
         self.view = Mode::Reader;
-        self
-    }
-
-    /// Builds the view anew, whatever an earlier run left of it, unless another process is using it.
-    #[must_use]
-    pub const fn new_view(mut self) -> Self {
-        self.kept_view = KeptView::Discard;
         self
     }
 
@@ -215,7 +199,6 @@ impl Repository {
         chain.allows(Purpose::Read)?;
         let repository = chain.repository().to_string();
         let naming = Naming::derive(&ring, &chain)?;
-        let cache_dir = options.cache_dir.join(&repository);
         let protecting = Arc::new(ProtectingStore::over(store, protection::asked_for(&chain)));
         let mut access = Access {
             store: Arc::new(Arc::clone(&protecting)),
@@ -224,16 +207,12 @@ impl Repository {
             chain: Arc::new(chain),
             naming: Arc::new(naming),
             state_dir: options.state_dir.join(&repository),
-            cache_dir: cache_dir.clone(),
+            cache_dir: options.cache_dir.join(&repository),
             memory_bytes: options.memory_bytes,
             threads: options.threads,
             catch_up: Some(Arc::new(|access| session::bring_up_to_date(access, &History::load(access)?).map(drop))),
         };
-        if options.kept_view == KeptView::Discard {
-            index::distrust_view(&cache_dir);
-        }
-        let notice = view::open(&mut access, &cache_dir, options.view)?;
-        let notice = notice.filter(|_| options.kept_view == KeptView::Use);
+        let notice = view::open(&mut access, options.view)?;
         Ok(Self { access, protecting, options, place: None, notices: notice.into_iter().collect() })
     }
 

@@ -4,6 +4,7 @@ mod batch;
 mod beating;
 mod checkpoint;
 mod drills;
+mod gaps;
 mod heartbeat;
 mod history;
 mod imported;
@@ -37,7 +38,7 @@ pub use heartbeat::Pulse;
 #[cfg(test)]
 pub(crate) use history::Part;
 pub(crate) use history::read_if_there;
-pub use history::{Generation, History, Stage, Trouble, check_rollback};
+pub use history::{Generation, History, Stage, Trouble, check_rollback, kept_outcome};
 pub use imported::Imported;
 pub(crate) use kept::{read_kept, write_kept};
 pub use ledger::{Ledger, PublishedSegments};

@@ -35,32 +35,17 @@ impl Context<'_> {
 
     /// Opens the repository.
     pub(crate) fn open(&self, access: Access) -> Result<Repository, Failure> {
-        self.open_with(access, |options| options)
-    }
-
-    /// Opens the repository with a view of the index that is built anew.
-    pub(crate) fn open_with_new_view(&self, access: Access) -> Result<Repository, Failure> {
-        self.open_with(access, OpenOptions::new_view)
-    }
-
-    fn open_with(&self, access: Access, change: fn(OpenOptions) -> OpenOptions) -> Result<Repository, Failure> {
         let source = self.surroundings.secret_source(&self.global.unlock)?;
-        self.open_at(&self.repository_path()?, &source, access, change)
+        self.open_at(&self.repository_path()?, &source, access)
     }
 
     /// Opens another repository for reading: with a secret of its own, or with what opens the one at hand.
     pub(crate) fn open_other(&self, path: &Path, own: Option<SecretSource>) -> Result<Repository, Failure> {
         let source = own.map_or_else(|| self.surroundings.secret_source(&self.global.unlock), Ok)?;
-        self.open_at(path, &source, Access::Read, |options| options)
+        self.open_at(path, &source, Access::Read)
     }
 
-    fn open_at(
-        &self,
-        path: &Path,
-        source: &SecretSource,
-        access: Access,
-        change: fn(OpenOptions) -> OpenOptions,
-    ) -> Result<Repository, Failure> {
+    fn open_at(&self, path: &Path, source: &SecretSource, access: Access) -> Result<Repository, Failure> {
         // Said before anybody types a password in vain.
         require_folder(path)?;
         let cache = self.surroundings.cache_folder(self.global)?;
@@ -70,7 +55,6 @@ impl Context<'_> {
             Access::Read => options.reading(),
             Access::Write(accept) => options.accept_rollback(accept),
         };
-        let options = change(options);
         let repository = source.unlock(Purpose::Open, |unlock| Ok(Repository::open(path, unlock, options.clone())?))?;
         repository.notices().iter().for_each(|notice| self.renderer.notice(notice));
         Ok(repository)

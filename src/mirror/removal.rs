@@ -149,7 +149,7 @@ fn place(name: &ObjectName) -> (usize, bool) {
 
 /// Fails unless the source knows that it does not need what is gone.
 fn refuse_what_is_lost(access: &Access, extra: &[(ObjectName, u64)]) -> Result<()> {
-    let history = History::load(access)?;
+    let history = History::load(&access.without_view())?;
     if let Some(trouble) = history.troubles.first() {
         return Err(lost(&format!("{} can't be believed: {}", trouble.object, trouble.error)));
     }

@@ -230,15 +230,16 @@ fn is_tidied(history: &History, trouble: &Trouble) -> bool {
 }
 
 /// What to do about a control object that a collection can't go without.
-const WAYS_OUT: &str = "put it back with check --repair or from a copy of the store; where there is none, run repair \
-                        packs, and bring all snapshots that can be read to a new repository with copy";
+const WAYS_OUT: &str = "put it back with check --repair or repair index, or from a copy of the store; where there is \
+                        none, run repair packs, and bring all snapshots that can be read to a new repository with copy";
 
-/// Reads outcomes, records and sets, and refuses to go on when one of them can't be believed or is missing.
+/// Reads outcomes, records and sets from the store, whatever the view keeps of them, and refuses to go on when one of them
+/// can't be believed or is missing.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`], with the object and what to do.
 pub(super) fn sound_history(access: &Access, earlier: History) -> Result<History> {
-    let mut history = earlier.reload(access)?;
+    let mut history = earlier.reload(&access.without_view())?;
     if let Some(trouble) = history.troubles.iter().find(|trouble| !is_tidied(&history, trouble)) {
         let kind = trouble.error.kind();
         let is_damage = !matches!(kind, ErrorKind::Unsupported | ErrorKind::Io | ErrorKind::Denied);

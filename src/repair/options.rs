@@ -105,9 +105,9 @@ pub struct PackRepairReport {
     pub duration: Duration,
 }
 
-/// A segment that has to be replaced.
+/// An object that is gone or damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LostSegment {
+pub struct LostObject {
     /// Its name in the store.
     pub object: String,
     /// What is wrong with it.
@@ -118,8 +118,10 @@ pub struct LostSegment {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexRepairPlan {
+    /// Outcomes that are gone or damaged, and whose bytes are kept in a second copy or in the view.
+    pub lost_outcomes: Vec<LostObject>,
     /// Segments that are gone or damaged, and whose place none takes.
-    pub lost_segments: Vec<LostSegment>,
+    pub lost_segments: Vec<LostObject>,
     /// Committed packs that no segment lists.
     pub unlisted_pack_count: u64,
     /// Their bytes, all of which are read.
@@ -133,7 +135,10 @@ pub struct IndexRepairPlan {
 impl IndexRepairPlan {
     /// Whether there is nothing to do.
     pub const fn is_empty(&self) -> bool {
-        self.lost_segments.is_empty() && self.unlisted_pack_count == 0 && self.healed_pack_count == 0
+        self.lost_outcomes.is_empty()
+            && self.lost_segments.is_empty()
+            && self.unlisted_pack_count == 0
+            && self.healed_pack_count == 0
     }
 }
 
@@ -152,6 +157,8 @@ pub struct AsideReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexRepairReport {
+    /// Outcomes that were written anew from their second copies, or from what the view kept.
+    pub healed_outcome_count: u64,
     /// Segments that were written anew from their second copies.
     pub healed_segment_count: u64,
     /// Segments that were replaced because they were gone or damaged.

@@ -1,5 +1,6 @@
 //! Repairs of small repositories in memory: every wound, and what must come back.
 
+mod outcomes;
 mod packs;
 mod patterns;
 mod snapshots;

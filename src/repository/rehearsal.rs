@@ -25,7 +25,7 @@ impl Repository {
             state_dir: folder.own.clone(),
             ..self.access.clone()
         };
-        view::open(&mut access, &folder.place, Mode::Reader)?;
+        view::open(&mut access, Mode::Reader)?;
         let state = session::load(&folder.own)?;
         backup::run(&access, &self.history()?, &state, options, progress)
     }
@@ -33,8 +33,6 @@ impl Repository {
 
 /// A folder for the journals and the state of a client that never was; it goes away with this.
 struct Folder {
-    /// The repository's cache.
-    place: PathBuf,
     own: PathBuf,
 }
 
@@ -45,7 +43,7 @@ impl Folder {
         std::fs::create_dir_all(&own).map_err(|cause| {
             Error::new(ErrorKind::Io, format!("can't make the folder {}", own.display())).because(cause)
         })?;
-        Ok(Self { place: place.to_path_buf(), own })
+        Ok(Self { own })
     }
 }
 

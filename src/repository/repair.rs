@@ -1,6 +1,6 @@
 //! Repairing.
 
-use super::Repository;
+use super::{Repository, view};
 use crate::access::Access;
 use crate::error::Result;
 use crate::progress::Progress;
@@ -18,15 +18,19 @@ impl Repository {
         repair::plan_index(&self.access, progress)
     }
 
-    /// Replaces segments that are gone or damaged, lists every committed pack that is there, and brings the view to that.
-    /// Deletes nothing. Done twice it changes nothing the second time.
+    /// Brings back outcomes that a second copy or the view still has, builds the view anew, replaces segments that are gone
+    /// or damaged, and lists every committed pack that is there. Deletes nothing. Done twice it changes nothing the second time.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Denied`] when the key's role may not repair; when the store fails or the caller stops. What
     /// was committed until then stands.
-    pub fn repair_index(&self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
+    pub fn repair_index(&mut self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
         self.writing()?;
-        repair::repair_index(&self.access, options, progress)
+        // First: the view goes with all that it keeps.
+        let healed_outcome_count = repair::bring_back_outcomes(&self.access)?;
+        view::renew(&mut self.access, self.options.view)?;
+        let report = repair::repair_index(&self.access, options, progress)?;
+        Ok(IndexRepairReport { healed_outcome_count, ..report })
     }
 
     /// Reads every pack and finds out what is lost. Changes nothing.

@@ -7,13 +7,13 @@ use crate::session::{self, History};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Opens the view in `directory` for everything that `access` names but its index, and gives it to `access`. Where the
-/// directory can't be used the index is in memory, and where the view turns out to be damaged another one is built: a
+/// Opens the view in the cache of this repository, and gives it to `access`. Where the directory can't be used the index is in memory, and where the view turns out to be damaged another one is built: a
 /// cache that is missing or wrong costs time and memory, never an answer. Returns what a user should know about it.
 ///
 /// # Errors
 /// When the medium is full.
-pub(super) fn open(access: &mut Access, directory: &Path, mode: Mode) -> Result<Option<String>> {
+pub(super) fn open(access: &mut Access, mode: Mode) -> Result<Option<String>> {
+    let directory = &access.cache_dir.clone();
     let memory_bytes = usize::try_from(access.memory_bytes / 4).unwrap_or(usize::MAX);
     match index::open_view(directory, access.chain.repository(), mode, memory_bytes) {
         Ok(view) => {
@@ -27,6 +27,18 @@ pub(super) fn open(access: &mut Access, directory: &Path, mode: Mode) -> Result<
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Builds the view anew, whatever an earlier run left of it, unless another process is using it.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn renew(access: &mut Access, mode: Mode) -> Result<Option<String>> {
+    // Closed first: one that is open can't be replaced.
+    access.index = Arc::new(MemoryIndex::new());
+    index::distrust_view(&access.cache_dir);
+    // That the old one made way is what was asked for.
+    open(access, mode).map(|_| None)
 }
 
 /// Builds a view of this process's own from the segments.

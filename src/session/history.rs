@@ -9,7 +9,6 @@ use crate::record::{self, Record};
 use crate::session_record;
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::RangeInclusive;
 
 /// The largest outcome, record or gc object that is read.
 pub(crate) const CONTROL_BYTES_MAX: u64 = 80 << 20;
@@ -271,20 +270,6 @@ impl History {
         undecided.all(|generation| generation.live.binary_search(&snapshot).is_ok())
     }
 
-    /// Numbers below a client's highest that left neither a session nor an outcome.
-    pub fn gaps(&self) -> Vec<(ClientId, RangeInclusive<u64>)> {
-        gaps_among(self.outcomes.keys().chain(&self.open).map(|id| (id.client, id.number)))
-    }
-
-    /// Numbers below a client's highest that left no record; what can't be believed is there all the same.
-    pub fn record_gaps(&self) -> Vec<(ClientId, RangeInclusive<u64>)> {
-        let told = self.troubles.iter().filter_map(|trouble| {
-            let Ok(ObjectName::Record(client, number)) = trouble.object.parse() else { return None };
-            Some((client, number))
-        });
-        gaps_among(self.records.keys().copied().chain(told))
-    }
-
     /// For every client the end of the unbroken run of decided numbers from 1, with the hash of its outcome.
     pub fn seen(&self) -> Vec<SeenEntry> {
         let mut seen: BTreeMap<ClientId, SeenEntry> = BTreeMap::new();
@@ -305,39 +290,25 @@ impl History {
     }
 }
 
-fn gaps_among(used: impl Iterator<Item = (ClientId, u64)>) -> Vec<(ClientId, RangeInclusive<u64>)> {
-    let mut numbers: BTreeMap<ClientId, BTreeSet<u64>> = BTreeMap::new();
-    for (client, number) in used {
-        numbers.entry(client).or_default().insert(number);
-    }
-    let mut gaps = Vec::new();
-    for (client, numbers) in numbers {
-        let mut expected = 1u64;
-        for number in numbers {
-            if number > expected {
-                gaps.push((client, expected..=number.saturating_sub(1)));
-            }
-            expected = number.saturating_add(1);
-        }
-    }
-    gaps
-}
-
 /// Reads one outcome. Its bytes never change, so the view keeps a copy and the store is asked once.
 pub(super) fn read_outcome(access: &Access, id: SessionId) -> Result<Outcome> {
-    let name = ObjectName::Outcome(id);
-    let key = name.to_string();
-    let kept = access.index.recall(key.as_bytes())?;
-    let fresh = kept.is_none();
-    let bytes = match kept {
-        Some(bytes) => bytes,
-        None => access.store.read(&name, CONTROL_BYTES_MAX)?,
-    };
-    let outcome = outcome::open(id, &access.ring, &access.chain, &bytes)?;
-    if fresh {
-        access.index.remember(key.as_bytes(), &bytes)?;
+    let open = |bytes: &[u8]| outcome::open(id, &access.ring, &access.chain, bytes);
+    if let Some(outcome) = kept_outcome(access, id)?.and_then(|bytes| open(&bytes).ok()) {
+        return Ok(outcome);
     }
+    let name = ObjectName::Outcome(id);
+    let bytes = access.store.read(&name, CONTROL_BYTES_MAX)?;
+    let outcome = open(&bytes)?;
+    access.index.remember(name.to_string().as_bytes(), &bytes)?;
     Ok(outcome)
+}
+
+/// The bytes of an outcome that the view keeps. They are proved by opening them, as those of the store are.
+///
+/// # Errors
+/// When the view can't be read.
+pub fn kept_outcome(access: &Access, id: SessionId) -> Result<Option<Vec<u8>>> {
+    Ok(access.index.recall(ObjectName::Outcome(id).to_string().as_bytes())?)
 }
 
 /// Reads what there is of a generation; none when it was retired since it was listed.

@@ -9,7 +9,7 @@ use crate::cli::failure::{Failure, exit};
 use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use holdall::{AcceptRollback, AsideReport, IndexRepairPlan, IndexRepairReport, RepairOptions};
+use holdall::{AcceptRollback, AsideReport, IndexRepairPlan, IndexRepairReport, LostObject, RepairOptions};
 use serde::Serialize;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RepairArguments) -> Result<u8, Failure> {
@@ -21,10 +21,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairArguments) -> Result<
 }
 
 fn index(context: &Context<'_>, arguments: &RepairIndexArguments) -> Result<u8, Failure> {
-    let repository = match arguments.dry_run {
-        true => context.open(Access::Read)?,
-        false => context.open_with_new_view(Access::Write(AcceptRollback::Refuse))?,
-    };
+    let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let mut repository = context.open(access)?;
     let stop = Stop::listen()?;
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
     let display = Display::of_a_check(context.renderer, stop.clone());
@@ -52,7 +50,7 @@ fn plan_text(plan: &IndexRepairPlan) -> String {
     if plan.is_empty() {
         return "nothing is lost of the index\n".to_owned();
     }
-    let lost = plan.lost_segments.iter();
+    let lost = plan.lost_outcomes.iter().chain(&plan.lost_segments);
     let mut lines: Vec<String> = lost.map(|lost| format!("lost: {}\n  what   {}", lost.object, lost.wrong)).collect();
     if plan.unlisted_pack_count > 0 {
         let packs = text::counted(plan.unlisted_pack_count, "pack", "packs");
@@ -68,7 +66,8 @@ fn plan_text(plan: &IndexRepairPlan) -> String {
 fn report_text(report: &IndexRepairReport) -> String {
     let mut lines = aside_lines(&report.set_aside);
     lines.push(format!(
-        "healed {} from second copies, replaced {}, and listed {} in {}",
+        "brought back {}, healed {} from second copies, replaced {}, and listed {} in {}",
+        text::counted(report.healed_outcome_count, "outcome", "outcomes"),
         text::counted(report.healed_segment_count, "segment", "segments"),
         text::counted(report.replaced_segment_count, "segment", "segments"),
         text::counted(report.listed_pack_count, "pack", "packs"),
@@ -96,10 +95,12 @@ fn aside_lines(packs: &[AsideReport]) -> Vec<String> {
 pub(in crate::cli) struct IndexSummary {
     message_type: &'static str,
     dry_run: bool,
+    lost_outcomes: Vec<Lost>,
     lost_segments: Vec<Lost>,
     packs_unlisted: u64,
     bytes_unlisted: u64,
     packs_healed: u64,
+    outcomes_healed: u64,
     segments_healed: u64,
     segments_replaced: u64,
     packs_listed: u64,
@@ -135,14 +136,18 @@ impl IndexSummary {
     }
 
     fn performed(plan: &IndexRepairPlan, report: &IndexRepairReport) -> Self {
-        let lost = plan.lost_segments.iter();
+        let told = |lost: &[LostObject]| {
+            lost.iter().map(|lost| Lost { object: lost.object.clone(), message: lost.wrong.clone() }).collect()
+        };
         Self {
             message_type: "summary",
             dry_run: false,
-            lost_segments: lost.map(|lost| Lost { object: lost.object.clone(), message: lost.wrong.clone() }).collect(),
+            lost_outcomes: told(&plan.lost_outcomes),
+            lost_segments: told(&plan.lost_segments),
             packs_unlisted: plan.unlisted_pack_count,
             bytes_unlisted: plan.unlisted_bytes,
             packs_healed: plan.healed_pack_count,
+            outcomes_healed: report.healed_outcome_count,
             segments_healed: report.healed_segment_count,
             segments_replaced: report.replaced_segment_count,
             packs_listed: report.listed_pack_count,

@@ -109,7 +109,7 @@ impl Scene {
             }
             Work::Prune => prune(client, &home(self)?),
             Work::Check(depth) => self.check(&home(self)?, *depth, trouble),
-            Work::Repair => repair(&home(self)?),
+            Work::Repair => repair(&mut home(self)?),
             Work::Restore(turn) => self.restore_picked(client, &home(self)?, *turn, trouble),
             Work::Copy => {
                 let to = self.open(client, Place::Copies, self.troubled(&self.copies, client, work, trouble))?;
@@ -276,7 +276,7 @@ fn prune(client: Client, repository: &Repository) -> Result<()> {
 }
 
 /// Each repair plans anew: what one brings back another one needs.
-fn repair(repository: &Repository) -> Result<()> {
+fn repair(repository: &mut Repository) -> Result<()> {
     let options = RepairOptions::default();
     repository.repair_index(&options, &Silent)?;
     let plan = repository.plan_repair_packs(&Silent)?;

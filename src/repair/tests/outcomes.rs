@@ -1,0 +1,100 @@
+//! Outcomes that the store has lost, and of which somebody keeps the bytes.
+
+use super::{restorable, used_world};
+use crate::access::Access;
+use crate::error::ErrorKind;
+use crate::heal::{ProtectOptions, protect_all};
+use crate::progress::Silent;
+use crate::prune::PruneOptions;
+use crate::prune::tests::world::{objects, prune};
+use crate::repair::{bring_back_outcomes, plan_index};
+use crate::session::History;
+use crate::store::{Folder, MemoryStore, ObjectName, Store};
+
+fn outcomes(store: &MemoryStore) -> Vec<(ObjectName, Vec<u8>)> {
+    objects(store).into_iter().filter(|(name, _)| name.folder() == Folder::Outcomes).collect()
+}
+
+fn flip(store: &MemoryStore, name: ObjectName, bytes: &[u8]) {
+    let mut wrong = bytes.to_vec();
+    wrong[bytes.len() / 2] ^= 1;
+    store.overwrite(name, &wrong);
+}
+
+/// A client whose view keeps every outcome.
+fn knowing(access: Access) -> Access {
+    assert!(History::load(&access).unwrap().troubles.is_empty());
+    access
+}
+
+#[test]
+fn an_outcome_that_rots_in_the_store_stops_a_prune_whose_view_keeps_it_and_comes_back_from_there() {
+    let (world, held) = used_world(60);
+    let whole = restorable(&world.client("reader"), &held);
+    for (name, bytes) in outcomes(&world.store) {
+        let access = knowing(world.client("owner"));
+        flip(&world.store, name, &bytes);
+        let error = prune(&access, &PruneOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged, "{name}: {error}");
+        assert!(error.to_string().contains(&name.to_string()), "{error}");
+
+        let plan = plan_index(&access, &Silent).unwrap();
+        assert_eq!(plan.lost_outcomes.iter().map(|lost| &lost.object).collect::<Vec<_>>(), [&name.to_string()]);
+        assert_eq!(plan.notices, Vec::<String>::new());
+        assert_eq!(bring_back_outcomes(&access).unwrap(), 1);
+        assert_eq!(objects(&world.store)[&name], bytes);
+        assert_eq!(bring_back_outcomes(&access).unwrap(), 0);
+        prune(&access, &PruneOptions::default()).unwrap();
+        assert_eq!(restorable(&world.client("reader"), &held), whole);
+    }
+}
+
+#[test]
+fn an_outcome_of_which_later_numbers_tell_comes_back_from_the_view() {
+    let (base, _) = used_world(60);
+    let mut told = 0;
+    for (name, bytes) in outcomes(&base.store) {
+        let world = base.fork();
+        let access = knowing(world.client("owner"));
+        world.store.remove(&name).unwrap();
+        if plan_index(&access, &Silent).unwrap().lost_outcomes.is_empty() {
+            continue;
+        }
+        told += 1;
+        assert_eq!(bring_back_outcomes(&access).unwrap(), 1);
+        assert_eq!(objects(&world.store)[&name], bytes);
+    }
+    assert!(told > 1, "{told}");
+}
+
+#[test]
+fn an_outcome_comes_back_from_its_second_copy_unless_that_is_another_ones() {
+    let (world, _) = used_world(60);
+    protect_all(&world.store, &ProtectOptions::default(), &Silent).unwrap();
+    let all = outcomes(&world.store);
+    let [(name, bytes), (_, other), ..] = all.as_slice() else { panic!("{} outcomes", all.len()) };
+    flip(&world.store, *name, bytes);
+    let copy = name.mirror().unwrap();
+    let right = objects(&world.store).remove(&copy).unwrap();
+    world.store.overwrite(copy, other);
+    assert_eq!(bring_back_outcomes(&world.client("owner")).unwrap(), 0);
+    assert_eq!(plan_index(&world.client("owner"), &Silent).unwrap().notices.len(), 1);
+    world.store.overwrite(copy, &right);
+    assert_eq!(bring_back_outcomes(&world.client("owner")).unwrap(), 1);
+    assert_eq!(&objects(&world.store)[name], bytes);
+}
+
+/// What a cache lost or garbled is read from the store again.
+#[test]
+fn an_outcome_that_rots_in_the_view_is_read_from_the_store() {
+    let (world, _) = used_world(60);
+    let access = knowing(world.client("owner"));
+    for (name, _) in outcomes(&world.store) {
+        access.index.remember(name.to_string().as_bytes(), b"garbled").unwrap();
+    }
+    let history = History::load(&access).unwrap();
+    assert!(history.troubles.is_empty(), "{:?}", history.troubles);
+    for (name, bytes) in outcomes(&world.store) {
+        assert_eq!(access.index.recall(name.to_string().as_bytes()).unwrap(), Some(bytes));
+    }
+}
