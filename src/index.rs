@@ -69,6 +69,23 @@ pub struct PackEntry {
     pub chunk_count: u64,
 }
 
+/// What no hit may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Excluded {
+    /// A pack, whoever vouches for it.
+    Pack(PackId),
+    /// What a key vouches for. Where another one vouches for the same pack, that stands: else somebody could keep hits from
+    /// others' packs by naming them.
+    Signer(SignerKey),
+}
+
+impl Excluded {
+    /// These packs.
+    pub fn packs(packs: impl IntoIterator<Item = PackId>) -> Vec<Self> {
+        packs.into_iter().map(Self::Pack).collect()
+    }
+}
+
 /// How much an index holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -197,12 +214,12 @@ pub trait Index: Send + Sync {
     /// When the view can't be written.
     fn retract(&self, id: SegmentId) -> Result<(), IndexError>;
 
-    /// From now on chunks in these packs are no hits, whether their segments are applied yet or not. Forgotten when
-    /// the index is closed.
+    /// From now on these are no hits, whether their segments are applied yet or not. Forgotten when the index is closed.
+    /// Costs a look at every pack where a signer is among them.
     ///
     /// # Errors
     /// When the view can't be read.
-    fn exclude(&self, packs: &[PackId]) -> Result<(), IndexError>;
+    fn exclude(&self, what: &[Excluded]) -> Result<(), IndexError>;
 
     /// Keeps a value that would be costly to fetch again, whatever becomes of the segments.
     ///

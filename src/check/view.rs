@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::check::report::Findings;
 use crate::error::Result;
-use crate::index::{Index, MemoryIndex};
+use crate::index::{Excluded, Index, MemoryIndex};
 use crate::segment::SegmentReader;
 use crate::session::{self, History, SegmentStand, read_segment};
 use std::sync::Arc;
@@ -33,6 +33,6 @@ pub(super) fn open(access: &Access, history: &History, findings: &Findings<'_>) 
         let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
         index.apply(&reader)?;
     }
-    index.exclude(&history.excluded())?;
+    index.exclude(&Excluded::packs(history.excluded()))?;
     Ok(Access { index: Arc::new(index), ..access.clone() })
 }

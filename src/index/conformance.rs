@@ -204,7 +204,7 @@ pub(crate) fn a_hit_counts_only_while_its_segment_is_applied(index: &dyn Index) 
 }
 
 pub(crate) fn an_excluded_pack_is_no_hit_before_and_after_it_is_applied(index: &dyn Index) {
-    let packs = [PackId::from_bytes([1; 32]), PackId::from_bytes([3; 32])];
+    let packs = [1, 3].map(|pack| Excluded::Pack(PackId::from_bytes([pack; 32])));
     apply(index, 1, &[pack_row(1, 1, &[0, 1]), pack_row(2, 1, &[1, 2])]);
     index.exclude(&packs).unwrap();
     apply(index, 2, &[pack_row(3, 1, &[2, 3])]);
@@ -238,7 +238,12 @@ pub(crate) fn what_one_key_vouches_for_is_not_anothers_word(index: &dyn Index) {
         assert_eq!(index.pack(extent.pack).unwrap().signer, liar);
     }
     assert_eq!(index.copies(chunk_id(0)).unwrap().len(), 2);
-    index.exclude(&[PackId::from_bytes([1; 32])]).unwrap();
+    index.exclude(&[Excluded::Signer(liar)]).unwrap();
+    assert_eq!(answers(index, 12).hits, BTreeSet::from([0]), "what another key says of the pack stands");
+    apply(index, 3, &[pack_row(3, 2, &[4])]);
+    apply(index, 4, &[pack_row(3, 1, &[5])]);
+    assert_eq!(answers(index, 12).hits, BTreeSet::from([0, 5]), "also of packs that come later");
+    index.exclude(&[1, 3].map(|pack| Excluded::Pack(PackId::from_bytes([pack; 32])))).unwrap();
     assert!(answers(index, 12).hits.is_empty(), "all that goes by the pack's name is excluded");
 }
 
@@ -263,7 +268,7 @@ pub(crate) fn apply_together(index: &dyn Index, numbers: &[u8]) {
 
 pub(crate) fn segments_applied_together_answer_like_one_after_the_other(index: &dyn Index) {
     apply(index, 2, &pool(2));
-    index.exclude(&[PackId::from_bytes([1; 32])]).unwrap();
+    index.exclude(&[Excluded::Pack(PackId::from_bytes([1; 32]))]).unwrap();
     apply_together(index, &[0, 1, 2, 3, 9, 1]);
     let excluded = BTreeSet::from([1]);
     assert_eq!(answers(index, POOL_CHUNK_COUNT), expected(&BTreeSet::from([0, 1, 2, 3, 9]), &excluded));
@@ -358,7 +363,7 @@ pub(crate) fn step(index: &dyn Index, step: &Step) {
         Step::Apply(number) => apply(index, *number, &pool(*number)),
         Step::Together(first) => apply_together(index, &[*first, first + 1, first + 2]),
         Step::Retract(number) => index.retract(segment_id(*number)).unwrap(),
-        Step::Exclude(pack) => index.exclude(&[PackId::from_bytes([*pack; 32])]).unwrap(),
+        Step::Exclude(pack) => index.exclude(&[Excluded::Pack(PackId::from_bytes([*pack; 32]))]).unwrap(),
         Step::Disturb(_) => {}
     }
 }
@@ -413,7 +418,8 @@ pub(crate) fn follow(
             Step::Exclude(pack) => _ = excluded.insert(*pack),
             Step::Disturb(how) => {
                 index = disturb(index, *how);
-                let packs: Vec<_> = excluded.iter().map(|pack| PackId::from_bytes([*pack; 32])).collect();
+                let packs: Vec<_> =
+                    excluded.iter().map(|pack| Excluded::Pack(PackId::from_bytes([*pack; 32]))).collect();
                 index.exclude(&packs).unwrap();
             }
         }

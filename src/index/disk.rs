@@ -25,13 +25,14 @@ use super::encoding::{decode_entry, decode_numbers, encode_numbers, for_each_ext
 use super::rocks::{Database, Merge, Role, Table};
 use super::side::SideClaims;
 use super::standing::{Ordinals, Standing};
-use super::{Bulk, Extent, Index, IndexError, PackEntry, PackOrdinal, SideRows, SideTable, Totals};
+use super::{Bulk, Excluded, Extent, Index, IndexError, PackEntry, PackOrdinal, SideRows, SideTable, Totals};
 use crate::id::{ChunkId, PackId, RepositoryId, SegmentId};
 use crate::segment::SegmentReader;
 use crate::wire::WireError;
 use bulk::DiskBulk;
 use keys::{ENTRY_PREFIX, FORM_KEY, NEXT_KEY, SEGMENT_PREFIX, entry_key, pack_key, remembered_key, segment_key};
 use stale::Stale;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -270,12 +271,26 @@ impl Index for DiskIndex {
         batch.write()
     }
 
-    fn exclude(&self, packs: &[PackId]) -> Result<(), IndexError> {
+    fn exclude(&self, what: &[Excluded]) -> Result<(), IndexError> {
         // Not while a segment is half applied: its packs have numbers that no row gives yet.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        for pack in packs {
-            let numbers = self.all_numbers(pack)?;
-            self.standing_mut().exclude(*pack, numbers);
+        let signers: HashSet<Excluded> =
+            what.iter().filter(|one| matches!(one, Excluded::Signer(_))).copied().collect();
+        let mut of_signers: HashMap<Excluded, Vec<u32>> = HashMap::new();
+        if !signers.is_empty() {
+            self.for_each_pack(&mut |ordinal, entry| {
+                let signer = Excluded::Signer(entry.signer);
+                if signers.contains(&signer) {
+                    of_signers.entry(signer).or_default().push(ordinal.0);
+                }
+            })?;
+        }
+        for one in what {
+            let numbers = match one {
+                Excluded::Pack(pack) => self.all_numbers(pack)?,
+                Excluded::Signer(_) => of_signers.remove(one).unwrap_or_default(),
+            };
+            self.standing_mut().exclude(*one, numbers);
         }
         Ok(())
     }

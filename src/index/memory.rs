@@ -5,7 +5,7 @@ mod side;
 
 use super::side::SideClaims;
 use super::standing::{Ordinals, Standing};
-use super::{Bulk, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, SideRows, SideTable, Totals};
+use super::{Bulk, Excluded, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, SideRows, SideTable, Totals};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::{PackRow, SegmentReader};
 use std::collections::{BTreeMap, HashMap};
@@ -79,7 +79,7 @@ impl State {
             return Ok(ordinal);
         }
         let ordinal = self.standing.number()?;
-        self.standing.met(ordinal, &entry.id);
+        self.standing.met(ordinal, &entry);
         self.ordinals.entry(entry.id).or_default().push(ordinal);
         self.packs.insert(ordinal, entry);
         Ok(ordinal)
@@ -188,11 +188,17 @@ impl Index for MemoryIndex {
         Ok(())
     }
 
-    fn exclude(&self, packs: &[PackId]) -> Result<(), IndexError> {
+    fn exclude(&self, what: &[Excluded]) -> Result<(), IndexError> {
         let mut state = self.write();
-        let State { standing, ordinals, .. } = &mut *state;
-        for pack in packs {
-            standing.exclude(*pack, ordinals.get(pack).into_iter().flatten().copied());
+        let State { standing, ordinals, packs, .. } = &mut *state;
+        for one in what {
+            match one {
+                Excluded::Pack(pack) => standing.exclude(*one, ordinals.get(pack).into_iter().flatten().copied()),
+                Excluded::Signer(signer) => {
+                    let of_signer = packs.iter().filter(|(_, entry)| entry.signer == *signer);
+                    standing.exclude(*one, of_signer.map(|(ordinal, _)| *ordinal));
+                }
+            }
         }
         Ok(())
     }

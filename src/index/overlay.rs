@@ -4,7 +4,8 @@
 //! memory at first, in a private view once that is full. Pack numbers carry their layer in the two upper bits.
 
 use super::{
-    Bulk, Extent, Index, IndexError, MemoryIndex, OneByOne, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideRows, Totals,
+    Bulk, Excluded, Extent, Index, IndexError, MemoryIndex, OneByOne, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideRows,
+    Totals,
 };
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::SegmentReader;
@@ -24,7 +25,7 @@ pub(super) struct Overlay {
     memory_bytes_max: usize,
     spill: Option<Spill>,
     /// Held by the one `apply` at a time; all that was excluded, for layers to come.
-    excluded: Mutex<BTreeSet<PackId>>,
+    excluded: Mutex<BTreeSet<Excluded>>,
 }
 
 #[derive(Clone)]
@@ -67,7 +68,7 @@ impl Overlay {
     }
 
     /// The layer that takes the next segment.
-    fn top(&self, excluded: &BTreeSet<PackId>) -> Result<Layer, IndexError> {
+    fn top(&self, excluded: &BTreeSet<Excluded>) -> Result<Layer, IndexError> {
         let mut layers = self.layers.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(spill) = self.spill.as_ref().filter(|_| layers.len() == 2)
             && self.memory.memory_bytes() > self.memory_bytes_max
@@ -207,9 +208,9 @@ impl Index for Overlay {
         self.layers().iter().try_for_each(|layer| layer.index.retract(id))
     }
 
-    fn exclude(&self, packs: &[PackId]) -> Result<(), IndexError> {
-        self.excluded.lock().unwrap_or_else(PoisonError::into_inner).extend(packs);
-        self.layers().iter().try_for_each(|layer| layer.index.exclude(packs))
+    fn exclude(&self, what: &[Excluded]) -> Result<(), IndexError> {
+        self.excluded.lock().unwrap_or_else(PoisonError::into_inner).extend(what);
+        self.layers().iter().try_for_each(|layer| layer.index.exclude(what))
     }
 
     fn remember(&self, key: &[u8], value: &[u8]) -> Result<(), IndexError> {

@@ -6,8 +6,8 @@
 //! be able to say even when it is damaged; a view whose pack rows can't be read is not opened at all.
 
 use super::{
-    Bulk, Extent, Index, IndexError, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideClaim, SideRow, SideRows, SideTable,
-    Totals,
+    Bulk, Excluded, Extent, Index, IndexError, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideClaim, SideRow, SideRows,
+    SideTable, Totals,
 };
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::SegmentReader;
@@ -27,7 +27,7 @@ pub struct Replaceable {
     second: OnceLock<Second>,
     rebuild: Rebuild,
     /// Held by whoever writes, and while the second is built. All that was excluded, for the second.
-    excluded: Mutex<BTreeSet<PackId>>,
+    excluded: Mutex<BTreeSet<Excluded>>,
     /// The side table of the first turned out to be damaged: nobody gets it any more.
     side_is_lost: AtomicBool,
 }
@@ -46,7 +46,7 @@ impl Replaceable {
         Self { first, second, rebuild, excluded, side_is_lost: AtomicBool::new(false) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<PackId>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Excluded>> {
         self.excluded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +68,7 @@ impl Replaceable {
     /// The same for what changes an index; the lock is held.
     fn write(
         &self,
-        excluded: &BTreeSet<PackId>,
+        excluded: &BTreeSet<Excluded>,
         write: impl Fn(&dyn Index) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
         if self.second.get().is_none() {
@@ -81,7 +81,7 @@ impl Replaceable {
     }
 
     /// The second index, built now if it is not there; the lock is held.
-    fn second(&self, excluded: &BTreeSet<PackId>) -> Result<&Second, IndexError> {
+    fn second(&self, excluded: &BTreeSet<Excluded>) -> Result<&Second, IndexError> {
         if let Some(second) = self.second.get() {
             return Ok(second);
         }
@@ -271,10 +271,10 @@ impl Index for Replaceable {
         self.write(&self.lock(), |index| index.retract(id))
     }
 
-    fn exclude(&self, packs: &[PackId]) -> Result<(), IndexError> {
+    fn exclude(&self, what: &[Excluded]) -> Result<(), IndexError> {
         let mut excluded = self.lock();
-        excluded.extend(packs);
-        self.write(&excluded, |index| index.exclude(packs))
+        excluded.extend(what);
+        self.write(&excluded, |index| index.exclude(what))
     }
 
     fn remember(&self, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
@@ -347,7 +347,7 @@ impl SideTable for Replaceable {
 /// index that is built meanwhile has them.
 struct ReplaceableBulk<'a> {
     index: &'a Replaceable,
-    excluded: MutexGuard<'a, BTreeSet<PackId>>,
+    excluded: MutexGuard<'a, BTreeSet<Excluded>>,
     bulk: Box<dyn Bulk + 'a>,
 }
 

@@ -1,7 +1,7 @@
 //! Which packs count: the part of an index that is small enough to be held in memory whole, four bytes a pack.
 
-use super::{IndexError, PACK_COUNT_MAX, PackOrdinal};
-use crate::id::{PackId, SegmentId};
+use super::{Excluded, IndexError, PACK_COUNT_MAX, PackEntry, PackOrdinal};
+use crate::id::SegmentId;
 #[cfg(feature = "rocksdb")]
 use crate::wire::{Reader, WireError, Write};
 use std::collections::{BTreeMap, HashSet};
@@ -56,7 +56,7 @@ impl Ordinals {
 /// Stands for "no segment" among the holders.
 const NOBODY: u32 = u32::MAX;
 
-/// Segments, the packs they list, and the packs that are excluded.
+/// Segments, the packs they list, and what is excluded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
     segments: BTreeMap<SegmentId, (u32, Ordinals)>,
@@ -64,8 +64,8 @@ pub(super) struct Standing {
     slots: Vec<SegmentId>,
     /// By pack number: the slot of a segment that lists the pack, or [`NOBODY`].
     holders: Vec<u32>,
-    excluded_ids: HashSet<PackId>,
-    excluded: HashSet<u32>,
+    excluded: HashSet<Excluded>,
+    excluded_numbers: HashSet<u32>,
     /// The next number to give out; numbers are never given out twice, so that a stale row never comes to count.
     next: u32,
 }
@@ -78,7 +78,7 @@ impl Standing {
 
     /// Whether chunks in this pack are hits.
     pub(super) fn is_hit(&self, ordinal: PackOrdinal) -> bool {
-        self.counts(ordinal) && !self.excluded.contains(&ordinal.0)
+        self.counts(ordinal) && !self.excluded_numbers.contains(&ordinal.0)
     }
 
     /// A segment that lists this pack.
@@ -102,16 +102,16 @@ impl Standing {
         Ok(ordinal)
     }
 
-    /// Makes a pack's number excluded if its id is.
-    pub(super) fn met(&mut self, ordinal: u32, pack: &PackId) {
-        if self.excluded_ids.contains(pack) {
-            self.excluded.insert(ordinal);
+    /// Makes a number excluded if its pack is, or whoever vouches for it under that number.
+    pub(super) fn met(&mut self, ordinal: u32, entry: &PackEntry) {
+        if [Excluded::Pack(entry.id), Excluded::Signer(entry.signer)].iter().any(|what| self.excluded.contains(what)) {
+            self.excluded_numbers.insert(ordinal);
         }
     }
 
-    pub(super) fn exclude(&mut self, pack: PackId, ordinals: impl IntoIterator<Item = u32>) {
-        self.excluded_ids.insert(pack);
-        self.excluded.extend(ordinals);
+    pub(super) fn exclude(&mut self, what: Excluded, ordinals: impl IntoIterator<Item = u32>) {
+        self.excluded.insert(what);
+        self.excluded_numbers.extend(ordinals);
     }
 
     pub(super) fn apply(&mut self, segment: SegmentId, ordinals: Ordinals) {

@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::error::Result;
 use crate::id::{PackId, SessionId};
+use crate::index::Excluded;
 use crate::needed::{self, Roots};
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
@@ -167,7 +168,7 @@ impl<'a> Prune<'a> {
         let unused = chosen.unused.into_iter().chain(chosen.orphans);
         let mut candidates: BTreeSet<PackId> = unused.chain(repacked.iter().copied()).collect();
         // A copy that is to go as well is none.
-        self.access.index.exclude(&candidates.iter().copied().collect::<Vec<_>>())?;
+        self.access.index.exclude(&Excluded::packs(candidates.iter().copied()))?;
         let session = self.repack(look, &repacked)?;
         look.survey.refresh(self.access, look.survey.generation)?;
         let spared = keep::spared(self.access, &look.survey, &look.marks, &candidates)?;

@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::heal::{self, Cure};
 use crate::id::PackId;
+use crate::index::Excluded;
 use crate::progress::{Event, Progress};
 use crate::repair::aside::{self, Ailing, AilingPacks};
 use crate::repair::look::{IndexLook, check_stopped, deleted_packs, notices};
@@ -37,7 +38,7 @@ fn look(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
     progress.event(&Event::Estimated { files: 0, bytes: estimate });
     let ailing = read_all(access, &history, progress)?;
     // What lies in them must not hide that it is lost.
-    access.index.exclude(&ailing.keys().copied().collect::<Vec<_>>())?;
+    access.index.exclude(&Excluded::packs(ailing.keys().copied()))?;
     progress.event(&Event::Phase("finding what is lost"));
     let wanted = wanted::find(access, &history, &ailing, progress)?;
     let lost = |(pack, ailing): (&PackId, &Ailing)| LostPack {

@@ -6,7 +6,7 @@ use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{Error, Result};
 use crate::id::{NodeId, PackId, SnapshotId};
-use crate::index::Scratch;
+use crate::index::{Excluded, Scratch};
 use crate::layout::Class;
 use crate::manifest::{NodeSink, NodeSource};
 use crate::outcome::{Component, ComponentDescription, ComponentState, OutcomeDescription, OwnerName};
@@ -143,7 +143,7 @@ impl<'a> Look<'a> {
         IndexLook::require_clean(access, &history, progress)?;
         session::bring_up_to_date(access, &history)?;
         // What lies in them must not hide that it is lost.
-        access.index.exclude(&gone_packs(access)?)?;
+        access.index.exclude(&Excluded::packs(gone_packs(access)?))?;
         progress.event(&Event::Phase("finding what is lost"));
         let wanted = wanted::find(access, &history, &AilingPacks::new(), progress)?;
         let reader = wanted::reader(access);

@@ -273,6 +273,22 @@ fn segment_17_a_put_key_that_lists_packs_under_another_key_is_believed_by_nobody
     assert!(check.damage.iter().any(|damage| damage.wrong.contains("lists packs under another key")), "{check:?}");
 }
 
+/// What it says of others' packs is no hit either, and takes nothing away from what they say.
+#[test]
+fn a_put_key_that_lists_the_packs_of_others_under_its_own_does_not_keep_them_from_being_hits() {
+    let house = House::new();
+    let (web, owner) = (house.open("web", WEB), house.open("owner", OWNER));
+    house.back_up(&owner, 1);
+    let wanted = chunk_of(&owner, 7);
+    list_again(&web, |facts, ids| {
+        facts.signer = web.access.ring.signer();
+        ids[0] = wanted;
+    });
+    assert!(!is_stored_anew(&house.back_up(&house.open("other", OWNER), 1)));
+    assert!(!is_stored_anew(&house.back_up(&owner, 1)));
+    assert!(is_stored_anew(&house.back_up(&owner, 7)));
+}
+
 #[test]
 fn segment_18_a_row_that_lies_is_not_vouched_for() {
     let house = House::new();

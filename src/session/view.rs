@@ -4,22 +4,22 @@ use crate::access::Access;
 use crate::config::{Role, Signer};
 use crate::envelope::{self, Kind, Opened};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{PackId, SegmentId};
-use crate::index::{self, IndexError};
+use crate::id::SegmentId;
+use crate::index::{self, Excluded, IndexError};
 use crate::outcome::SegmentRef;
 use crate::segment::{Replaced, SegmentReader};
 use crate::session::history::{CONTROL_BYTES_MAX, History};
 use crate::session::running;
 use crate::store::{Folder, Listed, ObjectName, StoreError};
 use crate::wire::{self, List};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often the store is read again when segments vanish between its listing and their reading: each time somebody has
 /// published others in their place.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// Applies the segments that count and retracts all others; then excludes packs that no hit may come from: condemned
-/// ones, and those that only a foreign put key vouches for. Returns the segments that are gone or damaged, and whose place
+/// Applies the segments that count and retracts all others; then excludes what no hit may come from: condemned
+/// packs, and what only a foreign put key vouches for. Returns the segments that are gone or damaged, and whose place
 /// none takes: their packs can't be found until they are rebuilt.
 ///
 /// # Errors
@@ -34,8 +34,8 @@ pub fn bring_up_to_date(access: &Access, history: &History) -> Result<Vec<Segmen
         match caught {
             // A segment that is lost stays lost however often one looks.
             Ok(lost) if lost.is_empty() || attempt > 1 || is_last => {
-                access.index.exclude(&now.excluded())?;
-                access.index.exclude(&unvouched(access)?)?;
+                access.index.exclude(&Excluded::packs(now.excluded()))?;
+                access.index.exclude(&unvouched(access))?;
                 return Ok(lost);
             }
             Err(CatchUp::Vanished(_)) if !is_last => {}
@@ -217,20 +217,11 @@ fn refuse_foreign_rows(id: SegmentId, opened: &Opened) -> Result<()> {
     Err(Error::new(ErrorKind::Damaged, message))
 }
 
-/// The packs of foreign put keys: a key that may only write must not decide what others find when they look for their
-/// own content. A reader that has re-hashed such a pack vouches for it in a segment of its own.
-fn unvouched(access: &Access) -> Result<Vec<PackId>> {
+/// What only foreign put keys vouch for: a key that may only write must not decide what others find when they look for
+/// their own content. A reader that has re-hashed such a pack vouches for it in a segment of its own.
+fn unvouched(access: &Access) -> Vec<Excluded> {
     let own = access.ring.signer();
     let is_foreign_put = |signer: &&Signer| signer.role == Role::Put && signer.key != own;
-    let signers = &access.chain.latest().signers.0;
-    let foreign: HashSet<_> = signers.iter().filter(is_foreign_put).map(|signer| signer.key).collect();
-    let mut packs = Vec::new();
-    if !foreign.is_empty() {
-        access.index.for_each_pack(&mut |_, entry| {
-            if foreign.contains(&entry.signer) {
-                packs.push(entry.id);
-            }
-        })?;
-    }
-    Ok(packs)
+    let signers = access.chain.latest().signers.0.iter();
+    signers.filter(is_foreign_put).map(|signer| Excluded::Signer(signer.key)).collect()
 }

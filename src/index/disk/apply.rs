@@ -30,7 +30,7 @@ impl DiskIndex {
         let number = {
             let mut standing = self.standing_mut();
             let number = standing.number()?;
-            standing.met(number, &entry.id);
+            standing.met(number, entry);
             number
         };
         numbers.push(number);

@@ -101,9 +101,9 @@ impl Index for Rotten {
         self.index.retract(id)
     }
 
-    fn exclude(&self, packs: &[PackId]) -> Result<(), IndexError> {
+    fn exclude(&self, what: &[Excluded]) -> Result<(), IndexError> {
         self.answer()?;
-        self.index.exclude(packs)
+        self.index.exclude(what)
     }
 
     fn remember(&self, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
