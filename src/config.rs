@@ -339,7 +339,10 @@ pub enum ConfigError {
         found: u32,
     },
     /// A number is missing from the chain, or stands in it twice.
-    #[error("configuration {0} is missing or listed twice")]
+    #[error(
+        "configuration {0} is missing or listed twice; `holdall scrub --repair` creates a missing one anew from its second \
+         copy"
+    )]
     Gap(u32),
     /// Configuration 0 is not the one that the key slot names.
     #[error("configuration 0 is not the one that the key names: {found} instead of {expected}")]

@@ -52,7 +52,8 @@ impl std::fmt::Display for Cure {
     }
 }
 
-/// What is gone although nobody ever removes it, as its second copy tells.
+/// What is gone although nobody removes it, as its second copy tells: configurations, outcomes, records; and all key
+/// slots, if none is left.
 ///
 /// # Errors
 /// When the store can't be listed.
@@ -60,7 +61,7 @@ pub fn lost_with_copy(store: &dyn Store) -> Result<BTreeSet<ObjectName>> {
     let mut copied = BTreeSet::new();
     store.list(Folder::Mirror, &mut |listed| {
         if let Listed::Object { name: ObjectName::Mirror(copy), .. } = listed
-            && matches!(copy, Mirrored::Config(_) | Mirrored::Outcome(_) | Mirrored::Record(..))
+            && matches!(copy, Mirrored::Config(_) | Mirrored::Key(_) | Mirrored::Outcome(_) | Mirrored::Record(..))
         {
             copied.insert(copy.first());
         }
@@ -73,7 +74,27 @@ pub fn lost_with_copy(store: &dyn Store) -> Result<BTreeSet<ObjectName>> {
             }
         })?;
     }
+    // Others are removed, but never the one that opened the repository for it: while one is there, none is lost.
+    let mut is_locked = true;
+    store.list(Folder::Keys, &mut |listed| is_locked &= !matches!(listed, Listed::Object { .. }))?;
+    copied.retain(|name| is_locked || !matches!(name, ObjectName::Key(_)));
     Ok(copied)
+}
+
+/// Creates what [`lost_with_copy`] finds from its second copies; `each` is told what became of it. One that is there by
+/// then is not told of.
+///
+/// # Errors
+/// When the store can't be listed.
+pub fn bring_back_lost(store: &dyn Store, each: &mut dyn FnMut(&ObjectName, Result<()>)) -> Result<()> {
+    for name in lost_with_copy(store)? {
+        match bring_back(store, &name) {
+            Ok(Created::New) => each(&name, Ok(())),
+            Ok(Created::Exists) => {}
+            Err(error) => each(&name, Err(error)),
+        }
+    }
+    Ok(())
 }
 
 /// Heals one damaged object that is there.
@@ -90,22 +111,12 @@ pub fn heal(store: &dyn Store, name: &ObjectName) -> Result<Cure> {
     }
 }
 
-/// Creates an object anew from its second copy, if it is gone and of a kind that nobody removes: configurations,
-/// outcomes, records. Returns whether it was gone.
-///
-/// # Errors
-/// [`ErrorKind::Damaged`] when the second copy is damaged; or what the store says.
-pub fn bring_back(store: &dyn Store, copy: Mirrored) -> Result<bool> {
-    let (first, mirror) = (copy.first(), ObjectName::Mirror(copy));
-    if !matches!(copy, Mirrored::Config(_) | Mirrored::Outcome(_) | Mirrored::Record(..)) || is_there(store, &first)? {
-        return Ok(false);
+fn bring_back(store: &dyn Store, name: &ObjectName) -> Result<Created> {
+    let mirror = name.mirror().ok_or_else(|| beyond(name, "of its kind no second copy is kept"))?;
+    if !store::is_proven(&mirror, store.open(&mirror)?.as_ref())? {
+        return Err(beyond(name, "it is gone, and its second copy is damaged"));
     }
-    let object = store.open(&mirror)?;
-    if !store::is_proven(&mirror, object.as_ref())? {
-        return Err(beyond(&first, "it is gone, and its second copy is damaged"));
-    }
-    let bytes = store.read(&mirror, COPIED_BYTES_MAX)?;
-    Ok(store.create(&first, &bytes)? == Created::New)
+    Ok(store.create(name, &store.read(&mirror, COPIED_BYTES_MAX)?)?)
 }
 
 fn heal_pack(store: &dyn Store, pack: PackId) -> Result<Cure> {
@@ -192,14 +203,6 @@ fn finished(spool: Box<dyn Spool>, name: &ObjectName, cure: Cure) -> Result<Cure
 
 fn beyond(name: &ObjectName, why: &str) -> Error {
     Error::new(ErrorKind::Damaged, format!("{name} can't be healed: {why}"))
-}
-
-fn is_there(store: &dyn Store, name: &ObjectName) -> Result<bool> {
-    match store.open(name) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Gathers shards into pieces that are worth a call to the system.

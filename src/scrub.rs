@@ -81,23 +81,11 @@ pub fn run(store: &dyn Store, options: &ScrubOptions, progress: &dyn Progress) -
     Ok(report)
 }
 
-/// Creates what is gone and has a second copy, where nobody can have removed it.
 fn bring_back_lost(store: &dyn Store, findings: &Findings<'_>) -> Result<()> {
-    let mut copies = Vec::new();
-    store.list(Folder::Mirror, &mut |listed| {
-        if let Listed::Object { name: ObjectName::Mirror(copy), .. } = listed {
-            copies.push(copy);
-        }
-    })?;
-    for copy in copies {
-        let first = copy.first().to_string();
-        match heal::bring_back(store, copy) {
-            Ok(false) => {}
-            Ok(true) => findings.healed(first, 0, "it was gone; created anew from its second copy".to_owned()),
-            Err(error) => findings.damage(first, 0, error.to_string()),
-        }
-    }
-    Ok(())
+    heal::bring_back_lost(store, &mut |name, brought| match brought {
+        Ok(()) => findings.healed(name.to_string(), 0, "it was gone; created anew from its second copy".to_owned()),
+        Err(error) => findings.damage(name.to_string(), 0, error.to_string()),
+    })
 }
 
 fn estimate(store: &dyn Store, progress: &dyn Progress) -> Result<()> {

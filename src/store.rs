@@ -290,7 +290,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// There is no repository.
-    #[error("{place} is not a repository: it has no config folder")]
+    #[error("{place} is not a repository: it has no folder \"config\"")]
     NotARepository {
         /// The place.
         place: String,

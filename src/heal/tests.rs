@@ -156,25 +156,58 @@ fn store_11_what_is_right_is_left_alone_and_what_is_beyond_repair_as_well() {
     assert!(error.contains("no second copy is kept"), "{error}");
 }
 
+/// Brings back what is lost, and says what came back.
+fn brought_back(store: &MemoryStore) -> Vec<ObjectName> {
+    let mut brought = Vec::new();
+    bring_back_lost(store, &mut |name, result| {
+        result.unwrap();
+        brought.push(*name);
+    })
+    .unwrap();
+    brought
+}
+
 #[test]
 fn store_12_only_what_nobody_removes_is_brought_back() {
     let store = MemoryStore::new();
     protected(&store);
+    let other_slot = noise(9, 300);
+    let other = ObjectName::Key(ObjectHash::from_bytes(hash(&other_slot)));
+    let _ = store.create(&other, &other_slot).unwrap();
     for (name, bytes) in objects() {
         store.remove(&name).unwrap();
         assert!(heal(&store, &name).is_err(), "{name}: what is not there is not healed");
         let kept = matches!(name, ObjectName::Config(_) | ObjectName::Outcome(_) | ObjectName::Record(..));
-        let Some(ObjectName::Mirror(copy)) = name.mirror() else { continue };
-        assert_eq!(bring_back(&store, copy).unwrap(), kept, "{name}");
+        assert_eq!(brought_back(&store), if kept { vec![name] } else { Vec::new() });
         assert_eq!(store.read(&name, 1 << 20).ok(), kept.then_some(bytes), "{name}");
-        assert!(!bring_back(&store, copy).unwrap());
+        assert_eq!(brought_back(&store), []);
     }
     let outcome = ObjectName::Outcome(session());
     store.remove(&outcome).unwrap();
     store.overwrite(outcome.mirror().unwrap(), b"damaged");
-    let Some(ObjectName::Mirror(copy)) = outcome.mirror() else { panic!("it has one") };
-    assert!(bring_back(&store, copy).is_err());
+    let mut told = Vec::new();
+    bring_back_lost(&store, &mut |name, result| told.push((*name, result.is_err()))).unwrap();
+    assert_eq!(told, [(outcome, true)]);
     assert!(store.open(&outcome).is_err());
+}
+
+#[test]
+fn store_12_key_slots_are_brought_back_once_none_is_left() {
+    let store = MemoryStore::new();
+    protected(&store);
+    let slots = [20, 21].map(|seed| noise(seed, 300));
+    let mut names: Vec<_> = slots.iter().map(|slot| ObjectName::Key(ObjectHash::from_bytes(hash(slot)))).collect();
+    for (name, slot) in names.iter().zip(&slots) {
+        let _ = store.create(name, slot).unwrap();
+    }
+    names.extend(objects().into_iter().map(|(name, _)| name).filter(|name| name.folder() == Folder::Keys));
+    protect_all(&store, &ProtectOptions::default(), &Silent).unwrap();
+    for name in &names {
+        assert_eq!(brought_back(&store), []);
+        store.remove(name).unwrap();
+    }
+    names.sort();
+    assert_eq!(brought_back(&store), names);
 }
 
 #[test]

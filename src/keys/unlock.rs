@@ -61,6 +61,14 @@ fn unlock_ring(store: &dyn Store, unlock: Unlock<'_>, config_zero: Option<Object
         }
     }
     match (foreign, damaged) {
+        _ if names.is_empty() => {
+            let message = format!(
+                "no key slot is left in {}, and nothing opens without one: `holdall scrub --repair` brings slots back from \
+                 their second copies, `holdall key import` one that was exported",
+                store.describe()
+            );
+            Err(Error::new(ErrorKind::Damaged, message))
+        }
         // What is wrong is then the configuration, or its absence.
         (Some(ring), _) => Ok(ring),
         (None, Some(error)) if tried == 0 => Err(error),
@@ -109,6 +117,16 @@ mod tests {
         assert_eq!(chain.first_hash(), *ring.config_zero());
         store.remove(&ObjectName::Key(name)).unwrap();
         assert_eq!(unlock(&store, SECRET).err().unwrap().kind(), ErrorKind::Damaged);
+    }
+
+    #[test]
+    fn a_repository_without_a_key_slot_is_damaged_and_no_password_is_called_wrong() {
+        let store = MemoryStore::new();
+        let (name, config) = begin(&store);
+        let _ = store.create(&ObjectName::Config(0), &config).unwrap();
+        store.remove(&ObjectName::Key(name)).unwrap();
+        let refused = unlock(&store, SECRET).err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::Damaged, "{refused}");
     }
 
     #[test]

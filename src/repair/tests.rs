@@ -295,8 +295,7 @@ fn an_outcome_of_which_only_the_second_copy_is_there_stops_a_prune() {
         let error = prune(world.collector(), &PruneOptions::default()).unwrap_err();
         assert_eq!(error.kind(), crate::error::ErrorKind::Damaged, "{name}: {error}");
         told_by_copy += usize::from(error.to_string().contains("of which a second copy tells"));
-        let Some(ObjectName::Mirror(copy)) = name.mirror() else { panic!("{name} has no second copy") };
-        assert!(crate::heal::bring_back(&world.store, copy).unwrap(), "{name}");
+        crate::heal::bring_back_lost(&world.store, &mut |_, brought| brought.unwrap()).unwrap();
         prune(world.collector(), &PruneOptions::default()).unwrap();
         assert_eq!(restorable(&world.client("reader"), &held), every_file(&held), "{name}");
     }

@@ -42,6 +42,23 @@ fn lost_segments_are_planned_rebuilt_and_then_nothing_is_left_to_do() {
     assert!(contents(&world.path("whole").join(below)) == contents(&tree));
 }
 
+#[test]
+fn lost_key_slots_and_configurations_are_told_as_damage_and_come_back_from_second_copies() {
+    let world = world_with_snapshots();
+    for folders in [["keys"].as_slice(), &["config"], &["config", "keys"]] {
+        for folder in folders {
+            std::fs::remove_dir_all(world.path("repository").join(folder)).expect("it is there");
+        }
+        let refused = world.run(["snapshots"]).ended(5);
+        assert!(refused.err.contains("scrub --repair"), "{}", refused.err);
+        assert!(!refused.err.contains("init"), "{}", refused.err);
+        world.run(["scrub"]).ended(5);
+        world.run(["scrub", "--repair"]).succeeded();
+        world.run(["check"]).succeeded();
+        world.run(["backup", "tree"]).succeeded();
+    }
+}
+
 /// Changes the last byte of the longest pack, and removes all segments.
 fn damage_an_unlisted_pack(world: &World) {
     for segment in objects(world, "segments") {

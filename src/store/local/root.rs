@@ -51,11 +51,24 @@ impl Root {
             let absent = matches!(&error, StoreError::Io { source, .. } if is_absent(source));
             if absent { StoreError::NotARepository { place: place() } } else { error }
         })?;
-        match root.open_directory(Folder::Config.as_str()) {
-            Ok(_) => Ok(root),
-            Err(error) if is_absent(&error) => Err(StoreError::NotARepository { place: place() }),
-            Err(error) => Err(root.error("opening", Folder::Config.as_str(), error)),
+        // One that has lost its configurations is still one: they may have second copies in it.
+        for folders in [[Folder::Config].as_slice(), &[Folder::Packs, Folder::Outcomes]] {
+            if root.has_all(folders)? {
+                return Ok(root);
+            }
         }
+        Err(StoreError::NotARepository { place: place() })
+    }
+
+    fn has_all(&self, folders: &[Folder]) -> Result<bool, StoreError> {
+        for folder in folders {
+            match self.open_directory(folder.as_str()) {
+                Ok(_) => {}
+                Err(error) if is_absent(&error) => return Ok(false),
+                Err(error) => return Err(self.error("opening", folder.as_str(), error)),
+            }
+        }
+        Ok(true)
     }
 
     fn at(path: &Path) -> Result<Self, StoreError> {

@@ -153,13 +153,20 @@ fn store_6_a_repository_is_made_only_where_nothing_is() {
 }
 
 #[test]
-fn store_6_what_has_no_config_folder_is_not_a_repository() {
+fn store_6_what_has_no_config_folder_is_not_a_repository_unless_it_lost_that() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("file"), "x").unwrap();
     for path in [place.path().to_owned(), place.path().join("absent"), place.path().join("file")] {
         let refused = LocalStore::open(&path).err().unwrap();
         assert!(matches!(refused, StoreError::NotARepository { .. }), "{refused}");
     }
+    let (place, store) = fresh();
+    drop(store);
+    let path = place.path().join("repository");
+    std::fs::remove_dir(path.join("config")).unwrap();
+    assert!(LocalStore::open(&path).is_ok());
+    std::fs::remove_dir(path.join("outcomes")).unwrap();
+    assert!(matches!(LocalStore::open(&path), Err(StoreError::NotARepository { .. })));
 }
 
 #[test]
