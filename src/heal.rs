@@ -12,7 +12,7 @@ pub use protection::{ProtectOptions, ProtectReport, protect_all};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::PackId;
 use crate::parity::{self, HEAD_BYTES, ParityHead, Percent, ReadError};
-use crate::store::{self, Created, Folder, Listed, Mirrored, Object, ObjectName, Spool, Store, StoreError};
+use crate::store::{self, Created, Folder, Listed, Mirrored, Object, ObjectName, Proof, Spool, Store, StoreError};
 use std::collections::BTreeSet;
 
 /// How much of an object is copied at a time.
@@ -138,7 +138,7 @@ fn heal_pack(store: &dyn Store, pack: PackId) -> Result<Cure> {
         ReadError::Source(error) => beyond(&name, &unread(&error)),
         error @ ReadError::Parity(_) => unhealed(error),
     })?;
-    let mut spool = store.mend(&name)?;
+    let mut spool = store.mend(&name, Proof::Plain)?;
     let mut pieces = Pieces::over(spool.as_mut());
     healing.write(&mut read, &mut |bytes| pieces.append(bytes)).map_err(unhealed)?;
     pieces.finish()?;
@@ -154,7 +154,7 @@ fn make_anew(store: &dyn Store, pack: PackId) -> Result<Cure> {
     let name = ObjectName::Parity(pack);
     let percent = former_percent(store.open(&name)?.as_ref(), pack);
     let bytes = store::parity_of(store, pack, percent).map_err(|error| beyond(&name, &error.to_string()))?;
-    let mut spool = store.mend(&name)?;
+    let mut spool = store.mend(&name, Proof::Plain)?;
     spool.append(&bytes)?;
     finished(spool, &name, Cure::MadeAnew)
 }
@@ -179,7 +179,7 @@ fn copied(store: &dyn Store, from: &ObjectName, to: &ObjectName, cure: Cure) -> 
     if !store::is_proven(from, source.as_ref())? {
         return Err(beyond(to, &format!("{from} is damaged as well")));
     }
-    let mut spool = store.mend(to)?;
+    let mut spool = store.mend(to, Proof::Plain)?;
     let mut offset = 0u64;
     let mut piece = vec![0; PIECE_BYTES];
     while offset < source.bytes() {

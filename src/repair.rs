@@ -1,7 +1,7 @@
 //! Repairing: what is lost of the index is rebuilt from packs, and what is lost of packs is stored anew from whatever
 //! still has it. Nothing is deleted, and no snapshot loses a file by it.
 //!
-//! What is lost of the outcomes comes back as it was, from a second copy or from what the view keeps. Everything else a
+//! What is lost of the control objects comes back as it was, from a second copy or from what the view keeps. Everything else a
 //! repair writes belongs to sessions of the kind repair. Segments that are gone or damaged are *replaced*:
 //! new ones take their place, with rows that were read from the packs themselves. A pack that can't be read in full is
 //! *set aside*: what can be read of it is copied first, then, with the same outcome, its row says that nothing in it
@@ -17,12 +17,12 @@
 //! that nobody collects what it relies upon.
 
 mod aside;
+mod control;
 mod index;
 mod look;
 mod missing;
 mod options;
 mod origin;
-mod outcomes;
 mod packs;
 mod reading;
 mod snapshots;
@@ -30,12 +30,12 @@ mod snapshots;
 mod tests;
 mod wanted;
 
+pub use control::heal_control;
 pub use index::{plan_index, repair_index};
 pub use missing::{Missing, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport};
 pub use options::{
     AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostObject, LostPack, PackRepairPlan,
     PackRepairReport, RepairOptions,
 };
-pub use outcomes::bring_back_outcomes;
 pub use packs::{plan_packs, repair_packs};
 pub use snapshots::{plan_snapshots, repair_snapshots};

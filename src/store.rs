@@ -24,7 +24,7 @@ mod rehearsal;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{Folder, Mirrored, NameError, ObjectName};
-pub use proof::{Claim, is_proven, wrong_head};
+pub use proof::{Claim, Judge, Proof, is_proven, wrong_head};
 pub(crate) use protect::parity_of;
 pub use protect::{ProtectError, protect};
 pub use protecting::{Protected, ProtectingStore, Protection};
@@ -100,13 +100,13 @@ pub trait Store: Send + Sync {
     fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError>;
 
     /// Begins bytes that are to take the place of an object's own, which are damaged: the one exception to the rule that
-    /// bytes under a name never change. Publishing holds both sides to the name: what was written must have the hash that
-    /// the name, or the end of the bytes, says, or it fails with [`StoreError::Unproven`]; and what is there must not, or
-    /// it is left as it is and the answer is [`Created::Exists`]. An object that is not there is not created.
+    /// bytes under a name never change. Publishing holds both sides to the name: for what was written the proof must hold,
+    /// or it fails with [`StoreError::Unproven`]; and for what is there it must not, or that is left as it is and the answer
+    /// is [`Created::Exists`]. An object that is not there is not created.
     ///
     /// # Errors
     /// When no temporary file can be made, or the store replaces nothing.
-    fn mend(&self, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
+    fn mend(&self, name: &ObjectName, _proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
         Err(StoreError::Unmendable { name: *name, place: self.describe() })
     }
 

@@ -1,7 +1,7 @@
 //! What helps against damage: the sentence that a report gives with it.
 
 /// A small object that can't be believed, or is gone.
-pub(super) const OBJECT: &str = "heal it with `holdall scrub --repair`, or put it back from another copy of the store";
+pub(super) const OBJECT: &str = "heal it with `holdall check --repair`, or put it back from another copy of the store";
 /// The object of a session, or a sign of life.
 pub(super) const SIGN: &str = "nothing needs it once its session has ended, and a prune removes it then: wait for the writer, or end the session with `holdall sessions abort`, if `holdall sessions` or a prune names it";
 /// A segment.

@@ -6,7 +6,7 @@ use super::standing::foreign;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ClientId, SessionId};
 use crate::progress::{Event, Progress};
-use crate::store::{Claim, Created, Object, ObjectName, Spool, Store, StoreError, is_proven, wrong_head};
+use crate::store::{Claim, Created, Object, ObjectName, Proof, Spool, Store, StoreError, is_proven, wrong_head};
 use std::collections::HashSet;
 
 /// How much of an object is read at a time.
@@ -126,7 +126,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn mend(&mut self, name: &ObjectName, report: &mut MirrorReport) -> Result<()> {
-        match self.attempt(name, &|to| to.mend(name)) {
+        match self.attempt(name, &|to| to.mend(name, Proof::Plain)) {
             Ok((Copied::Proven(spool), _)) => {
                 let _ = spool.publish(name)?;
                 report.healed_count = report.healed_count.saturating_add(1);

@@ -7,9 +7,9 @@ use crate::id::PackId;
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::{Event, Progress};
 use crate::repair::aside::{self, Ailing, AilingPacks};
+use crate::repair::control::LostControl;
 use crate::repair::look::{IndexLook, Standing, check_stopped, notices};
 use crate::repair::options::{IndexRepairPlan, IndexRepairReport, LostObject, RepairOptions};
-use crate::repair::outcomes::LostOutcomes;
 use crate::repair::reading::{PackReader, class_of};
 use crate::segment::{PackFacts, PackRow};
 use crate::session::{self, Beating, History, Replacement, check_may_open, steadily};
@@ -25,18 +25,18 @@ pub fn plan_index(access: &Access, progress: &dyn Progress) -> Result<IndexRepai
     progress.event(&Event::Phase("reading segments"));
     let history = History::load(access)?;
     let look = IndexLook::take(access, &history, progress)?;
-    let outcomes = LostOutcomes::find(access)?;
+    let control = LostControl::find(access)?;
     let lost = |(segment, wrong): &(SegmentRef, String)| LostObject {
         object: ObjectName::Segment(segment.id).to_string(),
         wrong: wrong.clone(),
     };
     Ok(IndexRepairPlan {
-        lost_outcomes: outcomes.told(),
+        lost_control: control.told(),
         lost_segments: look.lost.iter().map(lost).collect(),
         unlisted_pack_count: count(look.unlisted.len()),
         unlisted_bytes: look.unlisted.values().fold(0, |sum, pack| sum.saturating_add(pack.bytes)),
         healed_pack_count: count(look.healed.len()),
-        notices: outcomes.notices,
+        notices: control.notices,
     })
 }
 

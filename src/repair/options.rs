@@ -118,8 +118,9 @@ pub struct LostObject {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexRepairPlan {
-    /// Outcomes that are gone or damaged, and whose bytes are kept in a second copy or in the view.
-    pub lost_outcomes: Vec<LostObject>,
+    /// Outcomes, records and sets of prunes that are gone or damaged, and whose bytes are kept in a second copy or in the
+    /// view.
+    pub lost_control: Vec<LostObject>,
     /// Segments that are gone or damaged, and whose place none takes.
     pub lost_segments: Vec<LostObject>,
     /// Committed packs that no segment lists.
@@ -135,7 +136,7 @@ pub struct IndexRepairPlan {
 impl IndexRepairPlan {
     /// Whether there is nothing to do.
     pub const fn is_empty(&self) -> bool {
-        self.lost_outcomes.is_empty()
+        self.lost_control.is_empty()
             && self.lost_segments.is_empty()
             && self.unlisted_pack_count == 0
             && self.healed_pack_count == 0
@@ -157,8 +158,8 @@ pub struct AsideReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexRepairReport {
-    /// Outcomes that were written anew from their second copies, or from what the view kept.
-    pub healed_outcome_count: u64,
+    /// Outcomes, records and sets of prunes that were written anew from their second copies, or from what the view kept.
+    pub healed_control_count: u64,
     /// Segments that were written anew from their second copies.
     pub healed_segment_count: u64,
     /// Segments that were replaced because they were gone or damaged.

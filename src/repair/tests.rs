@@ -1,6 +1,6 @@
 //! Repairs of small repositories in memory: every wound, and what must come back.
 
-mod outcomes;
+mod control;
 mod packs;
 mod patterns;
 mod snapshots;

@@ -5,8 +5,8 @@ use crate::access::Access;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::repair::{
-    self, IndexRepairPlan, IndexRepairReport, PackRepairPlan, PackRepairReport, RepairOptions, SnapshotRepairPlan,
-    SnapshotRepairReport,
+    self, IndexRepairPlan, IndexRepairReport, LostObject, PackRepairPlan, PackRepairReport, RepairOptions,
+    SnapshotRepairPlan, SnapshotRepairReport,
 };
 
 impl Repository {
@@ -18,7 +18,7 @@ impl Repository {
         repair::plan_index(&self.access, progress)
     }
 
-    /// Brings back outcomes that a second copy or the view still has, builds the view anew, replaces segments that are gone
+    /// Brings back control objects that a second copy or the view still has, builds the view anew, replaces segments that are gone
     /// or damaged, and lists every committed pack that is there. Deletes nothing. Done twice it changes nothing the second time.
     ///
     /// # Errors
@@ -27,10 +27,21 @@ impl Repository {
     pub fn repair_index(&mut self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
         self.writing()?;
         // First: the view goes with all that it keeps.
-        let healed_outcome_count = repair::bring_back_outcomes(&self.access)?;
+        let healed = repair::heal_control(&self.access)?;
         view::renew(&mut self.access, self.options.view)?;
         let report = repair::repair_index(&self.access, options, progress)?;
-        Ok(IndexRepairReport { healed_outcome_count, ..report })
+        let healed_control_count = u64::try_from(healed.len()).unwrap_or(u64::MAX);
+        Ok(IndexRepairReport { healed_control_count, ..report })
+    }
+
+    /// Writes outcomes, records and the sets of prunes as they were, where they are damaged, or where an outcome is gone, and
+    /// a second copy or the view still has them. A key tells one sound object from another: what stands under the name of
+    /// another one is put right as well, which [`Self::scrub`] can't. Returns what was wrong.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub fn heal_control(&self) -> Result<Vec<LostObject>> {
+        repair::heal_control(&self.access)
     }
 
     /// Reads every pack and finds out what is lost. Changes nothing.

@@ -1,8 +1,9 @@
 //! What every store must do, whatever it is made of. Each function is one claim; `run` makes them all.
 
-use super::{Created, Folder, Listed, Mirrored, ObjectName, Store, StoreError};
+use super::{Created, Folder, Listed, Mirrored, ObjectName, Proof, Store, StoreError};
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A fresh store, and what has to be kept as long as it is used.
 pub(crate) type Fresh = (Box<dyn Store>, Option<tempfile::TempDir>);
@@ -248,11 +249,11 @@ pub(crate) fn racing_creators_have_one_winner(store: &dyn Store) {
 pub(crate) fn bytes_that_fit_a_name_replace_only_bytes_that_do_not(store: &dyn Store) {
     let right = vec![7; 100_000];
     let pack = ObjectName::Pack(PackId::from_bytes(*blake3::hash(&right).as_bytes()));
-    let body = b"a small object".to_vec();
-    let small = [body.clone(), blake3::hash(&body).as_bytes().to_vec()].concat();
+    let checksummed = |body: &[u8]| [body, blake3::hash(body).as_bytes()].concat();
+    let small = checksummed(b"a small object");
     for (name, right) in [(pack, right), (ObjectName::Outcome(session(4)), small)] {
         let mend = |bytes: &[u8]| {
-            let mut spool = store.mend(&name).unwrap();
+            let mut spool = store.mend(&name, Proof::Plain).unwrap();
             bytes.chunks(30_000).for_each(|piece| spool.append(piece).unwrap());
             spool.publish(&name)
         };
@@ -267,6 +268,18 @@ pub(crate) fn bytes_that_fit_a_name_replace_only_bytes_that_do_not(store: &dyn S
         assert_eq!(store.read(&name, 1 << 20).unwrap(), right);
         assert_eq!(mend(&right).unwrap(), Created::Exists, "{name}: what is right stays");
     }
+    let (name, other) = (ObjectName::Outcome(session(4)), checksummed(b"another object"));
+    let mend = |bytes: &[u8], wanted: &[u8]| {
+        let wanted = wanted.to_vec();
+        let mut spool = store.mend(&name, Proof::Keyed(Arc::new(move |bytes| bytes == wanted))).unwrap();
+        spool.append(bytes).unwrap();
+        spool.publish(&name)
+    };
+    let refused = mend(&other, b"a third one");
+    assert!(matches!(refused, Err(StoreError::Unproven { .. })), "{refused:?}");
+    assert_eq!(mend(&other, &other).unwrap(), Created::New, "a key tells one sound object from another");
+    assert_eq!(store.read(&name, 1 << 20).unwrap(), other);
+    assert_eq!(mend(&other, &other).unwrap(), Created::Exists);
     assert_eq!(everything(store).len(), 2, "nothing else is left");
     assert_eq!(store.sweep_temporaries(&|_| true).unwrap(), 0);
 }

@@ -1,6 +1,6 @@
 //! A store that fails where a test wants it to: for engines, which must come through every one of these.
 
-use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use super::{Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
 use crate::id::SessionId;
 use rustix::io::Errno;
 use std::sync::{Arc, Mutex};
@@ -159,9 +159,9 @@ impl Store for FaultyStore {
         Ok(Box::new(FaultySpool { store: self.clone(), bytes: Vec::new() }))
     }
 
-    fn mend(&self, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
+    fn mend(&self, name: &ObjectName, proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
         self.alive()?;
-        self.inner.mend(name)
+        self.inner.mend(name, proof)
     }
 
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {

@@ -12,7 +12,7 @@ mod root;
 mod steps;
 mod temporary;
 
-use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use super::{Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
 use crate::id::SessionId;
 use root::Root;
 use rustix::io::Errno;
@@ -101,8 +101,8 @@ impl Store for LocalStore {
         Ok(Box::new(LocalSpool { temporary, failed: false }))
     }
 
-    fn mend(&self, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
-        mending::begin(&self.root, name)
+    fn mend(&self, name: &ObjectName, proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
+        mending::begin(&self.root, name, proof)
     }
 
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {

@@ -1,6 +1,6 @@
 //! A store in memory, for tests and fuzzing.
 
-use super::{Created, Fact, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts, is_proven};
+use super::{Created, Fact, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
 use crate::id::SessionId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,8 +53,8 @@ impl Store for MemoryStore {
         Ok(Box::new(MemorySpool { store: self.clone(), bytes: Vec::new() }))
     }
 
-    fn mend(&self, _name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
-        Ok(Box::new(MemoryMending { store: self.clone(), bytes: Vec::new() }))
+    fn mend(&self, _name: &ObjectName, proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
+        Ok(Box::new(MemoryMending { store: self.clone(), bytes: Vec::new(), proof }))
     }
 
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
@@ -140,6 +140,7 @@ impl Spool for MemorySpool {
 struct MemoryMending {
     store: MemoryStore,
     bytes: Vec<u8>,
+    proof: Proof,
 }
 
 impl Spool for MemoryMending {
@@ -150,11 +151,11 @@ impl Spool for MemoryMending {
 
     fn publish(self: Box<Self>, name: &ObjectName) -> Result<Created, StoreError> {
         let mended = MemoryObject { name: *name, bytes: self.bytes.into() };
-        if !is_proven(name, &mended)? {
+        if !self.proof.holds(name, &mended)? {
             return Err(StoreError::Unproven { name: *name });
         }
         let there = MemoryObject { name: *name, bytes: self.store.get(name)? };
-        if is_proven(name, &there)? {
+        if self.proof.holds(name, &there)? {
             return Ok(Created::Exists);
         }
         self.store.locked().insert(*name, mended.bytes);

@@ -1,6 +1,6 @@
 //! A store that does not give one object as it is: for engines, which must look twice before they cry wolf.
 
-use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use super::{Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
 use crate::id::SessionId;
 use rustix::io::Errno;
 use std::sync::Arc;
@@ -73,8 +73,8 @@ impl Store for MoodyStore {
         self.inner.spool(session)
     }
 
-    fn mend(&self, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
-        self.inner.mend(name)
+    fn mend(&self, name: &ObjectName, proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
+        self.inner.mend(name, proof)
     }
 
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {

@@ -2,9 +2,12 @@
 
 use super::{Object, ObjectName, StoreError};
 use crate::parity::{HEAD_BYTES, ParityError, ParityHead};
+use std::sync::Arc;
 
 /// The length of the checksum at the end of an object whose name is not its hash.
 const CHECKSUM_BYTES: u64 = 32;
+/// The longest object that a key is asked about: more than any control object takes.
+const KEYED_BYTES_MAX: u64 = 80 << 20;
 /// How much is read at a time.
 const PIECE_BYTES: usize = 1 << 18;
 
@@ -57,6 +60,36 @@ impl Claim {
                 object.read_at(object.bytes().saturating_sub(CHECKSUM_BYTES), &mut checksum)?;
                 Ok(checksum == *found.as_bytes())
             }
+        }
+    }
+}
+
+/// Says of all bytes of an object whether they are right.
+pub type Judge = dyn Fn(&[u8]) -> bool + Send + Sync;
+
+/// What bytes are held to before they may take the place of others, and those that are there before they are left alone.
+#[derive(Clone)]
+pub enum Proof {
+    /// To the name, or to the checksum at their end: nobody needs a key.
+    Plain,
+    /// To what a key tells of them as well: that they are the object of this name, and not another sound one.
+    Keyed(Arc<Judge>),
+}
+
+impl Proof {
+    /// Whether an object's bytes are right. Reads it whole: in bounded memory for [`Proof::Plain`], else into memory.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn holds(&self, name: &ObjectName, object: &dyn Object) -> Result<bool, StoreError> {
+        match self {
+            Self::Keyed(is_right) if is_proven(name, object)? && object.bytes() <= KEYED_BYTES_MAX => {
+                let mut bytes = vec![0; usize::try_from(object.bytes()).unwrap_or(0)];
+                object.read_at(0, &mut bytes)?;
+                Ok(is_right(&bytes))
+            }
+            Self::Keyed(_) => Ok(false),
+            Self::Plain => is_proven(name, object),
         }
     }
 }

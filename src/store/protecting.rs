@@ -2,7 +2,9 @@
 //! is done behind whoever writes, in a thread of its own: nothing waits for it but the end of the run, and nothing fails
 //! because of it.
 
-use super::{Created, Folder, Listed, Object, ObjectName, ProtectError, Spool, Store, StoreError, StoreFacts, protect};
+use super::{
+    Created, Folder, Listed, Object, ObjectName, Proof, ProtectError, Spool, Store, StoreError, StoreFacts, protect,
+};
 use crate::id::SessionId;
 use crate::parity::Percent;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -173,8 +175,8 @@ impl Store for Arc<ProtectingStore> {
         Ok(Box::new(ProtectingSpool { store: Arc::clone(self), spool: self.inner.spool(session)? }))
     }
 
-    fn mend(&self, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
-        self.inner.mend(name)
+    fn mend(&self, name: &ObjectName, proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
+        self.inner.mend(name, proof)
     }
 
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {

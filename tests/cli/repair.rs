@@ -59,6 +59,24 @@ fn lost_key_slots_and_configurations_are_told_as_damage_and_come_back_from_secon
     }
 }
 
+#[test]
+fn objects_that_were_mixed_up_are_told_apart_by_a_check_with_a_key() {
+    let world = world_with_snapshots();
+    let outcomes = objects(&world, "outcomes");
+    let [one, other, ..] = outcomes.as_slice() else { panic!("{} outcomes", outcomes.len()) };
+    let bytes = [one, other].map(|path| std::fs::read(path).expect("it is there"));
+    for (path, bytes) in [one, other].into_iter().zip(bytes.iter().rev()) {
+        std::fs::remove_file(path).expect("it is there");
+        std::fs::write(path, bytes).expect("it can be written");
+    }
+    let report = world.run(["check"]).ended(5);
+    assert!(report.out.contains("lies under the name of"), "{}", report.out);
+    assert!(report.out.contains("`holdall check --repair`"), "{}", report.out);
+    let healed = world.run(["check", "--repair"]).succeeded();
+    assert_eq!(healed.out.matches("healed: outcomes/").count(), 2, "{}", healed.out);
+    assert_eq!([one, other].map(|path| std::fs::read(path).expect("it is there")), bytes);
+}
+
 /// Changes the last byte of the longest pack, and removes all segments.
 fn damage_an_unlisted_pack(world: &World) {
     for segment in objects(world, "segments") {

@@ -22,6 +22,13 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
     }
     let repository = context.open(Access::Read)?;
     let stop = Stop::listen()?;
+    if arguments.repair {
+        // What is sound and stands under another one's name, only a key tells.
+        for healed in repository.heal_control()? {
+            let what = format!("{}; written anew from what was kept of it", healed.wrong);
+            super::scrub::show_healed(context, &healed.object, &what);
+        }
+    }
 
     let display = Display::of_a_check(context.renderer, stop.clone());
     let report = repository.check(&options(context, arguments), &display);

@@ -50,7 +50,7 @@ fn plan_text(plan: &IndexRepairPlan) -> String {
     if plan.is_empty() {
         return "nothing is lost of the index\n".to_owned();
     }
-    let lost = plan.lost_outcomes.iter().chain(&plan.lost_segments);
+    let lost = plan.lost_control.iter().chain(&plan.lost_segments);
     let mut lines: Vec<String> = lost.map(|lost| format!("lost: {}\n  what   {}", lost.object, lost.wrong)).collect();
     if plan.unlisted_pack_count > 0 {
         let packs = text::counted(plan.unlisted_pack_count, "pack", "packs");
@@ -67,7 +67,7 @@ fn report_text(report: &IndexRepairReport) -> String {
     let mut lines = aside_lines(&report.set_aside);
     lines.push(format!(
         "brought back {}, healed {} from second copies, replaced {}, and listed {} in {}",
-        text::counted(report.healed_outcome_count, "outcome", "outcomes"),
+        text::counted(report.healed_control_count, "control object", "control objects"),
         text::counted(report.healed_segment_count, "segment", "segments"),
         text::counted(report.replaced_segment_count, "segment", "segments"),
         text::counted(report.listed_pack_count, "pack", "packs"),
@@ -95,12 +95,12 @@ fn aside_lines(packs: &[AsideReport]) -> Vec<String> {
 pub(in crate::cli) struct IndexSummary {
     message_type: &'static str,
     dry_run: bool,
-    lost_outcomes: Vec<Lost>,
+    lost_control_objects: Vec<Lost>,
     lost_segments: Vec<Lost>,
     packs_unlisted: u64,
     bytes_unlisted: u64,
     packs_healed: u64,
-    outcomes_healed: u64,
+    control_objects_healed: u64,
     segments_healed: u64,
     segments_replaced: u64,
     packs_listed: u64,
@@ -142,12 +142,12 @@ impl IndexSummary {
         Self {
             message_type: "summary",
             dry_run: false,
-            lost_outcomes: told(&plan.lost_outcomes),
+            lost_control_objects: told(&plan.lost_control),
             lost_segments: told(&plan.lost_segments),
             packs_unlisted: plan.unlisted_pack_count,
             bytes_unlisted: plan.unlisted_bytes,
             packs_healed: plan.healed_pack_count,
-            outcomes_healed: report.healed_outcome_count,
+            control_objects_healed: report.healed_control_count,
             segments_healed: report.healed_segment_count,
             segments_replaced: report.replaced_segment_count,
             packs_listed: report.listed_pack_count,

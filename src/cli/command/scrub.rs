@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ScrubArguments) -> Result<u
     };
     let report = scrub(context, &path, if arguments.repair { Remedy::Heal } else { Remedy::Report })?;
     report.notices.iter().for_each(|notice| context.renderer.notice(notice));
-    show_healed(context, &report.healed);
+    report.healed.iter().for_each(|healed| show_healed(context, &healed.object, &healed.wrong));
     for (label, found, remedy) in [("damaged", &report.damage, REMEDY), ("not read", &report.unread, REMEDY_UNREAD)] {
         for damage in found {
             context.renderer.print(&damage_text(label, damage, remedy));
@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ScrubArguments) -> Result<u
 /// Heals what can be healed and says what was; what could not is for whoever looks next to report.
 pub(super) fn heal(context: &Context<'_>, path: &Path) -> Result<(), Failure> {
     let report = scrub(context, path, Remedy::Heal)?;
-    show_healed(context, &report.healed);
+    report.healed.iter().for_each(|healed| show_healed(context, &healed.object, &healed.wrong));
     Ok(())
 }
 
@@ -62,12 +62,10 @@ fn scrub(context: &Context<'_>, path: &Path, remedy: Remedy) -> Result<ScrubRepo
 }
 
 /// What was damaged and is right now.
-fn show_healed(context: &Context<'_>, healed: &[ScrubDamage]) {
-    for object in healed {
-        let lines = format!("healed: {}\n  what   {}", object.object, object.wrong);
-        context.renderer.print(&(text::printable_lines(&lines) + "\n"));
-        context.renderer.json(&HealedObject::new(object));
-    }
+pub(super) fn show_healed(context: &Context<'_>, object: &str, what: &str) {
+    let lines = format!("healed: {object}\n  what   {what}");
+    context.renderer.print(&(text::printable_lines(&lines) + "\n"));
+    context.renderer.json(&HealedObject::new(object, what));
 }
 
 fn damage_text(label: &str, damage: &ScrubDamage, remedy: &str) -> String {

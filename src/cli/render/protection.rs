@@ -1,6 +1,6 @@
 //! What programs read about parity, second copies, and what they healed.
 
-use holdall::{ProtectReport, ScrubDamage};
+use holdall::ProtectReport;
 use serde::Serialize;
 
 /// What `parity add` added.
@@ -44,7 +44,7 @@ pub(crate) struct HealedObject<'a> {
 }
 
 impl<'a> HealedObject<'a> {
-    pub(crate) fn new(healed: &'a ScrubDamage) -> Self {
-        Self { message_type: "healed", object: &healed.object, message: &healed.wrong }
+    pub(crate) const fn new(object: &'a str, message: &'a str) -> Self {
+        Self { message_type: "healed", object, message }
     }
 }

@@ -1,20 +1,21 @@
 //! Putting right bytes in the place of damaged ones.
 
-use super::super::{Created, ObjectName, Spool, StoreError, is_proven};
+use super::super::{Created, ObjectName, Proof, Spool, StoreError};
 use super::root::Root;
 use super::temporary::Temporary;
 use super::{LocalObject, open_at};
 use std::sync::Arc;
 
 /// Begins the file that is to take the place of an object.
-pub(super) fn begin(root: &Arc<Root>, name: &ObjectName) -> Result<Box<dyn Spool>, StoreError> {
+pub(super) fn begin(root: &Arc<Root>, name: &ObjectName, proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
     let temporary = Temporary::create(root, name.folder(), None)?;
-    Ok(Box::new(Mending { root: Arc::clone(root), temporary }))
+    Ok(Box::new(Mending { root: Arc::clone(root), temporary, proof }))
 }
 
 struct Mending {
     root: Arc<Root>,
     temporary: Temporary,
+    proof: Proof,
 }
 
 impl Spool for Mending {
@@ -28,11 +29,11 @@ impl Spool for Mending {
             let (file, bytes) = open_at(&self.root, name, path)?;
             Ok(LocalObject { root: Arc::clone(&self.root), name: *name, file, bytes })
         };
-        if !is_proven(name, &object(self.temporary.path())?)? {
+        if !self.proof.holds(name, &object(self.temporary.path())?)? {
             return Err(StoreError::Unproven { name: *name });
         }
         let there = object(&name.to_string())?;
-        match is_proven(name, &there) {
+        match self.proof.holds(name, &there) {
             Ok(true) => return Ok(Created::Exists),
             // What can't be read is as good as damaged.
             Ok(false) | Err(StoreError::Io { .. } | StoreError::OutOfRange { .. }) => {}

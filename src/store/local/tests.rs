@@ -1,5 +1,5 @@
 use super::super::conformance;
-use super::super::{Fact, StoreError};
+use super::super::{Fact, Proof, StoreError};
 use super::steps::{Afterwards, Step};
 use super::*;
 use crate::id::{ClientId, PackId};
@@ -373,7 +373,7 @@ fn a_mend_whose_file_is_swept_does_not_take_the_object_for_lost() {
     let (name, bytes) = (ObjectName::Pack(PackId::from_bytes(*blake3::hash(b"whole").as_bytes())), b"whole");
     assert_eq!(store.create(&name, bytes).unwrap(), Created::New);
     std::fs::write(place.path().join("repository").join(name.to_string()), "wrong").unwrap();
-    let mut mending = store.mend(&name).unwrap();
+    let mut mending = store.mend(&name, Proof::Plain).unwrap();
     mending.append(bytes).unwrap();
     store.sweep_temporaries(&|owner| owner.is_none()).unwrap();
     let failed = mending.publish(&name).unwrap_err();

@@ -1,4 +1,4 @@
-//! Outcomes that the store has lost, and of which somebody keeps the bytes.
+//! Control objects that the store has lost, and of which somebody keeps the bytes.
 
 use super::{restorable, used_world};
 use crate::access::Access;
@@ -7,7 +7,7 @@ use crate::heal::{ProtectOptions, protect_all};
 use crate::progress::Silent;
 use crate::prune::PruneOptions;
 use crate::prune::tests::world::{objects, prune};
-use crate::repair::{bring_back_outcomes, plan_index};
+use crate::repair::{heal_control, plan_index};
 use crate::session::History;
 use crate::store::{Folder, MemoryStore, ObjectName, Store};
 
@@ -39,11 +39,11 @@ fn an_outcome_that_rots_in_the_store_stops_a_prune_whose_view_keeps_it_and_comes
         assert!(error.to_string().contains(&name.to_string()), "{error}");
 
         let plan = plan_index(&access, &Silent).unwrap();
-        assert_eq!(plan.lost_outcomes.iter().map(|lost| &lost.object).collect::<Vec<_>>(), [&name.to_string()]);
+        assert_eq!(plan.lost_control.iter().map(|lost| &lost.object).collect::<Vec<_>>(), [&name.to_string()]);
         assert_eq!(plan.notices, Vec::<String>::new());
-        assert_eq!(bring_back_outcomes(&access).unwrap(), 1);
+        assert_eq!(heal_control(&access).unwrap().len(), 1);
         assert_eq!(objects(&world.store)[&name], bytes);
-        assert_eq!(bring_back_outcomes(&access).unwrap(), 0);
+        assert_eq!(heal_control(&access).unwrap(), []);
         prune(&access, &PruneOptions::default()).unwrap();
         assert_eq!(restorable(&world.client("reader"), &held), whole);
     }
@@ -57,11 +57,11 @@ fn an_outcome_of_which_later_numbers_tell_comes_back_from_the_view() {
         let world = base.fork();
         let access = knowing(world.client("owner"));
         world.store.remove(&name).unwrap();
-        if plan_index(&access, &Silent).unwrap().lost_outcomes.is_empty() {
+        if plan_index(&access, &Silent).unwrap().lost_control.is_empty() {
             continue;
         }
         told += 1;
-        assert_eq!(bring_back_outcomes(&access).unwrap(), 1);
+        assert_eq!(heal_control(&access).unwrap().len(), 1);
         assert_eq!(objects(&world.store)[&name], bytes);
     }
     assert!(told > 1, "{told}");
@@ -77,10 +77,10 @@ fn an_outcome_comes_back_from_its_second_copy_unless_that_is_another_ones() {
     let copy = name.mirror().unwrap();
     let right = objects(&world.store).remove(&copy).unwrap();
     world.store.overwrite(copy, other);
-    assert_eq!(bring_back_outcomes(&world.client("owner")).unwrap(), 0);
+    assert_eq!(heal_control(&world.client("owner")).unwrap(), []);
     assert_eq!(plan_index(&world.client("owner"), &Silent).unwrap().notices.len(), 1);
     world.store.overwrite(copy, &right);
-    assert_eq!(bring_back_outcomes(&world.client("owner")).unwrap(), 1);
+    assert_eq!(heal_control(&world.client("owner")).unwrap().len(), 1);
     assert_eq!(&objects(&world.store)[name], bytes);
 }
 
@@ -96,5 +96,23 @@ fn an_outcome_that_rots_in_the_view_is_read_from_the_store() {
     assert!(history.troubles.is_empty(), "{:?}", history.troubles);
     for (name, bytes) in outcomes(&world.store) {
         assert_eq!(access.index.recall(name.to_string().as_bytes()).unwrap(), Some(bytes));
+    }
+}
+
+/// Each holds to its checksum, and to that alone, so that only a key can tell.
+#[test]
+fn sound_objects_that_were_mixed_up_come_back_under_their_own_names() {
+    let (base, held) = used_world(60);
+    protect_all(&base.store, &ProtectOptions::default(), &Silent).unwrap();
+    let whole = restorable(&base.client("reader"), &held);
+    for folder in [Folder::Outcomes, Folder::Records, Folder::Gc] {
+        let world = base.fork();
+        let all: Vec<_> = objects(&world.store).into_iter().filter(|(name, _)| name.folder() == folder).collect();
+        let [(one, one_bytes), (other, other_bytes), ..] = all.as_slice() else { continue };
+        world.store.overwrite(*one, other_bytes);
+        world.store.overwrite(*other, one_bytes);
+        assert_eq!(heal_control(&world.client("owner")).unwrap().len(), 2, "{folder:?}");
+        assert_eq!((&objects(&world.store)[one], &objects(&world.store)[other]), (one_bytes, other_bytes));
+        assert_eq!(restorable(&world.client("reader"), &held), whole);
     }
 }
