@@ -64,7 +64,8 @@ impl Failure {
         Self { code: exit::INTERRUPTED, message: "interrupted".to_owned() }
     }
 
-    /// Something is wrong with what another tool has made: what helps with a repository here is no advice there.
+    /// Something is wrong elsewhere, such as with what another tool has made: what helps with a repository here is no
+    /// advice there.
     pub(crate) fn elsewhere(error: holdall::Error) -> Self {
         let message = error.to_string();
         Self { message, ..Self::from(error) }
@@ -72,7 +73,9 @@ impl Failure {
 
     /// An operation on a file of the user was refused.
     pub(crate) fn io(path: &Path, operation: &str, error: &io::Error) -> Self {
-        Self::failed(format!("can't {operation} {}: {error}", path.display()))
+        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let code = if is_full { exit::NO_SPACE } else { exit::FAILED };
+        Self { code, message: format!("can't {operation} {}: {error}", path.display()) }
     }
 
     /// The same failure with another exit code: which signal interrupted is known only where signals are caught.

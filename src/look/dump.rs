@@ -1,5 +1,6 @@
 //! The content of a snapshot as a stream: one file, or a tree as an archive.
 
+mod outlet;
 mod stream;
 mod tar;
 mod zip;
@@ -14,9 +15,10 @@ use crate::manifest::{
 };
 use crate::progress::{Event, Progress};
 use crate::session::{Snapshot, SnapshotComponent};
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use outlet::Outlet;
 use stream::ContentStream;
 
 /// What form a stream has.
@@ -53,7 +55,8 @@ pub struct DumpReport {
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] when nothing is there, [`ErrorKind::Invalid`] when a content is wanted of what is no file,
-/// [`ErrorKind::Io`] when `out` takes no more, [`ErrorKind::Damaged`] when the list of what is there can't be read.
+/// [`ErrorKind::NoSpace`] when `out` has no room left, [`ErrorKind::Io`] when it takes no more for another reason,
+/// [`ErrorKind::Damaged`] when the list of what is there can't be read. What `out` got by then is no archive with an end.
 pub fn dump(
     access: &Access,
     snapshot: &Snapshot,
@@ -64,16 +67,17 @@ pub fn dump(
     let started = Instant::now();
     let reader = ContentReader::new(access.clone());
     let mut tally = Tally { report: DumpReport::default(), progress };
+    let outlet = Outlet::new(out);
     match form {
-        DumpForm::Content => content(&reader, snapshot, path, out, &mut tally)?,
+        DumpForm::Content => content(&reader, snapshot, path, &mut &outlet, &mut tally)?,
         DumpForm::Tar => {
-            let mut archive = tar::TarArchive::new(&reader, out);
-            walk(&reader, snapshot, path, &mut archive, &mut tally)?;
+            let mut archive = tar::TarArchive::new(&reader, &outlet);
+            walk(&reader, snapshot, path, &mut archive, &mut tally).inspect_err(|_| outlet.shut())?;
             archive.finish()?;
         }
         DumpForm::Zip => {
-            let mut archive = zip::ZipArchive::new(&reader, out);
-            walk(&reader, snapshot, path, &mut archive, &mut tally)?;
+            let mut archive = zip::ZipArchive::new(&reader, &outlet);
+            walk(&reader, snapshot, path, &mut archive, &mut tally).inspect_err(|_| outlet.shut())?;
             archive.finish()?;
         }
     }
@@ -206,8 +210,10 @@ fn relative(key: &Key, directory: &Key) -> Vec<u8> {
     below.iter().map(|byte| if *byte == 0 { b'/' } else { *byte }).collect()
 }
 
-fn unwritable(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io, format!("can't write what was read: {error}"))
+fn unwritable(error: io::Error) -> Error {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let kind = if is_full { ErrorKind::NoSpace } else { ErrorKind::Io };
+    Error::new(kind, format!("can't write what was read: {error}"))
 }
 
 /// The extended attributes of an entry; those that can't be read are told and left out.

@@ -1,6 +1,6 @@
 //! Looking into snapshots, and restoring over what is there, as users and their programs see it.
 
-use crate::run::{World, contents};
+use crate::run::{Finished, World, contents};
 use std::collections::BTreeMap;
 
 /// Two snapshots of a tree that changed between them.
@@ -110,6 +110,40 @@ fn files_and_folders_are_dumped() {
     unpack.arg("-xf").arg(world.path("a.tar")).arg("-C").arg(world.path("t"));
     assert!(unpack.status().expect("tar").success());
     assert_eq!(contents(&world.path("t")), contents(&world.path("tree/a")));
+}
+
+/// What a dump prints on standard error whose output is full.
+fn dump_into_a_full_disc(world: &World, arguments: &[&str]) -> String {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has one");
+    let output = world.command().arg("dump").args(arguments).stdout(full).output().expect("the program starts");
+    Finished::of(&output).ended(13).err
+}
+
+#[test]
+fn a_dump_onto_a_full_disc_ends_with_13_and_says_it_in_two_lines() {
+    let world = World::with_repository();
+    world.file("tree/large", &vec![7; 1 << 20]);
+    // The list at the end of a zip archive fills the buffer of the output, and what stands before it does not.
+    let long = "n".repeat(200);
+    (0..900).for_each(|number| drop(world.file(format!("names/{long}{number}"), b"")));
+    world.run(["backup", "tree", "names"]).succeeded();
+    let place = |name: &str| format!("latest:{}", world.path(name).display());
+    let (large, tree, names) = (place("tree/large"), place("tree"), place("names"));
+    for arguments in [&[large.as_str()][..], &["-a", "tar", &tree], &["-a", "zip", &tree], &["-a", "zip", &names]] {
+        let err = dump_into_a_full_disc(&world, arguments);
+        assert!(err.starts_with("holdall: can't write what was read: No space left on device"), "{arguments:?}: {err}");
+        assert!(err.ends_with("\nmake room and run it again\n") && err.lines().count() == 2, "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn a_dump_that_fails_leaves_no_file() {
+    let world = two_snapshots();
+    let none = format!("latest:{}", world.path("tree/none").display());
+    for form in ["tar", "zip"] {
+        world.run(["dump", "-a", form, "-t", "cut", &none]).ended(1);
+        assert!(!world.path("cut").exists(), "{form}");
+    }
 }
 
 #[test]

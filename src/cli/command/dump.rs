@@ -7,9 +7,10 @@ use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::DumpSummary;
 use crate::cli::render::progress::Display;
 use crate::cli::stop::Stop;
-use holdall::{Below, DumpForm, Key, Kind, Repository, Snapshot};
+use holdall::{Below, DumpForm, DumpReport, ErrorKind, Key, Kind, Repository, Snapshot};
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::path::Path;
 
 /// What is written at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -26,11 +27,14 @@ pub(crate) fn run(context: &Context<'_>, arguments: &DumpArguments) -> Result<u8
         None => usual_form(&repository, &snapshot, &path)?,
     };
     let stop = Stop::listen()?;
-    let mut out = open(context, arguments, form)?;
     let display = Display::new(context.renderer, stop.clone());
-    let report = repository.dump(&snapshot, (&path, form), &mut out, &display);
+    let dump = |out: &mut dyn Write| repository.dump(&snapshot, (&path, form), out, &display);
+    let report = match &arguments.target {
+        Some(target) => into_file(target, dump),
+        None => into_output(context, form, dump),
+    };
     drop(display);
-    let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
+    let report = report.map_err(|failure| failure.with_interrupt_code(stop.exit_code()))?;
     context.renderer.json(&DumpSummary {
         message_type: "summary",
         files_dumped: report.file_count,
@@ -59,13 +63,43 @@ fn usual_form(repository: &Repository, snapshot: &Snapshot, path: &Key) -> Resul
     Ok(form)
 }
 
-fn open(context: &Context<'_>, arguments: &DumpArguments, form: DumpForm) -> Result<Box<dyn Write>, Failure> {
-    if let Some(target) = &arguments.target {
-        let file = File::create_new(target).map_err(|error| Failure::io(target, "make", &error))?;
-        return Ok(Box::new(BufWriter::with_capacity(BUFFER_BYTES, file)));
+/// Makes the file, which stays only if all of the dump is in it.
+fn into_file(
+    target: &Path,
+    dump: impl FnOnce(&mut dyn Write) -> holdall::Result<DumpReport>,
+) -> Result<DumpReport, Failure> {
+    let file = File::create_new(target).map_err(|error| Failure::io(target, "make", &error))?;
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
+    let gone = format!("; {} was cut off and is removed", target.display());
+    let dumped = dump(&mut out).map_err(|error| failure(error, &gone));
+    // Some file systems say only now that they have no room for what they took.
+    let synced =
+        |report| out.get_ref().sync_all().map(|()| report).map_err(|error| Failure::io(target, "write", &error));
+    let dumped = dumped.and_then(synced);
+    if dumped.is_err() {
+        // Why the dump failed is what matters.
+        let _ = std::fs::remove_file(target);
     }
+    dumped
+}
+
+fn into_output(
+    context: &Context<'_>,
+    form: DumpForm,
+    dump: impl FnOnce(&mut dyn Write) -> holdall::Result<DumpReport>,
+) -> Result<DumpReport, Failure> {
     if form != DumpForm::Content && context.renderer.is_on_terminal() {
         return Err(Failure::misuse("an archive is nothing for a terminal: pipe it, or name a file with --target"));
     }
-    Ok(Box::new(BufWriter::with_capacity(BUFFER_BYTES, context.renderer.raw_output())))
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, context.renderer.raw_output());
+    dump(&mut out).map_err(|error| failure(error, ""))
+}
+
+/// A dump keeps nothing of what it wrote, as other commands do when there is no room left.
+fn failure(error: holdall::Error, gone: &str) -> Failure {
+    if error.kind() != ErrorKind::NoSpace {
+        return Failure::from(error);
+    }
+    let message = format!("{error}\nmake room and run it again{gone}");
+    Failure::elsewhere(holdall::Error::new(ErrorKind::NoSpace, message))
 }

@@ -9,6 +9,7 @@ use crate::session::SnapshotComponent;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::io::{self, Write};
+use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -98,6 +99,9 @@ fn time(entry: &Entry) -> DateTime {
         .unwrap_or(earliest)
 }
 
-fn unzippable(error: zip::result::ZipError) -> Error {
+fn unzippable(error: ZipError) -> Error {
+    if let ZipError::Io(error) = error {
+        return unwritable(error);
+    }
     Error::new(ErrorKind::Io, format!("can't write the zip archive: {error}"))
 }
