@@ -118,7 +118,30 @@ fn a_run_leaves_its_figures_where_monitoring_finds_them() {
     ] {
         assert!(page.contains(&format!("\n{line}\n")), "{page}");
     }
-    // Figures that can't be written are no small thing for whoever watches them.
-    std::fs::remove_dir_all(world.path("metrics")).expect("it goes");
-    assert!(run(&world, &["run"]).ended(1).err.contains("holdall-home.prom"));
+}
+
+#[test]
+fn figures_that_can_not_be_written_are_told_and_change_nothing_else() {
+    let world = world("");
+    let profile = |folder: &str| {
+        let top =
+            format!("metrics-folder = \"{}\"\n[repository.r]\n{REPOSITORY}\n{BACKUP}", world.path(folder).display());
+        std::fs::write(world.path("home/.config/holdall/holdall.toml"), top).expect("a profile");
+    };
+    profile("metrics");
+    run(&world, &["run"]).succeeded();
+    assert!(
+        text(&world, "metrics/holdall-home.prom").ends_with("# EOF\n"),
+        "a folder whose own folder is there is made"
+    );
+    // What is mounted somewhere is not made while it isn't.
+    profile("nowhere/metrics");
+    let done = run(&world, &["run", "--json"]).ended(0);
+    assert_eq!(done.only("set_summary")["outcome"], "ok");
+    assert!(
+        done.err.contains("the figures of home were not written: ") && done.err.contains("nowhere/metrics"),
+        "{}",
+        done.err
+    );
+    assert!(!world.path("nowhere").exists());
 }

@@ -68,10 +68,7 @@ impl<'a> SetRun<'a> {
         runs.remember(&self.set.name, &record)?;
         self.report(&record);
         let page = self.metrics(&record);
-        if let Err(failure) = self.write_metrics(&page) {
-            self.context.renderer.failure(&failure);
-            self.code = worse(self.code, failure.exit_code());
-        }
+        self.write_metrics(&page);
         self.push_metrics(&page);
         Ok(self.code)
     }
@@ -208,9 +205,19 @@ impl<'a> SetRun<'a> {
         metrics(self.set.name.as_str(), record, self.set.max_age, &steps, backup)
     }
 
-    fn write_metrics(&self, page: &str) -> Result<(), Failure> {
-        let Some(folder) = &self.loaded.profile.metrics_folder else { return Ok(()) };
-        replace(&folder.join(format!("holdall-{}.prom", self.set.name)), page.as_bytes(), METRICS_MODE)
+    /// Leaves the figures in their folder, which is made if its own folder is there: where something is mounted, nothing
+    /// is made while it isn't. What the run did is done whether this succeeds or not, and who watches sees that the figures
+    /// grow old.
+    fn write_metrics(&self, page: &str) {
+        let Some(folder) = &self.loaded.profile.metrics_folder else { return };
+        if !folder.exists() {
+            // What keeps it from being made keeps the file from being written.
+            let _ = std::fs::create_dir(folder);
+        }
+        let file = folder.join(format!("holdall-{}.prom", self.set.name));
+        if let Err(failure) = replace(&file, page.as_bytes(), METRICS_MODE) {
+            self.context.renderer.notice(&format!("the figures of {} were not written: {failure}", self.set.name));
+        }
     }
 
     /// Pushes the figures to who wants them. A gateway that is down is told and changes nothing: what the run did is done,
