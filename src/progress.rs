@@ -105,7 +105,7 @@ pub enum Event<'a> {
     },
     /// An entry of the tree that is written was dealt with. Told only to those who [want](Progress::wants_entries) it.
     Entry {
-        /// Its path in the snapshot.
+        /// Its path in the snapshot; of what is removed, where it lies.
         path: &'a Path,
         /// What it is in the snapshot; of what is removed, what it was.
         kind: EntryKind,
@@ -116,7 +116,7 @@ pub enum Event<'a> {
     },
     /// Something was left alone that the caller may have expected to be changed.
     Spared {
-        /// What it is.
+        /// Its path in the snapshot; where it lies if the snapshot does not hold it.
         path: &'a Path,
         /// Why.
         reason: &'a str,

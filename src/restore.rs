@@ -140,7 +140,10 @@ fn restore_component(
     in_stages(&judge, |windows| {
         let mut planner = Planner::new(&judge, (component, earlier), options, windows);
         if sweeper.is_at_work() && component.state == ComponentState::Partial {
-            outcome.spared(&Key::root(), "nothing is removed: the snapshot is partial and may lack what is there");
+            outcome.spared(
+                options.target.clone(),
+                "nothing is removed: the snapshot is partial and may lack what is there",
+            );
             planner.distrust_list();
         }
         plan(entries, planner, outcome)

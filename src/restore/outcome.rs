@@ -159,21 +159,28 @@ impl<'a> Outcome<'a> {
         self.cloned_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Tells what became of an entry.
+    /// Tells what became of an entry of the snapshot.
     pub(super) fn entry(&self, key: &Key, kind: Kind, (change, bytes): (Change, u64)) {
         match change {
             Change::Unchanged => {
                 self.unchanged_count.fetch_add(1, Ordering::Relaxed);
             }
-            Change::Deleted => {
-                self.deleted_count.fetch_add(1, Ordering::Relaxed);
-            }
             Change::Skipped => {
                 self.skipped_count.fetch_add(1, Ordering::Relaxed);
                 self.skipped_bytes.fetch_add(bytes, Ordering::Relaxed);
             }
-            Change::Restored | Change::Updated | Change::Metadata => {}
+            Change::Restored | Change::Updated | Change::Metadata | Change::Deleted => {}
         }
+        self.tell_entry(|| key.to_path(), kind, (change, bytes));
+    }
+
+    /// Tells that something at a place in the target was removed, or would be.
+    pub(super) fn deleted(&self, path: PathBuf, kind: Kind) {
+        self.deleted_count.fetch_add(1, Ordering::Relaxed);
+        self.tell_entry(|| path, kind, (Change::Deleted, 0));
+    }
+
+    fn tell_entry(&self, path: impl FnOnce() -> PathBuf, kind: Kind, (change, bytes): (Change, u64)) {
         if self.tells_entries {
             let kind = match kind {
                 Kind::Directory => EntryKind::Directory,
@@ -182,13 +189,13 @@ impl<'a> Outcome<'a> {
                     EntryKind::Other
                 }
             };
-            self.progress.event(&Event::Entry { path: &key.to_path(), kind, change, bytes });
+            self.progress.event(&Event::Entry { path: &path(), kind, change, bytes });
         }
     }
 
     /// Tells that something was left alone.
-    pub(super) fn spared(&self, key: &Key, reason: &str) {
-        self.progress.event(&Event::Spared { path: &key.to_path(), reason });
+    pub(super) fn spared(&self, path: PathBuf, reason: &str) {
+        self.progress.event(&Event::Spared { path: &path, reason });
     }
 
     pub(super) fn problem(&self, path: PathBuf, kind: RestoreProblemKind, message: String) {

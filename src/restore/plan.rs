@@ -126,7 +126,8 @@ impl<'a> Planner<'a> {
         let Some(target) = self.target_of(entry) else { return false };
         match self.judge.sweeper.spares(&target) {
             Ok(true) => {
-                self.outcome.spared(&entry.key, "left as it is: the repository, or what belongs to it, lies there");
+                self.outcome
+                    .spared(entry.key.to_path(), "left as it is: the repository, or what belongs to it, lies there");
                 true
             }
             // Where it can't be looked at, whoever makes it says why that can't be.

@@ -7,12 +7,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::Names;
 use crate::id::NodeId;
 use crate::manifest::{Body, Content, Cursor, Device, Entry, Key, Kind};
-use crate::progress::Change;
 use crate::restore::hand::Hand;
 use crate::restore::options::{Choice, Extras, RestoreOptions};
 use crate::restore::outcome::Outcome;
 use crate::session::SnapshotComponent;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 /// Removes things from the target.
 pub(super) struct Sweeper<'a> {
@@ -24,6 +26,8 @@ pub(super) struct Sweeper<'a> {
     others: Vec<NodeId>,
     /// Devices and inodes of what is left alone.
     spared: Vec<(u64, u64)>,
+    /// The target: what the snapshot does not hold is named by where it lies.
+    place: PathBuf,
 }
 
 /// Why something is removed.
@@ -74,6 +78,7 @@ impl<'a> Sweeper<'a> {
             reader,
             others: others.filter_map(|component| component.manifest).collect(),
             spared: options.spared.iter().filter_map(|path| path.metadata().ok()).map(identity).collect(),
+            place: std::path::absolute(&options.target).unwrap_or_else(|_| options.target.clone()),
         }
     }
 
@@ -88,6 +93,11 @@ impl<'a> Sweeper<'a> {
 
     fn is_spared(&self, found: &Present) -> bool {
         self.spared.contains(&(found.device, found.inode))
+    }
+
+    /// Where something of the target lies.
+    fn path(&self, target: &Key) -> PathBuf {
+        target.components().fold(self.place.clone(), |path, name| path.join(OsStr::from_bytes(name)))
     }
 
     /// Whether anything is removed at all.
@@ -159,11 +169,12 @@ impl<'a> Sweeper<'a> {
             return Ok(true);
         }
         if self.is_spared(&found) {
-            self.outcome.spared(&item.key, "not removed: the repository, or what belongs to it, lies there");
+            self.outcome
+                .spared(self.path(&item.target), "not removed: the repository, or what belongs to it, lies there");
             return Ok(true);
         }
         if found.is_mounted_on || found.device != item.device {
-            self.outcome.spared(&item.key, "not removed: a file system is mounted there");
+            self.outcome.spared(self.path(&item.target), "not removed: a file system is mounted there");
             return Ok(true);
         }
         if found.kind == Kind::Directory {
@@ -180,7 +191,7 @@ impl<'a> Sweeper<'a> {
         }
         match self.hand.remove_entry(&item.target) {
             Ok(()) => {
-                self.outcome.entry(&item.key, found.kind, (Change::Deleted, 0));
+                self.outcome.deleted(self.path(&item.target), found.kind);
                 Ok(false)
             }
             Err(error) => self.stays(&item.key, error),
@@ -195,7 +206,7 @@ impl<'a> Sweeper<'a> {
         match self.hand.remove_directory(&level.target) {
             Ok(()) => {
                 if level.reason == Reason::Extra {
-                    self.outcome.entry(&level.key, Kind::Directory, (Change::Deleted, 0));
+                    self.outcome.deleted(self.path(&level.target), Kind::Directory);
                 }
                 Ok(false)
             }

@@ -185,3 +185,21 @@ fn a_whole_machine_is_not_swept_by_accident() {
     assert!(refused.err.contains("--delete into /"), "{}", refused.err);
     world.run(["restore", "-n", "latest~1:/tmp", "latest:/etc", "--target", "t"]).ended(2);
 }
+
+#[test]
+fn what_a_restore_deletes_is_named_by_where_it_lies() {
+    let world = two_snapshots();
+    let place = format!("latest:{}", world.path("tree").display());
+    world.run(["restore", &place, "--target", "elsewhere"]).succeeded();
+    world.file("elsewhere/a/extra", b"extra");
+    world.file("elsewhere/c/extra", b"extra");
+    let deleted = |arguments: &[&str]| {
+        let wanted = ["restore", "--json", "--delete", &place, "--target", "elsewhere"];
+        let lines = world.run(wanted.iter().chain(arguments)).succeeded().json();
+        let lines = lines.into_iter().filter(|line| line["action"] == "deleted");
+        lines.map(|line| line["item"].as_str().expect("an item").to_owned()).collect::<Vec<_>>()
+    };
+    let extra = ["a/extra", "c/extra", "c"].map(|name| world.path("elsewhere").join(name).display().to_string());
+    assert_eq!(deleted(&["-n"]), extra);
+    assert_eq!(deleted(&["-vv"]), extra);
+}
