@@ -16,6 +16,7 @@ mod retention;
 #[cfg(test)]
 mod roles;
 mod view;
+mod within;
 
 use crate::access::{Access, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
@@ -252,8 +253,8 @@ impl Repository {
     /// to it are never removed from the target, nor restored over.
     ///
     /// # Errors
-    /// [`ErrorKind::Denied`] when the key can't read; when the target can't be written at all, or the caller stops. Items that could not be restored as they were are
-    /// in the report.
+    /// [`ErrorKind::Denied`] when the key can't read; [`ErrorKind::Invalid`] when the target lies in the repository; when it
+    /// can't be written at all, or the caller stops. Items that could not be restored as they were are in the report.
     pub fn restore(
         &self,
         snapshot: &Snapshot,
@@ -262,9 +263,7 @@ impl Repository {
     ) -> Result<RestoreReport> {
         self.require_reader("restore")?;
         session::bring_up_to_date(&self.access, &self.history()?)?;
-        let own = self.place.iter().chain([&self.options.cache_dir, &self.options.state_dir]);
-        let options = own.fold(options.clone(), |options, path| options.spare(path));
-        restore::run(&self.access, snapshot, &options, progress)
+        restore::run(&self.access, snapshot, &self.sparing(options)?, progress)
     }
 
     /// Checks every object, and with [`CheckDepth::Data`](crate::CheckDepth::Data) every byte, or as much as the options

@@ -1,6 +1,7 @@
 //! Objects as they are, in another folder.
 
 use super::Repository;
+use super::within::refuse_within;
 use crate::error::Result;
 use crate::mirror::{self, MirrorDepth, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport, Written};
 use crate::progress::Progress;
@@ -12,10 +13,11 @@ impl Repository {
     /// it is not there, and is a repository with the same keys whose snapshots all restore, wherever this is cut off.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::NoRepository`]; [`crate::ErrorKind::Occupied`] when `to` is something else than a mirror of it;
-    /// when a folder can't be read or written, or the caller stops. Damage is data in the report.
+    /// [`crate::ErrorKind::NoRepository`]; [`crate::ErrorKind::Invalid`] when `to` lies in the repository;
+    /// [`crate::ErrorKind::Occupied`] when it is something else than a mirror of it; when a folder can't be read or written, or the caller stops. Damage is data in the report.
     pub fn mirror(from: &Path, to: &Path, depth: MirrorDepth, progress: &dyn Progress) -> Result<MirrorReport> {
         let source = LocalStore::open(from)?;
+        refuse_within(from, to)?;
         let written = mirror::written_in(from);
         let source: (&dyn Store, &Written<'_>) = (&source, &written);
         let mirror = match (LocalStore::open(to), depth) {

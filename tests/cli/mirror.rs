@@ -116,3 +116,32 @@ fn what_a_prune_deleted_goes_from_a_mirror_when_that_is_asked_for_and_not_what_w
     command.env("HOLDALL_PASSWORD", "wrong").args(["mirror", "mirror", "--delete"]);
     crate::run::Finished::of(&command.output().expect("the program starts")).ended(12);
 }
+
+#[test]
+fn a_repository_is_no_mirror_of_itself_and_holds_none() {
+    let world = world();
+    std::os::unix::fs::symlink("repository", world.path("link")).expect("a link");
+    std::fs::create_dir(world.path("folder")).expect("a folder");
+    let before = contents(&world.path("repository"));
+    for to in ["repository", "link", "folder/../repository", "repository/mirror", "link/packs/a/b"] {
+        for options in [&[][..], &["-n"], &["--delete"]] {
+            let refused = world.run(["mirror", to].iter().chain(options)).ended(2);
+            assert!(refused.err.contains("lies in the repository"), "{to}: {}", refused.err);
+        }
+    }
+    assert!(contents(&world.path("repository")) == before);
+}
+
+#[test]
+fn nothing_is_restored_into_a_repository() {
+    let world = world();
+    std::os::unix::fs::symlink("repository/packs", world.path("link")).expect("a link");
+    let before = contents(&world.path("repository"));
+    for target in ["repository", "repository/restored", "link", "link/a/b", "repository/../repository/keys"] {
+        for options in [&[][..], &["-n"], &["--delete"]] {
+            let refused = world.run(["restore", "latest", "--target", target].iter().chain(options)).ended(2);
+            assert!(refused.err.contains("lies in the repository"), "{target}: {}", refused.err);
+        }
+    }
+    assert!(contents(&world.path("repository")) == before);
+}
