@@ -316,6 +316,9 @@ impl Repository {
     /// # Errors
     /// As [`Self::plan_prune`], and when the store fails or the caller stops.
     pub fn prune(&self, plan: PrunePlan, options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport> {
+        if self.options.accept_rollback == AcceptRollback::Accept {
+            self.writing()?;
+        }
         prune::run(&self.access, plan, options, progress)
     }
 

@@ -94,6 +94,9 @@ pub(crate) struct GlobalArguments {
     /// Where the view of the index lies [also: HOLDALL_CACHE_DIR; otherwise below ~/.cache]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// Write, under a new client id, to a repository that lacks what this machine once stored there
+    #[arg(long, global = true)]
+    pub(crate) accept_rollback: bool,
 }
 
 /// Where the secret that opens the repository comes from. Without any of these a terminal is asked.
@@ -245,9 +248,6 @@ pub(crate) struct BackupArguments {
     /// Store nothing, only say what would be stored
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// Go on, under a new client id, in a repository that lacks what this client once stored there
-    #[arg(long)]
-    pub(crate) accept_rollback: bool,
 }
 
 /// Which snapshots a command is about.

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Access {
     /// Nothing but read it.
     Read,
-    /// Add to it; one that was rolled back too, if the user says so.
-    Write(AcceptRollback),
+    /// Add to it.
+    Write,
 }
 
 /// Options, surroundings and printer of one run.
@@ -50,10 +50,11 @@ impl Context<'_> {
         require_folder(path)?;
         let cache = self.surroundings.cache_folder(self.global)?;
         let state = self.surroundings.state_folder()?;
-        let options = OpenOptions::new(cache, state).memory_bytes(self.global.memory.0);
+        let accept = if self.global.accept_rollback { AcceptRollback::Accept } else { AcceptRollback::Refuse };
+        let options = OpenOptions::new(cache, state).memory_bytes(self.global.memory.0).accept_rollback(accept);
         let options = match access {
             Access::Read => options.reading(),
-            Access::Write(accept) => options.accept_rollback(accept),
+            Access::Write => options,
         };
         let repository = source.unlock(Purpose::Open, |unlock| Ok(Repository::open(path, unlock, options.clone())?))?;
         repository.notices().iter().for_each(|notice| self.renderer.notice(notice));

@@ -107,7 +107,7 @@ impl From<holdall::Error> for Failure {
             ErrorKind::NoSpace => (exit::NO_SPACE, "what was stored so far is kept; make room and run it again"),
             ErrorKind::Damaged => (exit::DAMAGED, "`holdall check` lists what is damaged and what that touches"),
             ErrorKind::RolledBack => {
-                (exit::DAMAGED, "if the repository was set back on purpose, `holdall backup --accept-rollback` goes on")
+                (exit::DAMAGED, "if the repository was set back on purpose, run this again with --accept-rollback")
             }
             ErrorKind::Unsupported => (exit::FAILED, "a newer holdall may know more"),
             ErrorKind::Pinned => (exit::FAILED, "nothing was changed; `holdall unpin` lifts a pin"),

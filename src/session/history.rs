@@ -350,8 +350,7 @@ pub fn check_rollback(history: &History, state: &super::state::ClientState) -> R
             Some(held) if held.hash == hash => {}
             _ => {
                 let message = format!(
-                    "the store lacks outcome {id}, which it had acknowledged: it was rolled back to an earlier state; \
-                     if that was on purpose, run again with --accept-rollback"
+                    "the store lacks outcome {id}, which it had acknowledged: it was rolled back to an earlier state"
                 );
                 return Err(Error::new(ErrorKind::RolledBack, message));
             }

@@ -101,3 +101,32 @@ fn damage_that_was_found_has_its_exit_code() {
         assert!(damaged.out.contains(&name) || damaged.err.contains(&name), "{} {}", damaged.out, damaged.err);
     }
 }
+
+#[test]
+fn every_command_that_writes_tells_once_how_to_go_on_in_a_repository_that_was_set_back_and_then_does() {
+    let lines: [&[&str]; 5] =
+        [&["pin", "latest"], &["forget", "latest"], &["prune"], &["repair", "index"], &["backup", "tree"]];
+    for line in lines {
+        let world = World::with_repository();
+        world.file("tree/a.txt", b"alpha");
+        world.run(["backup", "tree"]).succeeded();
+        let earlier = world.path("earlier");
+        copied(&world.path("repository"), &earlier);
+        world.run(["backup", "tree"]).succeeded();
+        std::fs::remove_dir_all(world.path("repository")).expect("it goes");
+        std::fs::rename(&earlier, world.path("repository")).expect("it comes back");
+        // A build without RocksDB has no cache.
+        let _ = std::fs::remove_dir_all(world.path("home/.cache"));
+
+        let refused = world.run(line).ended(5).err;
+        assert_eq!(refused.matches("on purpose").count(), 1, "{line:?}: {refused}");
+        assert!(refused.contains("run this again with --accept-rollback"), "{line:?}: {refused}");
+        world.run(line.iter().chain(&["--accept-rollback"])).ended(0);
+        world.run(["backup", "tree"]).succeeded();
+    }
+}
+
+fn copied(from: &std::path::Path, to: &std::path::Path) {
+    let done = std::process::Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(done.expect("cp").success());
+}

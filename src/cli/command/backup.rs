@@ -12,15 +12,11 @@ use crate::cli::sources;
 use crate::cli::stop::Stop;
 use crate::cli::surroundings::host_name;
 use crate::cli::values::Moment;
-use holdall::{
-    AcceptRollback, BackupOptions, BackupReport, ParentChoice, Protected, Rehashed, Repository, SnapshotFilter,
-    StreamFate,
-};
+use holdall::{BackupOptions, BackupReport, ParentChoice, Protected, Rehashed, Repository, SnapshotFilter, StreamFate};
 use std::os::unix::ffi::OsStringExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<u8, Failure> {
-    let accept = if arguments.accept_rollback { AcceptRollback::Accept } else { AcceptRollback::Refuse };
-    let access = if arguments.dry_run { Access::Read } else { Access::Write(accept) };
+    let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let repository = context.open(access)?;
     let options = options(context, arguments, &repository)?;
     let stop = Stop::listen()?;
@@ -33,7 +29,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<
     };
     let report = match access {
         Access::Read => repository.rehearse_backup(&options, &display),
-        Access::Write(_) => repository.backup(&options, &display),
+        Access::Write => repository.backup(&options, &display),
     };
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
@@ -163,7 +159,7 @@ fn summary_text(report: &BackupReport, access: Access) -> String {
     let compared = report.parent.map_or_else(String::new, |id| format!(", compared with {}", id.short()));
     let done = match access {
         Access::Read => format!("nothing was saved; a backup would do this{compared}"),
-        Access::Write(_) => format!("snapshot {} saved{compared}", report.snapshot.short()),
+        Access::Write => format!("snapshot {} saved{compared}", report.snapshot.short()),
     };
     let mut lines = vec![
         done,

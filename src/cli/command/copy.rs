@@ -7,10 +7,10 @@ use crate::cli::render::copy::{CopySummary, lacking_lines, plan_text, report_tex
 use crate::cli::render::progress::Display;
 use crate::cli::stop::Stop;
 use crate::cli::surroundings::named_in;
-use holdall::{AcceptRollback, CopyOptions, CopyWanted, Repository};
+use holdall::{CopyOptions, CopyWanted, Repository};
 
 pub(crate) fn run(context: &Context<'_>, arguments: &CopyArguments) -> Result<u8, Failure> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let from = from(context, &arguments.from)?
         .ok_or_else(|| Failure::misuse("which repository is copied from? --from-repo names its folder"))?;
     let repository = context.open(access)?;

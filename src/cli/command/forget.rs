@@ -8,15 +8,14 @@ use crate::cli::render::retention;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
 use holdall::{
-    AcceptRollback, Forecast, ForgetPlan, ForgetReport, KeepCount, Period, Repository, RetentionOptions,
-    RetentionPolicy, SnapshotId,
+    Forecast, ForgetPlan, ForgetReport, KeepCount, Period, Repository, RetentionOptions, RetentionPolicy, SnapshotId,
 };
 
 pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failure> {
     if arguments.undo {
         return undo(context, arguments);
     }
-    let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let repository = context.open(access)?;
     let plan = plan(&repository, arguments)?;
     context.renderer.json(&retention::groups(&plan));
@@ -31,7 +30,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<
             context.renderer.print("nothing was forgotten\n");
             Ok(exit::DONE)
         }
-        Access::Write(_) => {
+        Access::Write => {
             context.renderer.say(&retention::plan_text(&plan));
             let report = repository.forget(&plan)?;
             let code = tell(context, &report);
@@ -120,7 +119,7 @@ fn tell(context: &Context<'_>, report: &ForgetReport) -> u8 {
 }
 
 fn undo(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failure> {
-    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let repository = context.open(Access::Write)?;
     let filter = context::filter_of(&arguments.host, &arguments.kind)?;
     let snapshots = context::resolve(&repository, &arguments.snapshots, &filter)?;
     let ids: Vec<SnapshotId> = snapshots.iter().map(|snapshot| snapshot.id).collect();

@@ -9,8 +9,7 @@ use crate::cli::render::text;
 use crate::cli::secret::ForeignPassword;
 use crate::cli::stop::Stop;
 use holdall::{
-    AcceptRollback, BackupOptions, ErrorKind, ImportOptions, ImportPlan, ImportReport, ImportSnapshot, ImportStanding,
-    Repository,
+    BackupOptions, ErrorKind, ImportOptions, ImportPlan, ImportReport, ImportSnapshot, ImportStanding, Repository,
 };
 use std::os::unix::ffi::OsStringExt;
 use std::time::Instant;
@@ -23,7 +22,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ImportArguments) -> Result<
 
 fn restic(context: &Context<'_>, arguments: &ImportResticArguments) -> Result<u8, Failure> {
     let started = Instant::now();
-    let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let repository = context.open(access)?;
     let options = ImportOptions::default()
         .filter(context::filter(&arguments.filter)?)

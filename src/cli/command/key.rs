@@ -6,9 +6,7 @@ use crate::cli::context::{Access, Context, require_folder};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::keys;
 use crate::cli::secret::{Purpose, SecretSource};
-use holdall::{
-    AcceptRollback, AddedKey, Grant, KdfCost, NewKeyOptions, Repository, Secret, Unlock, format_recovery_key,
-};
+use holdall::{AddedKey, Grant, KdfCost, NewKeyOptions, Repository, Secret, Unlock, format_recovery_key};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -34,7 +32,7 @@ fn list(context: &Context<'_>) -> Result<u8, Failure> {
 }
 
 fn add(context: &Context<'_>, arguments: &AddKeyArguments) -> Result<u8, Failure> {
-    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let repository = context.open(Access::Write)?;
     let label = match &arguments.label {
         Some(label) => label.clone(),
         None => {
@@ -53,7 +51,7 @@ fn add(context: &Context<'_>, arguments: &AddKeyArguments) -> Result<u8, Failure
 }
 
 fn remove(context: &Context<'_>, prefixes: &[String]) -> Result<u8, Failure> {
-    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let repository = context.open(Access::Write)?;
     for prefix in prefixes {
         let removed = repository.remove_key(prefix)?;
         let id = keys::short(&removed.id);
@@ -71,7 +69,7 @@ fn remove(context: &Context<'_>, prefixes: &[String]) -> Result<u8, Failure> {
 }
 
 fn change(context: &Context<'_>, secret: &NewSecretArguments) -> Result<u8, Failure> {
-    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let repository = context.open(Access::Write)?;
     let (changed, words) = with_new_secret(secret, |unlock, kdf| Ok(repository.change_key(unlock, kdf)?))?;
     context.renderer.say(&format!("key {} has taken the place of the old one\n", keys::short(&changed.id)));
     tell(context, "key_changed", &changed, words.as_deref());

@@ -7,14 +7,14 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::{retention, text};
 use crate::cli::stop::Stop;
 use crate::cli::values::Moment;
-use holdall::{AcceptRollback, SnapshotFilter, SnapshotId};
+use holdall::{SnapshotFilter, SnapshotId};
 
 pub(crate) fn run(context: &Context<'_>, arguments: &PinArguments) -> Result<u8, Failure> {
     let until_ns = arguments.until.map(|until| until.time_ns);
     if until_ns.is_some_and(|until_ns| until_ns <= Moment::now().time_ns) {
         return Err(Failure::misuse("the time until which to pin is over, by this machine's clock"));
     }
-    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let repository = context.open(Access::Write)?;
     let snapshots = context::resolve(&repository, &arguments.snapshots, &SnapshotFilter::default())?;
     let stop = Stop::listen()?;
     let display = Display::new(context.renderer, stop.clone());
@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &PinArguments) -> Result<u8,
 }
 
 pub(crate) fn lift(context: &Context<'_>, arguments: &UnpinArguments) -> Result<u8, Failure> {
-    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let repository = context.open(Access::Write)?;
     let snapshots = context::resolve(&repository, &arguments.snapshots, &SnapshotFilter::default())?;
     let ids: Vec<SnapshotId> = snapshots.iter().map(|snapshot| snapshot.id).collect();
     let unpinned = repository.unpin(&ids)?;

@@ -8,11 +8,11 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
 use crate::cli::surroundings::host_name;
-use holdall::{AcceptRollback, Amount, OpenSession, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
+use holdall::{Amount, OpenSession, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
 use std::os::unix::ffi::OsStringExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &PruneArguments) -> Result<u8, Failure> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let options = PruneOptions::default()
         .max_unused(arguments.max_unused)
         .max_repack_bytes(arguments.max_repack_size.map_or(u64::MAX, |size| size.0))
@@ -22,7 +22,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &PruneArguments) -> Result<u
 
 /// What `forget --prune` does in the end: a prune with the usual limits.
 pub(crate) fn run_as_usual(context: &Context<'_>) -> Result<u8, Failure> {
-    run_with(context, Access::Write(AcceptRollback::Refuse), PruneOptions::default())
+    run_with(context, Access::Write, PruneOptions::default())
 }
 
 fn run_with(context: &Context<'_>, access: Access, options: PruneOptions) -> Result<u8, Failure> {

@@ -9,7 +9,7 @@ use crate::cli::failure::{Failure, exit};
 use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use holdall::{AcceptRollback, AsideReport, IndexRepairPlan, IndexRepairReport, LostObject, RepairOptions};
+use holdall::{AsideReport, IndexRepairPlan, IndexRepairReport, LostObject, RepairOptions};
 use serde::Serialize;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RepairArguments) -> Result<u8, Failure> {
@@ -21,7 +21,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairArguments) -> Result<
 }
 
 fn index(context: &Context<'_>, arguments: &RepairIndexArguments) -> Result<u8, Failure> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let mut repository = context.open(access)?;
     let stop = Stop::listen()?;
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());

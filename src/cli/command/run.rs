@@ -25,8 +25,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8,
     let runs = Runs::below(context.surroundings.state_folder()?);
     let sets = loaded.chosen(&arguments.sets)?;
     // All is looked at before anything begins.
-    let planned: Vec<(&Set, Vec<PlannedStep>)> =
-        sets.into_iter().map(|set| Ok((set, loaded.plan(set)?))).collect::<Result<_, Failure>>()?;
+    let planned: Planned<'_> =
+        sets.into_iter().map(|set| Ok((set, plan(context, &loaded, set)?))).collect::<Result<_, Failure>>()?;
     let planned = if arguments.due { only_due(&loaded, &runs, planned, arguments)? } else { planned };
     if arguments.dry_run {
         planned.iter().for_each(|(set, steps)| show(context, set, steps));
@@ -47,6 +47,15 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8,
         code = worse(code, one(context, run, &runs, arguments)?);
     }
     Ok(code)
+}
+
+/// The steps of a set, which go on in a repository that was set back if the run is told to.
+fn plan(context: &Context<'_>, loaded: &Loaded, set: &Set) -> Result<Vec<PlannedStep>, Failure> {
+    let mut steps = loaded.plan(set)?;
+    if context.global.accept_rollback {
+        steps.iter_mut().for_each(|step| step.arguments.insert(1, "--accept-rollback".into()));
+    }
+    Ok(steps)
 }
 
 /// Runs a set. That one can't be run keeps no other from it.

@@ -5,7 +5,7 @@ use crate::cli::context::{Access, Context};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{self, moment};
 use crate::cli::render::text::{self, Align};
-use holdall::{AbortOutcome, AcceptRollback, SessionSpec, UndecidedSession, WriterProcess};
+use holdall::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess};
 
 /// How far apart a session's heartbeats are.
 const HEARTBEAT_INTERVAL_NS: i64 = 300_000_000_000;
@@ -25,7 +25,7 @@ fn list(context: &Context<'_>) -> Result<u8, Failure> {
 }
 
 fn abort(context: &Context<'_>, spec: &SessionSpec) -> Result<u8, Failure> {
-    let repository = context.open(Access::Write(AcceptRollback::Refuse))?;
+    let repository = context.open(Access::Write)?;
     let (id, outcome) = repository.abort_session(spec)?;
     match outcome {
         AbortOutcome::Aborted => {

@@ -8,11 +8,11 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::secret::SecretSource;
 use crate::cli::stop::Stop;
-use holdall::{AcceptRollback, PackRepairPlan, PackRepairReport, RepairOptions, Repository};
+use holdall::{PackRepairPlan, PackRepairReport, RepairOptions, Repository};
 use serde::Serialize;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Result<u8, Failure> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let repository = context.open(access)?;
     let other = other(context, arguments)?;
     let stop = Stop::listen()?;

@@ -7,7 +7,7 @@ use crate::cli::render::json::moment;
 use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use holdall::{AcceptRollback, Missing, RepairOptions, SnapshotId, SnapshotRepair};
+use holdall::{Missing, RepairOptions, SnapshotId, SnapshotRepair};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 const SHOWN_MAX: usize = 20;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RepairSnapshotsArguments) -> Result<u8, Failure> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Write(AcceptRollback::Refuse) };
+    let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let repository = context.open(access)?;
     let stop = Stop::listen()?;
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
