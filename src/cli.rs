@@ -26,6 +26,7 @@ mod values;
 use arguments::{Arguments, GlobalArguments};
 use clap::Parser;
 use context::Context;
+use failure::{Failure, exit};
 use render::{Renderer, Style, Verbosity};
 use std::process::ExitCode;
 use surroundings::Surroundings;
@@ -34,11 +35,7 @@ use surroundings::Surroundings;
 pub(crate) fn run() -> ExitCode {
     let mut arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Nothing is left to tell anybody when even this can't be printed.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::exit::MISUSE));
-        }
+        Err(error) => return refuse(&error),
     };
     let renderer = Renderer::new(style(&arguments.global), verbosity(&arguments.global));
     let surroundings = Surroundings::of_this_process();
@@ -52,6 +49,22 @@ pub(crate) fn run() -> ExitCode {
         failure.exit_code()
     });
     ExitCode::from(renderer.finish(code))
+}
+
+/// Prints what was asked for instead of a command, or what is wrong with the arguments.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(exit::MISUSE);
+    // What comes after -- belongs to another program.
+    let mut own = std::env::args_os().skip(1).take_while(|word| word != "--");
+    if code == exit::DONE || own.all(|word| word != "--json") {
+        // Nothing is left to tell anybody when even this can't be printed.
+        let _ = error.print();
+        return ExitCode::from(code);
+    }
+    let said = error.render().to_string();
+    let wrong = said.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ").trim_end();
+    Renderer::new(Style::Json, Verbosity::Quiet).failure(&Failure::misuse(wrong));
+    ExitCode::from(code)
 }
 
 const fn style(arguments: &GlobalArguments) -> Style {

@@ -130,3 +130,26 @@ fn copied(from: &std::path::Path, to: &std::path::Path) {
     let done = std::process::Command::new("cp").arg("-a").args([from, to]).status();
     assert!(done.expect("cp").success());
 }
+
+#[test]
+fn programs_are_told_of_arguments_without_sense_as_of_every_other_failure() {
+    let world = World::new();
+    let lines: [&[&str]; 4] = [
+        &["backup", "--json", "--no-such-option"],
+        &["snapshots", "--latst", "--json"],
+        &["restore", "--json", "latest"],
+        &["forget", "--json", "--keep-last", "many"],
+    ];
+    for line in lines {
+        let refused = world.run(line).ended(2);
+        let told: serde_json::Value = serde_json::from_str(&refused.err).expect("one JSON value");
+        assert_eq!((&told["message_type"], &told["code"]), (&"exit_error".into(), &2.into()), "{told}");
+        let message = told["message"].as_str().expect("text");
+        assert!(!message.starts_with("error") && !message.contains("Usage") && !message.contains('\u{1b}'), "{told}");
+    }
+    // For people, and without a schema to hold against.
+    let said = |line: &[&str]| Finished::of(&world.command().args(line).output().expect("the program starts"));
+    let of_a_judge = said(&["drill", "--no-such-option", "--", "judge", "--json"]).ended(2);
+    assert!(of_a_judge.err.starts_with("error: "), "{}", of_a_judge.err);
+    assert!(said(&["snapshots", "--json", "--help"]).succeeded().out.starts_with("List snapshots"));
+}
