@@ -137,7 +137,7 @@ pub(crate) enum Command {
     /// Do what the profile says: back up, forget, prune and check, with hooks
     #[command(after_help = run::RUN_EXAMPLES)]
     Run(RunArguments),
-    /// Show how old the last backups of the profile's sets are; the exit code is 1 if one is older than it may be
+    /// Show how old the last backups of the profile's sets are; the exit code is 1 if one is older than it may be or missing
     #[command(after_help = run::STATUS_EXAMPLES)]
     Status(StatusArguments),
     /// Have the sets of the profile run by themselves

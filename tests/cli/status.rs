@@ -145,3 +145,16 @@ fn figures_that_can_not_be_written_are_told_and_change_nothing_else() {
     );
     assert!(!world.path("nowhere").exists());
 }
+
+#[test]
+fn a_set_without_any_backup_gives_the_exit_code_that_monitoring_wants_also_without_a_max_age() {
+    let world = world(BACKUP);
+    assert_eq!(run(&world, &["status", "--json"]).ended(1).only("set_status")["too_old"], true);
+    profile(&world, REPOSITORY, &format!("{BACKUP}command = \"db=exit 1\"\n"));
+    run(&world, &["run"]).ended(4);
+    let tried = run(&world, &["status"]).ended(1).out;
+    assert!(tried.contains("never") && tried.contains("failed: "), "{tried}");
+    profile(&world, REPOSITORY, BACKUP);
+    run(&world, &["run"]).succeeded();
+    run(&world, &["status"]).succeeded();
+}

@@ -27,7 +27,6 @@ fn status(set: &Set, record: &Record, running: bool, now: Timestamp) -> SetStatu
     let since = |time_s: i64| u64::try_from(now.as_second().saturating_sub(time_s)).unwrap_or(0);
     let age_seconds = record.backup.as_ref().map(|backup| since(backup.time_s));
     let max_age_seconds = set.max_age.map(|max_age| max_age.as_secs());
-    let is_fresh = |max: u64| age_seconds.is_some_and(|age| age <= max);
     let standing = set.schedule.as_ref().map(|calendar| Standing::of(record, calendar, now, &TimeZone::system()));
     SetStatus {
         message_type: "set_status",
@@ -38,7 +37,7 @@ fn status(set: &Set, record: &Record, running: bool, now: Timestamp) -> SetStatu
         snapshot_id: record.backup.as_ref().and_then(|backup| backup.snapshot.clone()),
         age_seconds,
         max_age_seconds,
-        too_old: max_age_seconds.is_some_and(|max| !is_fresh(max)),
+        too_old: age_seconds.is_none_or(|age| max_age_seconds.is_some_and(|max| age > max)),
         running,
         last_run: record.run.as_ref().map(|run| LastRun {
             began: moment_s(run.began_s),
