@@ -66,8 +66,8 @@ pub fn plan(access: &Access, options: &PruneOptions, progress: &dyn Progress) ->
 /// stays.
 ///
 /// # Errors
-/// As [`plan`]; [`ErrorKind::Unsupported`] where the store can't prove what a collector relies on; or when it fails or the
-/// caller stops. The next prune goes on from there.
+/// As [`plan`]; [`ErrorKind::ReadOnly`] where nothing may be written; [`ErrorKind::Unsupported`] where the store can't prove
+/// what a collector relies on; or when it fails or the caller stops. The next prune goes on from there.
 pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport> {
     generation::check_allowed(access)?;
     generation::check_store(access)?;

@@ -64,8 +64,10 @@ pub enum Listed {
 pub enum Fact {
     /// It was tried, in this process, and held.
     Proven,
-    /// It could not be tried or did not hold; the text says why.
+    /// It did not hold; the text says why.
     Unproven(String),
+    /// It could not be tried, for nothing may be written there; the text says what was refused.
+    Untried(String),
 }
 
 impl Fact {

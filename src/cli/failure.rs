@@ -122,7 +122,8 @@ impl From<holdall::Error> for Failure {
             }
             ErrorKind::ReadOnly => (
                 exit::FAILED,
-                "nothing was changed; snapshots, ls, restore, stats and check need no right to write there",
+                "nothing was changed; run it as a user who may write there, or mount it for writing; snapshots, ls, restore, \
+                 stats and check need no right to write there",
             ),
             ErrorKind::Occupied | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Aborted | ErrorKind::Io => {
                 (exit::FAILED, "")

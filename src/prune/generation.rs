@@ -194,7 +194,8 @@ pub(super) fn check_allowed(access: &Access) -> Result<()> {
 /// Refuses to collect where the store can't be relied upon. On a full medium the proof takes from the reserve.
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`] for a store that does not show what was acknowledged or does not create exclusively.
+/// [`ErrorKind::ReadOnly`] where nothing may be written; [`ErrorKind::Unsupported`] for a store that does not show what was
+/// acknowledged or does not create exclusively.
 pub(super) fn check_store(access: &Access) -> Result<()> {
     let facts = match access.store.facts() {
         Err(error) if error.is_no_space() && access.store.give_up_reserve()? => access.store.facts(),
@@ -204,11 +205,18 @@ pub(super) fn check_store(access: &Access) -> Result<()> {
         (facts.lists_acknowledged, "that its listings show what was written"),
         (facts.creates_exclusively, "that of two who create one name only one is told so"),
     ] {
-        if let Fact::Unproven(reason) = fact {
-            let place = access.store.describe();
-            let message = format!("{place} could not prove {what}, so nothing is deleted there: {reason}");
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
+        let place = access.store.describe();
+        let (kind, message) = match fact {
+            Fact::Proven => continue,
+            Fact::Untried(refused) => {
+                (ErrorKind::ReadOnly, format!("{place} can't be written, so nothing is deleted there: {refused}"))
+            }
+            Fact::Unproven(reason) => {
+                let message = format!("{place} could not prove {what}, so nothing is deleted there: {reason}");
+                (ErrorKind::Unsupported, message)
+            }
+        };
+        return Err(Error::new(kind, message));
     }
     Ok(())
 }

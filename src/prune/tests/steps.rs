@@ -389,7 +389,7 @@ fn prune_19_a_deleted_set_that_comes_after_its_generation_was_retired_deletes_no
 
 #[test]
 fn prune_1_a_key_that_may_not_prune_is_refused_and_so_is_a_store_that_proves_nothing() {
-    struct Unproven(crate::store::MemoryStore);
+    struct Unproven(crate::store::MemoryStore, crate::store::Fact);
     impl Store for Unproven {
         fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<crate::store::Created, crate::store::StoreError> {
             self.0.create(name, bytes)
@@ -420,7 +420,7 @@ fn prune_1_a_key_that_may_not_prune_is_refused_and_so_is_a_store_that_proves_not
             self.0.sweep_temporaries(may_go)
         }
         fn facts(&self) -> Result<crate::store::StoreFacts, crate::store::StoreError> {
-            let lists_acknowledged = crate::store::Fact::Unproven("it lags".into());
+            let lists_acknowledged = self.1.clone();
             Ok(crate::store::StoreFacts { creates_exclusively: crate::store::Fact::Proven, lists_acknowledged })
         }
         fn describe(&self) -> String {
@@ -428,7 +428,13 @@ fn prune_1_a_key_that_may_not_prune_is_refused_and_so_is_a_store_that_proves_not
         }
     }
     let world = World::new();
-    let access = world.client_on("a", std::sync::Arc::new(Unproven(world.store.clone())));
-    let refused = prune(&access, &PruneOptions::default()).unwrap_err();
-    assert!(refused.kind() == ErrorKind::Unsupported && refused.to_string().contains("it lags"), "prune_15: {refused}");
+    let refused = |fact| {
+        let access = world.client_on("a", std::sync::Arc::new(Unproven(world.store.clone(), fact)));
+        prune(&access, &PruneOptions::default()).unwrap_err()
+    };
+    let lags = refused(crate::store::Fact::Unproven("it lags".into()));
+    assert!(lags.kind() == ErrorKind::Unsupported && lags.to_string().contains("it lags"), "prune_15: {lags}");
+    let closed = refused(crate::store::Fact::Untried("permission denied".into()));
+    let said = "can't be written, so nothing is deleted there: permission denied";
+    assert!(closed.kind() == ErrorKind::ReadOnly && closed.to_string().ends_with(said), "{closed}");
 }

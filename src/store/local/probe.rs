@@ -33,11 +33,8 @@ const LOCAL_FILE_SYSTEMS: [u64; 16] = [
 pub(super) fn prove(root: &Arc<Root>) -> Result<StoreFacts, StoreError> {
     let creates_exclusively = match exclusive(root) {
         Err(error) if error.is_read_only() => {
-            let reason = format!("it can't be tried here: {error}");
-            return Ok(StoreFacts {
-                creates_exclusively: Fact::Unproven(reason.clone()),
-                lists_acknowledged: Fact::Unproven(reason),
-            });
+            let fact = Fact::Untried(error.to_string());
+            return Ok(StoreFacts { creates_exclusively: fact.clone(), lists_acknowledged: fact });
         }
         Err(error @ StoreError::Unsupported { .. }) => Fact::Unproven(error.to_string()),
         proven => proven?,
