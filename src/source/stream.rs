@@ -2,16 +2,21 @@
 //!
 //! A thread of its own reads, so that whoever takes the bytes can stop at any time, whatever the other end does. The
 //! command's standard input is empty, and what it says on standard error goes where this process's goes.
+//!
+//! Where there is no terminal, as under a timer, a command leads a process group of its own, which is ended as a whole.
+//! Where there is one, it stays in the group of this process: a group of its own would be in the background, and what asks
+//! there for a password would be stopped for it. Ctrl-C reaches all of it anyway.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How much is read at once at most.
 const PART_BYTES: usize = 128 << 10;
@@ -63,6 +68,8 @@ pub enum StreamError {
 pub struct SourceStream {
     parts: Receiver<io::Result<Vec<u8>>>,
     child: Option<Child>,
+    /// Whether the child leads a process group.
+    is_group: bool,
 }
 
 impl SourceStream {
@@ -72,7 +79,7 @@ impl SourceStream {
     /// [`StreamError::Start`].
     pub fn start(input: &StreamInput) -> Result<Self, StreamError> {
         let (sender, parts) = bounded(PARTS_WAITING_MAX);
-        let mut stream = Self { parts, child: None };
+        let mut stream = Self { parts, child: None, is_group: !has_terminal() };
         let failed = |program: &OsString, source| StreamError::Start { program: program.clone(), source };
         match input {
             StreamInput::Open(file) => {
@@ -84,6 +91,9 @@ impl SourceStream {
                 let (program, arguments) = words.split_first().unwrap_or((&nothing, &[]));
                 let mut command = Command::new(program);
                 command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+                if stream.is_group {
+                    command.process_group(0);
+                }
                 let mut child = command.spawn().map_err(|source| failed(program, source))?;
                 let output = child.stdout.take();
                 stream.child = Some(child);
@@ -141,9 +151,13 @@ impl Drop for SourceStream {
         let Some(mut child) = self.child.take() else { return };
         // A pipe that nobody reads ends most commands; the others are asked, and then not asked any more.
         self.parts = crossbeam_channel::never();
-        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let send = |signal| match pid {
+            Some(pid) if self.is_group => kill_process_group(pid, signal),
+            Some(pid) => kill_process(pid, signal),
+            None => Ok(()),
+        };
+        let _ = send(Signal::TERM);
         let asked = Instant::now();
         while asked.elapsed() < GRACE {
             if !matches!(child.try_wait(), Ok(None)) {
@@ -151,9 +165,14 @@ impl Drop for SourceStream {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        let _ = child.kill();
+        let _ = send(Signal::KILL);
         let _ = child.wait();
     }
+}
+
+/// Whether this process has a terminal that somebody might be asked on.
+fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
 }
 
 /// Reads in a thread that nobody waits for: it ends with its input, or when nobody takes its parts any more.

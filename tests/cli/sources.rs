@@ -1,5 +1,6 @@
 //! What is backed up that no path names: lists of files, what commands write, standard input.
 
+use crate::mounted::within_ten_seconds;
 use crate::run::{Finished, World, contents};
 use std::io::Write;
 use std::process::Stdio;
@@ -144,6 +145,28 @@ fn an_interrupted_run_does_not_wait_for_its_command() {
     assert_eq!(ended.code(), Some(143));
     assert!(started.elapsed().as_secs() < 60);
     assert!(world.run(["snapshots"]).succeeded().out.contains("0 snapshots"));
+}
+
+#[test]
+fn an_interrupted_run_without_a_terminal_ends_what_its_command_started() {
+    let world = World::with_repository();
+    let note = world.path("note");
+    let line = format!("slow=sh -c 'echo $$ > {}; exec sleep 1000' | cat", note.display());
+    let program = world.command();
+    // A session of its own has no terminal, as one of a timer has none.
+    let mut command = std::process::Command::new("setsid");
+    command.arg(program.get_program()).args(["backup", "--command", &line]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = command.current_dir(world.path("")).spawn().expect("the program starts");
+    let started = || std::fs::read_to_string(&note).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    assert!(within_ten_seconds(|| started().is_some()), "it begins");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(143));
+    let process = format!("/proc/{}/cmdline", started().expect("a process"));
+    // Of one that ended and that nobody asked for how, no words are left.
+    let is_gone = || std::fs::read(&process).map_or(true, |words| words.is_empty());
+    assert!(within_ten_seconds(is_gone), "what the command started still runs");
 }
 
 #[test]
