@@ -38,6 +38,7 @@ use crate::error::{ErrorKind, Result};
 use crate::id::PackId;
 use crate::progress::{Event, Progress};
 use crate::session::{self, History, Snapshot, Tracks, present_segments};
+use crate::threads;
 use feed::Feed;
 use packs::Seen;
 use plan::Plan;
@@ -172,10 +173,9 @@ impl Check<'_> {
         let deadline = self.options.duration_max.and_then(|duration| self.started.checked_add(duration));
         let mut feed = Feed { access, plan: &plan, progress: self.progress, deadline, given_count: 0, is_late: false };
         let done = std::thread::scope(|scope| {
-            let walked = scope.spawn(|| trees::check(reader, snapshots, present, findings));
+            let walked = threads::start(scope, || trees::check(reader, snapshots, present, findings))?;
             let read = data::check(&mut feed, (&recorder, self.proven), findings);
-            let walked = walked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            read.and(walked)
+            read.and(threads::join(walked))
         });
         let told = recorder.finish();
         // Who has the repository checked where nothing can be written knows that nothing is.

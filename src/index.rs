@@ -42,6 +42,7 @@ pub use view::{Mode, MovedAside, View, ViewKind, distrust_view, open_apart, open
 use crate::id::{ChunkId, PackId, SegmentId, SessionId, SignerKey};
 use crate::layout::Class;
 use crate::segment::{PackRow, SegmentError, SegmentReader};
+use crate::threads::Unstarted;
 
 /// A pack's number within one opened index. It means nothing elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -327,6 +328,9 @@ pub enum IndexError {
         /// The view.
         place: String,
     },
+    /// The system starts no thread.
+    #[error(transparent)]
+    Unstarted(#[from] Unstarted),
     /// Anything else that the system said.
     #[error("{operation} the index view in {place}: {reason}")]
     Io {

@@ -15,6 +15,8 @@ mod repair;
 mod retention;
 #[cfg(test)]
 mod roles;
+#[cfg(test)]
+mod unstarted;
 mod view;
 mod within;
 

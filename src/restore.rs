@@ -37,12 +37,12 @@ use crate::manifest::{Cursor, Entry, Key, is_stream};
 use crate::outcome::{ComponentKind, ComponentState};
 use crate::progress::{Event, Progress};
 use crate::session::Snapshot;
+use crate::threads;
 use compare::Judge;
 use crossbeam_channel::{SendError, Sender, bounded};
 use hand::Hand;
 use outcome::Outcome;
 use plan::Planner;
-use std::thread::ScopedJoinHandle;
 use sweep::Sweeper;
 use window::{Left, Window};
 use write::Located;
@@ -161,25 +161,23 @@ fn in_stages(judge: &Judge<'_>, plan: impl FnOnce(Sender<Window>) -> Result<()>)
     let (located, places) = bounded::<Located>(0);
     let (written, complete) = bounded::<Vec<Left>>(1);
     std::thread::scope(|scope| {
-        let finishing = scope.spawn(move || complete.iter().try_for_each(|left| writer.finish_directories(&left)));
-        let writing = scope.spawn(move || {
+        let finish = move || complete.iter().try_for_each(|left| writer.finish_directories(&left));
+        let finishing = threads::start(scope, finish)?;
+        let writing = threads::start(scope, move || {
             places.iter().try_for_each(|window| {
                 window.write(writer)?;
                 written.send(window.left).map_err(gone)
             })
-        });
-        let locating = scope.spawn(move || {
+        })?;
+        let locating = threads::start(scope, move || {
             windows.iter().try_for_each(|window| {
                 let window = judge.settle(window)?;
                 located.send(Located::new(writer, window)?).map_err(gone)
             })
-        });
+        })?;
         let planned = plan(planned);
-        let join = |stage: ScopedJoinHandle<'_, Result<()>>| {
-            stage.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
         // What stopped a later stage is the cause of what the earlier ones then ran into.
-        let (located, written, finished) = (join(locating), join(writing), join(finishing));
+        let [located, written, finished] = [locating, writing, finishing].map(threads::join);
         finished.and(written).and(located).and(planned)
     })
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::heal;
 use crate::progress::{Event, Progress};
 use crate::store::{Folder, Listed, ObjectName, Store};
+use crate::threads;
 use crossbeam_channel::{Sender, bounded};
 use proof::Prover;
 use rayon::iter::{ParallelBridge, ParallelIterator};
@@ -105,12 +106,10 @@ fn estimate(store: &dyn Store, progress: &dyn Progress) -> Result<()> {
 /// Lists in this thread and proves in the others. A thread that finds no more objects helps to hash those of the others,
 /// so that the last pack does not keep one core busy and the rest waiting.
 fn prove_all(store: &dyn Store, options: &ScrubOptions, findings: &Findings<'_>) -> Result<()> {
-    let unstarted =
-        |cause: rayon::ThreadPoolBuildError| Error::new(ErrorKind::Io, "threads can't be started").because(cause);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(unstarted)?;
+    let pool = threads::pool(options.threads)?;
     let (names, queue) = bounded(options.threads);
-    pool.in_place_scope(|scope| {
-        scope.spawn(|_| {
+    pool.in_place_scope(|provers| {
+        provers.spawn(|_| {
             let objects = queue.into_iter().par_bridge();
             let prover = || Prover::new(options.remedy);
             objects.for_each_init(prover, |prover, name: ObjectName| prover.prove(store, &name, findings));

@@ -9,13 +9,14 @@ use crate::backup::problem::Problems;
 use crate::backup::rehash::{DueFiles, Tally, Window};
 use crate::backup::stream::{Kept, StreamSource};
 use crate::backup::work::{Finished, FinishedRow, Row, SMALL_FILE_BYTES_MAX, Shared, Worker};
-use crate::backup::workers::{SURPLUS_FRAMES_MAX, Task, help, work};
+use crate::backup::workers::{Busy, SURPLUS_FRAMES_MAX, Task, help_to_the_end, work};
 use crate::content::{ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Compression, EncoderFault};
 use crate::progress::{Event, Progress};
 use crate::session::{Ledger, OpenPacks, Packed, Packing, RunningSession, Writer, Written};
 use crate::source::Trees;
+use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -167,22 +168,25 @@ impl Run<'_> {
         let busy = AtomicUsize::new(self.readers);
         std::thread::scope(|scope| {
             let mut workers = Vec::new();
-            for number in 0..self.access.threads.max(self.readers) {
+            // Workers stay until no reader is busy: where one does not start, this is dropped, and the others end.
+            let reading: Vec<Busy<'_>> = (0..self.readers).map(|_| Busy(&busy)).collect();
+            for own in reading {
                 let worker = self.worker(shared, packs, &surplus_sender);
-                let (tasks, surplus, busy) = (tasks.clone(), surplus.clone(), &busy);
-                let role = if number < self.readers { work } else { help };
-                workers.push(scope.spawn(move || role(worker, &tasks, &surplus, busy)));
+                let (tasks, surplus) = (tasks.clone(), surplus.clone());
+                workers.push(threads::start(scope, move || work(worker, own, &tasks, &surplus))?);
+            }
+            for _ in self.readers..self.access.threads {
+                let mut worker = self.worker(shared, packs, &surplus_sender);
+                let (surplus, busy) = (surplus.clone(), &busy);
+                workers.push(threads::start(scope, move || help_to_the_end(&mut worker, &surplus, busy))?);
             }
             drop((tasks, surplus, surplus_sender));
-            let walk = scope.spawn(move || self.walk(shared, reader, &task_sender, &ordered_sender));
+            let walk = threads::start(scope, move || self.walk(shared, reader, &task_sender, &ordered_sender))?;
             let assembled = self.assemble(shared, reader, stat_nodes, &ordered);
             // Whoever still sends must notice that nobody receives.
             drop(ordered);
-            let walked = walk.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let worked: Result<Vec<()>> = workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect();
+            let walked = threads::join(walk);
+            let worked: Result<Vec<()>> = workers.into_iter().map(threads::join).collect();
             root_cause(worked.map(drop), walked, assembled)
         })
     }

@@ -18,6 +18,7 @@ use crate::outcome::TEXT_BYTES_MAX;
 use crate::progress::Event;
 use crate::session::{self, OpenPacks};
 use crate::source::{Role, SourceStream, StreamError, StreamInput, Trees};
+use crate::threads;
 use crossbeam_channel::bounded;
 use std::sync::atomic::AtomicUsize;
 
@@ -177,21 +178,20 @@ impl Run<'_> {
         let busy = AtomicUsize::new(1);
         std::thread::scope(|scope| {
             let (surplus, busy) = (&surplus, &busy);
+            // Before any helper: it stays until this is dropped.
+            let own = Busy(busy);
             let helpers: Vec<_> = (1..self.access.threads)
                 .map(|_| {
                     let mut worker = self.worker(shared, packs, &surplus_sender);
-                    scope.spawn(move || help_to_the_end(&mut worker, surplus, busy))
+                    threads::start(scope, move || help_to_the_end(&mut worker, surplus, busy))
                 })
-                .collect();
+                .collect::<Result<_, _>>()
+                .map_err(Error::from)?;
             let mut worker = self.worker(shared, packs, &surplus_sender);
-            let own = Busy(busy);
             let read = worker.stream(&input.input);
             let flushed = worker.flush();
             drop(own);
-            let helped: Result<Vec<()>> = helpers
-                .into_iter()
-                .map(|helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect();
+            let helped: Result<Vec<()>> = helpers.into_iter().map(threads::join).collect();
             let read = read?;
             flushed?;
             helped?;

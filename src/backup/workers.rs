@@ -16,12 +16,12 @@ pub(super) type Task = (Vec<Row>, Sender<Finished>);
 /// One worker: batches while there are any, other workers' frames whenever there are some.
 pub(super) fn work(
     mut worker: Worker<'_>,
+    own: Busy<'_>,
     tasks: &Receiver<Task>,
     surplus: &Receiver<RawFrame>,
-    busy: &AtomicUsize,
 ) -> Result<()> {
     let handover = worker.handover();
-    let own = Busy(busy);
+    let busy = own.0;
     loop {
         while let Ok(frame) = surplus.try_recv() {
             worker.help(frame)?;
@@ -44,16 +44,6 @@ pub(super) fn work(
     }
     worker.flush()?;
     drop(own);
-    help_to_the_end(&mut worker, surplus, busy)
-}
-
-/// A worker that takes no batch, only other workers' frames.
-pub(super) fn help(
-    mut worker: Worker<'_>,
-    _: &Receiver<Task>,
-    surplus: &Receiver<RawFrame>,
-    busy: &AtomicUsize,
-) -> Result<()> {
     help_to_the_end(&mut worker, surplus, busy)
 }
 

@@ -18,6 +18,7 @@ use crate::layout::FramePlace;
 use crate::pack::PackHasher;
 use crate::segment::PackRow;
 use crate::store::ObjectName;
+use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -55,29 +56,28 @@ pub(super) fn check(
     findings: &Findings<'_>,
 ) -> Result<()> {
     let access = feed.access;
-    let threads = access.threads.max(1);
+    let thread_count = access.threads.max(1);
     let ration = Ration::new(usize::try_from(access.memory_bytes / RATION_PART).unwrap_or(usize::MAX));
     let spare = Mutex::default();
     let lines = &Lines { access, findings, recorder, proven, ration: &ration, spare: &spare };
     let (rows, row_queue) = bounded::<PackRow>(1);
-    let (tasks, task_queue) = bounded::<Task<'_>>(threads.saturating_mul(2));
+    let (tasks, task_queue) = bounded::<Task<'_>>(thread_count.saturating_mul(2));
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..thread_count {
             let task_queue = task_queue.clone();
-            scope.spawn(move || decode_all(lines, &task_queue));
+            threads::start(scope, move || decode_all(lines, &task_queue))?;
         }
         drop(task_queue);
-        let readers: Vec<_> = (0..threads.div_ceil(DECODERS_PER_READER))
+        let readers: Vec<_> = (0..thread_count.div_ceil(DECODERS_PER_READER))
             .map(|_| {
                 let (row_queue, tasks) = (row_queue.clone(), tasks.clone());
-                scope.spawn(move || row_queue.iter().try_for_each(|row| read_pack(lines, row, &tasks)))
+                threads::start(scope, move || row_queue.iter().try_for_each(|row| read_pack(lines, row, &tasks)))
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         drop((row_queue, tasks));
         let fed = feed.run(&rows);
         drop(rows);
-        let read =
-            readers.into_iter().map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let read = readers.into_iter().map(threads::join);
         read.collect::<Vec<Result<()>>>().into_iter().collect::<Result<()>>().and(fed)
     })
 }

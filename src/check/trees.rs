@@ -16,6 +16,7 @@ use crate::manifest::{
 use crate::outcome::ComponentKind;
 use crate::session::{Snapshot, SnapshotComponent};
 use crate::store::ObjectName;
+use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,9 +62,9 @@ pub(super) fn check(
         let seekers: Vec<_> = (0..reader.access().threads)
             .map(|_| {
                 let (seeker, queue) = (&seeker, queue.clone());
-                scope.spawn(move || seeker.look_for_all(&queue))
+                threads::start(scope, move || seeker.look_for_all(&queue))
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         drop(queue);
         let seen = reader.access().scratch();
         let (walked, batch) = <(Walked, Batch)>::default();
@@ -71,8 +72,7 @@ pub(super) fn check(
         let done = walker.walk(snapshots);
         let walked = walker.walked;
         drop(walker);
-        let sought =
-            seekers.into_iter().map(|seeker| seeker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let sought = seekers.into_iter().map(threads::join);
         sought.collect::<Vec<Result<()>>>().into_iter().collect::<Result<()>>().and(done).map(|()| walked)
     })
 }

@@ -3,6 +3,7 @@
 use crate::content::{FrameBytes, FrameWriter, RawFrame};
 use crate::error::Result;
 use crate::id::ChunkId;
+use crate::threads;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::panic::resume_unwind;
 use std::thread::JoinHandle;
@@ -23,22 +24,25 @@ pub struct FrameCrew {
 
 impl FrameCrew {
     /// Starts so many threads, each with `writers` of its own; without any, whoever gathers stores all frames in turn.
-    pub fn new(helper_count: usize, writers: &dyn Fn() -> Vec<FrameWriter>) -> Self {
+    ///
+    /// # Errors
+    /// When a thread does not start; the others have ended then.
+    pub fn new(helper_count: usize, writers: &dyn Fn() -> Vec<FrameWriter>) -> Result<Self> {
         let (tasks, waiting) = bounded::<Task>(helper_count);
         let (emptying, emptied) = bounded(helper_count.saturating_mul(2));
-        let helper = |_| {
+        let mut crew = Self { own: writers(), tasks: Some(tasks), emptied, helpers: Vec::new() };
+        for _ in 0..helper_count {
             let (mut writers, waiting, emptying) = (writers(), waiting.clone(), emptying.clone());
-            std::thread::spawn(move || {
+            crew.helpers.push(threads::start_free(move || {
                 for (writer, mut raw) in &waiting {
                     writers.get_mut(writer).expect("each thread has the same writers").store(&mut raw)?;
                     // One too many is let go.
                     let _ = emptying.try_send(raw);
                 }
                 Ok(())
-            })
-        };
-        let helpers = (0..helper_count).map(helper).collect();
-        Self { own: writers(), tasks: Some(tasks), emptied, helpers }
+            })?);
+        }
+        Ok(crew)
     }
 
     /// Has a frame stored, now or soon, and leaves `raw` empty for the next.
@@ -125,7 +129,7 @@ mod tests {
         let writer = |stream: &Arc<PackStream>| {
             FrameWriter::new(Arc::clone(stream), Arc::default(), Compression::AUTO).fault(fault.cloned())
         };
-        FrameCrew::new(helper_count, &|| streams.iter().map(writer).collect())
+        FrameCrew::new(helper_count, &|| streams.iter().map(writer).collect()).unwrap()
     }
 
     /// Frames of one chunk each, for both writers by turns. Gives the ids for each.

@@ -23,6 +23,7 @@ use crate::segment::{SegmentError, SegmentFault, SegmentFull};
 use crate::session_record::SessionError;
 use crate::source::SourceError;
 use crate::store::StoreError;
+use crate::threads::Unstarted;
 
 /// Leaf errors that always mean the same.
 macro_rules! always {
@@ -42,6 +43,7 @@ always! {
     SegmentError => Damaged,
     SegmentFault => Damaged,
     SegmentFull => Damaged,
+    Unstarted => Io,
 }
 
 /// Leaf errors of which each case means something of its own.
@@ -102,7 +104,7 @@ const fn index(error: &IndexError) -> ErrorKind {
         IndexError::NoSpace { .. } => ErrorKind::NoSpace,
         IndexError::Segment(_) | IndexError::UnknownPack { .. } => ErrorKind::Damaged,
         IndexError::Full => ErrorKind::Unsupported,
-        IndexError::Damaged { .. } | IndexError::Io { .. } => ErrorKind::Io,
+        IndexError::Damaged { .. } | IndexError::Unstarted(_) | IndexError::Io { .. } => ErrorKind::Io,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::parity::Percent;
 use crate::progress::{Event, Progress};
 use crate::store::{Folder, Listed, ObjectName, ProtectError, Store, protect};
+use crate::threads;
 use crossbeam_channel::bounded;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -94,8 +95,8 @@ pub fn protect_all(store: &dyn Store, options: &ProtectOptions, progress: &dyn P
         }
     };
     std::thread::scope(|scope| {
-        (0..options.threads).for_each(|_| drop(scope.spawn(work)));
         let names = names;
+        (0..options.threads).try_for_each(|_| threads::start(scope, work).map(drop))?;
         list(store, &mut |name, bytes| {
             // Somebody receives until the sender is gone.
             let _ = names.send((name, bytes));

@@ -6,6 +6,7 @@
 use super::own::{OwnDirectory, failed};
 use super::{Extent, IndexError, PackOrdinal};
 use crate::id::ChunkId;
+use crate::threads;
 use rayon::slice::ParallelSliceMut;
 use rustix::fs::FallocateFlags;
 use std::cmp::Reverse;
@@ -13,6 +14,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,8 @@ const WRITE_BYTES: usize = 256 << 10;
 /// Gets an id and all its extents.
 pub(super) type EachId<'a> = dyn FnMut(&ChunkId, &[Extent]) -> Result<(), IndexError> + 'a;
 
+/// From how many rows on they are sorted by several threads.
+const POOL_ROWS_MIN: usize = if cfg!(test) { 64 } else { 1 << 15 };
 /// What was read of a run is given back in pieces of this size, so that rows don't lie on the disk twice.
 const GIVEN_BACK_BYTES: u64 = if cfg!(test) { BLOCK_BYTES } else { 1 << 20 };
 /// What a file system gives back is whole blocks.
@@ -85,7 +89,7 @@ impl Sorter {
 
     pub(super) fn finish(mut self) -> Result<Sorted, IndexError> {
         if self.spilled.is_none() {
-            self.rows.par_sort_unstable();
+            self.sort()?;
             return Ok(Sorted::Memory(self.rows));
         }
         self.spill()?;
@@ -101,10 +105,21 @@ impl Sorter {
             let own = OwnDirectory::create(&self.parent)?;
             self.spilled = Some(Runs { own, runs: Vec::new(), memory_bytes });
         }
+        self.sort()?;
         let Some(runs) = &mut self.spilled else { return Ok(()) };
-        self.rows.par_sort_unstable();
         runs.write(&self.rows)?;
         self.rows.clear();
+        Ok(())
+    }
+
+    /// Few rows are sorted in less time than a pool takes to start.
+    fn sort(&mut self) -> Result<(), IndexError> {
+        if self.rows.len() < POOL_ROWS_MIN {
+            self.rows.sort_unstable();
+        } else {
+            let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            threads::pool(cores)?.install(|| self.rows.par_sort_unstable());
+        }
         Ok(())
     }
 }

@@ -4,9 +4,10 @@ use super::KeyError;
 use super::recovery::parse_recovery_key;
 use crate::id::{parse_hex, write_hex};
 use crate::seal::{ObjectKey, Secret};
+use crate::threads;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use rayon::ThreadPool;
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::num::NonZeroUsize;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -147,8 +148,8 @@ fn argon2id(password: &[u8], salt: &[u8; 32], cost: KdfCost) -> Result<Secret, K
 /// where the system starts no threads.
 fn for_lanes(lanes: u32) -> Result<ThreadPool, KeyError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = usize::try_from(lanes).unwrap_or(usize::MAX).min(cores);
-    ThreadPoolBuilder::new().num_threads(threads).build().map_err(|_| KeyError::Threads)
+    let thread_count = usize::try_from(lanes).unwrap_or(usize::MAX).min(cores);
+    threads::pool(thread_count).map_err(|_| KeyError::Threads)
 }
 
 /// The working memory of Argon2, erased when dropped: its last blocks give the key away.

@@ -6,6 +6,7 @@ use crate::id::{ChunkId, NodeId};
 use crate::index::Extent;
 use crate::needed::references::References;
 use crate::progress::Progress;
+use crate::threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -54,16 +55,11 @@ pub(super) fn read(reader: &ContentReader, nodes: &[Placed], take: &Take<'_>) ->
         }
         take(&mut found)
     };
-    let threads = reader.access().threads.min(frames.len());
-    if threads <= 1 {
+    let thread_count = reader.access().threads.min(frames.len());
+    if thread_count <= 1 {
         return work();
     }
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let results =
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        results.collect::<Vec<_>>().into_iter().collect()
-    })
+    threads::in_each(thread_count, work)?.into_iter().collect()
 }
 
 /// Goes down from roots. `turn` takes what is named, and gives those of the nodes among it from which it goes on.

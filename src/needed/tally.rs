@@ -23,7 +23,7 @@ pub(super) fn tally(access: &Access, ids: &SortedIds, progress: &dyn Progress) -
         if progress.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
         }
-        for part in in_parts(piece, access.threads, |part| tally_part(access, part)) {
+        for part in in_parts(piece, access.threads, |part| tally_part(access, part))? {
             part?.iter().for_each(|(pack, used)| tally.entry(*pack).or_default().add(used));
         }
         Ok(())

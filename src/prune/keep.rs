@@ -43,7 +43,7 @@ impl Judging<'_> {
                 let mut spared = BTreeSet::new();
                 self.access.index.copies_of_sorted(part, &mut |_, copies| self.judge(copies, &mut spared))?;
                 Ok::<_, Error>(spared)
-            });
+            })?;
             for part in parts {
                 spared.extend(part?);
             }

@@ -166,7 +166,7 @@ impl Copier<'_, '_> {
     fn batch(&mut self) -> Result<&mut Batch> {
         if self.batch.is_none() {
             let session = (self.sessions)()?;
-            self.batch = Some(Batch::begin(self.access, session, self.compression));
+            self.batch = Some(Batch::begin(self.access, session, self.compression)?);
         }
         Ok(self.batch.as_mut().expect("just begun"))
     }

@@ -116,7 +116,7 @@ impl<'s> Group<'s> {
         let (mut flags, mut found) = (vec![false; ids.len()], vec![None; ids.len()]);
         let mut order: Vec<(ChunkId, usize)> = ids.into_iter().zip(0..).collect();
         order.sort_unstable();
-        for looked in in_parts(&order, access.threads, |part| look_up(access, asked, part)) {
+        for looked in in_parts(&order, access.threads, |part| look_up(access, asked, part))? {
             let Looked { part, needed, places } = looked?;
             let mut places = places.into_iter();
             for ((_, at), _) in part.iter().zip(needed).filter(|(_, is_needed)| *is_needed) {

@@ -58,7 +58,7 @@ pub(super) fn set_aside(
     while !rest.is_empty() {
         let (left, reports, written_bytes) = steadily(access, || {
             let session = Beating::open(access, &History::load(access)?, SessionKind::Repair, &options.writer)?;
-            let mut batch = Batch::begin(access, session, options.compression);
+            let mut batch = Batch::begin(access, session, options.compression)?;
             let mut left = rest.clone();
             let round = Round::begin(access, ailing, progress).and_then(|mut round| {
                 round.fill(&mut batch, &mut left)?;

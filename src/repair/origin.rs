@@ -103,7 +103,7 @@ impl<'a> Intake<'a> {
             None => {
                 let history = History::load(self.access)?;
                 let session = Beating::open(self.access, &history, SessionKind::Repair, &self.options.writer)?;
-                Batch::begin(self.access, session, self.options.compression)
+                Batch::begin(self.access, session, self.options.compression)?
             }
         };
         let batch = self.batch.insert(batch);

@@ -16,6 +16,7 @@ use crate::segment::{PackRow, SegmentReader};
 use crate::session::{self, History, check_may_open, read_segment, steadily};
 use crate::session_record::SessionKind;
 use crate::store::ObjectName;
+use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -163,20 +164,19 @@ impl Search<'_> {
 /// Reads every listed pack once, on all cores.
 fn read_all(access: &Access, history: &History, progress: &dyn Progress) -> Result<AilingPacks> {
     let ailing = Mutex::new(AilingPacks::new());
-    let threads = access.threads.max(1);
-    let (rows, queue) = bounded::<PackRow>(threads);
+    let thread_count = access.threads.max(1);
+    let (rows, queue) = bounded::<PackRow>(thread_count);
     std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..threads)
+        let readers: Vec<_> = (0..thread_count)
             .map(|_| {
                 let (queue, ailing) = (queue.clone(), &ailing);
-                scope.spawn(move || read_some(access, &queue, ailing, progress))
+                threads::start(scope, move || read_some(access, &queue, ailing, progress))
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         drop(queue);
         let fed = feed(access, history, &rows);
         drop(rows);
-        let read =
-            readers.into_iter().map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let read = readers.into_iter().map(threads::join);
         read.collect::<Vec<Result<()>>>().into_iter().collect::<Result<()>>().and(fed)
     })?;
     Ok(ailing.into_inner().unwrap_or_else(PoisonError::into_inner))

@@ -88,7 +88,7 @@ fn repair_one(
     progress: &dyn Progress,
 ) -> Result<Option<SnapshotRepair>> {
     let session = Beating::open(access, &History::load(access)?, SessionKind::Copy, &options.writer)?;
-    let mut batch = Batch::begin(access, session, options.compression);
+    let mut batch = Batch::begin(access, session, options.compression)?;
     match repair_in(access, &mut batch, damaged, progress) {
         Ok(None) => {
             batch.abort(access);

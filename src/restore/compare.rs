@@ -9,6 +9,7 @@ use crate::restore::options::Overwrite;
 use crate::restore::sweep::Sweeper;
 use crate::restore::window::{FileWork, Standing, Start, Want, Window};
 use crate::restore::writer::Writer;
+use crate::threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -66,14 +67,7 @@ impl Judge<'_> {
             }
             Ok(wanted)
         };
-        let found = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.writer.reader().access().threads).map(|_| scope.spawn(work)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect::<Vec<Result<Vec<Want>>>>()
-        });
-        for wanted in found {
+        for wanted in threads::in_each(self.writer.reader().access().threads, work)? {
             window.wants.extend(wanted?);
         }
         Ok(window)

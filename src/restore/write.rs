@@ -9,6 +9,7 @@ use crate::restore::outcome::is_damage;
 use crate::restore::twins::Twin;
 use crate::restore::window::{Left, Want, Window};
 use crate::restore::writer::Writer;
+use crate::threads;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,15 +73,7 @@ fn on_all_cores<T: Sync>(
         }
         Ok(())
     };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..writer.reader().access().threads).map(|_| scope.spawn(work)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Vec<Result<()>>>()
-            .into_iter()
-            .collect()
-    })
+    threads::in_each(writer.reader().access().threads, work)?.into_iter().collect()
 }
 
 impl Twin {

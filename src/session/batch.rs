@@ -52,12 +52,16 @@ struct Lane {
 
 impl Batch {
     /// Begins with nothing, in a session that is open.
-    pub fn begin(access: &Access, session: Beating, compression: Compression) -> Self {
+    ///
+    /// # Errors
+    /// When a thread does not start; the session was given up then.
+    pub fn begin(access: &Access, session: Beating, compression: Compression) -> Result<Self> {
         let (sender, closed) = unbounded();
         let lanes = Class::ALL.map(|class| Lane::new(access, class, session.id(), &sender));
         let writer = |lane: &Lane| FrameWriter::new(Arc::clone(&lane.stream), Arc::default(), compression);
-        let crew = FrameCrew::new(access.threads.saturating_sub(1), &|| lanes.iter().map(writer).collect());
-        Self { session, lanes, crew, closed, ledger: Ledger::default(), chunks: Vec::new() }
+        let crew = FrameCrew::new(access.threads.saturating_sub(1), &|| lanes.iter().map(writer).collect())
+            .inspect_err(|error| session.give_up(access, error))?;
+        Ok(Self { session, lanes, crew, closed, ledger: Ledger::default(), chunks: Vec::new() })
     }
 
     /// Stores a chunk, and shows that the session lives.

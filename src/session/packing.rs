@@ -2,11 +2,12 @@
 
 use crate::access::Access;
 use crate::content::{Claims, ClosedPack, PackStream, StoredTotals};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Class;
 use crate::session::checkpoint::{CheckpointSessions, Checkpointer};
 use crate::session::ledger::Ledger;
 use crate::session::running::{RunningSession, Writer};
+use crate::threads;
 use crossbeam_channel::{Sender, bounded};
 use std::sync::Arc;
 
@@ -70,13 +71,13 @@ impl Packing<'_> {
         let (content, trees) = (Arc::clone(&packs.content_totals), Arc::clone(&packs.tree_totals));
         let (made, ledger) = std::thread::scope(|scope| {
             // Dropped when the checkpointer fails: whoever has a pack to hand over must not wait for it for ever.
-            let checkpoints = scope.spawn(move || {
+            let checkpoints = threads::start(scope, move || {
                 let closed = closed;
                 checkpointer.run(&closed)
-            });
+            })?;
             let made = work(packs);
-            (made, checkpoints.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        });
+            Ok::<_, Error>((made, threads::join(checkpoints)))
+        })?;
         match (made, ledger) {
             (Ok(made), Ok(main)) => Ok((made, Packed { main, content, trees })),
             (Err(error), Ok(_)) => Err(error),

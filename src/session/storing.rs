@@ -10,6 +10,7 @@ use crate::session::ledger::Ledger;
 use crate::session::packing::{OpenPacks, Packed, Packing};
 use crate::session::running::{RunningSession, Writer};
 use crate::session::written::Written;
+use crate::threads;
 use crossbeam_channel::{Receiver, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -111,9 +112,9 @@ impl Storing<'_> {
             let helpers: Vec<_> = (1..self.access.threads)
                 .map(|_| {
                     let (writer, surplus, handover) = (content_writer(), surplus.clone(), Arc::clone(&handover));
-                    scope.spawn(move || help(writer, &surplus, &handover))
+                    threads::start(scope, move || help(writer, &surplus, &handover))
                 })
-                .collect();
+                .collect::<Result<_, _>>()?;
             drop(surplus);
             let mut intake = Intake {
                 access: self.access,
@@ -127,10 +128,7 @@ impl Storing<'_> {
             let flushed = flushed.and_then(|()| intake.nodes.flush()).and_then(|()| intake.stat_nodes.flush());
             // The helpers end when nobody is left who could hand them a frame.
             drop(intake);
-            let helped: Result<Vec<()>> = helpers
-                .into_iter()
-                .map(|helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect();
+            let helped: Result<Vec<()>> = helpers.into_iter().map(threads::join).collect();
             let made = made?;
             flushed.and(helped).map(|_| made)
         });

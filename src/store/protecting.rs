@@ -7,6 +7,7 @@ use super::{
 };
 use crate::id::SessionId;
 use crate::parity::Percent;
+use crate::threads;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -117,24 +118,32 @@ impl ProtectingStore {
         if created == Created::Exists || !is_protected(name) {
             return;
         }
+        let is_started = self.is_started(percent);
         let mut state = self.shared.lock();
-        if state.ended {
+        if state.ended || !is_started {
             state.protected.failure_count = state.protected.failure_count.saturating_add(1);
             return;
         }
         state.waiting.push_back(*name);
         drop(state);
         self.shared.changed.notify_all();
+    }
+
+    /// Whether there is a thread that protects; it is started when there is none. What waited without one would be
+    /// waited for to no end.
+    fn is_started(&self, percent: Percent) -> bool {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        thread.get_or_insert_with(|| {
+        if thread.is_none() {
             let (inner, shared) = (Arc::clone(&self.inner), Arc::clone(&self.shared));
-            std::thread::spawn(move || {
+            let started = threads::start_free(move || {
                 let _ended = Ended(&shared);
                 while let Some(name) = shared.next() {
                     shared.note(&name, protect(inner.as_ref(), &name, percent));
                 }
-            })
-        });
+            });
+            *thread = started.ok();
+        }
+        thread.is_some()
     }
 }
 
@@ -322,6 +331,16 @@ mod tests {
         let _ = store.create(&ObjectName::Pack(PackId::from_bytes([1; 32])), b"other bytes").unwrap();
         assert_eq!(store.settle(), Protected { failure_count: 1, ..Protected::default() });
         assert_eq!(everything(&inner).len(), 2);
+    }
+
+    #[test]
+    fn where_no_thread_starts_nothing_is_waited_for_and_it_is_told() {
+        let store = over(MemoryStore::new(), PARITY);
+        let created = |slot: &[u8]| store.create(&ObjectName::Key(ObjectHash::from_bytes(hash(slot))), slot).unwrap();
+        assert_eq!(threads::allowance::within(0, || created(b"first")), Created::New);
+        assert_eq!(store.settle(), Protected { failure_count: 1, ..Protected::default() });
+        assert_eq!(created(b"second"), Created::New);
+        assert_eq!(store.settle(), Protected { copy_bytes: 6, ..Protected::default() }, "the next one tries again");
     }
 
     #[test]

@@ -7,6 +7,7 @@ const RANKS: &[(&str, u8)] = &[
     ("id", 0),
     ("wire", 0),
     ("progress", 0),
+    ("threads", 0),
     ("chunk", 1),
     ("frame", 1),
     ("fs", 1),
@@ -242,6 +243,13 @@ pub(crate) fn shipped(sources: &[Source]) -> Vec<Source> {
 pub(crate) fn rocksdb_outside_the_index(sources: &[Source]) -> Vec<String> {
     let outside = sources.iter().filter(|source| !source.path.starts_with("src/index/rocks"));
     words_in(outside, &["rocksdb", "librocksdb_sys"])
+}
+
+/// Threads started so that one which the system does not give is a panic.
+pub(crate) fn threads_started_elsewhere(sources: &[Source]) -> Vec<String> {
+    let ways = ["thread::spawn", "scope.spawn", "ThreadPoolBuilder"];
+    let others = sources.iter().filter(|source| source.path != "src/threads.rs");
+    breaks_with(others, |line| ways.iter().find(|way| line.contains(**way)).map(ToString::to_string))
 }
 
 /// A library that prints or reads the environment.

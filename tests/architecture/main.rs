@@ -227,6 +227,19 @@ fn rocksdb_named_elsewhere_is_found() {
 }
 
 #[test]
+fn every_thread_may_fail_to_start() {
+    assert_none(&house::threads_started_elsewhere(&shipped()));
+}
+
+#[test]
+fn a_thread_started_where_a_failure_is_a_panic_is_found() {
+    for text in ["std::thread::spawn(work);", "scope.spawn(work);", "rayon::ThreadPoolBuilder::new()"] {
+        assert_eq!(house::threads_started_elsewhere(&sample("src/store.rs", text)).len(), 1, "{text}");
+        assert_none(&house::threads_started_elsewhere(&sample("src/threads.rs", text)));
+    }
+}
+
+#[test]
 fn the_library_neither_prints_nor_reads_the_environment() {
     assert_none(&house::prints_or_environment(&shipped()));
 }

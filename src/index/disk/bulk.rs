@@ -13,6 +13,7 @@ use super::super::standing::{Ordinals, Standing};
 use super::super::{Bulk, Extent, IndexError, PackEntry, PackOrdinal};
 use super::{BATCH_BYTES, DiskIndex, SegmentId, Table, Writable, segment_key};
 use crate::segment::SegmentReader;
+use crate::threads;
 use std::path::{Path, PathBuf};
 use std::sync::MutexGuard;
 
@@ -87,11 +88,11 @@ fn ingest(index: &DiskIndex, sorted: &Sorted) -> Result<(), IndexError> {
     let own = OwnDirectory::create(index.beside())?;
     let directory = own.path();
     let parts = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..PARTS).map(|part| scope.spawn(move || write_part(index, sorted, directory, part, under))).collect();
-        let written = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
-        written.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Vec<_>>()
-    });
+        let threads: Result<Vec<_>, _> = (0..PARTS)
+            .map(|part| threads::start(scope, move || write_part(index, sorted, directory, part, under)))
+            .collect();
+        threads.map(|threads| threads.into_iter().map(threads::join).collect::<Vec<_>>())
+    })?;
     let files: Vec<PathBuf> = parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     index.database.ingest(&files)
 }

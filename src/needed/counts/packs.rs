@@ -85,7 +85,7 @@ impl Packs {
             self.changed.insert(*pack);
         }
         chunks_of(access, &new)?.for_each_piece(&mut |piece| {
-            for met in in_parts(piece, access.threads, |part| meet(access, table, part, &unmet)) {
+            for met in in_parts(piece, access.threads, |part| meet(access, table, part, &unmet))? {
                 for (pack, more) in met? {
                     self.uses.entry(pack).or_default().add(&more);
                     self.changed.insert(pack);
