@@ -1,5 +1,9 @@
 //! What every operation works with: the store, the keys, the configuration and the index of one open repository.
 
+mod behind;
+
+pub use behind::Behind;
+
 use crate::chunk::{ChunkIdKey, CutParameters, Cutter, Gear};
 use crate::config::{Config, ConfigChain};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,6 +40,8 @@ pub struct Access {
     /// Brings the index to what is committed now, for readers that find a pack gone: a collector may have moved what was
     /// in it. None where nothing moves.
     pub catch_up: Option<CatchUp>,
+    /// What of this client's own could not be brought up to what it committed.
+    pub behind: Arc<Behind>,
 }
 
 /// Brings the index of an open repository up to date.

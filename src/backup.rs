@@ -131,6 +131,7 @@ fn carry_out(
     }
     let mut report = outcome?;
     report.recovered_pack_count = recovered.pack_count;
+    report.notices = access.behind.take();
     report.duration = started.elapsed();
     Ok(report)
 }
@@ -197,7 +198,7 @@ impl Attempt<'_> {
         let rehashed_to = rehash::position(window.as_ref(), parts.trees.as_ref(), parent.as_ref());
         let description = self.description(&made, parent.as_ref(), rehashed_to);
         let hash = self.commit(&history, &stored, published.references(), made, &description)?;
-        published.apply(self.access)?;
+        published.apply(self.access);
         let snapshot = SnapshotId::from_bytes(*hash.as_bytes());
         let parent = parent.map(|parent| parent.id);
         Ok(BackupReport { problem_count, problems, ..self.report(snapshot, parent, counts, &parts, &stored) })
@@ -237,6 +238,7 @@ impl Attempt<'_> {
             unfinished: parts.trees.as_ref().and_then(|trees| trees.unfinished.clone()),
             problem_count: 0,
             problems: Vec::new(),
+            notices: Vec::new(),
             duration: std::time::Duration::ZERO,
         }
     }

@@ -13,6 +13,8 @@ pub(crate) mod conformance;
 mod disk;
 #[cfg(feature = "rocksdb")]
 mod encoding;
+#[cfg(test)]
+pub(crate) mod full;
 mod memory;
 #[cfg(feature = "rocksdb")]
 mod overlay;

@@ -214,6 +214,7 @@ impl Repository {
             memory_bytes: options.memory_bytes,
             threads: options.threads,
             catch_up: Some(Arc::new(|access| session::bring_up_to_date(access, &History::load(access)?).map(drop))),
+            behind: Arc::default(),
         };
         let notice = view::open(&mut access, options.view)?;
         Ok(Self { access, protecting, options, place: None, notices: notice.into_iter().collect() })
@@ -321,7 +322,9 @@ impl Repository {
         if self.options.accept_rollback == AcceptRollback::Accept {
             self.writing()?;
         }
-        prune::run(&self.access, plan, options, progress)
+        let mut report = prune::run(&self.access, plan, options, progress)?;
+        report.notices.extend(self.access.behind.take());
+        Ok(report)
     }
 
     /// How much the repository holds, and in what.

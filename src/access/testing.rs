@@ -47,6 +47,7 @@ impl Keys {
             memory_bytes: 128 << 20,
             threads: 1,
             catch_up: None,
+            behind: Arc::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Backups into stores that fail, of trees of which something is left out, and of discs that rot.
 
+mod behind;
 mod ended_early;
 mod links;
 mod rehash;

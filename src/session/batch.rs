@@ -121,7 +121,8 @@ impl Batch {
         let published = self.publish(access)?;
         let segments = published.references().into_iter().chain(others).collect();
         self.session.commit(access, kind, self.ledger.pack_ids(), segments)?;
-        published.apply(access)
+        published.apply(access);
+        Ok(())
     }
 
     /// As [`Self::commit`], with an outcome that is a snapshot. Returns its id.
@@ -135,7 +136,7 @@ impl Batch {
         body.components = List(draft.components);
         body.attributes = List(draft.attributes);
         let hash = self.session.commit_body(access, body, Some(&draft.description))?;
-        published.apply(access)?;
+        published.apply(access);
         Ok(SnapshotId::from_bytes(*hash.as_bytes()))
     }
 

@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::envelope::{self, Kind};
 use crate::error::Result;
 use crate::id::{PackId, SegmentId};
-use crate::index::Applying;
+use crate::index::{Applying, Index, IndexError};
 use crate::outcome::SegmentRef;
 use crate::segment::{PackRow, SegmentBuilder};
 use crate::store::ObjectName;
@@ -93,16 +93,26 @@ impl PublishedSegments {
         self.segments.iter().map(|(reference, _)| *reference).collect()
     }
 
-    /// Brings the segments into the index: call once the outcome that names them is committed, never before.
-    ///
-    /// # Errors
-    /// When the index can't take them; the next opening will.
-    pub fn apply(self, access: &Access) -> Result<()> {
-        let mut applying = Applying::to(access.index.as_ref());
+    /// Brings the segments into the index: call once the outcome that names them is committed, never before. So they
+    /// count, whatever the index says: where it can't take them, this machine is [`behind`](Access::behind), and whoever
+    /// brings the index up to date next applies those that it lacks. Returns whether it answers with them now.
+    pub fn apply(self, access: &Access) -> bool {
+        let applied = self.apply_to(access.index.as_ref());
+        if let Err(error) = &applied {
+            access.behind.note(format!(
+                "what was committed is safe, but the index on this machine does not know it yet: {error}; the next run \
+                 brings it up to date"
+            ));
+        }
+        applied.is_ok()
+    }
+
+    fn apply_to(self, index: &dyn Index) -> Result<(), IndexError> {
+        let mut applying = Applying::to(index);
         for (reference, body) in self.segments {
             applying.add(reference.id, &body)?;
         }
-        Ok(applying.finish()?)
+        applying.finish()
     }
 }
 

@@ -23,7 +23,8 @@ use std::sync::Arc;
 /// manifest pack of the same outcome where the list is too long to stand in it, and keeps the outcome in mind.
 ///
 /// # Errors
-/// Those of [`RunningSession::commit`], and when the pack or the client's state can't be written.
+/// Those of [`RunningSession::commit`], and when the pack can't be written. Where the client's state can't be, this
+/// machine is [`behind`](Access::behind): its next outcome only tells again what this one told.
 pub fn commit_seen(
     access: &Access,
     session: RunningSession,
@@ -54,8 +55,17 @@ pub fn commit_seen(
     }
     let outcome = session.commit(access, &body, description)?;
     let SessionId { client, number } = session.id;
-    state::advance(&access.state_dir, &ClientState { client, number, outcome, seen: List(told.remembered) })?;
-    published.map_or(Ok(()), |segments| segments.apply(access))?;
+    // It is committed: nothing from here on is a failure of it.
+    let own = ClientState { client, number, outcome, seen: List(told.remembered) };
+    if let Err(error) = state::advance(&access.state_dir, &own) {
+        access.behind.note(format!(
+            "what was committed is safe, but this machine can't keep in mind that it was: {error}; the next run tells again \
+             what it had seen"
+        ));
+    }
+    if let Some(segments) = published {
+        segments.apply(access);
+    }
     Ok(outcome)
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
+    report.notices.iter().for_each(|notice| context.renderer.notice(notice));
     context.renderer.say(&summary_text(&report, access));
     let ended = Moment::now();
     context.renderer.json_of(|| summary(&report, access, started, ended));

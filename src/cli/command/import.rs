@@ -94,6 +94,7 @@ impl Import<'_> {
         drop(display);
         match report {
             Ok(report) => {
+                report.backup.notices.iter().for_each(|notice| self.context.renderer.notice(notice));
                 let line = SnapshotLine::imported(snapshot, &report);
                 told(self.context, snapshot, &report_text(&report), &line);
                 summary.add(&report);

@@ -77,6 +77,7 @@ impl<'a> Judge<'a> {
             memory_bytes: 16 << 20,
             threads: 1,
             catch_up: None,
+            behind: Arc::default(),
         })
     }
 

@@ -1,0 +1,23 @@
+//! What this machine knows less of than is committed.
+
+use std::sync::{Mutex, PoisonError};
+
+/// What could not be noted on this machine of what is committed. That is no failure of what was committed: the next run
+/// makes up for it.
+#[derive(Debug, Default)]
+pub struct Behind(Mutex<Vec<String>>);
+
+impl Behind {
+    /// Adds what could not be noted, unless it is known already: a disc that is full is so at every checkpoint.
+    pub fn note(&self, lack: String) {
+        let mut lacks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lacks.contains(&lack) {
+            lacks.push(lack);
+        }
+    }
+
+    /// Everything since it was last asked, for the report of whoever did it.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
