@@ -9,7 +9,7 @@ use crate::session::history::History;
 use crate::session::running::{self, RunningSession, Writer};
 use crate::session::seen::commit_seen;
 use crate::session::state::{self, ClientState};
-use crate::session_record::{HeartbeatBody, SessionKind};
+use crate::session_record::SessionKind;
 use std::time::{Duration, Instant};
 
 /// How often an open session shows that it lives.
@@ -56,8 +56,8 @@ impl Beating {
             return Ok(());
         }
         self.beaten = Instant::now();
-        self.beat = self.beat.saturating_add(1);
-        heartbeat::beat(access, &HeartbeatBody { id: self.session.id, beat: self.beat })
+        self.beat = heartbeat::beat(access, self.session.id, self.beat)?;
+        Ok(())
     }
 
     /// Commits what the session wrote.

@@ -10,7 +10,7 @@ use crate::session::heartbeat::{self, HEARTBEAT_INTERVAL};
 use crate::session::journal::Journal;
 use crate::session::ledger::Ledger;
 use crate::session::running::{self, RunningSession, Writer};
-use crate::session_record::{HeartbeatBody, SessionKind};
+use crate::session_record::SessionKind;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -196,11 +196,11 @@ impl Checkpointer {
             return Ok(());
         }
         progressing.beaten = Instant::now();
-        progressing.beat = progressing.beat.saturating_add(1);
+        let last = progressing.beat;
         // Those too of which no pack is finished yet: a run that finds little that is new may take hours for one.
         let open = self.sessions.undecided(&progressing.decided);
         for id in open.iter().map(|session| session.id).chain([self.main.id]) {
-            heartbeat::beat(&self.access, &HeartbeatBody { id, beat: progressing.beat })?;
+            progressing.beat = progressing.beat.max(heartbeat::beat(&self.access, id, last)?);
         }
         Ok(())
     }

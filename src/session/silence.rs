@@ -13,13 +13,19 @@ use crate::session::kept::{read_kept, write_kept};
 use crate::session::liveness::{self, Whereabouts};
 use crate::session::running::RunningSession;
 use crate::session_record::{self, Session, SessionDescription, SessionKind};
-use crate::store::{Folder, Listed, ObjectName};
+use crate::store::{Folder, Listed, ObjectName, StoreError};
 use crate::wire::List;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const FILE: &str = "observed-sessions";
 const FILE_BYTES_MAX: u64 = 16 << 20;
+/// A body of at most 1 MiB and what is around it.
+const BEAT_BYTES_MAX: u64 = 2 << 20;
+/// How many heartbeats of a session are looked at, from the highest on. A writer leaves one or two. Where others have put
+/// more above them the session is not ended for being silent: who could add those could open sessions of its own that
+/// never are, but must not be able to have others' ended.
+const BEATS_LOOKED_AT_MAX: usize = if cfg!(test) { 20 } else { 1000 };
 
 /// A session that nobody has decided yet.
 #[derive(Debug, Clone)]
@@ -101,7 +107,7 @@ pub fn observe(
     silent_after: Duration,
     clock: BootClock,
 ) -> Result<Vec<OpenSession>> {
-    let beats = last_beats(access)?;
+    let beats = highest_beats(access, &history.open)?;
     let mut kept: BTreeMap<SessionId, Observation> = BTreeMap::new();
     for observation in read_kept::<List<Observation>>(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default().0 {
         kept.insert(observation.session, observation);
@@ -110,12 +116,13 @@ pub fn observe(
     let mut open = Vec::new();
     for id in &history.open {
         let Some(session) = read_session(access, *id)? else { continue };
-        let last_beat = believed_beat(access, &session, beats.get(id).copied().unwrap_or(0))?;
+        let believed = believed_beat(access, &session, beats.get(id).unwrap_or(&BTreeSet::new()))?;
+        let last_beat = believed.unwrap_or(0);
         let now =
             Observation { session: *id, beat: last_beat, boot_id: clock.boot_id, since_boot_ms: clock.since_boot_ms };
         let first = kept.get(id).filter(|first| continues(first, &now)).copied().unwrap_or(now);
         let quiet_ms = clock.since_boot_ms.saturating_sub(first.since_boot_ms);
-        let is_quiet = u128::from(quiet_ms) >= silent_after.as_millis();
+        let is_quiet = believed.is_some() && u128::from(quiet_ms) >= silent_after.as_millis();
         let sign = match liveness::whereabouts(&session.body.liveness) {
             Whereabouts::Gone => Sign::Gone,
             Whereabouts::Elsewhere if is_quiet => Sign::Silent,
@@ -136,12 +143,19 @@ fn continues(first: &Observation, now: &Observation) -> bool {
         && first.since_boot_ms <= now.since_boot_ms
 }
 
-fn last_beats(access: &Access) -> Result<BTreeMap<SessionId, u64>> {
-    let mut beats: BTreeMap<SessionId, u64> = BTreeMap::new();
+/// The highest numbers of heartbeats of each of these sessions, one more than are looked at. Anybody who may add objects
+/// can add any number of them.
+fn highest_beats(access: &Access, sessions: &BTreeSet<SessionId>) -> Result<BTreeMap<SessionId, BTreeSet<u64>>> {
+    let mut beats: BTreeMap<SessionId, BTreeSet<u64>> = BTreeMap::new();
     access.store.list(Folder::Heartbeats, &mut |listed| {
-        if let Listed::Object { name: ObjectName::Heartbeat(id, beat), .. } = listed {
-            let last = beats.entry(id).or_default();
-            *last = beat.max(*last);
+        if let Listed::Object { name: ObjectName::Heartbeat(id, beat), .. } = listed
+            && sessions.contains(&id)
+        {
+            let highest = beats.entry(id).or_default();
+            highest.insert(beat);
+            if highest.len() > BEATS_LOOKED_AT_MAX.saturating_add(1) {
+                highest.pop_first();
+            }
         }
     })?;
     Ok(beats)
@@ -161,20 +175,28 @@ fn read_session(access: &Access, id: SessionId) -> Result<Option<Session>> {
     })
 }
 
-/// A heartbeat counts only if the session's own key signed it; one that does not leaves the session as quiet as before.
-fn believed_beat(access: &Access, session: &Session, beat: u64) -> Result<u64> {
-    if beat == 0 {
-        return Ok(0);
+/// The highest heartbeat that the session's own key signed, 0 where there is none: what others put above it hides it not,
+/// and makes nobody seem to live. None where so many were put there that they are not all looked at.
+fn believed_beat(access: &Access, session: &Session, beats: &BTreeSet<u64>) -> Result<Option<u64>> {
+    for beat in beats.iter().rev().take(BEATS_LOOKED_AT_MAX) {
+        if is_own(access, session, *beat)? {
+            return Ok(Some(*beat));
+        }
     }
+    Ok((beats.len() <= BEATS_LOOKED_AT_MAX).then_some(0))
+}
+
+fn is_own(access: &Access, session: &Session, beat: u64) -> Result<bool> {
     let id = session.body.id;
-    match access.store.read(&ObjectName::Heartbeat(id, beat), CONTROL_BYTES_MAX) {
+    match access.store.read(&ObjectName::Heartbeat(id, beat), BEAT_BYTES_MAX) {
         Ok(bytes) => {
             let opened = session_record::open_heartbeat(id, beat, &access.ring, &access.chain, &bytes);
-            let belongs = opened.is_ok_and(|heartbeat| heartbeat.check_belongs(session).is_ok());
-            Ok(if belongs { beat } else { 0 })
+            Ok(opened.is_ok_and(|heartbeat| heartbeat.check_belongs(session).is_ok()))
         }
         // Replaced by a newer one since it was listed.
-        Err(error) if error.is_not_found() => Ok(beat),
+        Err(error) if error.is_not_found() => Ok(true),
+        // No heartbeat is as long as that.
+        Err(StoreError::TooLarge { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
@@ -200,5 +222,45 @@ impl OpenSession {
     /// Ends the session by creating its outcome, unless somebody decides it first.
     pub fn abort(&self, access: &Access) {
         RunningSession { id: self.id, hash: self.hash }.abort(access);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::testing::Keys;
+    use crate::config::Parameters;
+    use crate::session::{self, Writer, heartbeat, liveness::testing::move_to_machine};
+    use crate::store::{MemoryStore, Store};
+    use std::sync::Arc;
+
+    /// Heartbeats that nobody had signed once ended sessions that lived, for only the highest was looked at.
+    #[test]
+    fn session_6_what_others_put_above_a_heartbeat_neither_hides_it_nor_stands_for_one() {
+        let (directory, store) = (tempfile::tempdir().unwrap(), MemoryStore::new());
+        let keys = Keys::new(Parameters::default());
+        let open = |name: &str| keys.open(Arc::new(store.clone()), &directory.path().join(name));
+        let (writer, collector) = (open("writer"), open("collector"));
+        move_to_machine(2);
+        let client = session::load(&writer.state_dir).unwrap().client;
+        let id = session::open(&writer, client, 1, SessionKind::Backup, &Writer::default()).unwrap().id;
+        move_to_machine(1);
+        session::load(&collector.state_dir).unwrap();
+        let look = |hours: u64| {
+            let clock = BootClock { boot_id: [1; 16], since_boot_ms: hours * 3_600_000 };
+            let history = History::load(&collector).unwrap();
+            let open = observe(&collector, &history, Duration::from_secs(6 * 3600), clock).unwrap().pop().unwrap();
+            (open.last_beat, open.sign)
+        };
+        let forge = |beat| store.create(&ObjectName::Heartbeat(id, beat), b"not signed").map(drop).unwrap();
+        assert_eq!(heartbeat::beat(&writer, id, 0).unwrap(), 1);
+        [100, u64::MAX].into_iter().for_each(forge);
+        assert_eq!(look(0), (1, Sign::Living));
+        assert_eq!(heartbeat::beat(&writer, id, 1).unwrap(), 2);
+        assert_eq!(look(7), (2, Sign::Living), "it lives whatever stands above");
+        forge(101);
+        assert_eq!(look(14), (2, Sign::Silent), "and what comes to stand there is no sign of life");
+        (0..20).for_each(|number| forge(1000 + number));
+        assert_eq!(look(21), (0, Sign::Living), "where not all are looked at nobody is ended");
     }
 }
