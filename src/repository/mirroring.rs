@@ -14,7 +14,8 @@ impl Repository {
     ///
     /// # Errors
     /// [`crate::ErrorKind::NoRepository`]; [`crate::ErrorKind::Invalid`] when `to` lies in the repository;
-    /// [`crate::ErrorKind::Occupied`] when it is something else than a mirror of it; when a folder can't be read or written, or the caller stops. Damage is data in the report.
+    /// [`crate::ErrorKind::Occupied`] when it is something else than a mirror of it; when a folder can't be read or written,
+    /// or the caller stops. Damage is data in the report.
     pub fn mirror(from: &Path, to: &Path, depth: MirrorDepth, progress: &dyn Progress) -> Result<MirrorReport> {
         let source = LocalStore::open(from)?;
         refuse_within(from, to)?;

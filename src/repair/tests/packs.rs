@@ -116,6 +116,23 @@ fn index_13_what_a_repair_did_not_bring_back_stops_a_prune_that_has_counts() {
     assert_eq!(packs(&world.store), before);
 }
 
+/// Likewise with nothing said of the pack: it was there when the counts were settled, and is there no more.
+#[test]
+fn index_13_a_pack_that_is_gone_stops_a_prune_that_has_counts() {
+    let (base, _) = used_world(60);
+    let all = packs(&base.store);
+    assert!(all.iter().map(|pack| class_of(&base.store, *pack)).collect::<BTreeSet<_>>().len() > 2);
+    for pack in all {
+        let world = base.fork();
+        world.prune();
+        world.store.remove(&ObjectName::Pack(pack)).unwrap();
+        let before = packs(&world.store);
+        let error = prune(world.collector(), &PruneOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), crate::error::ErrorKind::Damaged, "{error}");
+        assert_eq!(packs(&world.store), before);
+    }
+}
+
 /// A backup that ran after the damage counted on a chunk of which nothing was left.
 #[test]
 fn without_a_repair_a_backup_counts_on_what_is_damaged_and_with_one_it_does_not() {
