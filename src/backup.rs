@@ -150,7 +150,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     fn run(&self, progress: &dyn Progress) -> Result<BackupReport> {
         let history = History::load(self.access)?;
-        session::bring_up_to_date(self.access, &history)?;
+        session::take_stock(self.access, &history)?;
         let material = self.material;
         let parent = if material.trees.arguments().is_empty() {
             None

@@ -150,7 +150,7 @@ impl Copying<'_> {
         report: &mut CopyReport,
     ) -> Result<Fate> {
         let history = History::load(self.to)?;
-        session::bring_up_to_date(self.to, &history)?;
+        session::take_stock(self.to, &history)?;
         let copies = Copies::of(self.to, &history);
         if let Some(copy) = copies.live(source.first(self.from.chain.repository())) {
             return Ok(Fate::Present(copy));

@@ -1,9 +1,9 @@
-//! What this machine knows less of than is committed.
+//! What this machine knows less of than is committed, or than it should.
 
 use std::sync::{Mutex, PoisonError};
 
-/// What could not be noted on this machine of what is committed. That is no failure of what was committed: the next run
-/// makes up for it.
+/// What could not be noted on this machine of what is committed, or not be known by it. That is no failure of what was
+/// committed.
 #[derive(Debug, Default)]
 pub struct Behind(Mutex<Vec<String>>);
 

@@ -51,7 +51,7 @@ impl Standing {
     /// # Errors
     /// [`ErrorKind::Damaged`] when a set of a prune can't be read: what it condemns is not known.
     pub(super) fn read(access: &Access, history: &History) -> Result<Self> {
-        if let Some(trouble) = history.troubles.iter().find(|trouble| trouble.object.starts_with("gc/")) {
+        if let Some(trouble) = history.unreadable_set() {
             let message =
                 format!("{} can't be read, so what it condemns is not known: {}", trouble.object, trouble.error);
             return Err(Error::new(ErrorKind::Damaged, message));

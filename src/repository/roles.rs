@@ -273,6 +273,26 @@ fn segment_17_a_put_key_that_lists_packs_under_another_key_is_believed_by_nobody
     assert!(check.damage.iter().any(|damage| damage.wrong.contains("lists packs under another key")), "{check:?}");
 }
 
+/// The prune whose set it is may have seen that no session was open when it published it, and go on once it is healed.
+#[test]
+fn while_a_set_of_a_prune_can_not_be_read_nothing_that_is_stored_is_counted_on() {
+    let house = House::new();
+    let owner = house.open("owner", OWNER);
+    let first = house.back_up(&owner, 1);
+    let set = house.store().join(ObjectName::Condemned { generation: 1 }.to_string());
+    std::fs::create_dir_all(set.parent().unwrap()).unwrap();
+    std::fs::write(&set, b"rotten").unwrap();
+    for machine in ["owner", "other"] {
+        let report = house.back_up(&house.open(machine, OWNER), 1);
+        assert!(is_stored_anew(&report) && report.parent.is_none(), "{machine}: {report:?}");
+        assert!(report.notices.iter().any(|notice| notice.contains("gc/")), "{:?}", report.notices);
+    }
+    std::fs::remove_file(&set).unwrap();
+    let report = house.back_up(&house.open("other", OWNER), 1);
+    assert!(!is_stored_anew(&report) && report.notices.is_empty() && report.parent.is_some(), "{report:?}");
+    assert_ne!(report.snapshot, first.snapshot);
+}
+
 /// What it says of others' packs is no hit either, and takes nothing away from what they say.
 #[test]
 fn a_put_key_that_lists_the_packs_of_others_under_its_own_does_not_keep_them_from_being_hits() {

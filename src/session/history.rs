@@ -263,9 +263,17 @@ impl History {
         self.generations.iter().flat_map(|generation| generation.packs.iter().copied()).collect()
     }
 
+    /// What is wrong with a set of a prune: then it is not known what is about to be deleted.
+    pub fn unreadable_set(&self) -> Option<&Trouble> {
+        self.troubles.iter().find(|trouble| trouble.object.starts_with("gc/"))
+    }
+
     /// Whether what a snapshot holds may be inherited without being read: every condemned set without a deleted set
     /// counted it as live, so none of them condemns what it needs.
     pub fn may_inherit(&self, snapshot: SnapshotId) -> bool {
+        if self.unreadable_set().is_some() {
+            return false;
+        }
         let mut undecided = self.generations.iter().filter(|generation| generation.stage == Stage::Condemned);
         undecided.all(|generation| generation.live.binary_search(&snapshot).is_ok())
     }

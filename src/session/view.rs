@@ -47,6 +47,25 @@ pub fn bring_up_to_date(access: &Access, history: &History) -> Result<Vec<Segmen
     }
 }
 
+/// Brings the view up to date for a session that will count on what is stored. While a set of a prune can't be read,
+/// nothing that is stored is a hit: that prune, or the next one, may delete it as soon as the set is healed, without waiting
+/// for a session that could not see it.
+///
+/// # Errors
+/// As [`bring_up_to_date`].
+pub fn take_stock(access: &Access, history: &History) -> Result<()> {
+    bring_up_to_date(access, history)?;
+    let Some(trouble) = history.unreadable_set() else { return Ok(()) };
+    access.behind.note(format!(
+        "{} can't be read, so what a prune is about to delete is not known: everything is stored anew until \
+         `holdall check --repair` has healed it",
+        trouble.object
+    ));
+    let mut stored = Vec::new();
+    access.index.for_each_pack(&mut |_, entry| stored.push(entry.id))?;
+    Ok(access.index.exclude(&Excluded::packs(stored))?)
+}
+
 /// Why the view did not catch up.
 enum CatchUp {
     /// A segment was listed and is gone.
