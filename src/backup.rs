@@ -120,6 +120,8 @@ fn carry_out(
     progress: &dyn Progress,
 ) -> Result<BackupReport> {
     let started = std::time::Instant::now();
+    // What is left of an operation that failed is not of this one.
+    let _ = access.behind.take();
     let writer = Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
     let recovered = session::finish_interrupted(access, history, state.client)?;
     let number = history.next_number(state.client);
@@ -198,7 +200,7 @@ impl Attempt<'_> {
         let rehashed_to = rehash::position(window.as_ref(), parts.trees.as_ref(), parent.as_ref());
         let description = self.description(&made, parent.as_ref(), rehashed_to);
         let hash = self.commit(&history, &stored, published.references(), made, &description)?;
-        published.apply(self.access);
+        published.apply_last(self.access);
         let snapshot = SnapshotId::from_bytes(*hash.as_bytes());
         let parent = parent.map(|parent| parent.id);
         Ok(BackupReport { problem_count, problems, ..self.report(snapshot, parent, counts, &parts, &stored) })

@@ -168,7 +168,7 @@ impl Copying<'_> {
         let body = body(source, &made, main, &stored, published.references(), self.from);
         let description = describe(source, base.as_ref());
         let hash = session::commit_seen(self.to, main, state, history.seen(), body, Some(&description))?;
-        published.apply(self.to);
+        published.apply_last(self.to);
         report.add(&stored);
         Ok(Fate::Copied(SnapshotId::from_bytes(*hash.as_bytes())))
     }

@@ -116,13 +116,13 @@ impl Batch {
     /// answer with them.
     ///
     /// # Errors
-    /// When the store can't take them, or somebody else ended the session; nothing was committed then.
+    /// When the store can't take them, or somebody else ended the session; nothing was committed then. When the index can't:
+    /// then it is committed all the same.
     pub fn commit(&mut self, access: &Access, kind: OutcomeKind, others: Vec<SegmentRef>) -> Result<()> {
         let published = self.publish(access)?;
         let segments = published.references().into_iter().chain(others).collect();
         self.session.commit(access, kind, self.ledger.pack_ids(), segments)?;
-        published.apply(access);
-        Ok(())
+        Ok(published.apply(access.index.as_ref())?)
     }
 
     /// As [`Self::commit`], with an outcome that is a snapshot. Returns its id.
@@ -136,7 +136,7 @@ impl Batch {
         body.components = List(draft.components);
         body.attributes = List(draft.attributes);
         let hash = self.session.commit_body(access, body, Some(&draft.description))?;
-        published.apply(access);
+        published.apply_last(access);
         Ok(SnapshotId::from_bytes(*hash.as_bytes()))
     }
 

@@ -71,7 +71,7 @@ pub(super) struct Checkpointer {
     pub sessions: Arc<CheckpointSessions>,
     /// The stream whose session turns at each checkpoint; weak, so that dropping it ends the thread.
     pub content: Weak<PackStream>,
-    /// Released once a checkpoint is in the index, and kept where it can't be.
+    /// Released once a checkpoint is in the index.
     pub claims: Arc<Claims>,
 }
 
@@ -206,10 +206,11 @@ impl Checkpointer {
     }
 }
 
-/// Commits the packs of a checkpoint session and brings them into the index, if it takes them.
+/// Commits the packs of a checkpoint session and brings them into the index. `claims` are those of a run that goes on: it
+/// can't without the index, since claims would have to stand in memory for what that lacks.
 ///
 /// # Errors
-/// When the store can't take them, or somebody else decided the session.
+/// When the store can't take them, or the index of a run that goes on; or when somebody else decided the session.
 pub(super) fn commit_checkpoint(
     access: &Access,
     session: RunningSession,
@@ -219,10 +220,12 @@ pub(super) fn commit_checkpoint(
     let published = ledger.publish(access)?;
     let body = session.outcome(OutcomeKind::Checkpoint, ledger.pack_ids(), published.references());
     session.commit(access, &body, None)?;
-    let is_known = published.apply(access);
-    // While the index does not know its chunks, their claims alone keep them from being stored again.
-    if let Some(claims) = claims.filter(|_| is_known) {
-        claims.release(ledger.rows().iter().flat_map(|row| row.ids().iter().copied()));
+    match claims {
+        Some(claims) => {
+            published.apply(access.index.as_ref())?;
+            claims.release(ledger.rows().iter().flat_map(|row| row.ids().iter().copied()));
+        }
+        None => published.apply_last(access),
     }
     Journal::remove(&access.state_dir, session.id);
     Ok(())

@@ -93,21 +93,23 @@ impl PublishedSegments {
         self.segments.iter().map(|(reference, _)| *reference).collect()
     }
 
-    /// Brings the segments into the index: call once the outcome that names them is committed, never before. So they
-    /// count, whatever the index says: where it can't take them, this machine is [`behind`](Access::behind), and whoever
-    /// brings the index up to date next applies those that it lacks. Returns whether it answers with them now.
-    pub fn apply(self, access: &Access) -> bool {
-        let applied = self.apply_to(access.index.as_ref());
-        if let Err(error) = &applied {
+    /// As [`Self::apply`], for what is committed last: it counts, whatever the index says. Where that can't take it, this
+    /// machine is [`behind`](Access::behind), and whoever brings the index up to date next applies what it lacks.
+    pub fn apply_last(self, access: &Access) {
+        if let Err(error) = self.apply(access.index.as_ref()) {
             access.behind.note(format!(
                 "what was committed is safe, but the index on this machine does not know it yet: {error}; the next run \
                  brings it up to date"
             ));
         }
-        applied.is_ok()
     }
 
-    fn apply_to(self, index: &dyn Index) -> Result<(), IndexError> {
+    /// Brings the segments into the index: call once the outcome that names them is committed, never before.
+    ///
+    /// # Errors
+    /// When the index can't take them. Whoever goes on must not count on its answers: it would store all that again, or hold
+    /// in memory what it lacks.
+    pub fn apply(self, index: &dyn Index) -> Result<(), IndexError> {
         let mut applying = Applying::to(index);
         for (reference, body) in self.segments {
             applying.add(reference.id, &body)?;

@@ -64,7 +64,7 @@ pub fn commit_seen(
         ));
     }
     if let Some(segments) = published {
-        segments.apply(access);
+        segments.apply_last(access);
     }
     Ok(outcome)
 }
