@@ -128,8 +128,8 @@ pub use prune::{
 };
 pub use record::{DRILL_SHARE_WHOLE, DrillCommand, DrillResult};
 pub use repair::{
-    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostObject, LostPack, Missing, PackRepairPlan,
-    PackRepairReport, RepairOptions, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport,
+    AsideReport, HealedControl, HealedPack, IndexRepairPlan, IndexRepairReport, LostObject, LostPack, Missing,
+    PackRepairPlan, PackRepairReport, RepairOptions, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport,
 };
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restic::{FileId as ResticId, Snapshot as ResticSnapshot};

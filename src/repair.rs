@@ -30,7 +30,7 @@ mod snapshots;
 mod tests;
 mod wanted;
 
-pub use control::heal_control;
+pub use control::{HealedControl, heal_control};
 pub use index::{plan_index, repair_index};
 pub use missing::{Missing, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport};
 pub use options::{

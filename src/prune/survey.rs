@@ -261,6 +261,15 @@ pub(super) fn sound_history(access: &Access, earlier: History) -> Result<History
             return Err(Error::new(ErrorKind::Damaged, message));
         }
     }
+    for id in &history.open {
+        // Else it would pass for a session that is silent, and be aborted for good.
+        if session::kept_outcome(access, *id)?.is_some() && !is_there(access, &ObjectName::Outcome(*id))? {
+            let message = format!(
+                "nothing is collected while outcome {id} is missing, which this machine has read before; {WAYS_OUT}"
+            );
+            return Err(Error::new(ErrorKind::Damaged, message));
+        }
+    }
     if let Some(lost) = heal::lost_with_copy(access.store.as_ref())?.first() {
         let message = format!("nothing is collected while {lost} is missing, of which a second copy tells; {WAYS_OUT}");
         return Err(Error::new(ErrorKind::Damaged, message));

@@ -5,34 +5,45 @@
 use crate::access::Access;
 use crate::error::{ErrorKind, Result};
 use crate::gc;
+use crate::heal;
 use crate::id::SessionId;
 use crate::outcome;
 use crate::record;
 use crate::repair::look::notices;
 use crate::repair::options::LostObject;
 use crate::session::{History, kept_outcome, read_if_there};
-use crate::store::{Created, ObjectName, Proof};
+use crate::store::{Created, ObjectName, Proof, StoreError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// How many numbers that left nothing are asked for. A forged number may leave any gap below it.
-const GONE_COUNT_MAX: usize = 10_000;
+/// How many numbers that left nothing are asked for of a client, and how many in all. A forged number may leave any gap
+/// below it, and anybody may forge clients.
+const GONE_COUNT_MAX: (usize, usize) = (1_000, 100_000);
 
-/// Writes outcomes, records and the sets of prunes as they were, where they are gone or damaged and a second copy or the
-/// view has them. Returns what came back, with what was wrong. Reads every control object from the store, and once more
-/// when one came back.
+/// What became of control objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HealedControl {
+    /// Those that are right now, with what was wrong.
+    pub healed: Vec<LostObject>,
+    /// Those that could not be written, with the reason.
+    pub unhealed: Vec<LostObject>,
+}
+
+/// Writes outcomes, records and the sets of prunes as they were, where they are damaged and a second copy or the view has
+/// them; and outcomes and records that are gone. Reads every control object from the store, and once more when one came
+/// back.
 ///
 /// # Errors
-/// When the store can't be read or written.
-pub fn heal_control(access: &Access) -> Result<Vec<LostObject>> {
-    let mut healed = Vec::new();
-    loop {
-        let brought = LostControl::find(access)?.bring_back(access)?;
-        if brought.is_empty() {
-            return Ok(healed);
-        }
+/// When the store or the view can't be read.
+pub fn heal_control(access: &Access) -> Result<HealedControl> {
+    let mut done = LostControl::find(access)?.bring_back(access);
+    if !done.healed.is_empty() {
         // Of a generation's sets one is told at a time.
-        healed.extend(brought);
+        let more = LostControl::find(access)?.bring_back(access);
+        done = HealedControl { healed: [done.healed, more.healed].concat(), unhealed: more.unhealed };
     }
+    Ok(done)
 }
 
 /// Control objects that are lost, as the store has them now.
@@ -65,19 +76,22 @@ impl LostControl {
     /// When the store or the view can't be read.
     pub(super) fn find(access: &Access) -> Result<Self> {
         let mut history = History::load(&access.without_view())?;
-        let numbered = |client| move |number| SessionId { client, number };
-        let gone = history.gaps().into_iter().flat_map(|(client, numbers)| numbers.map(numbered(client)));
+        let mut gone = gone(access, &history)?;
         let mut kept = Vec::new();
         for (name, wrong) in damaged(&history) {
+            // What opens is to blame for something else than its bytes.
+            if read_if_there(access, &name)
+                .is_ok_and(|there| there.is_some_and(|there| is_right(access, &name, &there)))
+            {
+                continue;
+            }
             let Some(bytes) = right_bytes(access, &name)? else { continue };
             history.troubles.retain(|trouble| trouble.object != name.to_string());
+            gone.remove(&name);
             kept.push(Kept { name, wrong, stands: Stands::Wrong, bytes });
         }
-        for id in gone.take(GONE_COUNT_MAX) {
-            // One that was opened since the sessions were listed shows as a gap too.
-            let is_open = read_if_there(access, &ObjectName::Session(id))?.is_some();
-            let name = ObjectName::Outcome(id);
-            let Some(bytes) = right_bytes(access, &name)?.filter(|_| !is_open) else { continue };
+        for name in gone {
+            let Some(bytes) = right_bytes(access, &name)? else { continue };
             kept.push(Kept { name, wrong: "it is gone".to_owned(), stands: Stands::Nothing, bytes });
         }
         Ok(Self { kept, notices: notices(&history) })
@@ -88,14 +102,18 @@ impl LostControl {
         self.kept.iter().map(Kept::told).collect()
     }
 
-    fn bring_back(&self, access: &Access) -> Result<Vec<LostObject>> {
-        let mut brought = Vec::new();
+    fn bring_back(&self, access: &Access) -> HealedControl {
+        let mut done = HealedControl::default();
         for kept in &self.kept {
-            if kept.bring_back(access)? == Created::New {
-                brought.push(kept.told());
+            match kept.bring_back(access) {
+                Ok(Created::New) => done.healed.push(kept.told()),
+                // It was right by then, or a prune had done with it.
+                Ok(Created::Exists) => {}
+                Err(StoreError::NotFound { .. }) => {}
+                Err(error) => done.unhealed.push(LostObject { wrong: error.to_string(), ..kept.told() }),
             }
         }
-        Ok(brought)
+        done
     }
 }
 
@@ -105,16 +123,29 @@ impl Kept {
     }
 
     /// What is right by now stays.
-    fn bring_back(&self, access: &Access) -> Result<Created> {
+    fn bring_back(&self, access: &Access) -> Result<Created, StoreError> {
         if self.stands == Stands::Nothing {
-            return Ok(access.store.create(&self.name, &self.bytes)?);
+            return access.store.create(&self.name, &self.bytes);
         }
         let (judge, name) = (access.clone(), self.name);
         let proof = Proof::Keyed(Arc::new(move |bytes| is_right(&judge, &name, bytes)));
         let mut spool = access.store.mend(&name, proof)?;
         spool.append(&self.bytes)?;
-        Ok(spool.publish(&name)?)
+        spool.publish(&name)
     }
+}
+
+/// Outcomes and records that may be gone: nobody removes them, and second copies tell of them, or later numbers, or a
+/// session that the view knows to be decided and that seems open. Which of them are, shows when their bytes are found.
+fn gone(access: &Access, history: &History) -> Result<BTreeSet<ObjectName>> {
+    let mut gone = heal::lost_with_copy(access.store.as_ref())?;
+    gone.retain(|name| matches!(name, ObjectName::Outcome(_) | ObjectName::Record(..)));
+    gone.extend(history.open.iter().copied().map(ObjectName::Outcome));
+    let (of_client_max, all_max) = GONE_COUNT_MAX;
+    let numbered = |client| move |number| ObjectName::Outcome(SessionId { client, number });
+    let gaps = history.gaps().into_iter();
+    gone.extend(gaps.flat_map(|(client, numbers)| numbers.take(of_client_max).map(numbered(client))).take(all_max));
+    Ok(gone)
 }
 
 fn damaged(history: &History) -> Vec<(ObjectName, String)> {
@@ -143,7 +174,7 @@ fn is_right(access: &Access, name: &ObjectName, bytes: &[u8]) -> bool {
         ObjectName::Record(client, number) => record::open(*client, *number, ring, chain, bytes).is_ok(),
         ObjectName::Condemned { generation } => gc::open_condemned(*generation, ring, chain, bytes).is_ok(),
         ObjectName::Deleted { generation } => gc::open_deleted(*generation, ring, chain, bytes).is_ok(),
-        // These are proved by their name, or have no second copy.
+        // These are proved by their name, or nobody asks: the configurations by whoever opens the repository.
         ObjectName::Config(_)
         | ObjectName::Key(_)
         | ObjectName::Pack(_)

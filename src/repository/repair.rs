@@ -2,10 +2,11 @@
 
 use super::{Repository, view};
 use crate::access::Access;
+use crate::config::Purpose;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::repair::{
-    self, IndexRepairPlan, IndexRepairReport, LostObject, PackRepairPlan, PackRepairReport, RepairOptions,
+    self, HealedControl, IndexRepairPlan, IndexRepairReport, PackRepairPlan, PackRepairReport, RepairOptions,
     SnapshotRepairPlan, SnapshotRepairReport,
 };
 
@@ -25,22 +26,26 @@ impl Repository {
     /// [`crate::ErrorKind::Denied`] when the key's role may not repair; when the store fails or the caller stops. What
     /// was committed until then stands.
     pub fn repair_index(&mut self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
+        // Before the view goes with all that it keeps, and before an outcome that is lost passes for a rollback.
+        let healed = self.heal_control()?;
         self.writing()?;
-        // First: the view goes with all that it keeps.
-        let healed = repair::heal_control(&self.access)?;
         view::renew(&mut self.access, self.options.view)?;
         let report = repair::repair_index(&self.access, options, progress)?;
-        let healed_control_count = u64::try_from(healed.len()).unwrap_or(u64::MAX);
-        Ok(IndexRepairReport { healed_control_count, ..report })
+        let healed_control_count = u64::try_from(healed.healed.len()).unwrap_or(u64::MAX);
+        let mut notices = report.notices;
+        notices
+            .extend(healed.unhealed.iter().map(|lost| format!("{} could not be healed: {}", lost.object, lost.wrong)));
+        Ok(IndexRepairReport { healed_control_count, notices, ..report })
     }
 
-    /// Writes outcomes, records and the sets of prunes as they were, where they are damaged, or where an outcome is gone, and
-    /// a second copy or the view still has them. A key tells one sound object from another: what stands under the name of
-    /// another one is put right as well, which [`Self::scrub`] can't. Returns what was wrong.
+    /// Writes outcomes, records and the sets of prunes as they were, where they are damaged, or where one of the first two is
+    /// gone, and a second copy or the view still has them. A key tells one sound object from another: what stands under the
+    /// name of another one is put right as well, which [`Self::scrub`] can't.
     ///
     /// # Errors
-    /// When the store can't be read or written.
-    pub fn heal_control(&self) -> Result<Vec<LostObject>> {
+    /// When the repository needs a newer program to be written to, or can't be read. What can't be written is in the report.
+    pub fn heal_control(&self) -> Result<HealedControl> {
+        self.access.chain.allows(Purpose::Write)?;
         repair::heal_control(&self.access)
     }
 

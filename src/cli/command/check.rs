@@ -24,9 +24,13 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
     let stop = Stop::listen()?;
     if arguments.repair {
         // What is sound and stands under another one's name, only a key tells.
-        for healed in repository.heal_control()? {
-            let what = format!("{}; written anew from what was kept of it", healed.wrong);
-            super::scrub::show_healed(context, &healed.object, &what);
+        let done = repository.heal_control()?;
+        for lost in &done.healed {
+            let what = format!("{}; written anew from what was kept of it", lost.wrong);
+            super::scrub::show_healed(context, &lost.object, &what);
+        }
+        for lost in &done.unhealed {
+            context.renderer.notice(&format!("{} could not be healed: {}", lost.object, lost.wrong));
         }
     }
 

@@ -7,7 +7,7 @@ use crate::heal::{ProtectOptions, protect_all};
 use crate::progress::Silent;
 use crate::prune::PruneOptions;
 use crate::prune::tests::world::{objects, prune};
-use crate::repair::{heal_control, plan_index};
+use crate::repair::{HealedControl, heal_control, plan_index};
 use crate::session::History;
 use crate::store::{Folder, MemoryStore, ObjectName, Store};
 
@@ -41,9 +41,9 @@ fn an_outcome_that_rots_in_the_store_stops_a_prune_whose_view_keeps_it_and_comes
         let plan = plan_index(&access, &Silent).unwrap();
         assert_eq!(plan.lost_control.iter().map(|lost| &lost.object).collect::<Vec<_>>(), [&name.to_string()]);
         assert_eq!(plan.notices, Vec::<String>::new());
-        assert_eq!(heal_control(&access).unwrap().len(), 1);
+        assert_eq!(heal_control(&access).unwrap().healed.len(), 1);
         assert_eq!(objects(&world.store)[&name], bytes);
-        assert_eq!(heal_control(&access).unwrap(), []);
+        assert_eq!(heal_control(&access).unwrap(), HealedControl::default());
         prune(&access, &PruneOptions::default()).unwrap();
         assert_eq!(restorable(&world.client("reader"), &held), whole);
     }
@@ -57,11 +57,13 @@ fn an_outcome_of_which_later_numbers_tell_comes_back_from_the_view() {
         let world = base.fork();
         let access = knowing(world.client("owner"));
         world.store.remove(&name).unwrap();
+        // The last of a client's, of which no session is left.
         if plan_index(&access, &Silent).unwrap().lost_control.is_empty() {
             continue;
         }
         told += 1;
-        assert_eq!(heal_control(&access).unwrap().len(), 1);
+        assert_eq!(prune(&access, &PruneOptions::default()).unwrap_err().kind(), ErrorKind::Damaged, "{name}");
+        assert_eq!(heal_control(&access).unwrap().healed.len(), 1);
         assert_eq!(objects(&world.store)[&name], bytes);
     }
     assert!(told > 1, "{told}");
@@ -77,10 +79,10 @@ fn an_outcome_comes_back_from_its_second_copy_unless_that_is_another_ones() {
     let copy = name.mirror().unwrap();
     let right = objects(&world.store).remove(&copy).unwrap();
     world.store.overwrite(copy, other);
-    assert_eq!(heal_control(&world.client("owner")).unwrap(), []);
+    assert_eq!(heal_control(&world.client("owner")).unwrap(), HealedControl::default());
     assert_eq!(plan_index(&world.client("owner"), &Silent).unwrap().notices.len(), 1);
     world.store.overwrite(copy, &right);
-    assert_eq!(heal_control(&world.client("owner")).unwrap().len(), 1);
+    assert_eq!(heal_control(&world.client("owner")).unwrap().healed.len(), 1);
     assert_eq!(&objects(&world.store)[name], bytes);
 }
 
@@ -99,19 +101,37 @@ fn an_outcome_that_rots_in_the_view_is_read_from_the_store() {
     }
 }
 
+#[test]
+fn what_is_gone_comes_back_from_its_second_copy() {
+    let (world, _) = used_world(60);
+    protect_all(&world.store, &ProtectOptions::default(), &Silent).unwrap();
+    let all = objects(&world.store);
+    let lost: Vec<_> =
+        all.iter().filter(|(name, _)| matches!(name.folder(), Folder::Outcomes | Folder::Records)).collect();
+    for (name, _) in &lost {
+        world.store.remove(name).unwrap();
+    }
+    let done = heal_control(&world.client("reader")).unwrap();
+    assert_eq!((done.healed.len(), done.unhealed), (lost.len(), vec![]));
+    assert!(lost.iter().all(|(name, bytes)| objects(&world.store).get(name) == Some(*bytes)));
+}
+
 /// Each holds to its checksum, and to that alone, so that only a key can tell.
 #[test]
 fn sound_objects_that_were_mixed_up_come_back_under_their_own_names() {
-    let (base, held) = used_world(60);
+    let (base, mut held) = used_world(60);
+    let gone = *held.keys().next().unwrap();
+    base.forget(gone);
+    held.remove(&gone);
     protect_all(&base.store, &ProtectOptions::default(), &Silent).unwrap();
     let whole = restorable(&base.client("reader"), &held);
     for folder in [Folder::Outcomes, Folder::Records, Folder::Gc] {
         let world = base.fork();
         let all: Vec<_> = objects(&world.store).into_iter().filter(|(name, _)| name.folder() == folder).collect();
-        let [(one, one_bytes), (other, other_bytes), ..] = all.as_slice() else { continue };
+        let [(one, one_bytes), (other, other_bytes), ..] = all.as_slice() else { panic!("{folder:?}: {}", all.len()) };
         world.store.overwrite(*one, other_bytes);
         world.store.overwrite(*other, one_bytes);
-        assert_eq!(heal_control(&world.client("owner")).unwrap().len(), 2, "{folder:?}");
+        assert_eq!(heal_control(&world.client("owner")).unwrap().healed.len(), 2, "{folder:?}");
         assert_eq!((&objects(&world.store)[one], &objects(&world.store)[other]), (one_bytes, other_bytes));
         assert_eq!(restorable(&world.client("reader"), &held), whole);
     }
