@@ -131,11 +131,11 @@ impl Access {
         open_scratch(&self.cache_dir, usize::try_from(self.memory_bytes / 16).unwrap_or(usize::MAX))
     }
 
-    /// The same with an empty index: what an earlier run kept of the store's objects is read from the store again. Rot in
-    /// one of them would else not show as long as the cache lasts.
+    /// The same with an empty index, which keeps nothing: every object is read from the store, each time. Rot in one of them
+    /// would else not show as long as the cache lasts.
     #[must_use]
     pub fn without_view(&self) -> Self {
-        Self { index: Arc::new(MemoryIndex::new()), ..self.clone() }
+        Self { index: Arc::new(MemoryIndex::without_notes()), ..self.clone() }
     }
 
     /// The configuration in force.

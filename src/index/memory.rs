@@ -16,6 +16,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub struct MemoryIndex {
     state: RwLock<State>,
     side_claims: SideClaims,
+    remembers_nothing: bool,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +36,11 @@ impl MemoryIndex {
     /// An empty index.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty index that keeps nothing of what it is told to remember.
+    pub fn without_notes() -> Self {
+        Self { remembers_nothing: true, ..Self::default() }
     }
 
     /// Roughly how much memory it takes.
@@ -204,7 +210,9 @@ impl Index for MemoryIndex {
     }
 
     fn remember(&self, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
-        self.write().notes.insert(key.to_vec(), value.to_vec());
+        if !self.remembers_nothing {
+            self.write().notes.insert(key.to_vec(), value.to_vec());
+        }
         Ok(())
     }
 
