@@ -9,9 +9,9 @@ use crate::outcome::{self, OutcomeKind};
 use crate::session::history::{self, CONTROL_BYTES_MAX, History};
 use crate::session::liveness::{self, Whereabouts};
 use crate::session::running::{RunningSession, Writer};
+use crate::session::silence;
 use crate::session_record::{self, SessionKind};
-use crate::store::{Created, Folder, Listed, ObjectName};
-use std::collections::HashMap;
+use crate::store::{Created, ObjectName};
 use std::fmt;
 
 /// A session without an outcome.
@@ -25,7 +25,7 @@ pub struct UndecidedSession {
     pub signer: SignerKey,
     /// When it began, by the clock of the machine that runs it, in nanoseconds since the epoch.
     pub started_at_ns: i64,
-    /// How many heartbeats it has given: one every five minutes.
+    /// The number of its last heartbeat. It gives one every five minutes, and counts them, unless others were in the way.
     pub beat_count: u64,
     /// What is known of its process.
     pub process: WriterProcess,
@@ -108,12 +108,7 @@ impl std::str::FromStr for SessionSpec {
 /// # Errors
 /// When the store can't be read.
 pub fn open_sessions(access: &Access, history: &History) -> Result<Vec<UndecidedSession>> {
-    let mut beats: HashMap<SessionId, u64> = HashMap::new();
-    access.store.list(Folder::Heartbeats, &mut |listed| {
-        if let Listed::Object { name: ObjectName::Heartbeat(id, beat), .. } = listed {
-            beats.entry(id).and_modify(|highest| *highest = beat.max(*highest)).or_insert(beat);
-        }
-    })?;
+    let beats = silence::highest_beats(access, &history.open)?;
     let mut sessions = Vec::new();
     for id in &history.open {
         let Some(session) = read(access, *id)? else { continue };
@@ -133,7 +128,7 @@ pub fn open_sessions(access: &Access, history: &History) -> Result<Vec<Undecided
             kind: session.body.kind,
             signer: session.signer,
             started_at_ns: session.body.started_at_ns,
-            beat_count: beats.get(id).copied().unwrap_or(0),
+            beat_count: silence::believed_beat(access, &session, beats.get(id))?.unwrap_or(0),
             process,
             writer,
         });

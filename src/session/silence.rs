@@ -20,8 +20,8 @@ use std::time::Duration;
 
 const FILE: &str = "observed-sessions";
 const FILE_BYTES_MAX: u64 = 16 << 20;
-/// A body of at most 1 MiB and what is around it.
-const BEAT_BYTES_MAX: u64 = 2 << 20;
+/// Longer ones are not read: one takes some 400 bytes.
+const BEAT_BYTES_MAX: u64 = 4 << 10;
 /// How many heartbeats of a session are looked at, from the highest on. A writer leaves one or two. Where others have put
 /// more above them the session is not ended for being silent: who could add those could open sessions of its own that
 /// never are, but must not be able to have others' ended.
@@ -116,10 +116,11 @@ pub fn observe(
     let mut open = Vec::new();
     for id in &history.open {
         let Some(session) = read_session(access, *id)? else { continue };
-        let believed = believed_beat(access, &session, beats.get(id).unwrap_or(&BTreeSet::new()))?;
+        let believed = believed_beat(access, &session, beats.get(id))?;
         let last_beat = believed.unwrap_or(0);
-        let now =
-            Observation { session: *id, beat: last_beat, boot_id: clock.boot_id, since_boot_ms: clock.since_boot_ms };
+        // Not to be taken for one that has none, should others remove theirs.
+        let beat = believed.unwrap_or(u64::MAX);
+        let now = Observation { session: *id, beat, boot_id: clock.boot_id, since_boot_ms: clock.since_boot_ms };
         let first = kept.get(id).filter(|first| continues(first, &now)).copied().unwrap_or(now);
         let quiet_ms = clock.since_boot_ms.saturating_sub(first.since_boot_ms);
         let is_quiet = believed.is_some() && u128::from(quiet_ms) >= silent_after.as_millis();
@@ -145,11 +146,15 @@ fn continues(first: &Observation, now: &Observation) -> bool {
 
 /// The highest numbers of heartbeats of each of these sessions, one more than are looked at. Anybody who may add objects
 /// can add any number of them.
-fn highest_beats(access: &Access, sessions: &BTreeSet<SessionId>) -> Result<BTreeMap<SessionId, BTreeSet<u64>>> {
+pub(super) fn highest_beats(
+    access: &Access,
+    sessions: &BTreeSet<SessionId>,
+) -> Result<BTreeMap<SessionId, BTreeSet<u64>>> {
     let mut beats: BTreeMap<SessionId, BTreeSet<u64>> = BTreeMap::new();
     access.store.list(Folder::Heartbeats, &mut |listed| {
-        if let Listed::Object { name: ObjectName::Heartbeat(id, beat), .. } = listed
+        if let Listed::Object { name: ObjectName::Heartbeat(id, beat), bytes } = listed
             && sessions.contains(&id)
+            && bytes <= BEAT_BYTES_MAX
         {
             let highest = beats.entry(id).or_default();
             highest.insert(beat);
@@ -177,7 +182,8 @@ fn read_session(access: &Access, id: SessionId) -> Result<Option<Session>> {
 
 /// The highest heartbeat that the session's own key signed, 0 where there is none: what others put above it hides it not,
 /// and makes nobody seem to live. None where so many were put there that they are not all looked at.
-fn believed_beat(access: &Access, session: &Session, beats: &BTreeSet<u64>) -> Result<Option<u64>> {
+pub(super) fn believed_beat(access: &Access, session: &Session, beats: Option<&BTreeSet<u64>>) -> Result<Option<u64>> {
+    let Some(beats) = beats else { return Ok(Some(0)) };
     for beat in beats.iter().rev().take(BEATS_LOOKED_AT_MAX) {
         if is_own(access, session, *beat)? {
             return Ok(Some(*beat));

@@ -5,6 +5,7 @@ use crate::cli::context::{Access, Context};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{self, moment};
 use crate::cli::render::text::{self, Align};
+use crate::cli::values::Moment;
 use holdall::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess};
 
 /// How far apart a session's heartbeats are.
@@ -40,10 +41,12 @@ fn abort(context: &Context<'_>, spec: &SessionSpec) -> Result<u8, Failure> {
     }
 }
 
-/// When a session gave its last sign of life, by the clock of the machine that runs it.
+/// When a session gave its last sign of life, by the clock of the machine that runs it; not later than now, since a
+/// heartbeat's number may be higher than they are many.
 fn last_sign_ns(session: &UndecidedSession) -> i64 {
     let beats = i64::try_from(session.beat_count).unwrap_or(i64::MAX);
-    session.started_at_ns.saturating_add(beats.saturating_mul(HEARTBEAT_INTERVAL_NS))
+    let counted = session.started_at_ns.saturating_add(beats.saturating_mul(HEARTBEAT_INTERVAL_NS));
+    counted.min(Moment::now().time_ns.max(session.started_at_ns))
 }
 
 fn table(sessions: &[UndecidedSession]) -> String {
