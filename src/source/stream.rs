@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 
 /// How much is read at once at most.
 const PART_BYTES: usize = 128 << 10;
@@ -158,14 +158,17 @@ impl Drop for SourceStream {
             None => Ok(()),
         };
         let _ = send(Signal::TERM);
+        let is_group_gone = || !self.is_group || pid.is_none_or(|pid| test_kill_process_group(pid).is_err());
         let asked = Instant::now();
         while asked.elapsed() < GRACE {
-            if !matches!(child.try_wait(), Ok(None)) {
+            if !matches!(child.try_wait(), Ok(None)) && is_group_gone() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = send(Signal::KILL);
+        // It may have left its group.
+        let _ = child.kill();
         let _ = child.wait();
     }
 }
