@@ -25,6 +25,7 @@ mod values;
 
 use arguments::{Arguments, GlobalArguments};
 use clap::Parser;
+use clap::error::ErrorKind;
 use context::Context;
 use failure::{Failure, exit};
 use render::{Renderer, Style, Verbosity};
@@ -62,7 +63,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
         return ExitCode::from(code);
     }
     let said = error.render().to_string();
-    let wrong = said.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ").trim_end();
+    let wrong = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        "a command is missing; `--help` shows them"
+    } else {
+        said.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ")
+    };
+    let wrong = wrong.split("\n\nFor more information").next().unwrap_or_default().trim_end();
     Renderer::new(Style::Json, Verbosity::Quiet).failure(&Failure::misuse(wrong));
     ExitCode::from(code)
 }

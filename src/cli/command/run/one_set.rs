@@ -205,9 +205,8 @@ impl<'a> SetRun<'a> {
         metrics(self.set.name.as_str(), record, self.set.max_age, &steps, backup)
     }
 
-    /// Leaves the figures in their folder, which is made if its own folder is there: where something is mounted, nothing
-    /// is made while it isn't. What the run did is done whether this succeeds or not, and who watches sees that the figures
-    /// grow old.
+    /// Leaves the figures in their folder, which is made if its own folder is there. What the run did is done whether this
+    /// succeeds or not, and who watches sees that the figures grow old.
     fn write_metrics(&self, page: &str) {
         let Some(folder) = &self.loaded.profile.metrics_folder else { return };
         if !folder.exists() {
