@@ -275,7 +275,7 @@ fn segment_17_a_put_key_that_lists_packs_under_another_key_is_believed_by_nobody
 
 /// The prune whose set it is may have seen that no session was open when it published it, and go on once it is healed.
 #[test]
-fn while_a_set_of_a_prune_can_not_be_read_nothing_that_is_stored_is_counted_on() {
+fn prune_20_while_a_set_can_not_be_read_nothing_that_is_stored_is_counted_on() {
     let house = House::new();
     let owner = house.open("owner", OWNER);
     let first = house.back_up(&owner, 1);
