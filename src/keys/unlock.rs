@@ -42,6 +42,14 @@ fn is_unfinished(store: &dyn Store) -> Result<bool> {
 /// which ended before it was done, and which vouches for another configuration.
 fn unlock_ring(store: &dyn Store, unlock: Unlock<'_>, config_zero: Option<ObjectHash>) -> Result<KeyRing> {
     let names = names(store)?;
+    if names.is_empty() {
+        let message = format!(
+            "no key slot is left in {}, and nothing opens without one: `holdall scrub --repair` brings slots back from \
+             their second copies, `holdall key import` one that was exported",
+            store.describe()
+        );
+        return Err(Error::new(ErrorKind::Damaged, message));
+    }
     let (mut damaged, mut foreign) = (None, None);
     let mut tried = 0usize;
     for name in &names {
@@ -61,14 +69,6 @@ fn unlock_ring(store: &dyn Store, unlock: Unlock<'_>, config_zero: Option<Object
         }
     }
     match (foreign, damaged) {
-        _ if names.is_empty() => {
-            let message = format!(
-                "no key slot is left in {}, and nothing opens without one: `holdall scrub --repair` brings slots back from \
-                 their second copies, `holdall key import` one that was exported",
-                store.describe()
-            );
-            Err(Error::new(ErrorKind::Damaged, message))
-        }
         // What is wrong is then the configuration, or its absence.
         (Some(ring), _) => Ok(ring),
         (None, Some(error)) if tried == 0 => Err(error),

@@ -80,9 +80,8 @@ impl LostControl {
         let mut kept = Vec::new();
         for (name, wrong) in damaged(&history) {
             // What opens is to blame for something else than its bytes.
-            if read_if_there(access, &name)
-                .is_ok_and(|there| there.is_some_and(|there| is_right(access, &name, &there)))
-            {
+            let there = read_if_there(access, &name).unwrap_or(None);
+            if there.is_some_and(|there| is_right(access, &name, &there)) {
                 continue;
             }
             let Some(bytes) = right_bytes(access, &name)? else { continue };
@@ -92,6 +91,10 @@ impl LostControl {
         }
         for name in gone {
             let Some(bytes) = right_bytes(access, &name)? else { continue };
+            // Created since it was listed.
+            if read_if_there(access, &name)?.is_some() {
+                continue;
+            }
             kept.push(Kept { name, wrong: "it is gone".to_owned(), stands: Stands::Nothing, bytes });
         }
         Ok(Self { kept, notices: notices(&history) })
@@ -108,8 +111,7 @@ impl LostControl {
             match kept.bring_back(access) {
                 Ok(Created::New) => done.healed.push(kept.told()),
                 // It was right by then, or a prune had done with it.
-                Ok(Created::Exists) => {}
-                Err(StoreError::NotFound { .. }) => {}
+                Ok(Created::Exists) | Err(StoreError::NotFound { .. }) => {}
                 Err(error) => done.unhealed.push(LostObject { wrong: error.to_string(), ..kept.told() }),
             }
         }

@@ -6,8 +6,8 @@ use crate::config::Purpose;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::repair::{
-    self, HealedControl, IndexRepairPlan, IndexRepairReport, PackRepairPlan, PackRepairReport, RepairOptions,
-    SnapshotRepairPlan, SnapshotRepairReport,
+    self, HealedControl, IndexRepairPlan, IndexRepairReport, LostObject, PackRepairPlan, PackRepairReport,
+    RepairOptions, SnapshotRepairPlan, SnapshotRepairReport,
 };
 
 impl Repository {
@@ -19,8 +19,9 @@ impl Repository {
         repair::plan_index(&self.access, progress)
     }
 
-    /// Brings back control objects that a second copy or the view still has, builds the view anew, replaces segments that are gone
-    /// or damaged, and lists every committed pack that is there. Deletes nothing. Done twice it changes nothing the second time.
+    /// Brings back control objects that a second copy or the view still has, builds the view anew, replaces segments that
+    /// are gone or damaged, and lists every committed pack that is there. Deletes nothing. Done twice it changes nothing
+    /// the second time.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Denied`] when the key's role may not repair; when the store fails or the caller stops. What
@@ -30,12 +31,11 @@ impl Repository {
         let healed = self.heal_control()?;
         self.writing()?;
         view::renew(&mut self.access, self.options.view)?;
-        let report = repair::repair_index(&self.access, options, progress)?;
-        let healed_control_count = u64::try_from(healed.healed.len()).unwrap_or(u64::MAX);
-        let mut notices = report.notices;
-        notices
-            .extend(healed.unhealed.iter().map(|lost| format!("{} could not be healed: {}", lost.object, lost.wrong)));
-        Ok(IndexRepairReport { healed_control_count, notices, ..report })
+        let mut report = repair::repair_index(&self.access, options, progress)?;
+        report.healed_control_count = u64::try_from(healed.healed.len()).unwrap_or(u64::MAX);
+        let unhealed = |lost: &LostObject| format!("{} could not be healed: {}", lost.object, lost.wrong);
+        report.notices.extend(healed.unhealed.iter().map(unhealed));
+        Ok(report)
     }
 
     /// Writes outcomes, records and the sets of prunes as they were, where they are damaged, or where one of the first two is

@@ -7,8 +7,9 @@ use crate::session::{self, History};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Opens the view in the cache of this repository, and gives it to `access`. Where the directory can't be used the index is in memory, and where the view turns out to be damaged another one is built: a
-/// cache that is missing or wrong costs time and memory, never an answer. Returns what a user should know about it.
+/// Opens the view in the cache of this repository, and gives it to `access`. Where the directory can't be used the index
+/// is in memory, and where the view turns out to be damaged another one is built: a cache that is missing or wrong costs
+/// time and memory, never an answer. Returns what a user should know about it.
 ///
 /// # Errors
 /// When the medium is full.
@@ -33,12 +34,12 @@ pub(super) fn open(access: &mut Access, mode: Mode) -> Result<Option<String>> {
 ///
 /// # Errors
 /// As [`open`].
-pub(super) fn renew(access: &mut Access, mode: Mode) -> Result<Option<String>> {
+pub(super) fn renew(access: &mut Access, mode: Mode) -> Result<()> {
     // Closed first: one that is open can't be replaced.
     access.index = Arc::new(MemoryIndex::new());
     index::distrust_view(&access.cache_dir);
     // That the old one made way is what was asked for.
-    open(access, mode).map(|_| None)
+    open(access, mode).map(drop)
 }
 
 /// Builds a view of this process's own from the segments.
