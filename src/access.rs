@@ -40,7 +40,7 @@ pub struct Access {
     /// Brings the index to what is committed now, for readers that find a pack gone: a collector may have moved what was
     /// in it. None where nothing moves.
     pub catch_up: Option<CatchUp>,
-    /// What of this client's own could not be brought up to what it committed.
+    /// What this machine could not note of what it committed, or not know of what it needed.
     pub behind: Arc<Behind>,
 }
 

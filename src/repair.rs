@@ -1,8 +1,8 @@
 //! Repairing: what is lost of the index is rebuilt from packs, and what is lost of packs is stored anew from whatever
 //! still has it. Nothing is deleted, and no snapshot loses a file by it.
 //!
-//! What is lost of the control objects comes back as it was, from a second copy or from what the view keeps. Everything else a
-//! repair writes belongs to sessions of the kind repair. Segments that are gone or damaged are *replaced*:
+//! What is lost of the control objects comes back as it was, from a second copy or from what the view keeps. Everything
+//! else a repair writes belongs to sessions of the kind repair. Segments that are gone or damaged are *replaced*:
 //! new ones take their place, with rows that were read from the packs themselves. A pack that can't be read in full is
 //! *set aside*: what can be read of it is copied first, then, with the same outcome, its row says that nothing in it
 //! counts, so that the next backup stores again what is lost. Both are described in format-spec/09-segment.md. Before

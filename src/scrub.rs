@@ -82,6 +82,7 @@ pub fn run(store: &dyn Store, options: &ScrubOptions, progress: &dyn Progress) -
     Ok(report)
 }
 
+/// Creates what is gone and has a second copy, where nobody can have removed it.
 fn bring_back_lost(store: &dyn Store, findings: &Findings<'_>) -> Result<()> {
     heal::bring_back_lost(store, &mut |name, brought| match brought {
         Ok(()) => findings.healed(name.to_string(), 0, "it was gone; created anew from its second copy".to_owned()),

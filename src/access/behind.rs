@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct Behind(Mutex<Vec<String>>);
 
 impl Behind {
-    /// Adds what could not be noted, unless it is known already: a disc that is full is so at every checkpoint.
+    /// Adds what is lacking, unless it is known already: a disc that is full is so for every session that a run ends with.
     pub fn note(&self, lack: String) {
         let mut lacks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !lacks.contains(&lack) {

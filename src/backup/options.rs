@@ -183,8 +183,8 @@ pub struct BackupReport {
     pub problem_count: u64,
     /// The first ten thousand of them.
     pub problems: Vec<Problem>,
-    /// What could not be noted on this machine of what was committed. The snapshot lacks nothing for it, and the next run
-    /// makes up for it.
+    /// What could not be noted on this machine of what was committed, or why everything was stored anew. The snapshot lacks
+    /// nothing for it.
     pub notices: Vec<String>,
     /// How long it took.
     pub duration: Duration,

@@ -80,7 +80,8 @@ pub struct CopyReport {
     pub stored_bytes: u64,
     /// How many chunks of content were new.
     pub chunk_count: u64,
-    /// What could not be noted on this machine of what was committed; the next run makes up for it.
+    /// What could not be noted on this machine of what was committed, or why everything was stored anew. No copy lacks
+    /// anything for it.
     pub notices: Vec<String>,
     /// How long it took.
     pub duration: Duration,
