@@ -120,8 +120,6 @@ fn carry_out(
     progress: &dyn Progress,
 ) -> Result<BackupReport> {
     let started = std::time::Instant::now();
-    // What is left of an operation that failed is not of this one.
-    let _ = access.behind.take();
     let writer = Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
     let recovered = session::finish_interrupted(access, history, state.client)?;
     let number = history.next_number(state.client);
@@ -133,7 +131,6 @@ fn carry_out(
     }
     let mut report = outcome?;
     report.recovered_pack_count = recovered.pack_count;
-    report.notices = access.behind.take();
     report.duration = started.elapsed();
     Ok(report)
 }

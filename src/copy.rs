@@ -78,7 +78,6 @@ pub fn run(
     for snapshot in &to_copy {
         copying.one(snapshot, &mut report)?;
     }
-    report.notices = to.behind.take();
     report.duration = started.elapsed();
     Ok(report)
 }

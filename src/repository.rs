@@ -1,6 +1,8 @@
 //! The facade: one open repository and what can be done with it.
 
 mod about;
+#[cfg(test)]
+mod behind;
 mod copying;
 #[cfg(test)]
 mod crowd;
@@ -229,7 +231,9 @@ impl Repository {
         let (history, state) = self.writing()?;
         // A repository may be older than its reserve, or have been made when there was no space.
         let _ = self.access.store.keep_reserve();
-        let mut report = backup::run(&self.access, &history, &state, options, progress)?;
+        let backup = || backup::run(&self.access, &history, &state, options, progress);
+        let (mut report, behind) = self.access.behind.during(backup)?;
+        report.notices.extend(behind);
         self.settle(&mut report);
         Ok(report)
     }
@@ -283,16 +287,18 @@ impl Repository {
         let signers = &self.access.config().signers.0;
         let asks = options.vouches() && signers.iter().any(|signer| signer.role == Role::Put);
         let may_vouch = if asks { self.writing().map(drop) } else { Ok(()) };
-        match may_vouch {
-            Ok(()) => check::run(&self.access, options, progress),
+        let check = |options: &CheckOptions| self.access.behind.during(|| check::run(&self.access, options, progress));
+        let (mut report, behind) = match may_vouch {
+            Ok(()) => check(options)?,
             // Damage is looked for all the same in a store to which this client must not write.
             Err(error) => {
-                let options = options.clone().vouch(Vouch::ForNothing);
-                let mut report = check::run(&self.access, &options, progress)?;
+                let (mut report, behind) = check(&options.clone().vouch(Vouch::ForNothing))?;
                 report.notices.push(format!("packs of put keys are not vouched for: {error}"));
-                Ok(report)
+                (report, behind)
             }
-        }
+        };
+        report.notices.extend(behind);
+        Ok(report)
     }
 
     /// Proves every object of the repository in a local directory against its own name or checksum, without any key, and
@@ -322,8 +328,9 @@ impl Repository {
         if self.options.accept_rollback == AcceptRollback::Accept {
             self.writing()?;
         }
-        let mut report = prune::run(&self.access, plan, options, progress)?;
-        report.notices.extend(self.access.behind.take());
+        let prune = || prune::run(&self.access, plan, options, progress);
+        let (mut report, behind) = self.access.behind.during(prune)?;
+        report.notices.extend(behind);
         Ok(report)
     }
 

@@ -16,6 +16,8 @@ pub struct PinReport {
     pub pinned: Vec<SnapshotId>,
     /// Those among them that were forgotten and were brought back.
     pub brought_back: Vec<SnapshotId>,
+    /// What could not be noted on this machine of what was committed. No snapshot lacks anything for it.
+    pub notices: Vec<String>,
 }
 
 /// Pins snapshots, until a time if there is one. Forgotten ones are brought back first, by a session.
@@ -34,7 +36,7 @@ pub(crate) fn pin(
     let ids: Vec<SnapshotId> = snapshots.iter().map(|snapshot| snapshot.id).collect();
     let forgotten: Vec<SnapshotId> =
         snapshots.iter().filter(|snapshot| snapshot.forgotten).map(|snapshot| snapshot.id).collect();
-    let mut report = PinReport { pinned: ids.clone(), brought_back: forgotten.clone() };
+    let mut report = PinReport { pinned: ids.clone(), brought_back: forgotten.clone(), notices: Vec::new() };
     if !forgotten.is_empty() {
         undo::undo(access, client, &forgotten, StatementKind::PinForgotten, progress)?;
     }

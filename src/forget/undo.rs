@@ -25,6 +25,8 @@ pub struct UndoReport {
     pub restated: Vec<SnapshotId>,
     /// Snapshots that were not forgotten.
     pub not_forgotten: Vec<SnapshotId>,
+    /// What could not be noted on this machine of what was committed. No snapshot lacks anything for it.
+    pub notices: Vec<String>,
 }
 
 /// Makes forgotten snapshots live again, all or none of them. The session is open before anything is looked at, so that
@@ -66,7 +68,7 @@ impl Attempt<'_> {
         let wanted: BTreeSet<SnapshotId> = wanted.iter().copied().collect();
         let (restated, not_forgotten): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|id| gone.contains(id));
         if restated.is_empty() {
-            return Ok(UndoReport { restated, not_forgotten });
+            return Ok(UndoReport { restated, not_forgotten, notices: Vec::new() });
         }
         progress.event(&Event::Phase("looking for everything that the snapshots need"));
         let standing = Standing::read(self.access, &history)?;
@@ -85,7 +87,7 @@ impl Attempt<'_> {
         let statement =
             Statement { kind, snapshots: List(restated.clone()), cancels: List(cancels.into_iter().collect()) };
         self.commit(&history, statement)?;
-        Ok(UndoReport { restated, not_forgotten })
+        Ok(UndoReport { restated, not_forgotten, notices: Vec::new() })
     }
 
     fn commit(&self, history: &History, statement: Statement) -> Result<()> {

@@ -123,6 +123,8 @@ pub struct SnapshotRepairReport {
     pub beyond: Vec<SnapshotId>,
     /// What was passed over, and what stands in the way of a full repair.
     pub notices: Vec<String>,
+    /// What could not be noted on this machine of what was committed. The repair lacks nothing for it.
+    pub behind: Vec<String>,
     /// How long it took.
     pub duration: Duration,
 }

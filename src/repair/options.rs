@@ -101,6 +101,8 @@ pub struct PackRepairReport {
     pub written_bytes: u64,
     /// What was passed over, and what stands in the way of a full repair.
     pub notices: Vec<String>,
+    /// What could not be noted on this machine of what was committed. The repair lacks nothing for it.
+    pub behind: Vec<String>,
     /// How long it took.
     pub duration: Duration,
 }
@@ -172,6 +174,8 @@ pub struct IndexRepairReport {
     pub written_bytes: u64,
     /// What stands in the way of a full repair.
     pub notices: Vec<String>,
+    /// What could not be noted on this machine of what was committed. The repair lacks nothing for it.
+    pub behind: Vec<String>,
     /// How long it took.
     pub duration: Duration,
 }

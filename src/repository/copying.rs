@@ -60,6 +60,9 @@ impl Repository {
         self.writing()?;
         let _ = self.access.store.keep_reserve();
         session::bring_up_to_date(&from.access, &from.history()?)?;
-        copy::run(&from.access, &self.access, plan, options, progress)
+        let copy = || copy::run(&from.access, &self.access, plan, options, progress);
+        let (mut report, behind) = self.access.behind.during(copy)?;
+        report.notices.extend(behind);
+        Ok(report)
     }
 }

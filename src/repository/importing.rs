@@ -35,7 +35,9 @@ impl Repository {
         progress: &dyn Progress,
     ) -> Result<ImportReport> {
         let (history, state) = self.writing()?;
-        let mut report = import::run(&self.access, (&history, &state), (plan, snapshot), options, progress)?;
+        let import = || import::run(&self.access, (&history, &state), (plan, snapshot), options, progress);
+        let (mut report, behind) = self.access.behind.during(import)?;
+        report.backup.notices.extend(behind);
         self.settle(&mut report.backup);
         Ok(report)
     }

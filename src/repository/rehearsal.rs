@@ -27,7 +27,11 @@ impl Repository {
         };
         view::open(&mut access, Mode::Reader)?;
         let state = session::load(&folder.own)?;
-        backup::run(&access, &self.history()?, &state, options, progress)
+        let history = self.history()?;
+        let backup = || backup::run(&access, &history, &state, options, progress);
+        let (mut report, behind) = access.behind.during(backup)?;
+        report.notices.extend(behind);
+        Ok(report)
     }
 }
 

@@ -31,7 +31,9 @@ impl Repository {
         let healed = self.heal_control()?;
         self.writing()?;
         view::renew(&mut self.access, self.options.view)?;
-        let mut report = repair::repair_index(&self.access, options, progress)?;
+        let repair = || repair::repair_index(&self.access, options, progress);
+        let (mut report, behind) = self.access.behind.during(repair)?;
+        report.behind = behind;
         report.healed_control_count = u64::try_from(healed.healed.len()).unwrap_or(u64::MAX);
         let unhealed = |lost: &LostObject| format!("{} could not be healed: {}", lost.object, lost.wrong);
         report.notices.extend(healed.unhealed.iter().map(unhealed));
@@ -75,7 +77,10 @@ impl Repository {
     ) -> Result<PackRepairReport> {
         self.writing()?;
         let others: Vec<&Access> = others.iter().map(|other| &other.access).collect();
-        repair::repair_packs(&self.access, plan, options, &others, progress)
+        let repair = || repair::repair_packs(&self.access, plan, options, &others, progress);
+        let (mut report, behind) = self.access.behind.during(repair)?;
+        report.behind = behind;
+        Ok(report)
     }
 
     /// Finds the snapshots that miss something, and what a corrected one would lack. Changes nothing.
@@ -97,6 +102,9 @@ impl Repository {
     pub fn repair_snapshots(&self, options: &RepairOptions, progress: &dyn Progress) -> Result<SnapshotRepairReport> {
         self.require_reader("find out what is lost")?;
         self.writing()?;
-        repair::repair_snapshots(&self.access, options, progress)
+        let repair = || repair::repair_snapshots(&self.access, options, progress);
+        let (mut report, behind) = self.access.behind.during(repair)?;
+        report.behind = behind;
+        Ok(report)
     }
 }

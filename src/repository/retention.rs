@@ -74,7 +74,10 @@ impl Repository {
     ) -> Result<UndoReport> {
         let (_, state) = self.writing()?;
         let client = Client { state: &state, writer };
-        forget::undo(&self.access, &client, snapshots, StatementKind::Undo, progress)
+        let undo = || forget::undo(&self.access, &client, snapshots, StatementKind::Undo, progress);
+        let (mut report, behind) = self.access.behind.during(undo)?;
+        report.notices.extend(behind);
+        Ok(report)
     }
 
     /// Pins snapshots: nothing forgets them until they are unpinned or, where there is an end, until then. Forgotten ones
@@ -90,7 +93,11 @@ impl Repository {
         progress: &dyn Progress,
     ) -> Result<PinReport> {
         let (_, state) = self.writing()?;
-        forget::pin(&self.access, &Client { state: &state, writer }, snapshots, until_ns, progress)
+        let client = Client { state: &state, writer };
+        let pin = || forget::pin(&self.access, &client, snapshots, until_ns, progress);
+        let (mut report, behind) = self.access.behind.during(pin)?;
+        report.notices.extend(behind);
+        Ok(report)
     }
 
     /// Lifts the pins of snapshots. Returns those that had one.

@@ -42,7 +42,10 @@ impl Place {
     fn back_up(&self, access: &Access, meanwhile: impl FnOnce()) -> BackupReport {
         let (history, state) = (History::load(access).unwrap(), session::load(&access.state_dir).unwrap());
         meanwhile();
-        let report = backup::run(access, &history, &state, &BackupOptions::new([self.path("tree")]), &Silent).unwrap();
+        let options = BackupOptions::new([self.path("tree")]);
+        let backup = || backup::run(access, &history, &state, &options, &Silent);
+        let (mut report, behind) = access.behind.during(backup).unwrap();
+        report.notices.extend(behind);
         let snapshots = session::all(&History::load(access).unwrap());
         assert_eq!(snapshots.last().map(|snapshot| snapshot.id), Some(report.snapshot));
         report

@@ -128,6 +128,7 @@ fn undo(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failur
     let report = repository.undo_forget(&ids, &context.writer(), &display);
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
+    report.notices.iter().for_each(|notice| context.renderer.notice(notice));
     context.renderer.json(&retention::undone(&report));
     if !report.restated.is_empty() {
         context.renderer.say(&format!("back again: {}\n", short(&report.restated)));

@@ -21,6 +21,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &PinArguments) -> Result<u8,
     let report = repository.pin(&snapshots, until_ns, &context.writer(), &display);
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
+    report.notices.iter().for_each(|notice| context.renderer.notice(notice));
     context.renderer.json(&retention::pinned(&report, until_ns));
     let end = until_ns.map_or_else(String::new, |until_ns| format!(" until {}", text::time(until_ns)));
     context.renderer.say(&format!("pinned{end}: {}\n", retention::short_ids(&report.pinned)));

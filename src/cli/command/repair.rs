@@ -38,7 +38,7 @@ fn index(context: &Context<'_>, arguments: &RepairIndexArguments) -> Result<u8, 
     let report = repository.repair_index(&options, &display);
     drop(display);
     let report = report.map_err(failed)?;
-    report.notices.iter().for_each(|notice| context.renderer.notice(notice));
+    report.notices.iter().chain(&report.behind).for_each(|notice| context.renderer.notice(notice));
     context.renderer.print(&plan_text(&plan));
     context.renderer.say(&report_text(&report));
     context.renderer.json(&IndexSummary::performed(&plan, &report));

@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Re
     let report = repository.repair_packs(plan, &options, &others, &display);
     drop(display);
     let report = report.map_err(failed)?;
-    report.notices.iter().for_each(|notice| context.renderer.notice(notice));
+    report.notices.iter().chain(&report.behind).for_each(|notice| context.renderer.notice(notice));
     context.renderer.print(&planned.text);
     context.renderer.say(&report_text(&report));
     context.renderer.json(&planned.summary(&report));

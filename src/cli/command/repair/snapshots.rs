@@ -22,15 +22,16 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairSnapshotsArguments) -
     let display = Display::of_a_check(context.renderer, stop.clone());
     let done = if arguments.dry_run {
         let plan = repository.plan_repair_snapshots(&display).map_err(failed)?;
-        Done { is_dry: true, new: plan.damaged, repaired: plan.repaired, beyond: plan.beyond, notices: plan.notices }
+        let (repaired, beyond, notices) = (plan.repaired, plan.beyond, plan.notices);
+        Done { is_dry: true, new: plan.damaged, repaired, beyond, notices, behind: Vec::new() }
     } else {
         let options = RepairOptions::default().writer(context.writer());
         let report = repository.repair_snapshots(&options, &display).map_err(failed)?;
-        let (new, notices) = (report.made, report.notices);
-        Done { is_dry: false, new, repaired: report.repaired, beyond: report.beyond, notices }
+        let (repaired, beyond, notices) = (report.repaired, report.beyond, report.notices);
+        Done { is_dry: false, new: report.made, repaired, beyond, notices, behind: report.behind }
     };
     drop(display);
-    done.notices.iter().for_each(|notice| context.renderer.notice(notice));
+    done.notices.iter().chain(&done.behind).for_each(|notice| context.renderer.notice(notice));
     context.renderer.print(&done.text());
     context.renderer.json(&Summary::of(&done));
     Ok(if done.is_left_over() { exit::DAMAGED } else { exit::DONE })
@@ -44,6 +45,8 @@ struct Done {
     repaired: Vec<SnapshotRepair>,
     beyond: Vec<SnapshotId>,
     notices: Vec<String>,
+    /// What this machine could not note of it.
+    behind: Vec<String>,
 }
 
 impl Done {
