@@ -171,11 +171,16 @@ impl Check<'_> {
         self.progress.event(&Event::Estimated { files: 0, bytes: plan.chosen.bytes });
         let recorder = Recorder::new(access, self.options.remember);
         let deadline = self.options.duration_max.and_then(|duration| self.started.checked_add(duration));
-        let mut feed = Feed { access, plan: &plan, progress: self.progress, deadline, given_count: 0, is_late: false };
+        let mut feed = Feed { access, plan: &plan, findings, deadline, given_count: 0, is_late: false };
         let done = std::thread::scope(|scope| {
-            let walked = threads::start(scope, || trees::check(reader, snapshots, present, findings))?;
-            let read = data::check(&mut feed, (&recorder, self.proven), findings);
-            read.and(threads::join(walked))
+            // What comes of the one is of no use without the other, which may have hours to go.
+            let walk = || trees::check(reader, snapshots, present, findings).inspect_err(|_| findings.give_up());
+            let walked = threads::start(scope, walk)?;
+            let read = data::check(&mut feed, (&recorder, self.proven), findings).inspect_err(|_| findings.give_up());
+            match (read, threads::join(walked)) {
+                (Err(read), Err(walked)) => Err(if read.kind() == ErrorKind::Interrupted { walked } else { read }),
+                (read, walked) => read.and(walked),
+            }
         });
         let told = recorder.finish();
         // Who has the repository checked where nothing can be written knows that nothing is.

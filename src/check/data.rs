@@ -94,7 +94,7 @@ fn read_pack<'a>(lines: &Lines<'a>, row: PackRow, tasks: &Sender<Task<'a>>) -> R
     hasher.update(&stored);
     let mut first_chunk = 0usize;
     for frame in proof.row.frames().frames() {
-        if lines.findings.progress.stopped() {
+        if lines.findings.is_over() {
             return Err(stopped());
         }
         let bytes = usize::try_from(frame.place.stored_bytes).unwrap_or(0);

@@ -2,9 +2,9 @@
 
 use crate::access::Access;
 use crate::check::plan::{Need, Plan, Turn};
+use crate::check::report::Findings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PackId, SegmentId};
-use crate::progress::Progress;
 use crate::segment::{PackRow, SegmentReader};
 use crate::session::read_segment;
 use crossbeam_channel::Sender;
@@ -20,7 +20,7 @@ const PIECE_PACKS_MAX: usize = 1024;
 pub(super) struct Feed<'a> {
     pub(super) access: &'a Access,
     pub(super) plan: &'a Plan<'a>,
-    pub(super) progress: &'a dyn Progress,
+    pub(super) findings: &'a Findings<'a>,
     /// After this no further pack is begun.
     pub(super) deadline: Option<Instant>,
     /// How many were given out.
@@ -63,7 +63,7 @@ impl Feed<'_> {
             let Ok(body) = read_segment(self.access, segment) else { continue };
             let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
             for row in reader.packs().filter(|row| wanted.remove(&row.facts().pack)) {
-                if self.progress.stopped() {
+                if self.findings.is_over() {
                     return Err(stopped());
                 }
                 self.is_late = !is_urgent && self.deadline.is_some_and(|deadline| Instant::now() >= deadline);

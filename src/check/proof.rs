@@ -171,7 +171,7 @@ impl<'a> PackProof<'a> {
             proof.recorder.verified(proof.row.facts().pack);
             proof.proven.note(&proof.row);
         }
-        if is_hurt || is_whole || proof.findings.progress.stopped() {
+        if is_hurt || is_whole || proof.findings.is_over() {
             return;
         }
         // No part that is needed is bad, so it is padding, or a byte that was read wrong once.

@@ -10,6 +10,7 @@ use crate::progress::{Event, Progress};
 use crate::store::ObjectName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -89,6 +90,8 @@ impl CheckReport {
 /// What was found so far, told by several threads.
 pub(super) struct Findings<'a> {
     pub(super) progress: &'a dyn Progress,
+    /// Whether a thread failed, so that what the others find is told to nobody.
+    is_given_up: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -155,6 +158,7 @@ impl<'a> Findings<'a> {
         let (report, known, of_nodes) = <(CheckReport, BTreeMap<_, _>, BTreeMap<_, _>)>::default();
         Self {
             progress,
+            is_given_up: AtomicBool::new(false),
             state: Mutex::new(State {
                 report,
                 lost,
@@ -165,6 +169,16 @@ impl<'a> Findings<'a> {
                 touched_last: BTreeMap::new(),
             }),
         }
+    }
+
+    /// Has every thread of the check end.
+    pub(super) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to end early: the caller stops, or another thread has failed and says why.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_given_up.load(Ordering::Relaxed) || self.progress.stopped()
     }
 
     /// Adds damage, and the chunks or nodes that are lost with it.

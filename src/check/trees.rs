@@ -279,7 +279,7 @@ impl Walker<'_> {
     }
 
     fn visit(&mut self, visit: &NodeVisit<'_>, failure: &mut Result<()>) -> Visit {
-        if self.findings.progress.stopped() {
+        if self.findings.is_over() {
             *failure = Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
             return Visit::Skip;
         }

@@ -4,13 +4,13 @@
 
 use super::{CreateOptions, OpenOptions, Repository};
 use crate::backup::{BackupOptions, StreamSource};
-use crate::check::{CheckDepth, CheckOptions};
+use crate::check::{CheckDepth, CheckOptions, Remember};
 use crate::config::Parameters;
 use crate::copy::{CopyOptions, CopyWanted};
 use crate::error::{ErrorKind, Result};
 use crate::heal::ProtectOptions;
 use crate::key::{KdfCost, Unlock};
-use crate::progress::Silent;
+use crate::progress::{Event, Progress, Silent};
 use crate::prune::{MaxUnused, PruneOptions};
 use crate::repair::RepairOptions;
 use crate::restore::{Overwrite, RestoreOptions};
@@ -20,6 +20,7 @@ use crate::source::StreamInput;
 use crate::threads::allowance;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -129,6 +130,45 @@ fn a_check_and_a_scrub_end_when_a_thread_does_not_start() {
     let protect = ProtectOptions::default().threads(THREADS);
     let repository = place.path("repository");
     assert_eq!(needs(&opened, move || Repository::protect(&repository, &protect, &Silent).map(drop)), THREADS);
+}
+
+/// Counts how often data was told to be read, at least once for each pack, and has each take its time.
+#[derive(Default)]
+struct Slowly(AtomicUsize);
+
+impl Progress for Slowly {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Processed { .. }) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Where a thread of the walk did not start, a check once read all data before it said so.
+#[test]
+fn a_check_of_which_a_thread_does_not_start_reads_no_more_data() {
+    let (place, opened) = Place::new();
+    for content in 100..110 {
+        place.write(0, content);
+        opened.backup(&place.backup(), &Silent).unwrap();
+    }
+    let options = CheckOptions::default().depth(CheckDepth::Data).remember(Remember::Nothing);
+    let (mut allowed, mut read) = (0, Vec::new());
+    let all = loop {
+        let progress = Slowly::default();
+        let done = allowance::within(allowed, || opened.check(&options, &progress));
+        let count = progress.0.into_inner();
+        match done {
+            Ok(report) => break report.read_pack_count,
+            Err(error) => assert!(error.to_string().contains("can't start a thread: "), "{error}"),
+        }
+        read.push(count);
+        allowed += 1;
+    };
+    assert!(allowed > 2 * THREADS && all > 20, "{allowed} threads, {all} packs");
+    let most = usize::try_from(all).unwrap() / 2;
+    assert!(read.iter().all(|count| *count < most), "{read:?} of {all}");
 }
 
 #[test]
