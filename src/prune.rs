@@ -30,7 +30,7 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::needed::Roots;
 use crate::progress::{Event, Progress};
-use crate::session::{self, History, Tracks, steadily_since};
+use crate::session::{History, Tracks, steadily_since};
 use choose::{Candidate, Choice, Limits};
 use marks::Marks;
 use options::Chosen;
@@ -63,7 +63,7 @@ pub fn plan(access: &Access, options: &PruneOptions, progress: &dyn Progress) ->
 }
 
 /// Prunes as planned. Where the store has changed since, what was planned is tested again and what came to be needed
-/// stays.
+/// stays. Whoever calls has seen that the store was not rolled back, or had that accepted.
 ///
 /// # Errors
 /// As [`plan`]; [`ErrorKind::ReadOnly`] where nothing may be written; [`ErrorKind::Unsupported`] where the store can't prove
@@ -72,8 +72,6 @@ pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &
     generation::check_allowed(access)?;
     generation::check_store(access)?;
     let started = std::time::Instant::now();
-    let client = session::load(&access.state_dir)?;
-    session::check_rollback(&History::load(access)?, &client)?;
     let shown = plan.look.chosen.clone();
     let outcome = match perform(access, (Some(plan.look), plan.seen), &shown, options, progress) {
         Err(error) if error.kind() == ErrorKind::NoSpace => spare(access, error, &shown, options, progress),

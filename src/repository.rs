@@ -18,6 +18,8 @@ mod retention;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod rolled_back;
+#[cfg(test)]
 mod unstarted;
 mod view;
 mod within;
@@ -323,11 +325,9 @@ impl Repository {
     /// finishes it.
     ///
     /// # Errors
-    /// As [`Self::plan_prune`], and when the store fails or the caller stops.
+    /// As [`Self::plan_prune`]; [`ErrorKind::RolledBack`]; and when the store fails or the caller stops.
     pub fn prune(&self, plan: PrunePlan, options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport> {
-        if self.options.accept_rollback == AcceptRollback::Accept {
-            self.writing()?;
-        }
+        self.standing()?;
         let prune = || prune::run(&self.access, plan, options, progress);
         let (mut report, behind) = self.access.behind.during(prune)?;
         report.notices.extend(behind);
@@ -377,6 +377,11 @@ impl Repository {
     /// What a writer begins with: what the store says, which lacks nothing that this client knows of.
     fn writing(&self) -> Result<(History, ClientState)> {
         self.access.chain.allows(Purpose::Write)?;
+        self.standing()
+    }
+
+    /// What the store says, unless it lacks what this client knows of and nobody accepted that.
+    fn standing(&self) -> Result<(History, ClientState)> {
         // The state first: what another process of this client acknowledges in between is then no rollback.
         let mut state = session::load(&self.access.state_dir)?;
         let history = self.history()?;

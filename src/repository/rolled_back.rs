@@ -1,0 +1,76 @@
+//! A store that was set back to an earlier state.
+
+use super::*;
+use crate::progress::Silent;
+use crate::prune::MaxUnused;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+const PASSWORD: Unlock<'static> = Unlock::Password(b"rolled back");
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn open(&self, accept: AcceptRollback) -> Repository {
+        let options = OpenOptions::new(self.path("cache"), self.path("state")).accept_rollback(accept);
+        Repository::open(&self.path("repository"), PASSWORD, options).unwrap()
+    }
+
+    fn back_up(&self, content: &str) {
+        std::fs::write(self.path("tree/file"), content).unwrap();
+        let options = BackupOptions::new([self.path("tree")]);
+        self.open(AcceptRollback::Refuse).backup(&options, &Silent).unwrap();
+    }
+
+    fn prune(&self, accept: AcceptRollback) -> Result<PruneReport> {
+        let (repository, options) = (self.open(accept), PruneOptions::default().max_unused(MaxUnused::Bytes(0)));
+        let plan = repository.plan_prune(&options, &Silent)?;
+        repository.prune(plan, &options, &Silent)
+    }
+
+    fn client(&self) -> ClientState {
+        session::load(&self.open(AcceptRollback::Refuse).access.state_dir).unwrap()
+    }
+
+    /// Every file of the repository.
+    fn objects(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let (mut files, mut folders) = (BTreeMap::new(), vec![self.path("repository")]);
+        while let Some(folder) = folders.pop() {
+            for found in std::fs::read_dir(folder).unwrap() {
+                let path = found.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { drop(files.insert(path.clone(), read(&path))) }
+            }
+        }
+        files
+    }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn a_prune_changes_nothing_in_it_unless_that_is_accepted() {
+    let place = Place(tempfile::tempdir().unwrap());
+    std::fs::create_dir(place.path("tree")).unwrap();
+    let create = CreateOptions::default().kdf(KdfCost::CHEAP);
+    Repository::create(&place.path("repository"), PASSWORD, &create).unwrap();
+    place.back_up("first");
+    let earlier = place.objects();
+    place.back_up("second");
+    for path in place.objects().keys().filter(|path| !earlier.contains_key(*path)) {
+        std::fs::remove_file(path).unwrap();
+    }
+    let (before, knows) = (place.objects(), place.client());
+
+    let refused = place.prune(AcceptRollback::Refuse).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::RolledBack, "{refused}");
+    assert!(place.objects() == before && place.client() == knows);
+    place.prune(AcceptRollback::Accept).unwrap();
+    assert_ne!(place.client().client, knows.client);
+    place.prune(AcceptRollback::Refuse).unwrap();
+}
