@@ -204,7 +204,7 @@ pub(crate) fn a_hit_counts_only_while_its_segment_is_applied(index: &dyn Index) 
 }
 
 pub(crate) fn an_excluded_pack_is_no_hit_before_and_after_it_is_applied(index: &dyn Index) {
-    let packs = [1, 3].map(|pack| Excluded::Pack(PackId::from_bytes([pack; 32])));
+    let packs = [1, 3].map(pack);
     apply(index, 1, &[pack_row(1, 1, &[0, 1]), pack_row(2, 1, &[1, 2])]);
     index.exclude(&packs).unwrap();
     apply(index, 2, &[pack_row(3, 1, &[2, 3])]);
@@ -238,12 +238,12 @@ pub(crate) fn what_one_key_vouches_for_is_not_anothers_word(index: &dyn Index) {
         assert_eq!(index.pack(extent.pack).unwrap().signer, liar);
     }
     assert_eq!(index.copies(chunk_id(0)).unwrap().len(), 2);
-    index.exclude(&[Excluded::Signer(liar)]).unwrap();
+    index.exclude(&[signer(2)]).unwrap();
     assert_eq!(answers(index, 12).hits, BTreeSet::from([0]), "what another key says of the pack stands");
     apply(index, 3, &[pack_row(3, 2, &[4])]);
     apply(index, 4, &[pack_row(3, 1, &[5])]);
     assert_eq!(answers(index, 12).hits, BTreeSet::from([0, 5]), "also of packs that come later");
-    index.exclude(&[1, 3].map(|pack| Excluded::Pack(PackId::from_bytes([pack; 32])))).unwrap();
+    index.exclude(&[1, 3].map(pack)).unwrap();
     assert!(answers(index, 12).hits.is_empty(), "all that goes by the pack's name is excluded");
 }
 
@@ -268,9 +268,9 @@ pub(crate) fn apply_together(index: &dyn Index, numbers: &[u8]) {
 
 pub(crate) fn segments_applied_together_answer_like_one_after_the_other(index: &dyn Index) {
     apply(index, 2, &pool(2));
-    index.exclude(&[Excluded::Pack(PackId::from_bytes([1; 32]))]).unwrap();
+    index.exclude(&[pack(1)]).unwrap();
     apply_together(index, &[0, 1, 2, 3, 9, 1]);
-    let excluded = BTreeSet::from([1]);
+    let excluded = BTreeSet::from([pack(1)]);
     assert_eq!(answers(index, POOL_CHUNK_COUNT), expected(&BTreeSet::from([0, 1, 2, 3, 9]), &excluded));
     index.retract(segment_id(0)).unwrap();
     apply_together(index, &[4, 5, 0]);
@@ -321,8 +321,8 @@ pub(crate) enum Step {
     Together(u8),
     /// Retract it.
     Retract(u8),
-    /// Exclude the pack of this number.
-    Exclude(u8),
+    /// Exclude a pack, or all that a key vouches for.
+    Exclude(Excluded),
     /// Close and open, flush, compact: whatever an index has that must not change its answers.
     Disturb(u8),
 }
@@ -344,6 +344,14 @@ pub(crate) fn pool(segment: u8) -> Vec<PackRow> {
         .collect()
 }
 
+fn pack(number: u8) -> Excluded {
+    Excluded::Pack(PackId::from_bytes([number; 32]))
+}
+
+fn signer(number: u8) -> Excluded {
+    Excluded::Signer(SignerKey::from_bytes([number; 32]))
+}
+
 /// Random histories over the pool.
 pub(crate) fn any_history() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
     use proptest::prelude::*;
@@ -351,7 +359,7 @@ pub(crate) fn any_history() -> impl proptest::strategy::Strategy<Value = Vec<Ste
         5 => (0u8..12).prop_map(Step::Apply),
         2 => (0u8..10).prop_map(Step::Together),
         3 => (0u8..12).prop_map(Step::Retract),
-        1 => (0u8..8).prop_map(Step::Exclude),
+        2 => prop_oneof![(0u8..8).prop_map(pack), Just(signer(1)), Just(signer(9))].prop_map(Step::Exclude),
         1 => (0u8..4).prop_map(Step::Disturb),
     ];
     prop::collection::vec(step, 1..40)
@@ -363,13 +371,13 @@ pub(crate) fn step(index: &dyn Index, step: &Step) {
         Step::Apply(number) => apply(index, *number, &pool(*number)),
         Step::Together(first) => apply_together(index, &[*first, first + 1, first + 2]),
         Step::Retract(number) => index.retract(segment_id(*number)).unwrap(),
-        Step::Exclude(pack) => index.exclude(&[Excluded::Pack(PackId::from_bytes([*pack; 32]))]).unwrap(),
+        Step::Exclude(what) => index.exclude(&[*what]).unwrap(),
         Step::Disturb(_) => {}
     }
 }
 
 /// What an index of exactly these segments must answer, computed the plain way.
-pub(crate) fn expected(applied: &BTreeSet<u8>, excluded: &BTreeSet<u8>) -> Answers {
+pub(crate) fn expected(applied: &BTreeSet<u8>, excluded: &BTreeSet<Excluded>) -> Answers {
     let rows: Vec<PackRow> = applied.iter().flat_map(|segment| pool(*segment)).collect();
     let mut answers = Answers {
         applied: applied.iter().map(|segment| segment_id(*segment)).collect(),
@@ -388,7 +396,8 @@ pub(crate) fn expected(applied: &BTreeSet<u8>, excluded: &BTreeSet<u8>) -> Answe
                 Extent::new(PackOrdinal(0), place);
             let copy = (facts.pack, facts.signer, [frame, frame_offset, frame_bytes, chunk_offset, chunk_bytes]);
             answers.copies.get_mut(&chunk).unwrap().insert(copy);
-            if !excluded.iter().any(|pack| PackId::from_bytes([*pack; 32]) == facts.pack) {
+            if ![Excluded::Pack(facts.pack), Excluded::Signer(facts.signer)].iter().any(|what| excluded.contains(what))
+            {
                 answers.hits.insert(chunk);
             }
         }
@@ -415,12 +424,10 @@ pub(crate) fn follow(
             Step::Apply(number) => _ = applied.insert(*number),
             Step::Together(first) => applied.extend(*first..first + 3),
             Step::Retract(number) => _ = applied.remove(number),
-            Step::Exclude(pack) => _ = excluded.insert(*pack),
+            Step::Exclude(what) => _ = excluded.insert(*what),
             Step::Disturb(how) => {
                 index = disturb(index, *how);
-                let packs: Vec<_> =
-                    excluded.iter().map(|pack| Excluded::Pack(PackId::from_bytes([*pack; 32]))).collect();
-                index.exclude(&packs).unwrap();
+                index.exclude(&excluded.iter().copied().collect::<Vec<_>>()).unwrap();
             }
         }
         if !matches!(one, Step::Apply(_)) {
