@@ -8,16 +8,17 @@ use crate::gc;
 use crate::heal;
 use crate::id::SessionId;
 use crate::outcome;
+use crate::progress::{Event, Progress};
 use crate::record;
-use crate::repair::look::notices;
+use crate::repair::look::{check_stopped, notices};
 use crate::repair::options::LostObject;
 use crate::session::{History, kept_outcome, read_if_there};
 use crate::store::{Created, ObjectName, Proof, StoreError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// How many numbers that left nothing are asked for of a client, and how many in all. A forged number may leave any gap
-/// below it, and anybody may forge clients.
+/// How many numbers that left nothing the view is asked for of a client, and how many in all. A forged number may leave any
+/// gap below it, and anybody may forge clients.
 const GONE_COUNT_MAX: (usize, usize) = (1_000, 100_000);
 
 /// What became of control objects.
@@ -32,15 +33,15 @@ pub struct HealedControl {
 
 /// Writes outcomes, records and the sets of prunes as they were, where they are damaged and a second copy or the view has
 /// them; and outcomes and records that are gone. Reads every control object from the store, and once more when one came
-/// back.
+/// back. Of what is gone the store is asked only for what its listings name.
 ///
 /// # Errors
-/// When the store or the view can't be read.
-pub fn heal_control(access: &Access) -> Result<HealedControl> {
-    let mut done = LostControl::find(access)?.bring_back(access);
+/// When the store or the view can't be read, or the caller stops. What was written until then stands.
+pub fn heal_control(access: &Access, progress: &dyn Progress) -> Result<HealedControl> {
+    let mut done = LostControl::find(access, progress)?.bring_back(access);
     if !done.healed.is_empty() {
         // Of a generation's sets one is told at a time.
-        let more = LostControl::find(access)?.bring_back(access);
+        let more = LostControl::find(access, progress)?.bring_back(access);
         done = HealedControl { healed: [done.healed, more.healed].concat(), unhealed: more.unhealed };
     }
     Ok(done)
@@ -73,12 +74,13 @@ impl LostControl {
     /// Reads every control object from the store.
     ///
     /// # Errors
-    /// When the store or the view can't be read.
-    pub(super) fn find(access: &Access) -> Result<Self> {
+    /// When the store or the view can't be read, or the caller stops.
+    pub(super) fn find(access: &Access, progress: &dyn Progress) -> Result<Self> {
+        progress.event(&Event::Phase("reading control objects"));
         let mut history = History::load(&access.without_view())?;
-        let mut gone = gone(access, &history)?;
         let mut kept = Vec::new();
         for (name, wrong) in damaged(&history) {
+            check_stopped(progress)?;
             // What opens is to blame for something else than its bytes.
             let there = read_if_there(access, &name).unwrap_or(None);
             if there.is_some_and(|there| is_right(access, &name, &there)) {
@@ -86,11 +88,15 @@ impl LostControl {
             }
             let Some(bytes) = right_bytes(access, &name)? else { continue };
             history.troubles.retain(|trouble| trouble.object != name.to_string());
-            gone.remove(&name);
             kept.push(Kept { name, wrong, stands: Stands::Wrong, bytes });
         }
+        let copied = gone_with_copy(access)?;
+        let gone: BTreeSet<ObjectName> = copied.iter().copied().chain(implied(&history)).collect();
         for name in gone {
-            let Some(bytes) = right_bytes(access, &name)? else { continue };
+            check_stopped(progress)?;
+            // No copy is looked for that was not listed.
+            let bytes = if copied.contains(&name) { right_bytes(access, &name) } else { kept_bytes(access, &name) };
+            let Some(bytes) = bytes? else { continue };
             // Created since it was listed.
             if read_if_there(access, &name)?.is_some() {
                 continue;
@@ -137,17 +143,21 @@ impl Kept {
     }
 }
 
-/// Outcomes and records that may be gone: nobody removes them, and second copies tell of them, or later numbers, or a
-/// session that the view knows to be decided and that seems open. Which of them are, shows when their bytes are found.
-fn gone(access: &Access, history: &History) -> Result<BTreeSet<ObjectName>> {
+/// Outcomes and records that are gone as their second copies tell: nobody removes them.
+fn gone_with_copy(access: &Access) -> Result<BTreeSet<ObjectName>> {
     let mut gone = heal::lost_with_copy(access.store.as_ref())?;
     gone.retain(|name| matches!(name, ObjectName::Outcome(_) | ObjectName::Record(..)));
-    gone.extend(history.open.iter().copied().map(ObjectName::Outcome));
-    let (of_client_max, all_max) = GONE_COUNT_MAX;
-    let numbered = |client| move |number| ObjectName::Outcome(SessionId { client, number });
-    let gaps = history.gaps().into_iter();
-    gone.extend(gaps.flat_map(|(client, numbers)| numbers.take(of_client_max).map(numbered(client))).take(all_max));
     Ok(gone)
+}
+
+/// Outcomes that may be gone: later numbers tell of them, or a session that seems open. Which of them are, shows when the
+/// view has their bytes.
+fn implied(history: &History) -> impl Iterator<Item = ObjectName> {
+    let (of_client_max, all_max) = GONE_COUNT_MAX;
+    let numbered = |client| move |number| SessionId { client, number };
+    let gaps = history.gaps().into_iter();
+    let missed = gaps.flat_map(move |(client, numbers)| numbers.take(of_client_max).map(numbered(client)));
+    history.open.iter().copied().chain(missed.take(all_max)).map(ObjectName::Outcome)
 }
 
 fn damaged(history: &History) -> Vec<(ObjectName, String)> {
@@ -163,10 +173,13 @@ fn right_bytes(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
         Some(copy) => read_if_there(access, &copy).unwrap_or(None).filter(is_right),
         None => None,
     };
-    match (copy, name) {
-        (None, ObjectName::Outcome(id)) => Ok(kept_outcome(access, *id)?.filter(is_right)),
-        (copy, _) => Ok(copy),
-    }
+    if copy.is_some() { Ok(copy) } else { kept_bytes(access, name) }
+}
+
+/// Those that the view has of it.
+fn kept_bytes(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
+    let ObjectName::Outcome(id) = name else { return Ok(None) };
+    Ok(kept_outcome(access, *id)?.filter(|bytes| is_right(access, name, bytes)))
 }
 
 fn is_right(access: &Access, name: &ObjectName, bytes: &[u8]) -> bool {

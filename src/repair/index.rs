@@ -25,7 +25,7 @@ pub fn plan_index(access: &Access, progress: &dyn Progress) -> Result<IndexRepai
     progress.event(&Event::Phase("reading segments"));
     let history = History::load(access)?;
     let look = IndexLook::take(access, &history, progress)?;
-    let control = LostControl::find(access)?;
+    let control = LostControl::find(access, progress)?;
     let lost = |(segment, wrong): &(SegmentRef, String)| LostObject {
         object: ObjectName::Segment(segment.id).to_string(),
         wrong: wrong.clone(),

@@ -28,7 +28,8 @@ impl Repository {
     /// was committed until then stands.
     pub fn repair_index(&mut self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
         // Before the view goes with all that it keeps, and before an outcome that is lost passes for a rollback.
-        let healed = self.heal_control()?;
+        self.access.chain.allows(Purpose::Write)?;
+        let healed = repair::heal_control(&self.access, progress)?;
         self.writing()?;
         view::renew(&mut self.access, self.options.view)?;
         let repair = || repair::repair_index(&self.access, options, progress);
@@ -45,10 +46,11 @@ impl Repository {
     /// name of another one is put right as well, which [`Self::scrub`] can't.
     ///
     /// # Errors
-    /// When the repository needs a newer program to be written to, or can't be read. What can't be written is in the report.
-    pub fn heal_control(&self) -> Result<HealedControl> {
+    /// When the repository needs a newer program to be written to, or can't be read, or the caller stops. What can't be
+    /// written is in the report.
+    pub fn heal_control(&self, progress: &dyn Progress) -> Result<HealedControl> {
         self.access.chain.allows(Purpose::Write)?;
-        repair::heal_control(&self.access)
+        repair::heal_control(&self.access, progress)
     }
 
     /// Reads every pack and finds out what is lost. Changes nothing.

@@ -24,7 +24,10 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
     let stop = Stop::listen()?;
     if arguments.repair {
         // What is sound and stands under another one's name, only a key tells.
-        let done = repository.heal_control()?;
+        let display = Display::of_a_check(context.renderer, stop.clone());
+        let done = repository.heal_control(&display);
+        drop(display);
+        let done = done.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
         for lost in &done.healed {
             let what = format!("{}; written anew from what was kept of it", lost.wrong);
             super::scrub::show_healed(context, &lost.object, &what);

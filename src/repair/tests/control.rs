@@ -4,12 +4,17 @@ use super::{restorable, used_world};
 use crate::access::Access;
 use crate::error::ErrorKind;
 use crate::heal::{ProtectOptions, protect_all};
-use crate::progress::Silent;
+use crate::outcome::OutcomeKind;
+use crate::progress::{Event, Progress, Silent};
 use crate::prune::PruneOptions;
-use crate::prune::tests::world::{objects, prune};
+use crate::prune::tests::world::{World, objects, prune};
 use crate::repair::{HealedControl, heal_control, plan_index};
-use crate::session::History;
+use crate::session::{self, History, Writer};
+use crate::session_record::SessionKind;
+use crate::store::hooked::{Hooked, Step};
 use crate::store::{Folder, MemoryStore, ObjectName, Store};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 fn outcomes(store: &MemoryStore) -> Vec<(ObjectName, Vec<u8>)> {
     objects(store).into_iter().filter(|(name, _)| name.folder() == Folder::Outcomes).collect()
@@ -41,9 +46,9 @@ fn an_outcome_that_rots_in_the_store_stops_a_prune_whose_view_keeps_it_and_comes
         let plan = plan_index(&access, &Silent).unwrap();
         assert_eq!(plan.lost_control.iter().map(|lost| &lost.object).collect::<Vec<_>>(), [&name.to_string()]);
         assert_eq!(plan.notices, Vec::<String>::new());
-        assert_eq!(heal_control(&access).unwrap().healed.len(), 1);
+        assert_eq!(heal_control(&access, &Silent).unwrap().healed.len(), 1);
         assert_eq!(objects(&world.store)[&name], bytes);
-        assert_eq!(heal_control(&access).unwrap(), HealedControl::default());
+        assert_eq!(heal_control(&access, &Silent).unwrap(), HealedControl::default());
         prune(&access, &PruneOptions::default()).unwrap();
         assert_eq!(restorable(&world.client("reader"), &held), whole);
     }
@@ -63,7 +68,7 @@ fn an_outcome_of_which_later_numbers_tell_comes_back_from_the_view() {
         }
         told += 1;
         assert_eq!(prune(&access, &PruneOptions::default()).unwrap_err().kind(), ErrorKind::Damaged, "{name}");
-        assert_eq!(heal_control(&access).unwrap().healed.len(), 1);
+        assert_eq!(heal_control(&access, &Silent).unwrap().healed.len(), 1);
         assert_eq!(objects(&world.store)[&name], bytes);
     }
     assert!(told > 1, "{told}");
@@ -79,10 +84,10 @@ fn an_outcome_comes_back_from_its_second_copy_unless_that_is_another_ones() {
     let copy = name.mirror().unwrap();
     let right = objects(&world.store).remove(&copy).unwrap();
     world.store.overwrite(copy, other);
-    assert_eq!(heal_control(&world.client("owner")).unwrap(), HealedControl::default());
+    assert_eq!(heal_control(&world.client("owner"), &Silent).unwrap(), HealedControl::default());
     assert_eq!(plan_index(&world.client("owner"), &Silent).unwrap().notices.len(), 1);
     world.store.overwrite(copy, &right);
-    assert_eq!(heal_control(&world.client("owner")).unwrap().healed.len(), 1);
+    assert_eq!(heal_control(&world.client("owner"), &Silent).unwrap().healed.len(), 1);
     assert_eq!(&objects(&world.store)[name], bytes);
 }
 
@@ -111,7 +116,7 @@ fn what_is_gone_comes_back_from_its_second_copy() {
     for (name, _) in &lost {
         world.store.remove(name).unwrap();
     }
-    let done = heal_control(&world.client("reader")).unwrap();
+    let done = heal_control(&world.client("reader"), &Silent).unwrap();
     assert_eq!((done.healed.len(), done.unhealed), (lost.len(), vec![]));
     assert!(lost.iter().all(|(name, bytes)| objects(&world.store).get(name) == Some(*bytes)));
 }
@@ -131,8 +136,69 @@ fn sound_objects_that_were_mixed_up_come_back_under_their_own_names() {
         let [(one, one_bytes), (other, other_bytes), ..] = all.as_slice() else { panic!("{folder:?}: {}", all.len()) };
         world.store.overwrite(*one, other_bytes);
         world.store.overwrite(*other, one_bytes);
-        assert_eq!(heal_control(&world.client("owner")).unwrap().healed.len(), 2, "{folder:?}");
+        assert_eq!(heal_control(&world.client("owner"), &Silent).unwrap().healed.len(), 2, "{folder:?}");
         assert_eq!((&objects(&world.store)[one], &objects(&world.store)[other]), (one_bytes, other_bytes));
         assert_eq!(restorable(&world.client("reader"), &held), whole);
     }
+}
+
+/// A client of the owner's, and how often its store is asked for an object or a listing.
+fn counting(world: &World) -> (Access, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let store = Hooked::new(Arc::new(world.store.clone()), move |step| {
+        if step == Step::Look {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (world.client_on("owner", Arc::new(store)), asked)
+}
+
+/// Each number of a gap once cost the store a question, and anybody who may write can leave a gap as long as he likes.
+#[test]
+fn numbers_that_left_nothing_cost_the_store_nothing() {
+    let (world, _) = used_world(60);
+    let heal = || {
+        let (access, asked) = counting(&world);
+        assert_eq!(heal_control(&access, &Silent).unwrap(), HealedControl::default());
+        asked.load(Ordering::Relaxed)
+    };
+    let before = heal();
+    let access = world.client("writer");
+    let client = session::load(&access.state_dir).unwrap().client;
+    let far = History::load(&access).unwrap().next_number(client) + 900;
+    let session = session::open(&access, client, far, SessionKind::Checkpoint, &Writer::default()).unwrap();
+    session.commit(&access, &session.outcome(OutcomeKind::Checkpoint, Vec::new(), Vec::new()), None).unwrap();
+    assert!(!History::load(&access).unwrap().gaps().is_empty());
+    let after = heal();
+    assert!(after < before + 20, "{before} questions without the gap, {after} with it");
+}
+
+/// Tells nothing but the phases, and stops in the first of them.
+#[derive(Default)]
+struct Phases(Mutex<Vec<&'static str>>);
+
+impl Progress for Phases {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Phase(phase) = event {
+            self.0.lock().unwrap().push(phase);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn healing_tells_what_it_does_and_stops_when_it_is_asked_to() {
+    let (world, _) = used_world(60);
+    let (name, bytes) = outcomes(&world.store).pop().unwrap();
+    flip(&world.store, name, &bytes);
+    let wounded = objects(&world.store);
+    let phases = Phases::default();
+    let error = heal_control(&world.client("owner"), &phases).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
+    assert_eq!(phases.0.into_inner().unwrap(), ["reading control objects"]);
+    assert!(objects(&world.store) == wounded);
 }
