@@ -88,7 +88,8 @@ struct Progressing {
     main: Ledger,
     checkpoints: BTreeMap<SessionId, Pending>,
     decided: Vec<SessionId>,
-    beat: u64,
+    /// The number of each session's last heartbeat: where one had to leap, those of the others stay as they are.
+    beats: BTreeMap<SessionId, u64>,
     beaten: Instant,
 }
 
@@ -103,7 +104,7 @@ impl Checkpointer {
             main: Ledger::default(),
             checkpoints: BTreeMap::new(),
             decided: Vec::new(),
-            beat: 0,
+            beats: BTreeMap::new(),
             beaten: Instant::now(),
         };
         let outcome = self.receive(closed, &mut progressing).and_then(|()| self.finish(&mut progressing));
@@ -196,14 +197,23 @@ impl Checkpointer {
             return Ok(());
         }
         progressing.beaten = Instant::now();
-        let last = progressing.beat;
         // Those too of which no pack is finished yet: a run that finds little that is new may take hours for one.
         let open = self.sessions.undecided(&progressing.decided);
-        for id in open.iter().map(|session| session.id).chain([self.main.id]) {
-            progressing.beat = progressing.beat.max(heartbeat::beat(&self.access, id, last)?);
-        }
-        Ok(())
+        beat_each(&self.access, open.iter().map(|session| session.id).chain([self.main.id]), &mut progressing.beats)
     }
+}
+
+/// Writes the next heartbeat of each of these sessions, whose last ones are known, and forgets those of all others.
+fn beat_each(
+    access: &Access,
+    open: impl Iterator<Item = SessionId>,
+    last: &mut BTreeMap<SessionId, u64>,
+) -> Result<()> {
+    let before = std::mem::take(last);
+    for id in open {
+        last.insert(id, heartbeat::beat(access, id, before.get(&id).copied().unwrap_or(0))?);
+    }
+    Ok(())
 }
 
 /// Commits the packs of a checkpoint session and brings them into the index. `claims` are those of a run that goes on: it
@@ -229,4 +239,50 @@ pub(super) fn commit_checkpoint(
     }
     Journal::remove(&access.state_dir, session.id);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::testing::Keys;
+    use crate::config::Parameters;
+    use crate::session::{self, History};
+    use crate::store::{Folder, Listed, MemoryStore, ObjectName, Store};
+    use std::collections::BTreeSet;
+
+    /// They once shared a number. After one had leapt over what somebody had put in its way, the others' next heartbeats
+    /// left those before them, which a reader then had to look at for as long as the session ran.
+    #[test]
+    fn session_7_of_each_session_of_a_run_the_last_heartbeat_alone_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = MemoryStore::new();
+        let access = Keys::new(Parameters::default()).open(Arc::new(store.clone()), directory.path());
+        let client = session::load(&access.state_dir).unwrap().client;
+        let open = || {
+            let number = History::load(&access).unwrap().next_number(client);
+            running::open(&access, client, number, SessionKind::Checkpoint, &Writer::default()).unwrap().id
+        };
+        let (one, other, mut beats) = (open(), open(), BTreeMap::new());
+        let taken = ObjectName::Heartbeat(one, 1);
+        let _ = store.create(&taken, b"not a heartbeat").unwrap();
+        let mut all = vec![one, other];
+        for _ in 0..4 {
+            beat_each(&access, all.iter().copied(), &mut beats).unwrap();
+            if all.len() == 2 {
+                all.push(open());
+            }
+        }
+        assert_eq!((beats[&other], beats[&all[2]]), (4, 3), "each counts for itself");
+        let mut there = BTreeSet::new();
+        let mut each = |listed| {
+            if let Listed::Object { name, .. } = listed {
+                there.insert(name);
+            }
+        };
+        store.list(Folder::Heartbeats, &mut each).unwrap();
+        let last = beats.iter().map(|(id, beat)| ObjectName::Heartbeat(*id, *beat));
+        assert_eq!(there, last.chain([taken]).collect());
+        beat_each(&access, [other].into_iter(), &mut beats).unwrap();
+        assert_eq!(beats, BTreeMap::from([(other, 5)]));
+    }
 }
