@@ -111,6 +111,25 @@ pub fn heal(store: &dyn Store, name: &ObjectName) -> Result<Cure> {
     }
 }
 
+/// Whether a second copy holds other bytes than the object whose name it bears, as that object's name or checksum proves. If
+/// the copy's own checksum holds, it is a copy of another one. What is gone is not.
+///
+/// # Errors
+/// When one of them can't be read.
+pub fn is_of_another(store: &dyn Store, first: &ObjectName, copy: &dyn Object) -> Result<bool, StoreError> {
+    let object = match store.open(first) {
+        Err(error) if error.is_not_found() => return Ok(false),
+        opened => opened?,
+    };
+    // Both end with the checksum of what comes before, or have one name.
+    let end = |object: &dyn Object| {
+        let mut end = [0; 32];
+        object.read_at(object.bytes().saturating_sub(32), &mut end).map(|()| end)
+    };
+    let is_other = object.bytes() != copy.bytes() || end(object.as_ref())? != end(copy)?;
+    Ok(is_other && store::is_proven(first, object.as_ref())?)
+}
+
 fn bring_back(store: &dyn Store, name: &ObjectName) -> Result<Created> {
     let mirror = name.mirror().ok_or_else(|| beyond(name, "of its kind no second copy is kept"))?;
     if !store::is_proven(&mirror, store.open(&mirror)?.as_ref())? {

@@ -18,6 +18,7 @@
 
 mod aside;
 mod control;
+mod copies;
 mod index;
 mod look;
 mod missing;
@@ -31,6 +32,7 @@ mod tests;
 mod wanted;
 
 pub use control::{HealedControl, heal_control};
+pub use copies::heal_copies;
 pub use index::{plan_index, repair_index};
 pub use missing::{Missing, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport};
 pub use options::{

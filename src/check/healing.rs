@@ -4,8 +4,9 @@ use crate::access::Access;
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::error::{Result, chain};
+use crate::heal;
 use crate::id::PackId;
-use crate::store::{Folder, Listed, Object, ObjectName, StoreError, is_proven, wrong_head};
+use crate::store::{Folder, Listed, ObjectName, StoreError, is_proven, wrong_head};
 
 /// What is wrong with a sound copy that differs from a sound first.
 const OTHER: &str = "it is no copy of the object whose name it bears, or that holds another one's bytes";
@@ -55,26 +56,9 @@ fn look(access: &Access, name: &ObjectName) -> std::result::Result<Option<String
         return Ok(Some("its bytes don't fit its name or checksum".to_owned()));
     }
     if let ObjectName::Mirror(copy) = name
-        && is_of_another(access, &copy.first(), object.as_ref())?
+        && heal::is_of_another(access.store.as_ref(), &copy.first(), object.as_ref())?
     {
         return Ok(Some(OTHER.to_owned()));
     }
     wrong_head(name, object.as_ref())
-}
-
-/// Whether a sound second copy holds other bytes than its sound first. What is damaged or gone is told elsewhere.
-fn is_of_another(access: &Access, first: &ObjectName, copy: &dyn Object) -> std::result::Result<bool, StoreError> {
-    let object = match access.store.open(first) {
-        Err(error) if error.is_not_found() => return Ok(false),
-        opened => opened?,
-    };
-    if !is_proven(first, object.as_ref())? {
-        return Ok(false);
-    }
-    // Both end with the checksum of what comes before.
-    let end = |object: &dyn Object| {
-        let mut end = [0; 32];
-        object.read_at(object.bytes().saturating_sub(32), &mut end).map(|()| end)
-    };
-    Ok(object.bytes() != copy.bytes() || end(object.as_ref())? != end(copy)?)
 }

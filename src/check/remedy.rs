@@ -20,6 +20,6 @@ pub(super) const FORGED: &str =
 /// A record of what was verified.
 pub(super) const VERIFIED: &str = "remove it: nothing needs it, and the packs that it named are read again";
 /// A second copy, or the object that it bears the name of.
-pub(super) const COPY: &str = "if the check also tells of the object that it bears the name of, put the copy in that one's place; otherwise remove the copy, and `holdall parity add` makes it anew";
+pub(super) const COPY: &str = "heal it with `holdall check --repair`: of the two, a key tells which one is right; where neither is, put the object back from another copy of the store, and then heal the copy";
 /// Parity, or a second copy.
 pub(super) const HEALING: &str = "`holdall scrub --repair` writes it anew; nothing but healing ever reads it";

@@ -107,6 +107,12 @@ impl ConfigChain {
         self.last
     }
 
+    /// The hash of configuration `number`.
+    pub fn hash_of(&self, number: u32) -> Option<ObjectHash> {
+        let next = number.checked_add(1).and_then(|next| self.get(next));
+        next.map(|next| next.previous).or_else(|| (self.latest().number == number).then_some(self.last))
+    }
+
     /// What `signer` may sign under configuration `number`.
     ///
     /// # Errors

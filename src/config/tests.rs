@@ -160,6 +160,16 @@ fn config_3_a_chain_is_complete_and_begins_where_the_key_says() {
 }
 
 #[test]
+fn a_chain_knows_the_bytes_of_each_of_its_configurations() {
+    let keys = keys();
+    for (number, bytes) in &keys.configs {
+        assert_eq!(keys.chain.hash_of(*number), Some(hash_of(bytes)));
+    }
+    let beyond = u32::try_from(keys.configs.len()).unwrap();
+    assert!(beyond > 1 && keys.chain.hash_of(beyond).is_none() && keys.chain.hash_of(u32::MAX).is_none());
+}
+
+#[test]
 fn config_3_a_first_configuration_signed_by_a_stranger_is_refused_even_if_trusted() {
     let keys = keys();
     let stranger = SigningKey::from_seed(&Secret::from_bytes([9; 32]));

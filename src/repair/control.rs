@@ -6,10 +6,10 @@ use crate::access::Access;
 use crate::error::{ErrorKind, Result};
 use crate::gc;
 use crate::heal;
-use crate::id::SessionId;
+use crate::id::{ObjectHash, SessionId};
 use crate::outcome;
 use crate::progress::{Event, Progress};
-use crate::record;
+use crate::record::{self, RecordKind};
 use crate::repair::look::{check_stopped, notices};
 use crate::repair::options::LostObject;
 use crate::session::{History, kept_outcome, read_if_there};
@@ -182,21 +182,25 @@ fn kept_bytes(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
     Ok(kept_outcome(access, *id)?.filter(|bytes| is_right(access, name, bytes)))
 }
 
-fn is_right(access: &Access, name: &ObjectName, bytes: &[u8]) -> bool {
+/// Whether bytes are the object of this name. Asked of what has second copies.
+pub(super) fn is_right(access: &Access, name: &ObjectName, bytes: &[u8]) -> bool {
     let (ring, chain) = (&access.ring, &access.chain);
+    let hash = *blake3::hash(bytes).as_bytes();
     match name {
+        ObjectName::Config(number) => chain.hash_of(*number) == Some(ObjectHash::from_bytes(hash)),
+        ObjectName::Key(id) => *id.as_bytes() == hash,
+        ObjectName::Segment(id) => *id.as_bytes() == hash,
         ObjectName::Outcome(id) => outcome::open(*id, ring, chain, bytes).is_ok(),
         ObjectName::Record(client, number) => record::open(*client, *number, ring, chain, bytes).is_ok(),
         ObjectName::Condemned { generation } => gc::open_condemned(*generation, ring, chain, bytes).is_ok(),
         ObjectName::Deleted { generation } => gc::open_deleted(*generation, ring, chain, bytes).is_ok(),
-        // These are proved by their name, or nobody asks: the configurations by whoever opens the repository.
-        ObjectName::Config(_)
-        | ObjectName::Key(_)
-        | ObjectName::Pack(_)
-        | ObjectName::Segment(_)
+        ObjectName::Verified(client, number) => {
+            let opened = record::open(*client, *number, ring, chain, bytes);
+            opened.is_ok_and(|record| record.body.kind == RecordKind::Verified)
+        }
+        ObjectName::Pack(_)
         | ObjectName::Session(_)
         | ObjectName::Heartbeat(..)
-        | ObjectName::Verified(..)
         | ObjectName::Parity(_)
         | ObjectName::Mirror(_) => false,
     }

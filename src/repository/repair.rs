@@ -43,14 +43,18 @@ impl Repository {
 
     /// Writes outcomes, records and the sets of prunes as they were, where they are damaged, or where one of the first two is
     /// gone, and a second copy or the view still has them. A key tells one sound object from another: what stands under the
-    /// name of another one is put right as well, which [`Self::scrub`] can't.
+    /// name of another one is put right as well, which [`Self::scrub`] can't; second copies too.
     ///
     /// # Errors
     /// When the repository needs a newer program to be written to, or can't be read, or the caller stops. What can't be
     /// written is in the report.
     pub fn heal_control(&self, progress: &dyn Progress) -> Result<HealedControl> {
         self.access.chain.allows(Purpose::Write)?;
-        repair::heal_control(&self.access, progress)
+        let mut done = repair::heal_control(&self.access, progress)?;
+        let copies = repair::heal_copies(&self.access, progress)?;
+        done.healed.extend(copies.healed);
+        done.unhealed.extend(copies.unhealed);
+        Ok(done)
     }
 
     /// Reads every pack and finds out what is lost. Changes nothing.

@@ -1,14 +1,15 @@
 //! Control objects that the store has lost, and of which somebody keeps the bytes.
 
-use super::{restorable, used_world};
+use super::{check_all, restorable, used_world};
 use crate::access::Access;
+use crate::check::{self, CheckDepth, CheckOptions};
 use crate::error::ErrorKind;
 use crate::heal::{ProtectOptions, protect_all};
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress, Silent};
 use crate::prune::PruneOptions;
 use crate::prune::tests::world::{World, objects, prune};
-use crate::repair::{HealedControl, heal_control, plan_index};
+use crate::repair::{HealedControl, heal_control, heal_copies, plan_index};
 use crate::session::{self, History, Writer};
 use crate::session_record::SessionKind;
 use crate::store::hooked::{Hooked, Step};
@@ -201,4 +202,38 @@ fn healing_tells_what_it_does_and_stops_when_it_is_asked_to() {
     assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
     assert_eq!(phases.0.into_inner().unwrap(), ["reading control objects"]);
     assert!(objects(&world.store) == wounded);
+}
+
+/// As those of sound objects under each other's names, for which a check has no other remedy.
+#[test]
+fn second_copies_that_were_mixed_up_come_back_from_the_first_ones_that_a_key_proves() {
+    let (world, _) = used_world(60);
+    let check = CheckOptions::default().depth(CheckDepth::Data);
+    check::run(&world.client("owner"), &check, &Silent).unwrap();
+    protect_all(&world.store, &ProtectOptions::default(), &Silent).unwrap();
+    let right = objects(&world.store);
+    let copies: Vec<_> = right.keys().filter(|name| name.folder() == Folder::Mirror).collect();
+    assert!(copies.len() > 8, "{}", copies.len());
+    for (copy, other) in copies.iter().zip(copies.iter().cycle().skip(1)) {
+        world.store.overwrite(**copy, &right[*other]);
+    }
+    let done = heal_copies(&world.client("reader"), &Silent).unwrap();
+    assert_eq!((done.healed.len(), done.unhealed), (copies.len(), vec![]));
+    assert!(objects(&world.store) == right);
+    assert_eq!(heal_copies(&world.client("reader"), &Silent).unwrap(), HealedControl::default());
+    assert_eq!(check_all(&world).damage, []);
+}
+
+/// Neither is the object of its name: whatever is wrong, the copies are not what tells.
+#[test]
+fn a_second_copy_stays_where_the_first_is_another_ones() {
+    let (world, _) = used_world(60);
+    protect_all(&world.store, &ProtectOptions::default(), &Silent).unwrap();
+    let all = outcomes(&world.store);
+    let [(one, _), (_, other), (_, third), ..] = all.as_slice() else { panic!("{} outcomes", all.len()) };
+    world.store.overwrite(*one, other);
+    world.store.overwrite(one.mirror().unwrap(), third);
+    let before = objects(&world.store);
+    assert_eq!(heal_copies(&world.client("owner"), &Silent).unwrap(), HealedControl::default());
+    assert!(objects(&world.store) == before);
 }
