@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::DRILL_SHARE_WHOLE;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How much of a snapshot is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +121,13 @@ impl DrillOptions {
     pub const fn live(mut self, live: Live) -> Self {
         self.live = live;
         self
+    }
+
+    /// The folder that is restored into, or in which a new one is made for that.
+    pub(crate) fn folder(&self) -> &Path {
+        match &self.place {
+            DrillPlace::Within(folder) | DrillPlace::At(folder) => folder,
+        }
     }
 }
 

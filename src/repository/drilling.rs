@@ -11,10 +11,12 @@ impl Repository {
     /// Picks what a drill restores, and makes sure that there is room for it. Nothing is written.
     ///
     /// # Errors
-    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when the key can't read; [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace)
-    /// when there is too little room; when the store can't be read, or the caller stops.
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when the key can't read; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid)
+    /// when the place lies in the repository or in what this machine keeps for it;
+    /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) when there is too little room; when the store can't be read, or the caller stops.
     pub fn plan_drill(&self, snapshot: Snapshot, options: &DrillOptions, progress: &dyn Progress) -> Result<DrillPlan> {
         self.require_reader("drill")?;
+        self.refuse_own(options.folder())?;
         session::bring_up_to_date(&self.access, &self.history()?)?;
         drill::plan(&self.access, snapshot, options, progress)
     }

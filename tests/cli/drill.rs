@@ -173,3 +173,39 @@ fn a_drill_that_is_interrupted_ends_its_command_and_leaves_nothing() {
     assert!(contents(&world.path("tmp")).is_empty());
     assert!(shown(&world).is_null(), "nothing is stated of a drill that was not finished");
 }
+
+#[test]
+fn a_drill_or_restore_into_the_repository_its_cache_or_its_state_is_refused() {
+    let world = world();
+    std::os::unix::fs::symlink("repository/packs", world.path("link")).expect("a link");
+    std::fs::create_dir(world.path("repository/empty")).expect("a folder");
+    let mut states = std::fs::read_dir(world.path("home/.local/state/holdall")).expect("a folder").flatten();
+    let id = states.next().expect("what is kept for the repository").file_name();
+    let own = |kept: &str| {
+        let folder = world.path(kept).join(&id);
+        // An index in memory keeps nothing there.
+        std::fs::create_dir_all(&folder).expect("a folder");
+        folder.join("new").to_str().expect("a text").to_owned()
+    };
+    let (cache, state) = (own("home/.cache/holdall"), own("home/.local/state/holdall"));
+    let before = contents(&world.path("repository"));
+    for (target, told) in [
+        ("repository/new", "lies in the repository"),
+        ("repository/empty", "lies in the repository"),
+        ("link/a/b", "lies in the repository"),
+        (&cache, "the cache of this repository; name another folder"),
+        (&state, "the state of this repository; name another folder"),
+    ] {
+        let refused = drill(&world, &["--target", target]).ended(2);
+        assert!(refused.err.contains(told), "{target}: {}", refused.err);
+        assert!(!refused.out.contains("drilling"), "{target}: {}", refused.out);
+        let refused = world.run(["restore", "latest", "--target", target]).ended(2);
+        assert!(refused.err.contains(told), "{target}: {}", refused.err);
+        assert!(!Path::new(target).join("a").exists());
+    }
+    let mut within = world.command();
+    let within = within.env("TMPDIR", world.path("repository/empty")).arg("drill").output();
+    let refused = Finished::of(&within.expect("the program starts")).ended(2);
+    assert!(refused.err.contains("lies in the repository"), "{}", refused.err);
+    assert!(contents(&world.path("repository")) == before);
+}
