@@ -49,7 +49,7 @@ pub(crate) fn run() -> ExitCode {
         renderer.failure(&failure);
         failure.exit_code()
     });
-    ExitCode::from(renderer.finish(code))
+    ExitCode::from(renderer.finish(code, command::purpose(&arguments.command)))
 }
 
 /// Prints what was asked for instead of a command, or what is wrong with the arguments.
@@ -59,8 +59,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let mut own = std::env::args_os().skip(1).take_while(|word| word != "--");
     if code == exit::DONE || own.all(|word| word != "--json") {
         // Nothing is left to tell anybody when even this can't be printed.
-        let _ = error.print();
-        return ExitCode::from(code);
+        let is_unread = error.print().is_err_and(|failed| failed.kind() == std::io::ErrorKind::BrokenPipe);
+        return ExitCode::from(if is_unread && code == exit::DONE { exit::UNREAD } else { code });
     }
     let said = error.render().to_string();
     let wrong = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {

@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed; 2 misused; 3 done except for items that were reported; 4 a command failed that was to be backed up or to judge a drill, or a hook; \
-5 damage found; 10 no repository; 11 somebody else is at work; 12 wrong password or key file; 13 no space left; 130 interrupted";
+5 damage found; 10 no repository; 11 somebody else is at work; 12 wrong password or key file; 13 no space left; 130 and 143 interrupted; 141 nobody reads on";
 
 /// Options of every command.
 #[derive(Debug, Args)]

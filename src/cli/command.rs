@@ -31,9 +31,10 @@ mod snapshots;
 mod stats;
 mod status;
 
-use super::arguments::Command;
+use super::arguments::{Command, ImportArguments, ImportCommand, KeyCommand, RepairCommand, ScheduleCommand};
 use super::context::Context;
 use super::failure::Failure;
+use super::render::Purpose;
 
 /// Runs a command and returns its exit code.
 pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failure> {
@@ -69,4 +70,47 @@ pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failur
         Command::Completions(arguments) => pages::completions(context, arguments),
         Command::Man(arguments) => pages::man(context, arguments),
     }
+}
+
+/// Whether there is more to a command than what it prints.
+pub(crate) const fn purpose(command: &Command) -> Purpose {
+    let only_prints = match command {
+        Command::Snapshots(_)
+        | Command::Ls(_)
+        | Command::Find(_)
+        | Command::Diff(_)
+        | Command::Info(_)
+        | Command::Stats(_)
+        | Command::Status(_)
+        | Command::Completions(_) => true,
+        Command::Dump(arguments) => arguments.target.is_none(),
+        Command::Man(arguments) => arguments.into.is_none(),
+        Command::Sessions(arguments) => arguments.command.is_none(),
+        Command::Key(arguments) => matches!(arguments.command, KeyCommand::List),
+        Command::Schedule(arguments) => {
+            matches!(arguments.command, ScheduleCommand::List { .. } | ScheduleCommand::Install { dry_run: true, .. })
+        }
+        Command::Backup(arguments) => arguments.dry_run,
+        Command::Copy(arguments) => arguments.dry_run,
+        Command::Mirror(arguments) => arguments.dry_run,
+        Command::Restore(arguments) => arguments.overwrite.dry_run,
+        Command::Forget(arguments) => arguments.dry_run,
+        Command::Prune(arguments) => arguments.dry_run,
+        Command::Import(ImportArguments { command: ImportCommand::Restic(arguments) }) => arguments.dry_run,
+        Command::Run(arguments) => arguments.dry_run,
+        Command::Repair(arguments) => match &arguments.command {
+            RepairCommand::Index(arguments) => arguments.dry_run,
+            RepairCommand::Packs(arguments) => arguments.dry_run,
+            RepairCommand::Snapshots(arguments) => arguments.dry_run,
+        },
+        Command::Init(_)
+        | Command::Mount(_)
+        | Command::Drill(_)
+        | Command::Pin(_)
+        | Command::Unpin(_)
+        | Command::Check(_)
+        | Command::Scrub(_)
+        | Command::Parity(_) => false,
+    };
+    if only_prints { Purpose::Output } else { Purpose::Effect }
 }

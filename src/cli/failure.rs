@@ -29,6 +29,8 @@ pub(crate) mod exit {
     pub(crate) const NO_SPACE: u8 = 13;
     /// Interrupted.
     pub(crate) const INTERRUPTED: u8 = 130;
+    /// Whoever read the output went away before its end; what shells call the end by SIGPIPE.
+    pub(crate) const UNREAD: u8 = 141;
 }
 
 /// A message for people and the exit code.

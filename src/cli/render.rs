@@ -37,6 +37,15 @@ pub(crate) enum Style {
     Json,
 }
 
+/// What a command is run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// What it prints.
+    Output,
+    /// What it does or finds, be its words read or not.
+    Effect,
+}
+
 /// How much is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
@@ -99,9 +108,8 @@ impl Renderer {
     }
 
     /// The standard output for bytes that are no text; nothing else may be printed there then.
-    #[expect(clippy::unused_self, reason = "only who prints may have it")]
-    pub(crate) fn raw_output(&self) -> impl Write + 'static {
-        io::stdout()
+    pub(crate) const fn raw_output(&self) -> RawOutput<'_> {
+        RawOutput { renderer: self }
     }
 
     /// Prints text that was asked for, for people.
@@ -218,15 +226,18 @@ impl Renderer {
         self.streams().broken.is_some()
     }
 
-    /// Ends the printing. What could not be written turns success into failure, except for a reader that went away.
-    pub(crate) fn finish(&self, code: u8) -> u8 {
+    /// Ends the printing. What could not be written turns success into failure; a reader that went away does so without a
+    /// word, and only where there was nothing to do but to print.
+    pub(crate) fn finish(&self, code: u8, purpose: Purpose) -> u8 {
         self.flush();
-        let broken = self.streams().broken.take();
-        match broken {
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                self.failure(&Failure::failed(format!("can't print: {error}")));
-                if code == exit::DONE { exit::FAILED } else { code }
-            }
+        let Some(error) = self.streams().broken.take() else { return code };
+        let is_unread = error.kind() == io::ErrorKind::BrokenPipe;
+        if !is_unread {
+            self.failure(&Failure::failed(format!("can't print: {error}")));
+        }
+        match (code, is_unread, purpose) {
+            (exit::DONE, false, _) => exit::FAILED,
+            (exit::DONE, true, Purpose::Output) => exit::UNREAD,
             _ => code,
         }
     }
@@ -265,6 +276,31 @@ impl Renderer {
 
     fn set_bar(&self, bar: Option<ProgressBar>) {
         *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+    }
+}
+
+/// The standard output as it is, and whether its reader went away.
+pub(crate) struct RawOutput<'a> {
+    renderer: &'a Renderer,
+}
+
+impl RawOutput<'_> {
+    fn noting<T>(&self, written: io::Result<T>) -> io::Result<T> {
+        written.inspect_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                self.renderer.streams().broken.get_or_insert(error.kind().into());
+            }
+        })
+    }
+}
+
+impl Write for RawOutput<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.noting(io::stdout().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.noting(io::stdout().flush())
     }
 }
 
@@ -367,13 +403,22 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_full_disk_under_the_output_is_a_failure_and_a_closed_pipe_is_not() {
-        for (kind, code) in [(io::ErrorKind::StorageFull, exit::FAILED), (io::ErrorKind::BrokenPipe, exit::DONE)] {
-            let (renderer, _, _) = renderer(Style::Human, Verbosity::Normal);
+    fn a_full_disk_under_the_output_is_a_failure_and_a_closed_pipe_the_end_of_what_only_prints() {
+        let (full, closed) = (io::ErrorKind::StorageFull, io::ErrorKind::BrokenPipe);
+        for (kind, purpose, code, told) in [
+            (full, Purpose::Output, exit::DONE, exit::FAILED),
+            (full, Purpose::Effect, exit::DONE, exit::FAILED),
+            (full, Purpose::Output, exit::DAMAGED, exit::DAMAGED),
+            (closed, Purpose::Output, exit::DONE, exit::UNREAD),
+            (closed, Purpose::Effect, exit::DONE, exit::DONE),
+            (closed, Purpose::Output, exit::DAMAGED, exit::DAMAGED),
+        ] {
+            let (renderer, _, err) = renderer(Style::Human, Verbosity::Normal);
             renderer.streams().out = Box::new(Full(kind));
             renderer.print("x\n");
             assert!(renderer.is_closed());
-            assert_eq!(renderer.finish(exit::DONE), code, "{kind:?}");
+            assert_eq!(renderer.finish(code, purpose), told, "{kind:?} {purpose:?}");
+            assert_eq!(err.text().is_empty(), kind == closed);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The program as its users run it: what it prints, and its exit codes.
 #![cfg(feature = "cli")]
 
+mod closed;
 mod copy;
 mod daily;
 mod defective;

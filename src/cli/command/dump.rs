@@ -34,7 +34,10 @@ pub(crate) fn run(context: &Context<'_>, arguments: &DumpArguments) -> Result<u8
         None => into_output(context, form, dump),
     };
     drop(display);
-    let report = report.map_err(|failure| failure.with_interrupt_code(stop.exit_code()))?;
+    let report = match report {
+        Err(_) if arguments.target.is_none() && context.renderer.is_closed() => return Ok(exit::DONE),
+        report => report.map_err(|failure| failure.with_interrupt_code(stop.exit_code()))?,
+    };
     context.renderer.json(&DumpSummary {
         message_type: "summary",
         files_dumped: report.file_count,
