@@ -3,6 +3,7 @@
 
 mod causes;
 
+use crate::fs::is_full;
 use std::fmt;
 
 /// What a caller can do about an [`Error`] depends on this alone.
@@ -47,6 +48,14 @@ pub enum ErrorKind {
     Unreliable,
     /// The operating system refused an operation.
     Io,
+}
+
+impl ErrorKind {
+    /// What the operating system's refusal to write means: [`NoSpace`](Self::NoSpace) when the medium or the user's share
+    /// of it is full, [`Io`](Self::Io) otherwise.
+    pub fn of_refused(error: &std::io::Error) -> Self {
+        if is_full(error) { Self::NoSpace } else { Self::Io }
+    }
 }
 
 /// What went wrong, with which object, where and why.

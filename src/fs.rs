@@ -1,5 +1,5 @@
 //! What reading a tree and writing one both ask of the operating system: the names in a
-//! directory, and handles of directories that are reached without following a link.
+//! directory, handles of directories that are reached without following a link, and whether a medium is full.
 //!
 //! Paths are *key bytes* here, as in the manifest: no leading slash, `00` between the names, the root empty.
 
@@ -22,9 +22,15 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, openat, statx};
 use rustix::io::{Errno, pread};
 use rustix::path::Arg;
+use std::io;
 
 /// What is asked about every entry. The mount comes at no cost where the kernel knows it.
 const ASKED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
+
+/// Whether an operation was refused because the medium is full, or the user's share of it.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
 
 /// Looks at `name` in the directory `at`, not following a link, not mounting anything.
 ///

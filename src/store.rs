@@ -30,6 +30,7 @@ pub use protect::{ProtectError, protect};
 pub use protecting::{Protected, ProtectingStore, Protection};
 pub use rehearsal::RehearsalStore;
 
+use crate::fs::is_full;
 use crate::id::SessionId;
 
 /// What became of an attempt to create an object.
@@ -350,7 +351,7 @@ impl StoreError {
     pub(crate) fn from_io(operation: &'static str, place: impl Into<String>, source: std::io::Error) -> Self {
         let place = place.into();
         match rustix::io::Errno::from_io_error(&source) {
-            Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => Self::NoSpace { operation, place, source },
+            _ if is_full(&source) => Self::NoSpace { operation, place, source },
             Some(rustix::io::Errno::ROFS) => Self::ReadOnly { operation, place, source },
             Some(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Self::Denied { operation, place, source },
             _ => Self::Io { operation, place, source },

@@ -75,7 +75,7 @@ impl Failure {
 
     /// An operation on a file of the user was refused.
     pub(crate) fn io(path: &Path, operation: &str, error: &io::Error) -> Self {
-        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let is_full = ErrorKind::of_refused(error) == ErrorKind::NoSpace;
         let code = if is_full { exit::NO_SPACE } else { exit::FAILED };
         Self { code, message: format!("can't {operation} {}: {error}", path.display()) }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use crate::fs;
 use crate::manifest::{Key, Kind};
 
 /// What was being done when the operating system refused.
@@ -128,6 +129,9 @@ impl DestinationError {
 
     /// Whether the disk or the user's share of it is full: nothing more can be written.
     pub fn is_full(&self) -> bool {
-        [Errno::NOSPC, Errno::DQUOT].iter().any(|errno| errno.raw_os_error() == self.errno())
+        match self {
+            Self::Refused { source, .. } | Self::Target { source, .. } => fs::is_full(source),
+            Self::InTheWay { .. } | Self::OtherKind { .. } | Self::Restless { .. } => false,
+        }
     }
 }

@@ -123,13 +123,14 @@ fn empty_folder(folder: &Path) -> Result<Option<std::fs::Metadata>> {
 }
 
 fn refused(operation: &str, folder: &Path, cause: io::Error) -> Error {
-    let kind = if cause.kind() == io::ErrorKind::StorageFull { ErrorKind::NoSpace } else { ErrorKind::Io };
+    let kind = ErrorKind::of_refused(&cause);
     Error::new(kind, format!("can't {operation} the folder {}", folder.display())).because(cause)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     #[test]
     fn it_is_gone_with_folders_in_which_nobody_may_write_and_a_folder_that_was_there_stays_as_it_was() {
@@ -157,6 +158,15 @@ mod tests {
         let refused = Scratch::make(&DrillPlace::At(own.clone()), Afterwards::Remove).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Occupied, "{refused}");
         assert!(own.join("mine").exists());
+    }
+
+    #[test]
+    fn a_full_disk_and_a_full_share_of_it_are_both_no_space() {
+        for (errno, kind) in
+            [(Errno::NOSPC, ErrorKind::NoSpace), (Errno::DQUOT, ErrorKind::NoSpace), (Errno::ROFS, ErrorKind::Io)]
+        {
+            assert_eq!(refused("make", Path::new("/x"), errno.into()).kind(), kind, "{errno:?}");
+        }
     }
 
     #[test]

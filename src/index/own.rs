@@ -4,6 +4,7 @@
 //! ends, however it ends; a directory whose file is not locked is nobody's and is removed by whoever comes next.
 
 use super::IndexError;
+use crate::fs::is_full;
 use crate::id::write_hex;
 use crate::seal::random;
 use rustix::fs::{FlockOperation, Mode, OFlags, RenameFlags};
@@ -138,10 +139,10 @@ fn alive_path(path: &Path) -> PathBuf {
 /// An error of the system about the files around a view.
 pub(super) fn failed(operation: &'static str, path: &Path, error: &io::Error) -> IndexError {
     let place = path.display().to_string();
-    match Errno::from_io_error(error) {
-        Some(Errno::NOSPC | Errno::DQUOT) => IndexError::NoSpace { place },
-        _ => IndexError::Io { operation, place, reason: error.to_string() },
+    if is_full(error) {
+        return IndexError::NoSpace { place };
     }
+    IndexError::Io { operation, place, reason: error.to_string() }
 }
 
 #[cfg(test)]

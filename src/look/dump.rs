@@ -211,9 +211,7 @@ fn relative(key: &Key, directory: &Key) -> Vec<u8> {
 }
 
 fn unwritable(error: io::Error) -> Error {
-    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    let kind = if is_full { ErrorKind::NoSpace } else { ErrorKind::Io };
-    Error::new(kind, format!("can't write what was read: {error}"))
+    Error::new(ErrorKind::of_refused(&error), format!("can't write what was read: {error}"))
 }
 
 /// The extended attributes of an entry; those that can't be read are told and left out.

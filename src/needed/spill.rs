@@ -1,6 +1,7 @@
 //! A file for what memory has no room for. It has no name, so nothing is left of it, however the process ends.
 
 use crate::error::{Error, Result};
+use crate::fs::is_full;
 use crate::id::ChunkId;
 use crate::index::IndexError;
 use std::fs::{File, OpenOptions};
@@ -81,7 +82,7 @@ impl SpillFile {
 
 fn failed(operation: &'static str, directory: &Path, error: &std::io::Error) -> Error {
     let place = directory.display().to_string();
-    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+    if is_full(error) {
         return IndexError::NoSpace { place }.into();
     }
     IndexError::Io { operation, place, reason: error.to_string() }.into()
