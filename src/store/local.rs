@@ -50,8 +50,8 @@ impl LocalStore {
     /// Opens the repository in a directory. Nothing is written, so read-only media will do.
     ///
     /// # Errors
-    /// [`StoreError::NotARepository`] where there is no folder of configurations, nor those of packs and outcomes; or
-    /// what the system says.
+    /// [`StoreError::NotARepository`] where there is no folder of configurations that may be a repository's, nor those of
+    /// packs and outcomes and an object in any folder; or what the system says.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Root::open(path).map(Self::new)
     }

@@ -21,7 +21,9 @@ fn a_place_without_a_repository_is_said_to_be_one() {
 #[test]
 fn a_folder_that_is_something_else_is_left_alone() {
     let world = World::new();
-    world.file("repository/letter.txt", b"dear");
+    for name in ["letter.txt", "config/settings", "packs/icons.zip", "outcomes/ab/letter"] {
+        world.file(format!("repository/{name}"), b"dear");
+    }
     let before = contents(&world.path("repository"));
     world.run(["snapshots"]).ended(10);
     let occupied = world.run(["init"]).ended(1);

@@ -51,24 +51,58 @@ impl Root {
             let absent = matches!(&error, StoreError::Io { source, .. } if is_absent(source));
             if absent { StoreError::NotARepository { place: place() } } else { error }
         })?;
-        // One that has lost its configurations is still one: they may have second copies in it.
-        for folders in [[Folder::Config].as_slice(), &[Folder::Packs, Folder::Outcomes]] {
-            if root.has_all(folders)? {
-                return Ok(root);
-            }
+        if root.has_configurations()? || root.has_lost_configurations()? {
+            return Ok(root);
         }
         Err(StoreError::NotARepository { place: place() })
     }
 
-    fn has_all(&self, folders: &[Folder]) -> Result<bool, StoreError> {
-        for folder in folders {
-            match self.open_directory(folder.as_str()) {
-                Ok(_) => {}
-                Err(error) if is_absent(&error) => return Ok(false),
-                Err(error) => return Err(self.error("opening", folder.as_str(), error)),
+    /// Whether there is a folder of configurations; one that holds only what is no object is somebody else's.
+    fn has_configurations(&self) -> Result<bool, StoreError> {
+        let names = self.names(Folder::Config.as_str());
+        let is_own = |name: &Vec<u8>| temporary_session(name).is_some() || is_object(Folder::Config.as_str(), name);
+        Ok(self.has(Folder::Config)? && names.map(|names| names.is_empty() || names.iter().any(is_own))?)
+    }
+
+    /// Whether it is a repository all the same, since configurations may have second copies in it: many a folder holds
+    /// folders of these names, and none but a repository an object.
+    fn has_lost_configurations(&self) -> Result<bool, StoreError> {
+        if !(self.has(Folder::Packs)? && self.has(Folder::Outcomes)?) {
+            return Ok(false);
+        }
+        for folder in Folder::ALL {
+            if self.has(folder)? && self.holds_object(folder)? {
+                return Ok(true);
             }
         }
-        Ok(true)
+        Ok(false)
+    }
+
+    fn has(&self, folder: Folder) -> Result<bool, StoreError> {
+        match self.open_directory(folder.as_str()) {
+            Ok(_) => Ok(true),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(self.error("opening", folder.as_str(), error)),
+        }
+    }
+
+    /// Whether anything in a folder has an object's name.
+    fn holds_object(&self, folder: Folder) -> Result<bool, StoreError> {
+        for name in self.names(folder.as_str())? {
+            if is_object(folder.as_str(), &name) {
+                return Ok(true);
+            }
+            let inner = std::str::from_utf8(&name).ok().filter(|name| folder.nested_digits() == Some(name.len()));
+            let Some(inner) = inner.map(|name| format!("{folder}/{name}")) else { continue };
+            let names = match self.names(&inner) {
+                Err(StoreError::Io { source, .. }) if is_absent(&source) => continue,
+                names => names?,
+            };
+            if names.iter().any(|name| is_object(&inner, name)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn at(path: &Path) -> Result<Self, StoreError> {
@@ -308,8 +342,12 @@ impl Root {
 
 /// Whether an init that was interrupted may have left this in a folder.
 fn is_left_over(folder: Folder, name: &[u8]) -> bool {
-    let slot = || std::str::from_utf8(name).is_ok_and(|name| format!("{folder}/{name}").parse::<ObjectName>().is_ok());
-    temporary_session(name) == Some(None) || (folder == Folder::Keys && slot())
+    temporary_session(name) == Some(None) || (folder == Folder::Keys && is_object(folder.as_str(), name))
+}
+
+/// Whether a name is that of an object in this directory.
+fn is_object(directory: &str, name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| format!("{directory}/{name}").parse::<ObjectName>().is_ok())
 }
 
 /// Nothing is there, or something that is no directory.

@@ -164,9 +164,45 @@ fn store_6_what_has_no_config_folder_is_not_a_repository_unless_it_lost_that() {
     drop(store);
     let path = place.path().join("repository");
     std::fs::remove_dir(path.join("config")).unwrap();
-    assert!(LocalStore::open(&path).is_ok());
-    std::fs::remove_dir(path.join("outcomes")).unwrap();
-    assert!(matches!(LocalStore::open(&path), Err(StoreError::NotARepository { .. })));
+    let is_one = || match LocalStore::open(&path) {
+        Ok(_) => true,
+        Err(StoreError::NotARepository { .. }) => false,
+        Err(error) => panic!("{error}"),
+    };
+    assert!(!is_one(), "nothing that was ever stored is lost");
+    let pack = format!("packs/ab/{}", "ab".repeat(32));
+    let outcome = "outcomes/01010101010101010101010101010101-0000000000000102";
+    for object in [&pack, outcome, "mirror/config-0", "gc/00000000000000ff/condemned"] {
+        let object = path.join(object);
+        std::fs::create_dir_all(object.parent().unwrap()).unwrap();
+        std::fs::write(&object, "x").unwrap();
+        assert!(is_one(), "{}", object.display());
+        std::fs::remove_file(&object).unwrap();
+    }
+    std::fs::write(path.join(outcome), "x").unwrap();
+    std::fs::remove_dir_all(path.join("packs")).unwrap();
+    assert!(!is_one());
+}
+
+#[test]
+fn store_6_folders_of_somebody_elses_are_no_repository_whatever_their_names() {
+    let place = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = place.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "x").unwrap();
+    };
+    for name in ["packs/icons.zip", "packs/ab", "packs/cd/notes", "outcomes/2026/letter", "keys/id_ed25519", "mirror/x"]
+    {
+        file(name);
+    }
+    assert!(matches!(LocalStore::open(place.path()), Err(StoreError::NotARepository { .. })));
+    for name in ["config/settings.toml", "config/00"] {
+        file(name);
+    }
+    assert!(matches!(LocalStore::open(place.path()), Err(StoreError::NotARepository { .. })));
+    file("config/0");
+    assert!(LocalStore::open(place.path()).is_ok());
 }
 
 #[test]
