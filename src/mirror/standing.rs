@@ -17,7 +17,7 @@ pub(super) fn check((from, here): (&dyn Store, &Inventory), (to, there): (&dyn S
     if there.bytes(&ObjectName::Config(0)).is_none() {
         // The first of them is copied first.
         let is_empty = there.iter().all(|(name, _)| name.folder() == Folder::Keys);
-        return if is_empty { Ok(()) } else { Err(foreign(to, "it holds objects and no configuration")) };
+        return if is_empty { Ok(()) } else { Err(without_configuration(to)) };
     }
     compare(from, to, &ObjectName::Config(0)).map_err(|error| {
         let is_another = error.kind() == ErrorKind::Occupied;
@@ -97,6 +97,16 @@ fn compare(from: &dyn Store, to: &dyn Store, name: &ObjectName) -> Result<()> {
 
 fn is_whole(store: &dyn Store, name: &ObjectName) -> Result<bool> {
     Ok(crate::store::is_proven(name, store.open(name)?.as_ref())?)
+}
+
+/// What it is a mirror of can't be told before it has its configuration again.
+fn without_configuration(to: &dyn Store) -> Error {
+    let place = to.describe();
+    let message = format!(
+        "{place} holds objects and lacks its configuration: `holdall scrub --repair {place}` creates that anew from its second \
+         copy, and then this can be run again; if it has none, choose another folder"
+    );
+    Error::new(ErrorKind::Occupied, message)
 }
 
 /// The mirror is left as it is.

@@ -145,3 +145,18 @@ fn nothing_is_restored_into_a_repository() {
     }
     assert!(contents(&world.path("repository")) == before);
 }
+
+#[test]
+fn a_mirror_that_lost_its_configurations_is_told_the_way_back() {
+    let world = world();
+    world.run(["mirror", "mirror"]).succeeded();
+    std::fs::remove_dir_all(world.path("mirror/config")).expect("it is there");
+    let refused = world.run(["mirror", "mirror"]).ended(1);
+    let healing = "`holdall scrub --repair mirror`";
+    assert!(refused.err.contains("lacks its configuration") && refused.err.contains(healing), "{}", refused.err);
+    world.run(["scrub", "--repair", "mirror"]).succeeded();
+    world.file("tree/new", b"new");
+    world.run(["backup", "tree"]).succeeded();
+    world.run(["mirror", "mirror"]).succeeded();
+    world.run(["restore", "latest", "--target", "restored", "--repo", "mirror"]).succeeded();
+}
