@@ -1,6 +1,6 @@
 //! A process with a process group of its own.
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
@@ -40,11 +40,12 @@ impl Group {
         }
     }
 
-    /// Ends the whole group: asks first, and kills what has not ended after a grace.
+    /// Ends the whole group, also what is left of it when its leader has ended: asks first, and kills what has not ended
+    /// after a grace.
     pub(crate) fn end(&mut self) -> io::Result<()> {
         let began = Instant::now();
         self.signal_all(Signal::TERM);
-        while self.ended()?.is_none() {
+        while self.ended()?.is_none() || self.has_members() {
             if began.elapsed() >= GRACE {
                 self.signal_all(Signal::KILL);
                 self.leader.wait()?;
@@ -53,6 +54,10 @@ impl Group {
             std::thread::sleep(INTERVAL);
         }
         Ok(())
+    }
+
+    fn has_members(&self) -> bool {
+        self.pid().is_some_and(|pid| test_kill_process_group(pid).is_ok())
     }
 
     fn signal_all(&self, signal: Signal) {

@@ -183,11 +183,7 @@ fn slow(world: &World, set: &str) -> Child {
     profile(world, "store = \"repository\"\npassword-file = \"password\"", &sets);
     let mut command = bare(world);
     let child = command.args(["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let began = Instant::now();
-    while !text(world, "waiting").ends_with('\n') {
-        assert!(began.elapsed() < Duration::from_secs(60), "the backup begins");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(world, "waiting");
     child
 }
 
@@ -234,11 +230,89 @@ fn a_set_runs_once_at_a_time_also_while_only_its_step_is_left() {
 }
 
 #[test]
+fn a_daemon_that_a_command_leaves_behind_does_not_keep_the_set() {
+    let world = world("");
+    // Whatever was its standard input, the daemon keeps it.
+    let daemon = format!(
+        "exec 3<&0; setsid sh -c 'echo $$ > {}; exec sleep 60' > /dev/null 2>&1 & echo dumped",
+        world.path("waiting").display()
+    );
+    let daemon = world.file("daemon", daemon.as_bytes()).display().to_string();
+    let command = format!("command = 'db=sh {daemon}'\n");
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &format!("{BACKUP}{command}"));
+    run(&world, &["run"]).ended(0);
+    wait_for(&world, "waiting");
+    let again = run(&world, &["run"]);
+    assert!(is_running(&world), "the daemon is there");
+    signal(text(&world, "waiting").trim(), "-KILL");
+    again.ended(0);
+}
+
+/// Starts a run whose step waits, and has left a process behind that ignores what asks it to end: its id stands in the file
+/// `waiting`, that of the step in the file `step`, and that of the command that the step waits for in the file `command`.
+fn with_something_left(world: &World) -> Child {
+    let file = |name: &str| world.path(name).display().to_string();
+    let left = format!(
+        "echo $PPID > {}; sh -c 'trap \"\" TERM; echo $$ > {}; exec sleep 60' > /dev/null 2>&1 & cat {}",
+        file("step"),
+        file("waiting"),
+        file("password")
+    );
+    let secret = world.file("secret", left.as_bytes()).display().to_string();
+    let slow = format!("command = 'db=echo $$ > {}; exec sleep 60'\n", file("command"));
+    let repository = format!("store = \"repository\"\npassword-command = 'exec sh {secret}'");
+    profile(world, &repository, &format!("{BACKUP}{slow}"));
+    let child = bare(world).arg("run").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_for(world, "command");
+    wait_for(world, "waiting");
+    child
+}
+
+/// Waits for a process to write down its id.
+fn wait_for(world: &World, name: &str) {
+    let began = Instant::now();
+    while !text(world, name).ends_with('\n') {
+        assert!(began.elapsed() < Duration::from_secs(60), "{name} begins");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether the process whose id stands in the file `waiting` has not ended.
+fn is_running(world: &World) -> bool {
+    let stat = Path::new("/proc").join(text(world, "waiting").trim()).join("stat");
+    std::fs::read_to_string(stat).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn whatever_is_left_of_a_step_ends_with_a_run_that_is_interrupted() {
+    let world = world("");
+    let child = with_something_left(&world);
+    signal(&child.id().to_string(), "-TERM");
+    Finished::of(&child.wait_with_output().expect("it ends")).ended(143);
+    assert!(!is_running(&world));
+}
+
+#[test]
+fn whatever_is_left_of_a_step_that_was_killed_is_ended_and_the_run_has_failed() {
+    let world = world("");
+    let child = with_something_left(&world);
+    signal(text(&world, "step").trim(), "-KILL");
+    let ended = Finished::of(&child.wait_with_output().expect("it ends")).ended(1);
+    assert!(!is_running(&world));
+    assert!(ended.err.contains("it was ended by signal 9"), "{}", ended.err);
+    // Where there is no terminal it has a group of its own.
+    let _ = Command::new("kill").args(["-KILL", text(&world, "command").trim()]).output();
+}
+
+#[test]
 fn a_hook_that_takes_too_long_is_ended_with_all_that_it_started() {
     let world = world("");
     let pid = world.path("pid").display().to_string();
+    // The shell ends when it is asked to, and what it started does not.
+    let line = format!("sh -c 'trap \"\" TERM; echo $$ > {pid}; exec sleep 60' & wait");
+    let line = world.file("line", line.as_bytes()).display().to_string();
     let hook = format!(
-        "[set.home.hooks]\nafter = {{ run = 'sleep 60 & echo $! > {pid}; wait', timeout = \"1s\" }}\nfinally = \"touch {}\"\n",
+        "[set.home.hooks]\nafter = {{ run = 'exec sh {line}', timeout = \"1s\" }}\nfinally = \"touch {}\"\n",
         world.path("finally").display()
     );
     profile(&world, "store = \"repository\"\npassword-file = \"password\"", &format!("{BACKUP}{hook}"));

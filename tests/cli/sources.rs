@@ -170,6 +170,37 @@ fn an_interrupted_run_without_a_terminal_ends_what_its_command_started() {
 }
 
 #[test]
+fn an_interrupted_run_without_a_terminal_waits_for_all_that_its_command_started_and_kills_what_stays() {
+    let world = World::with_repository();
+    let (tidy, stubborn) = (world.path("tidy"), world.path("stubborn"));
+    // The command itself ends at once. One that it started takes its time to end, the other one never would.
+    let script = format!(
+        "sh -c 'trap \"sleep 0.5; echo tidied > {tidy}; exit\" TERM; while :; do sleep 0.1; done' &\n\
+         sh -c 'trap \"\" TERM; echo $$ > {stubborn}; while :; do sleep 0.1; done' &\n\
+         trap 'exit 1' TERM; wait",
+        tidy = tidy.display(),
+        stubborn = stubborn.display()
+    );
+    let script = world.file("script", script.as_bytes());
+    let program = world.command();
+    let mut command = std::process::Command::new("setsid");
+    let line = format!("slow=sh {}", script.display());
+    command.arg(program.get_program()).args(["backup", "--command", &line]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = command.current_dir(world.path("")).spawn().expect("the program starts");
+    let stubborn = || std::fs::read_to_string(&stubborn).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    assert!(within_ten_seconds(|| stubborn().is_some()), "it begins");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(143));
+    assert_eq!(std::fs::read_to_string(&tidy).unwrap_or_default(), "tidied\n", "it had the time that it took");
+    let process = format!("/proc/{}/cmdline", stubborn().expect("a process"));
+    let is_gone = std::fs::read(&process).map_or(true, |words| words.is_empty());
+    assert!(is_gone, "what stays when it is asked to end is killed");
+}
+
+#[test]
 fn lists_name_what_is_backed_up() {
     let world = World::with_repository();
     for name in ["a.txt", "b.txt", "c.md", "odd/[x]", "odd/ lead", "odd/two\nlines", "!d"] {

@@ -57,7 +57,8 @@ fn follow(group: &mut Group, lines: &Lines, signals: &Signals, relay: &mut Relay
         }
         if ended.is_none() {
             ended = group.ended()?.map(|status| (status, Instant::now()));
-            if ended.is_some() && is_interrupted {
+            let is_killed = ended.is_some_and(|(status, _)| status.signal().is_some());
+            if ended.is_some() && (is_interrupted || is_killed) {
                 // What its commands started.
                 group.end()?;
             }
