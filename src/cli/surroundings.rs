@@ -47,7 +47,10 @@ impl Surroundings {
             (Some(file), _) => file.clone(),
             (None, Some(path)) => return Ok(path),
             (None, None) => self.path("HOLDALL_REPOSITORY_FILE").ok_or_else(|| {
-                Failure::misuse("no repository was named: use --repo, HOLDALL_REPOSITORY or HOLDALL_REPOSITORY_FILE")
+                Failure::misuse(
+                    "no repository was named: use --repo, HOLDALL_REPOSITORY or HOLDALL_REPOSITORY_FILE, or -P with a name \
+                     of the profile",
+                )
             })?,
         };
         named_in(&file)

@@ -481,7 +481,8 @@ fn a_profile_names_the_repository_of_other_commands() {
         assert!(run(&world, &["-P", name, "ls", "latest"]).succeeded().out.contains("tree/a"));
         run(&world, &["check", "-P", name]).succeeded();
     }
-    run(&world, &["snapshots"]).ended(2);
+    let unnamed = run(&world, &["snapshots"]).ended(2).err;
+    assert!(unnamed.contains("or -P with a name of the profile"), "{unnamed}");
     let refused = run(&world, &["-P", "hom", "snapshots"]).ended(2).err;
     assert!(refused.contains("no repository or set is called \"hom\"; did you mean \"home\"?"), "{refused}");
     run(&world, &["-P", "r", "-r", "x", "snapshots"]).ended(2);
