@@ -35,6 +35,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &DumpArguments) -> Result<u8
     };
     drop(display);
     let report = match report {
+        // Whoever read it had enough, which is no failure of the dump.
         Err(_) if arguments.target.is_none() && context.renderer.is_closed() => return Ok(exit::DONE),
         report => report.map_err(|failure| failure.with_interrupt_code(stop.exit_code()))?,
     };
