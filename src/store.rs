@@ -293,7 +293,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// There is no repository.
-    #[error("{place} is not a repository: it has no folder \"config\"")]
+    #[error("{place} is not a repository: it has no folder \"config\" with a configuration in it")]
     NotARepository {
         /// The place.
         place: String,
