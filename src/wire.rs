@@ -404,6 +404,30 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_a_fixed_width_are_written_and_read_low_byte_first() {
+        let bytes = packed(|out| {
+            out.put_u8(0xa1);
+            out.put_u16(0xb1b2);
+            out.put_u32(0xc1c2_c3c4);
+            out.put_u64(0xd1d2_d3d4_d5d6_d7d8);
+        });
+        assert_eq!(bytes, *b"\xa1\xb2\xb1\xc4\xc3\xc2\xc1\xd8\xd7\xd6\xd5\xd4\xd3\xd2\xd1");
+        let mut reader = Reader::new(&bytes);
+        assert_eq!((reader.u8(), reader.u16()), (Ok(0xa1), Ok(0xb1b2)));
+        assert_eq!((reader.u32(), reader.u64()), (Ok(0xc1c2_c3c4), Ok(0xd1d2_d3d4_d5d6_d7d8)));
+        assert_eq!((reader.offset(), reader.remaining()), (15, 0));
+        assert_eq!(reader.u16(), Err(WireError::UnexpectedEnd { offset: 15 }));
+    }
+
+    #[test]
+    fn a_varint_keeps_to_its_limit() {
+        let bytes = packed(|out| out.put_varint(1000));
+        assert_eq!(Reader::new(&bytes).varint_max("size", 1000), Ok(1000));
+        let refused = WireError::Range { what: "size", offset: 2 };
+        assert_eq!(Reader::new(&bytes).varint_max("size", 999), Err(refused));
+    }
+
+    #[test]
     fn a_count_beyond_the_bytes_present_is_refused() {
         let bytes = packed(|out| out.put_varint(1000));
         let refused = WireError::Range { what: "items", offset: 2 };
@@ -415,6 +439,12 @@ mod tests {
         let bytes = encode(&u64::from(u32::MAX));
         assert!(matches!(decode::<List<u64>>(&bytes), Err(WireError::Malformed(_))));
         assert!(matches!(decode::<Blob>(&bytes), Err(WireError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_blob_holds_the_bytes_that_it_is_made_of() {
+        assert_eq!(Blob::from(&b"\xff\0"[..]), Blob(vec![0xff, 0]));
+        assert_eq!(Blob::from("text"), Blob(b"text".to_vec()));
     }
 
     #[test]
