@@ -187,6 +187,19 @@ fn levels_are_1_to_19() {
     assert_eq!(accepted, (1..=19).collect::<Vec<_>>());
 }
 
+#[test]
+fn a_higher_level_makes_a_smaller_frame() {
+    let words = noise(6, 4096);
+    let text = noise(7, 60_000).into_iter().flat_map(|word| &words[usize::from(word) * 16..][..16]);
+    let content: Vec<u8> = text.copied().collect();
+    let bytes = [1, 19].map(|of| {
+        let mut out = Vec::new();
+        FrameEncoder::new().encode(&buffer(&[&content]), level(of), &mut out);
+        out.len()
+    });
+    assert!(bytes[0] > bytes[1], "{bytes:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
