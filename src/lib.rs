@@ -73,11 +73,12 @@
 //! took away; the next repair takes it away again.
 //!
 //! # The house
-//! A module imports only from lower ranks: *0* id, wire, progress, threads; *1* chunk, frame, fs, layout, pattern, seal; *2* the stored
-//! structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity); *3* store, index,
-//! source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed; *9* backup, restore,
-//! look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* drill, import, info; *11* repository. The command `holdall`
-//! adds *12* profile and *13* cli. What is on disk is written down byte by byte in the folder `format-spec`.
+//! A module imports only from lower ranks: *0* id, wire, progress, threads; *1* chunk, frame, fs, layout, pattern, seal;
+//! *2* the stored structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity);
+//! *3* store, index, source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed;
+//! *9* backup, restore, look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* drill, import,
+//! info; *11* repository. The command `holdall` adds *12* profile and *13* cli. What is on disk is written down byte by byte
+//! in the folder `format-spec`.
 
 pub mod error;
 pub mod id;

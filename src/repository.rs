@@ -262,8 +262,9 @@ impl Repository {
     /// to it are never removed from the target, nor restored over.
     ///
     /// # Errors
-    /// [`ErrorKind::Denied`] when the key can't read; [`ErrorKind::Invalid`] when the target lies in the repository or
-    /// in what this machine keeps for it; when it can't be written at all, or the caller stops. Items that could not be restored as they were are in the report.
+    /// [`ErrorKind::Denied`] when the key can't read; [`ErrorKind::Invalid`] when the target lies in the repository or in
+    /// what this machine keeps for it; when it can't be written at all, or the caller stops. Items that could not be restored
+    /// as they were are in the report.
     pub fn restore(
         &self,
         snapshot: &Snapshot,

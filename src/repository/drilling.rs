@@ -13,7 +13,8 @@ impl Repository {
     /// # Errors
     /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when the key can't read; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid)
     /// when the place lies in the repository or in what this machine keeps for it;
-    /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) when there is too little room; when the store can't be read, or the caller stops.
+    /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) when there is too little room; when the store can't be read, or the
+    /// caller stops.
     pub fn plan_drill(&self, snapshot: Snapshot, options: &DrillOptions, progress: &dyn Progress) -> Result<DrillPlan> {
         self.require_reader("drill")?;
         self.refuse_own(options.folder())?;
