@@ -182,6 +182,23 @@ fn a_frame_of_many_chunks_takes_no_memory_before_its_length_is_known() {
 }
 
 #[test]
+fn a_buffer_is_full_at_its_target_or_with_the_most_chunks() {
+    let two = buffer(&[b"abc", b"de"]);
+    assert_eq!((two.is_full(6), two.is_full(5), two.is_full(4)), (false, true, true));
+    assert_eq!((two.chunk_count(), two.raw_bytes(), two.lengths()), (2, &b"abcde"[..], &[3, 2][..]));
+    let mut many = FrameBuffer::new();
+    assert!(many.is_empty());
+    for _ in 1..CHUNK_COUNT_MAX {
+        many.push(b"x");
+    }
+    assert!(!many.is_full(usize::MAX));
+    many.push(b"x");
+    assert!(many.is_full(usize::MAX) && !many.is_empty());
+    many.clear();
+    assert!(many.is_empty() && many.raw_bytes().is_empty() && !many.is_full(1));
+}
+
+#[test]
 fn levels_are_1_to_19() {
     let accepted: Vec<i32> = (-10..30).filter(|level| CompressionLevel::parse(*level).is_some()).collect();
     assert_eq!(accepted, (1..=19).collect::<Vec<_>>());
