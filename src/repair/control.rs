@@ -3,7 +3,7 @@
 //! from another sound object, so that what was mixed up is put right as well.
 
 use crate::access::Access;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::gc;
 use crate::heal;
 use crate::id::{ObjectHash, SessionId};
@@ -22,13 +22,31 @@ use std::sync::Arc;
 const GONE_COUNT_MAX: (usize, usize) = (1_000, 100_000);
 
 /// What became of control objects.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct HealedControl {
     /// Those that are right now, with what was wrong.
     pub healed: Vec<LostObject>,
     /// Those that could not be written, with the reason.
     pub unhealed: Vec<LostObject>,
+    /// What ended it early. What is told above was done by then, and stands.
+    pub failure: Option<Error>,
+}
+
+impl HealedControl {
+    /// Goes on with it, unless it has ended early.
+    ///
+    /// # Errors
+    /// What ends it where there is nothing to tell yet.
+    pub(crate) fn go_on(mut self, with: impl FnOnce(&mut Self) -> Result<()>) -> Result<Self> {
+        if self.failure.is_none() {
+            match with(&mut self) {
+                Err(error) if self.healed.is_empty() && self.unhealed.is_empty() => return Err(error),
+                ended => self.failure = ended.err(),
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// Writes outcomes, records and the sets of prunes as they were, where they are damaged and a second copy or the view has
@@ -36,15 +54,18 @@ pub struct HealedControl {
 /// back. Of what is gone the store is asked only for what its listings name.
 ///
 /// # Errors
-/// When the store or the view can't be read, or the caller stops. What was written until then stands.
+/// When the store or the view can't be read, or the caller stops, before anything was written.
 pub fn heal_control(access: &Access, progress: &dyn Progress) -> Result<HealedControl> {
-    let mut done = LostControl::find(access, progress)?.bring_back(access);
-    if !done.healed.is_empty() {
-        // Of a generation's sets one is told at a time.
-        let more = LostControl::find(access, progress)?.bring_back(access);
-        done = HealedControl { healed: [done.healed, more.healed].concat(), unhealed: more.unhealed };
-    }
-    Ok(done)
+    HealedControl::default().go_on(|done| {
+        *done = LostControl::find(access, progress)?.bring_back(access);
+        if !done.healed.is_empty() {
+            // Of a generation's sets one is told at a time.
+            let more = LostControl::find(access, progress)?.bring_back(access);
+            done.healed.extend(more.healed);
+            done.unhealed = more.unhealed;
+        }
+        Ok(())
+    })
 }
 
 /// Control objects that are lost, as the store has them now.

@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 const WRONG: &str = "it was no copy of the object whose name it bears";
 
-/// Writes second copies anew that are none of the object whose name they bear, where that one is proved with a key. Reads
-/// the ends of all second copies, and of what they are copies of. Memory: their names, and one object.
+/// Writes second copies anew that are none of the object whose name they bear, where that one is proved with a key, and
+/// adds them to what was `done`. Reads the ends of all second copies, and of what they are copies of. Memory: their names, and one object.
 ///
 /// # Errors
 /// When the store can't be listed, or the caller stops. What was written until then stands.
-pub fn heal_copies(access: &Access, progress: &dyn Progress) -> Result<HealedControl> {
+pub fn heal_copies(access: &Access, done: &mut HealedControl, progress: &dyn Progress) -> Result<()> {
     progress.event(&Event::Phase("reading second copies"));
     let mut copies = Vec::new();
     access.store.list(Folder::Mirror, &mut |listed| {
@@ -27,7 +27,6 @@ pub fn heal_copies(access: &Access, progress: &dyn Progress) -> Result<HealedCon
             copies.push(copy);
         }
     })?;
-    let mut done = HealedControl::default();
     for copy in copies {
         check_stopped(progress)?;
         let Some(right) = right_first(access, copy) else { continue };
@@ -39,7 +38,7 @@ pub fn heal_copies(access: &Access, progress: &dyn Progress) -> Result<HealedCon
             Err(error) => done.unhealed.push(LostObject { object, wrong: error.to_string() }),
         }
     }
-    Ok(done)
+    Ok(())
 }
 
 /// The bytes that a copy should have, if it has others. What can't be read is damage, which needs no key to be healed.

@@ -3,7 +3,7 @@
 use super::{Repository, view};
 use crate::access::Access;
 use crate::config::Purpose;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::repair::{
     self, HealedControl, IndexRepairPlan, IndexRepairReport, LostObject, PackRepairPlan, PackRepairReport,
@@ -25,19 +25,25 @@ impl Repository {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Denied`] when the key's role may not repair; when the store fails or the caller stops. What
-    /// was committed until then stands.
+    /// was committed until then stands, and what was brought back, of which the error says how much it is.
     pub fn repair_index(&mut self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
         // Before the view goes with all that it keeps, and before an outcome that is lost passes for a rollback.
         self.access.chain.allows(Purpose::Write)?;
         let healed = repair::heal_control(&self.access, progress)?;
+        let rebuilt = healed.failure.map_or(Ok(()), Err).and_then(|()| self.rebuild_index(options, progress));
+        let mut report = rebuilt.map_err(|error| after_healing(healed.healed.len(), error))?;
+        report.healed_control_count = u64::try_from(healed.healed.len()).unwrap_or(u64::MAX);
+        let unhealed = |lost: &LostObject| format!("{} could not be healed: {}", lost.object, lost.wrong);
+        report.notices.extend(healed.unhealed.iter().map(unhealed));
+        Ok(report)
+    }
+
+    fn rebuild_index(&mut self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
         self.writing()?;
         view::renew(&mut self.access, self.options.view)?;
         let repair = || repair::repair_index(&self.access, options, progress);
         let (mut report, behind) = self.access.behind.during(repair)?;
         report.behind = behind;
-        report.healed_control_count = u64::try_from(healed.healed.len()).unwrap_or(u64::MAX);
-        let unhealed = |lost: &LostObject| format!("{} could not be healed: {}", lost.object, lost.wrong);
-        report.notices.extend(healed.unhealed.iter().map(unhealed));
         Ok(report)
     }
 
@@ -47,14 +53,11 @@ impl Repository {
     ///
     /// # Errors
     /// When the repository needs a newer program to be written to, or can't be read, or the caller stops. What can't be
-    /// written is in the report.
+    /// written is in the report, and so is what ended it when something was written by then.
     pub fn heal_control(&self, progress: &dyn Progress) -> Result<HealedControl> {
         self.access.chain.allows(Purpose::Write)?;
-        let mut done = repair::heal_control(&self.access, progress)?;
-        let copies = repair::heal_copies(&self.access, progress)?;
-        done.healed.extend(copies.healed);
-        done.unhealed.extend(copies.unhealed);
-        Ok(done)
+        let done = repair::heal_control(&self.access, progress)?;
+        done.go_on(|done| repair::heal_copies(&self.access, done, progress))
     }
 
     /// Reads every pack and finds out what is lost. Changes nothing.
@@ -112,5 +115,14 @@ impl Repository {
         let (mut report, behind) = self.access.behind.during(repair)?;
         report.behind = behind;
         Ok(report)
+    }
+}
+
+/// What ended a repair that had written something by then.
+fn after_healing(count: usize, error: Error) -> Error {
+    match count {
+        0 => error,
+        1 => error.while_doing("after 1 control object was brought back"),
+        count => error.while_doing(format!("after {count} control objects were brought back")),
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
 use crate::cli::values::Span;
-use holdall::{CheckDepth, CheckOptions, CheckReport, Damage, Remember, Vouch};
+use holdall::{CheckDepth, CheckOptions, CheckReport, Damage, Remember, Repository, Vouch};
 use std::os::unix::ffi::OsStrExt;
 
 /// How many files and snapshots of one damage people are shown, unless they want more; programs get all that were kept.
@@ -23,18 +23,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
     let repository = context.open(Access::Read)?;
     let stop = Stop::listen()?;
     if arguments.repair {
-        // What is sound and stands under another one's name, only a key tells.
-        let display = Display::of_a_check(context.renderer, stop.clone());
-        let done = repository.heal_control(&display);
-        drop(display);
-        let done = done.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
-        for lost in &done.healed {
-            let what = format!("{}; written anew from what was kept of it", lost.wrong);
-            super::scrub::show_healed(context, &lost.object, &what);
-        }
-        for lost in &done.unhealed {
-            context.renderer.notice(&format!("{} could not be healed: {}", lost.object, lost.wrong));
-        }
+        heal_with_key(context, &repository, &stop)?;
     }
 
     let display = Display::of_a_check(context.renderer, stop.clone());
@@ -51,6 +40,24 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
     context.renderer.say(&summary_text(&report));
     context.renderer.json(&summary(&report));
     Ok(if report.damage_count == 0 { exit::DONE } else { exit::DAMAGED })
+}
+
+/// Heals what is sound and stands under another one's name, which only a key tells. What was healed is said also when it
+/// ends early.
+fn heal_with_key(context: &Context<'_>, repository: &Repository, stop: &Stop) -> Result<(), Failure> {
+    let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
+    let display = Display::of_a_check(context.renderer, stop.clone());
+    let done = repository.heal_control(&display);
+    drop(display);
+    let done = done.map_err(failed)?;
+    for lost in &done.healed {
+        let what = format!("{}; written anew from what was kept of it", lost.wrong);
+        super::scrub::show_healed(context, &lost.object, &what);
+    }
+    for lost in &done.unhealed {
+        context.renderer.notice(&format!("{} could not be healed: {}", lost.object, lost.wrong));
+    }
+    done.failure.map_or(Ok(()), |error| Err(failed(error)))
 }
 
 fn options(context: &Context<'_>, arguments: &CheckArguments) -> CheckOptions {

@@ -2,19 +2,23 @@
 
 use super::{check_all, restorable, used_world};
 use crate::access::Access;
+use crate::backup::BackupOptions;
 use crate::check::{self, CheckDepth, CheckOptions};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Result};
 use crate::heal::{ProtectOptions, protect_all};
+use crate::key::{KdfCost, Unlock};
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress, Silent};
 use crate::prune::PruneOptions;
 use crate::prune::tests::world::{World, objects, prune};
-use crate::repair::{HealedControl, heal_control, heal_copies, plan_index};
+use crate::repair::{HealedControl, RepairOptions, heal_control, heal_copies, plan_index};
+use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::session::{self, History, Writer};
 use crate::session_record::SessionKind;
 use crate::store::hooked::{Hooked, Step};
-use crate::store::{Folder, MemoryStore, ObjectName, Store};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::store::{Folder, Listed, LocalStore, MemoryStore, ObjectName, Store};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 fn outcomes(store: &MemoryStore) -> Vec<(ObjectName, Vec<u8>)> {
@@ -25,6 +29,15 @@ fn flip(store: &MemoryStore, name: ObjectName, bytes: &[u8]) {
     let mut wrong = bytes.to_vec();
     wrong[bytes.len() / 2] ^= 1;
     store.overwrite(name, &wrong);
+}
+
+fn assert_untouched(done: Result<HealedControl>) {
+    let done = done.unwrap();
+    assert!(done.healed.is_empty() && done.unhealed.is_empty() && done.failure.is_none(), "{done:?}");
+}
+
+fn copies_healed(access: &Access) -> Result<HealedControl> {
+    HealedControl::default().go_on(|done| heal_copies(access, done, &Silent))
 }
 
 /// A client whose view keeps every outcome.
@@ -49,7 +62,7 @@ fn an_outcome_that_rots_in_the_store_stops_a_prune_whose_view_keeps_it_and_comes
         assert_eq!(plan.notices, Vec::<String>::new());
         assert_eq!(heal_control(&access, &Silent).unwrap().healed.len(), 1);
         assert_eq!(objects(&world.store)[&name], bytes);
-        assert_eq!(heal_control(&access, &Silent).unwrap(), HealedControl::default());
+        assert_untouched(heal_control(&access, &Silent));
         prune(&access, &PruneOptions::default()).unwrap();
         assert_eq!(restorable(&world.client("reader"), &held), whole);
     }
@@ -85,7 +98,7 @@ fn an_outcome_comes_back_from_its_second_copy_unless_that_is_another_ones() {
     let copy = name.mirror().unwrap();
     let right = objects(&world.store).remove(&copy).unwrap();
     world.store.overwrite(copy, other);
-    assert_eq!(heal_control(&world.client("owner"), &Silent).unwrap(), HealedControl::default());
+    assert_untouched(heal_control(&world.client("owner"), &Silent));
     assert_eq!(plan_index(&world.client("owner"), &Silent).unwrap().notices.len(), 1);
     world.store.overwrite(copy, &right);
     assert_eq!(heal_control(&world.client("owner"), &Silent).unwrap().healed.len(), 1);
@@ -161,7 +174,7 @@ fn numbers_that_left_nothing_cost_the_store_nothing() {
     let (world, _) = used_world(60);
     let heal = || {
         let (access, asked) = counting(&world);
-        assert_eq!(heal_control(&access, &Silent).unwrap(), HealedControl::default());
+        assert_untouched(heal_control(&access, &Silent));
         asked.load(Ordering::Relaxed)
     };
     let before = heal();
@@ -217,10 +230,10 @@ fn second_copies_that_were_mixed_up_come_back_from_the_first_ones_that_a_key_pro
     for (copy, other) in copies.iter().zip(copies.iter().cycle().skip(1)) {
         world.store.overwrite(**copy, &right[*other]);
     }
-    let done = heal_copies(&world.client("reader"), &Silent).unwrap();
+    let done = copies_healed(&world.client("reader")).unwrap();
     assert_eq!((done.healed.len(), done.unhealed), (copies.len(), vec![]));
     assert!(objects(&world.store) == right);
-    assert_eq!(heal_copies(&world.client("reader"), &Silent).unwrap(), HealedControl::default());
+    assert_untouched(copies_healed(&world.client("reader")));
     assert_eq!(check_all(&world).damage, []);
 }
 
@@ -234,6 +247,97 @@ fn a_second_copy_stays_where_the_first_is_another_ones() {
     world.store.overwrite(*one, other);
     world.store.overwrite(one.mirror().unwrap(), third);
     let before = objects(&world.store);
-    assert_eq!(heal_copies(&world.client("owner"), &Silent).unwrap(), HealedControl::default());
+    assert_untouched(copies_healed(&world.client("owner")));
     assert!(objects(&world.store) == before);
+}
+
+/// Goes on for so many questions whether to stop.
+struct Patience(AtomicUsize);
+
+impl Progress for Patience {
+    fn event(&self, _: &Event<'_>) {}
+
+    fn stopped(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+}
+
+/// Once an error took the place of all that was written before it.
+#[test]
+fn whenever_healing_is_stopped_what_it_wrote_is_told() {
+    let (base, _) = used_world(60);
+    protect_all(&base.store, &ProtectOptions::default(), &Silent).unwrap();
+    let right = objects(&base.store);
+    let all = outcomes(&base.store);
+    let [(one, one_bytes), (lost, lost_bytes), ..] = all.as_slice() else { panic!("{} outcomes", all.len()) };
+    flip(&base.store, *one, one_bytes);
+    // It stays wrong, so that the second look has something to ask about.
+    flip(&base.store, *lost, lost_bytes);
+    base.store.remove(&lost.mirror().unwrap()).unwrap();
+    let whole = right.keys().filter(|name| name.folder() == Folder::Mirror);
+    let swapped: Vec<_> = whole.filter(|name| ![one.mirror(), lost.mirror()].contains(&Some(**name))).take(2).collect();
+    base.store.overwrite(*swapped[0], &right[swapped[1]]);
+    base.store.overwrite(*swapped[1], &right[swapped[0]]);
+    let wounded = objects(&base.store);
+    let mut told = BTreeSet::new();
+    for patience in 0.. {
+        let world = base.fork();
+        let (access, progress) = (world.client("owner"), Patience(AtomicUsize::new(patience)));
+        let done = heal_control(&access, &progress);
+        let done = done.and_then(|done| done.go_on(|done| heal_copies(&access, done, &progress)));
+        let now = objects(&world.store);
+        let written: Vec<_> = now.iter().filter(|(name, bytes)| wounded.get(name) != Some(bytes)).collect();
+        let written: BTreeSet<_> = written.into_iter().map(|(name, _)| name.to_string()).collect();
+        let Ok(done) = done else {
+            assert_eq!((done.unwrap_err().kind(), written), (ErrorKind::Interrupted, BTreeSet::new()));
+            continue;
+        };
+        let healed: BTreeSet<_> = done.healed.into_iter().map(|lost| lost.object).collect();
+        assert_eq!(healed, written, "stopped after {patience} questions");
+        let Some(failure) = done.failure else { break };
+        assert_eq!(failure.kind(), ErrorKind::Interrupted);
+        told.insert(healed.len());
+    }
+    assert_eq!(told, BTreeSet::from([1, 2, 3]));
+}
+
+/// Has enough when the view was made anew.
+#[derive(Default)]
+struct UntilSegments(AtomicBool);
+
+impl Progress for UntilSegments {
+    fn event(&self, event: &Event<'_>) {
+        self.0.fetch_or(matches!(event, Event::Phase("reading segments")), Ordering::Relaxed);
+    }
+
+    fn stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_repair_of_the_index_that_is_stopped_says_what_it_brought_back() {
+    let place = tempfile::tempdir().unwrap();
+    let (path, unlock) = (place.path().join("repository"), Unlock::Password(b"stopped"));
+    Repository::create(&path, unlock, &CreateOptions::default().kdf(KdfCost::CHEAP)).unwrap();
+    let options = OpenOptions::new(place.path().join("cache"), place.path().join("state"));
+    let mut repository = Repository::open(&path, unlock, options).unwrap();
+    repository.backup(&BackupOptions::new([path.join("config")]), &Silent).unwrap();
+    let store = LocalStore::open(&path).unwrap();
+    protect_all(&store, &ProtectOptions::default(), &Silent).unwrap();
+    let mut names = Vec::new();
+    let mut note = |listed| {
+        if let Listed::Object { name, .. } = listed {
+            names.push(name);
+        }
+    };
+    store.list(Folder::Outcomes, &mut note).unwrap();
+    let file = path.join(names[0].to_string());
+    let right = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, vec![0; right.len()]).unwrap();
+    let error = repository.repair_index(&RepairOptions::default(), &UntilSegments::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(error.to_string().starts_with("after 1 control object was brought back: stopped as asked"), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), right);
 }
