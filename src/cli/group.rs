@@ -1,6 +1,6 @@
 //! A process with a process group of its own.
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, waitpgid};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
@@ -56,8 +56,14 @@ impl Group {
         Ok(())
     }
 
+    /// Whether anybody is left beside the leader, how which ended has to be known by now. Those that have ended stay
+    /// members until somebody takes note of it: who has no other parent any more falls to the first process of a
+    /// container, which may be this one.
     fn has_members(&self) -> bool {
-        self.pid().is_some_and(|pid| test_kill_process_group(pid).is_ok())
+        self.pid().is_some_and(|pid| {
+            while let Ok(Some(_)) = waitpgid(pid, WaitOptions::NOHANG) {}
+            test_kill_process_group(pid).is_ok()
+        })
     }
 
     fn signal_all(&self, signal: Signal) {
@@ -68,5 +74,37 @@ impl Group {
 
     fn pid(&self) -> Option<Pid> {
         Pid::from_raw(i32::try_from(self.leader.id()).ok()?)
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+pub(crate) mod tests {
+    use super::*;
+    use rustix::process::{getpid, set_child_subreaper};
+
+    /// Has those fall to this process that have no other parent any more, as they do to the first one of a container.
+    pub(crate) fn adopt_orphans() {
+        set_child_subreaper(Some(getpid())).unwrap();
+    }
+
+    /// A group whose leader has ended after it ran a line of the shell.
+    fn left_by(line: &str) -> Group {
+        adopt_orphans();
+        let mut group = Group::start(Command::new("/bin/sh").arg("-c").arg(line)).unwrap();
+        while group.ended().unwrap().is_none() {
+            std::thread::sleep(INTERVAL);
+        }
+        group
+    }
+
+    /// They were once waited for as long as those that don't end.
+    #[test]
+    fn orphans_that_have_ended_are_not_waited_for() {
+        let mut group = left_by("sleep 1000 & exit 7");
+        let began = Instant::now();
+        group.end().unwrap();
+        assert!(began.elapsed() < GRACE / 2, "{:?}", began.elapsed());
+        assert_eq!(group.ended().unwrap().and_then(|status| status.code()), Some(7));
     }
 }
