@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// How long what was asked to end may take for it.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long is waited for the end of what was killed, which may be held up by a device.
+const KILLED: Duration = Duration::from_secs(1);
 /// How often is looked whether it has ended.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
 
@@ -43,17 +45,29 @@ impl Group {
     /// Ends the whole group, also what is left of it when its leader has ended: asks first, and kills what has not ended
     /// after a grace.
     pub(crate) fn end(&mut self) -> io::Result<()> {
-        let began = Instant::now();
+        self.end_within(GRACE)
+    }
+
+    fn end_within(&mut self, grace: Duration) -> io::Result<()> {
         self.signal_all(Signal::TERM);
+        if !self.is_gone_within(grace)? {
+            self.signal_all(Signal::KILL);
+            self.leader.wait()?;
+            self.is_gone_within(KILLED)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until nobody is left, or the time is up.
+    fn is_gone_within(&mut self, time: Duration) -> io::Result<bool> {
+        let began = Instant::now();
         while self.ended()?.is_none() || self.has_members() {
-            if began.elapsed() >= GRACE {
-                self.signal_all(Signal::KILL);
-                self.leader.wait()?;
-                break;
+            if began.elapsed() >= time {
+                return Ok(false);
             }
             std::thread::sleep(INTERVAL);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether anybody is left beside the leader, how which ended has to be known by now. Those that have ended stay
@@ -106,5 +120,15 @@ pub(crate) mod tests {
         group.end().unwrap();
         assert!(began.elapsed() < GRACE / 2, "{:?}", began.elapsed());
         assert_eq!(group.ended().unwrap().and_then(|status| status.code()), Some(7));
+    }
+
+    #[test]
+    fn nobody_is_left_of_a_group_that_had_to_be_killed() {
+        for _ in 0..10 {
+            let mut group = left_by("trap '' TERM; for each in 1 2 3 4 5; do sleep 1000 & done");
+            group.end_within(Duration::ZERO).unwrap();
+            let pid = group.pid().unwrap();
+            assert!(test_kill_process_group(pid).is_err());
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::cli::signals::Signals;
 use crate::profile::{Hook, HookCommand};
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
@@ -63,6 +64,10 @@ fn wait(group: &mut Group, hook: &Hook, (signals, on_signal): (&Signals, OnSigna
     let began = Instant::now();
     loop {
         if let Some(status) = group.ended()? {
+            if status.signal().is_some() {
+                // What it started, after which it can't look any more.
+                group.end()?;
+            }
             return Ok(Some(status));
         }
         if signals.take().is_some() && on_signal == OnSignal::End {
@@ -74,5 +79,26 @@ fn wait(group: &mut Group, hook: &Hook, (signals, on_signal): (&Signals, OnSigna
             return Ok(None);
         }
         std::thread::sleep(INTERVAL);
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use crate::cli::group::tests::adopt_orphans;
+    use std::time::Duration;
+
+    #[test]
+    fn of_a_hook_that_is_killed_nothing_goes_on() {
+        adopt_orphans();
+        let folder = tempfile::tempdir().unwrap();
+        let line = "(trap 'touch ended; exit' TERM; touch begun; while :; do sleep 0.05; done) &
+                    while [ ! -e begun ]; do sleep 0.05; done; kill -KILL $$";
+        let hook = Hook { command: HookCommand::Shell(line.to_owned()), timeout: Duration::from_secs(60) };
+        let (signals, streams) = (Signals::listen().unwrap(), (Stdio::null(), Stdio::null()));
+        let end = run(&hook, folder.path(), &[], streams, (&signals, OnSignal::GoOn));
+        assert!(matches!(&end, HookEnd::Failed(why) if why.contains("signal: 9")), "{end:?}");
+        assert!(folder.path().join("ended").exists());
     }
 }
