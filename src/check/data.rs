@@ -13,7 +13,7 @@ use crate::check::remember::Recorder;
 use crate::check::report::Findings;
 use crate::check::vouch::Proven;
 use crate::content::{OpenPack, open_pack};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::FramePlace;
 use crate::pack::PackHasher;
 use crate::segment::PackRow;
@@ -71,15 +71,25 @@ pub(super) fn check(
         let readers: Vec<_> = (0..thread_count.div_ceil(DECODERS_PER_READER))
             .map(|_| {
                 let (row_queue, tasks) = (row_queue.clone(), tasks.clone());
-                threads::start(scope, move || row_queue.iter().try_for_each(|row| read_pack(lines, row, &tasks)))
+                let read = move || row_queue.iter().try_for_each(|row| read_pack(lines, row, &tasks));
+                // The others and the feed may have hours to go.
+                threads::start(scope, move || read().inspect_err(|_| lines.findings.give_up()))
             })
             .collect::<Result<_, _>>()?;
         drop((row_queue, tasks));
         let fed = feed.run(&rows);
         drop(rows);
-        let read = readers.into_iter().map(threads::join);
-        read.collect::<Vec<Result<()>>>().into_iter().collect::<Result<()>>().and(fed)
+        let ended: Vec<Result<()>> = readers.into_iter().map(threads::join).chain([fed]).collect();
+        match ended.into_iter().filter_map(Result::err).min_by_key(is_of_others) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     })
+}
+
+/// Whether a thread ended for what another one or the caller can tell more of.
+fn is_of_others(error: &Error) -> bool {
+    error.kind() == ErrorKind::Interrupted
 }
 
 /// Reads a pack from its first byte to its last.

@@ -5,16 +5,20 @@ mod wounds;
 
 use super::{CheckDepth, CheckOptions, CheckReport};
 use crate::backup::BackupOptions;
+use crate::error::ErrorKind;
 use crate::id::PackId;
 use crate::key::{KdfCost, Unlock};
 use crate::needed::KeptCounts;
-use crate::progress::Silent;
+use crate::progress::{Event, Progress, Silent};
 use crate::prune::PruneOptions;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
+use crate::store::hooked::Hooked;
 use crate::store::moody::{Mood, MoodyStore};
 use crate::store::{Folder, Listed, LocalStore, ObjectName, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 const PASSWORD: Unlock<'static> = Unlock::Password(b"check");
 
@@ -293,4 +297,50 @@ fn index_15_a_check_beside_a_writer_finds_counts_that_are_wrong_and_has_the_view
     assert!(KeptCounts::open(writer.access()).unwrap().is_none(), "it is made anew, without counts");
     prune(&writer);
     assert_eq!(writer.check(&CheckOptions::default(), &Silent).unwrap().damage, []);
+}
+
+/// How much was read of packs, and whether packs are being read.
+#[derive(Default)]
+struct Reading {
+    bytes: AtomicU64,
+    has_begun: Arc<AtomicBool>,
+}
+
+impl Progress for Reading {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Processed { bytes, .. } = event {
+            self.bytes.fetch_add(*bytes, Ordering::Relaxed);
+        }
+        self.has_begun.fetch_or(matches!(event, Event::Phase("checking trees and data")), Ordering::Relaxed);
+    }
+}
+
+/// Once all that the others could read was read before it was told.
+#[test]
+fn where_one_of_several_readers_fails_the_others_end_and_its_failure_is_told() {
+    let patient = Patient::new();
+    for seed in 3..9 {
+        std::fs::write(patient.path("tree/sub/b"), noise(seed)).unwrap();
+        patient.backup();
+    }
+    let local: Arc<dyn Store> = Arc::new(LocalStore::open(&patient.store()).unwrap());
+    let all_bytes = patient.check(CheckDepth::Data, MEMORIES_BYTES[0]).read_bytes;
+    let read_bytes = patient.packs(1).into_iter().map(|pack| {
+        let reading = Reading::default();
+        let begun = Arc::clone(&reading.has_begun);
+        let store = MoodyStore::new(Arc::clone(&local), ObjectName::Pack(pack), Mood::Denied);
+        // So that no reader is done with its first pack before another one has failed.
+        let store = Hooked::new(Arc::new(store), move |_| {
+            if begun.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let options = patient.options().reading().threads(17);
+        let repository = Repository::open_store(Arc::new(store), PASSWORD, options).unwrap();
+        let error = repository.check(&CheckOptions::default().depth(CheckDepth::Data), &reading).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
+        reading.bytes.into_inner()
+    });
+    // That of the packs which comes first is not known.
+    assert!(read_bytes.min().unwrap() < all_bytes / 2);
 }
