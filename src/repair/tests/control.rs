@@ -6,17 +6,20 @@ use crate::backup::BackupOptions;
 use crate::check::{self, CheckDepth, CheckOptions};
 use crate::error::{ErrorKind, Result};
 use crate::heal::{ProtectOptions, protect_all};
+use crate::id::{ClientId, PackId};
 use crate::key::{KdfCost, Unlock};
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress, Silent};
 use crate::prune::PruneOptions;
 use crate::prune::tests::world::{World, objects, prune};
+use crate::record::{self, RecordBody, RecordKind};
 use crate::repair::{HealedControl, RepairOptions, heal_control, heal_copies, plan_index};
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::session::{self, History, Writer};
 use crate::session_record::SessionKind;
 use crate::store::hooked::{Hooked, Step};
-use crate::store::{Folder, Listed, LocalStore, MemoryStore, ObjectName, Store};
+use crate::store::{Created, Folder, Listed, LocalStore, MemoryStore, ObjectName, Store};
+use crate::wire::{Blob, List};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -235,6 +238,37 @@ fn second_copies_that_were_mixed_up_come_back_from_the_first_ones_that_a_key_pro
     assert!(objects(&world.store) == right);
     assert_untouched(copies_healed(&world.client("reader")));
     assert_eq!(check_all(&world).damage, []);
+}
+
+/// The history knows nothing of them, so that what it misses is not all that may be wrong.
+#[test]
+fn records_of_what_was_verified_that_were_mixed_up_come_back_from_their_second_copies() {
+    let (world, _) = used_world(60);
+    let access = world.client("owner");
+    for number in 1..=2 {
+        let body = RecordBody {
+            client: ClientId::from_bytes([7; 16]),
+            number,
+            made_at_ns: session::now_ns(),
+            kind: RecordKind::Verified,
+            snapshots: List::default(),
+            until_ns: None,
+            packs: List(vec![PackId::from_bytes([7; 32])]),
+            note: Blob::default(),
+        };
+        let bytes = record::seal(&body, &access.ring, &access.chain).unwrap();
+        assert_eq!(world.store.create(&ObjectName::Verified(body.client, number), &bytes).unwrap(), Created::New);
+    }
+    protect_all(&world.store, &ProtectOptions::default(), &Silent).unwrap();
+    let right = objects(&world.store);
+    let records: Vec<_> = right.iter().filter(|(name, _)| matches!(name, ObjectName::Verified(..))).collect();
+    let [(one, one_bytes), (other, other_bytes)] = records.as_slice() else { panic!("{} records", records.len()) };
+    world.store.overwrite(**one, other_bytes);
+    world.store.overwrite(**other, one_bytes);
+    assert_untouched(heal_control(&access, &Silent));
+    let done = copies_healed(&access).unwrap();
+    assert_eq!((done.healed.len(), done.unhealed), (2, vec![]));
+    assert!(objects(&world.store) == right);
 }
 
 /// Neither is the object of its name: whatever is wrong, the copies are not what tells.
