@@ -1,6 +1,6 @@
 //! Keys, as users make and end them.
 
-use crate::run::World;
+use crate::run::{World, contents};
 
 fn cheap(line: &[&str]) -> Vec<String> {
     line.iter().chain(&["--kdf-memory", "64K", "--kdf-passes", "1"]).map(|word| (*word).to_owned()).collect()
@@ -68,6 +68,46 @@ fn a_recovery_key_opens_the_repository_when_the_password_is_lost() {
     assert_eq!(listed.out.matches('*').count(), 1, "{}", listed.out);
     let shown = world.run(["key", "add", "--new-recovery-key"]).succeeded();
     assert!(shown.out.contains("shown this once"), "{}", shown.out);
+}
+
+#[test]
+fn the_words_of_a_recovery_key_are_printed_before_there_is_one_or_there_is_none() {
+    let world = World::with_repository();
+    let slots = || std::fs::read_dir(world.path("repository/keys")).expect("a folder").count();
+    let before = contents(&world.path("repository/keys"));
+    for line in [&["key", "add", "--new-recovery-key"][..], &["key", "passwd", "--new-recovery-key"]] {
+        for more in [&[][..], &["-q"], &["--json"]] {
+            let (reader, closed) = std::io::pipe().expect("a pipe");
+            drop(reader);
+            let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has one");
+            for out in [std::process::Stdio::from(closed), full.into()] {
+                let output = world.command().args(line).args(more).stdout(out).output().expect("the program starts");
+                let refused = crate::run::Finished::of(&output).ended(1).err;
+                assert!(refused.contains("the words of the recovery key can't be printed"), "{refused}");
+                assert!(contents(&world.path("repository/keys")) == before, "{line:?} {more:?}");
+            }
+        }
+    }
+    let quiet = world.run(["key", "add", "--new-recovery-key", "-q"]).succeeded().out;
+    let words: Vec<&str> = quiet.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let file = world.file("words", words.join("\n").as_bytes());
+    let mut command = world.command();
+    command.env_remove("HOLDALL_PASSWORD").env("HOLDALL_KEY_FILE", file).args(["key", "list"]);
+    crate::run::Finished::of(&command.output().expect("the program starts")).succeeded();
+    assert_eq!(slots(), 2);
+
+    // Words of a key that was then refused open nothing, and they say so.
+    let key = world.path("machine.key");
+    let key = key.to_str().expect("a text");
+    world.run(["key", "add", "--role", "put", "--new-key-file", key]).succeeded();
+    let mut command = world.command();
+    command.env_remove("HOLDALL_PASSWORD").env("HOLDALL_KEY_FILE", key);
+    command.args(["key", "add", "--role", "all", "--new-recovery-key"]);
+    let refused = crate::run::Finished::of(&command.output().expect("the program starts")).ended(1);
+    assert!(refused.out.contains("if this command ends without an error"), "{}", refused.out);
+    let told = world.run(["key", "passwd", "--new-recovery-key", "--json"]).succeeded();
+    assert_eq!(told.only("recovery_key")["recovery_key"], told.only("key_changed")["recovery_key"]);
+    assert_eq!(told.json()[0]["message_type"], "recovery_key");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::init::kdf_cost;
 use crate::cli::arguments::{AddKeyArguments, KeyArguments, KeyCommand, NewSecretArguments};
 use crate::cli::context::{Access, Context, require_folder};
 use crate::cli::failure::{Failure, exit};
-use crate::cli::render::keys;
+use crate::cli::render::{Renderer, keys};
 use crate::cli::secret::{Purpose, SecretSource};
 use holdall::{AddedKey, Grant, KdfCost, NewKeyOptions, Repository, Secret, Unlock, format_recovery_key};
 use std::fs::OpenOptions;
@@ -44,9 +44,9 @@ fn add(context: &Context<'_>, arguments: &AddKeyArguments) -> Result<u8, Failure
     let make = |unlock: Unlock<'_>, kdf| {
         Ok(repository.add_key(unlock, &NewKeyOptions::new(label.clone()).grant(grant).kdf(kdf))?)
     };
-    let (added, words) = with_new_secret(&arguments.secret, make)?;
+    let (added, words) = with_new_secret(context.renderer, &arguments.secret, make)?;
     context.renderer.say(&format!("key {} added: it may {}\n", keys::short(&added.id), keys::rights(added.role)));
-    tell(context, "key_added", &added, words.as_deref());
+    context.renderer.json(&keys::added("key_added", &added, words.as_deref().map(String::as_str)));
     Ok(exit::DONE)
 }
 
@@ -70,18 +70,23 @@ fn remove(context: &Context<'_>, prefixes: &[String]) -> Result<u8, Failure> {
 
 fn change(context: &Context<'_>, secret: &NewSecretArguments) -> Result<u8, Failure> {
     let repository = context.open(Access::Write)?;
-    let (changed, words) = with_new_secret(secret, |unlock, kdf| Ok(repository.change_key(unlock, kdf)?))?;
+    let make = |unlock: Unlock<'_>, kdf| Ok(repository.change_key(unlock, kdf)?);
+    let (changed, words) = with_new_secret(context.renderer, secret, make)?;
     context.renderer.say(&format!("key {} has taken the place of the old one\n", keys::short(&changed.id)));
-    tell(context, "key_changed", &changed, words.as_deref());
+    context.renderer.json(&keys::added("key_changed", &changed, words.as_deref().map(String::as_str)));
     Ok(exit::DONE)
 }
 
-/// Shows the words of a recovery key, which nobody sees again, and tells programs of the key.
-fn tell(context: &Context<'_>, message_type: &'static str, key: &AddedKey, words: Option<&String>) {
-    if let Some(words) = words {
-        context.renderer.say(&keys::recovery(words));
+/// Shows the words of a recovery key, however quiet this is to be: nobody sees them again.
+fn show_words(renderer: &Renderer, words: &str) -> Result<(), Failure> {
+    renderer.print(&keys::recovery(words));
+    renderer.json(&keys::recovery_for_programs(words));
+    renderer.flush();
+    if renderer.is_closed() {
+        let message = "the words of the recovery key can't be printed, so no key was made or changed";
+        return Err(Failure::failed(message));
     }
-    context.renderer.json(&keys::added(message_type, key, words.map(String::as_str)));
+    Ok(())
 }
 
 fn export(context: &Context<'_>, file: &Path) -> Result<u8, Failure> {
@@ -105,16 +110,19 @@ fn import(context: &Context<'_>, file: &Path) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-/// Gets the new secret, and the words of it if it is a recovery key.
+/// Gets the new secret and makes the key; returns the words too if it is a recovery key.
 fn with_new_secret(
+    renderer: &Renderer,
     arguments: &NewSecretArguments,
     make: impl FnOnce(Unlock<'_>, KdfCost) -> Result<AddedKey, Failure>,
 ) -> Result<(AddedKey, Option<Zeroizing<String>>), Failure> {
     let kdf = kdf_cost(&arguments.kdf)?;
     if arguments.new_recovery_key {
         let secret = Secret::random();
-        let added = make(Unlock::KeyFile(&secret), kdf)?;
-        return Ok((added, Some(format_recovery_key(&secret))));
+        let words = format_recovery_key(&secret);
+        // Before there is such a key: one whose words were lost opens nothing, and may have taken the place of one that did.
+        show_words(renderer, &words)?;
+        return Ok((make(Unlock::KeyFile(&secret), kdf)?, Some(words)));
     }
     let named = [
         arguments.new_password_file.clone().map(SecretSource::PasswordFile),

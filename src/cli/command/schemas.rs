@@ -15,7 +15,7 @@ use crate::cli::render::json::{
     Problem, PruneSummary, RepositoryText, RestoreSummary, ScrubSummary, Snapshot, SnapshotDetails, Status,
     UnknownObject,
 };
-use crate::cli::render::keys::{AddedKeyText, KeyText, RemovedKeyText};
+use crate::cli::render::keys::{AddedKeyText, KeyText, RecoveryKeyText, RemovedKeyText};
 use crate::cli::render::left_out::LeftOut;
 use crate::cli::render::protection::{HealedObject, ProtectSummary};
 use crate::cli::render::retention::{ForecastLine, Group, Pinned, Undone, Unpinned};
@@ -168,8 +168,8 @@ fn of_upkeep() -> Vec<(&'static str, Vec<Line>)> {
         ("sessions", vec![only::<Vec<OpenSession>>()]),
         ("sessions-abort", vec![line::<AbortedSession>("session_aborted")]),
         ("key-list", vec![only::<Vec<KeyText>>()]),
-        ("key-add", vec![line::<AddedKeyText>("key_added")]),
-        ("key-passwd", vec![line::<AddedKeyText>("key_changed")]),
+        ("key-add", vec![line::<RecoveryKeyText<'_>>("recovery_key"), line::<AddedKeyText>("key_added")]),
+        ("key-passwd", vec![line::<RecoveryKeyText<'_>>("recovery_key"), line::<AddedKeyText>("key_changed")]),
         ("key-import", vec![line::<AddedKeyText>("key_imported")]),
         ("key-remove", vec![line::<RemovedKeyText>("key_removed")]),
         ("repair-index", vec![line::<Status>("status"), line::<IndexSummary>("summary")]),

@@ -32,6 +32,14 @@ pub(crate) struct KeyText {
     pub(crate) problem: Option<String>,
 }
 
+/// The words of a recovery key, before there is such a key.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct RecoveryKeyText<'a> {
+    pub(crate) message_type: &'static str,
+    pub(crate) recovery_key: &'a str,
+}
+
 /// A key that was made or changed.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -159,12 +167,18 @@ pub(crate) fn removed(removed: &RemovedKey) -> RemovedKeyText {
     }
 }
 
-/// The words of a recovery key, six a line, and what to do with them.
+/// The words of a recovery key, for programs.
+pub(crate) const fn recovery_for_programs(words: &str) -> RecoveryKeyText<'_> {
+    RecoveryKeyText { message_type: "recovery_key", recovery_key: words }
+}
+
+/// The words of a recovery key that is yet to be made, six a line, and what to do with them.
 pub(crate) fn recovery(words: &str) -> String {
     let words: Vec<&str> = words.split(' ').collect();
     let lines: String = words.chunks(6).map(|row| format!("    {}\n", row.join(" "))).collect();
     format!(
         "the recovery key, which is shown this once: write it down, and keep it where a fire that takes this machine \
-         does not take it too\n{lines}to use it, put the words into a file and name that with --key-file\n"
+         does not take it too\n{lines}it opens the repository if this command ends without an error: put the words into a file and \
+         name that with --key-file\n"
     )
 }
