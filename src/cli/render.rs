@@ -20,6 +20,7 @@ pub(crate) mod status;
 pub(crate) mod text;
 
 use super::failure::{Failure, exit};
+use holdall::ErrorKind;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -226,6 +227,22 @@ impl Renderer {
         self.streams().broken.is_some()
     }
 
+    /// Ends a list that nobody reads any more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`] then.
+    pub(crate) fn require_reader(&self) -> holdall::Result<()> {
+        if self.is_closed() {
+            return Err(holdall::Error::new(ErrorKind::Interrupted, "nobody reads the list any more"));
+        }
+        Ok(())
+    }
+
+    /// Whether it is only for want of a reader that a list ended: anything else is told, be the rest of it read or not.
+    pub(crate) fn is_cut_by(&self, error: &holdall::Error) -> bool {
+        error.kind() == ErrorKind::Interrupted && self.is_closed()
+    }
+
     /// Ends the printing. What could not be written turns success into failure; a reader that went away does so without a
     /// word, and only where there was nothing to do but to print.
     pub(crate) fn finish(&self, code: u8, purpose: Purpose) -> u8 {
@@ -420,6 +437,18 @@ pub(crate) mod tests {
             assert_eq!(renderer.finish(code, purpose), told, "{kind:?} {purpose:?}");
             assert_eq!(err.text().is_empty(), kind == closed);
         }
+    }
+
+    #[test]
+    fn a_list_is_cut_by_a_reader_that_went_away_and_not_by_what_else_goes_wrong() {
+        let (renderer, ..) = renderer(Style::Human, Verbosity::Normal);
+        let error = |kind| holdall::Error::new(kind, "x");
+        assert!(renderer.require_reader().is_ok());
+        assert!(!renderer.is_cut_by(&error(ErrorKind::Interrupted)));
+        renderer.streams().out = Box::new(Full(io::ErrorKind::BrokenPipe));
+        renderer.print("x\n");
+        assert!(renderer.require_reader().is_err_and(|error| renderer.is_cut_by(&error)));
+        assert!(!renderer.is_cut_by(&error(ErrorKind::Damaged)));
     }
 
     #[test]

@@ -1,20 +1,30 @@
 //! Readers of the output that go away before its end.
 
 use crate::run::{Finished, World};
+use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
 /// More than a pipe and every buffer before it hold.
 const LONG_BYTES: usize = 1 << 20;
+/// Names of so many files, with what is said of them, are more than a list gathers before it writes.
+const NAME_COUNT: usize = 300;
 
+/// A tree that was backed up twice and has changed since; lists of it, and of every change, are long.
 fn world() -> World {
     let world = World::with_repository();
     world.file("tree/long", &vec![7; LONG_BYTES]);
-    world.file("tree/sub/short", b"a few bytes");
+    change_names(&world, b"1");
     world.run(["backup", "tree"]).succeeded();
-    world.file("tree/sub/new", b"new");
+    change_names(&world, b"22");
     world.run(["backup", "tree"]).succeeded();
+    change_names(&world, b"333");
     world
+}
+
+fn change_names(world: &World, content: &[u8]) {
+    let long = "n".repeat(200);
+    (0..NAME_COUNT).for_each(|number| drop(world.file(format!("tree/names/{long}{number}"), content)));
 }
 
 /// Runs the program for a reader that has gone before the first byte.
@@ -38,11 +48,16 @@ fn what_only_prints_ends_without_a_word_when_nobody_reads_on() {
         &["snapshots"][..],
         &["snapshots", "--json"],
         &["ls", "latest"],
+        &["ls", "--json", "latest"],
+        &["ls", "--sort", "size", "latest"],
         &["ls", "--json", "--sort", "size", "latest"],
         &["find", "*"],
-        &["find", "--history", "short"],
+        &["find", "--json", "*"],
+        &["find", "--history", "*"],
         &["diff", "latest~1", "latest"],
+        &["diff", "--json", "latest~1", "latest"],
         &["diff", "latest", "--live"],
+        &["diff", "--json", "latest", "--live"],
         &["dump", &long],
         &["dump", &tree],
         &["dump", "--archive", "zip", &tree],
@@ -60,6 +75,27 @@ fn what_only_prints_ends_without_a_word_when_nobody_reads_on() {
         let finished = unread(&world, arguments);
         assert_eq!((finished.code, finished.err.as_str()), (Some(141), ""), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_list_onto_a_full_disc_ends_with_1_and_says_it() {
+    let world = world();
+    for arguments in [
+        &["ls", "latest"][..],
+        &["ls", "--sort", "size", "latest"],
+        &["find", "*"],
+        &["find", "--history", "*"],
+        &["diff", "latest~1", "latest"],
+        &["diff", "latest", "--live"],
+    ] {
+        let finished = finished(world.command().args(arguments).stdout(full_disc()));
+        let said = "holdall: can't print: No space left on device (os error 28)\n";
+        assert_eq!((finished.code, finished.err.as_str()), (Some(1), said), "{arguments:?}");
+    }
+}
+
+fn full_disc() -> File {
+    File::options().write(true).open("/dev/full").expect("Linux has one")
 }
 
 #[test]

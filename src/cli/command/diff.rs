@@ -8,8 +8,8 @@ use crate::cli::render::json::{ChangedItem, DiffStatistics, DiffTotals, PathText
 use crate::cli::render::{Renderer, Style, text};
 use crate::cli::stop::Stop;
 use holdall::{
-    Body, Change, Difference, Entry, EntryKind, Error, ErrorKind, Event, Extras, Key, Kind, Manner, Overwrite,
-    Progress, Repository, RestoreOptions, Snapshot,
+    Body, Change, Difference, Entry, EntryKind, Event, Extras, Key, Kind, Manner, Overwrite, Progress, Repository,
+    RestoreOptions, Snapshot,
 };
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -46,9 +46,7 @@ fn of_two(
 ) -> Result<u8, Failure> {
     let (renderer, mut tally) = (context.renderer, Tally::default());
     let compared = repository.diff((first, second), path, &mut |difference| {
-        if renderer.is_closed() {
-            return Err(Error::new(ErrorKind::Interrupted, "nobody reads the list any more"));
-        }
+        renderer.require_reader()?;
         tally.take(&difference);
         let metadata = if arguments.metadata { Metadata::Told } else { Metadata::PassedOver };
         let modifier = modifier(&difference, metadata);
@@ -58,7 +56,7 @@ fn of_two(
         Ok(())
     });
     match compared {
-        Err(_) if renderer.is_closed() => return Ok(exit::DONE),
+        Err(error) if renderer.is_cut_by(&error) => return Ok(exit::DONE),
         compared => compared?,
     }
     tell(renderer, &tally, (first, &second.id.to_string()));
@@ -206,8 +204,10 @@ fn live(
         with_metadata: arguments.metadata,
         tally: Mutex::default(),
     };
-    let report = repository.restore(snapshot, &options, &watch);
-    let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
+    let report = match repository.restore(snapshot, &options, &watch) {
+        Err(error) if context.renderer.is_cut_by(&error) && !stop.is_asked() => return Ok(exit::DONE),
+        report => report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?,
+    };
     let tally = watch.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     tell(context.renderer, &tally, (snapshot, "live"));
     Ok(match (report.damaged_count, report.problem_count) {

@@ -7,7 +7,7 @@ use crate::cli::context::{self, Access, Context};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{FoundNode, PastChange, PathText, moment};
 use crate::cli::render::{Renderer, Style, text};
-use holdall::{Difference, Entry, Error, ErrorKind, Key, PatternCase, PatternList, Rule, Snapshot, SnapshotId};
+use holdall::{Difference, Entry, Key, PatternCase, PatternList, Rule, Snapshot, SnapshotId};
 use std::os::unix::ffi::OsStrExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &FindArguments) -> Result<u8, Failure> {
@@ -17,11 +17,10 @@ pub(crate) fn run(context: &Context<'_>, arguments: &FindArguments) -> Result<u8
     let filter = context::filter(&arguments.filter)?;
     let snapshots = context::named_snapshots(&repository, &arguments.snapshot, &filter)?;
     let renderer = context.renderer;
-    let is_read = || if renderer.is_closed() { Err(closed()) } else { Ok(()) };
     let found = if arguments.history {
         repository.changes(&snapshots, &path, &|entry| wanted.fits(entry), &mut |snapshot, difference| {
             show_change(renderer, snapshot, &difference);
-            is_read()
+            renderer.require_reader()
         })
     } else {
         let mut last: Option<SnapshotId> = None;
@@ -30,17 +29,13 @@ pub(crate) fn run(context: &Context<'_>, arguments: &FindArguments) -> Result<u8
                 head(renderer, snapshot);
             }
             show(renderer, snapshot, entry, arguments);
-            is_read()
+            renderer.require_reader()
         })
     };
     match found {
-        Err(error) if !renderer.is_closed() => Err(error.into()),
+        Err(error) if !renderer.is_cut_by(&error) => Err(error.into()),
         _ => Ok(exit::DONE),
     }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Interrupted, "nobody reads the list any more")
 }
 
 /// The part that is searched: that of all snapshots that are named.

@@ -27,15 +27,13 @@ pub(crate) fn run(context: &Context<'_>, arguments: &LsArguments) -> Result<u8, 
     let renderer = context.renderer;
     let mut list = List::new(renderer, arguments);
     let listed = repository.list(&snapshot, &top, &mut |entry| {
-        if renderer.is_closed() {
-            return Err(Error::new(ErrorKind::Interrupted, "nobody reads the list any more"));
-        }
+        renderer.require_reader()?;
         list.take(entry)?;
         Ok(if entry.key.depth() < deepest { Below::Visit } else { Below::Skip })
     });
     match listed {
-        Err(error) if !renderer.is_closed() => Err(error.into()),
-        Err(_) => Ok(exit::DONE),
+        Err(error) if renderer.is_cut_by(&error) => Ok(exit::DONE),
+        Err(error) => Err(error.into()),
         Ok(()) => list.finish().map(|()| exit::DONE),
     }
 }
