@@ -56,7 +56,8 @@ pub struct DumpReport {
 /// # Errors
 /// [`ErrorKind::NotFound`] when nothing is there, [`ErrorKind::Invalid`] when a content is wanted of what is no file,
 /// [`ErrorKind::NoSpace`] when `out` has no room left, [`ErrorKind::Io`] when it takes no more for another reason,
-/// [`ErrorKind::Damaged`] when the list of what is there can't be read. What `out` got by then is no archive with an end.
+/// [`ErrorKind::Damaged`] when the list of what is there can't be read, or when something damaged was told before such an
+/// end. What `out` got by then is no archive with an end.
 pub fn dump(
     access: &Access,
     snapshot: &Snapshot,
@@ -68,19 +69,20 @@ pub fn dump(
     let reader = ContentReader::new(access.clone());
     let mut tally = Tally { report: DumpReport::default(), progress };
     let outlet = Outlet::new(out);
-    match form {
-        DumpForm::Content => content(&reader, snapshot, path, &mut &outlet, &mut tally)?,
+    let written = match form {
+        DumpForm::Content => content(&reader, snapshot, path, &mut &outlet, &mut tally),
         DumpForm::Tar => {
             let mut archive = tar::TarArchive::new(&reader, &outlet);
-            walk(&reader, snapshot, path, &mut archive, &mut tally).inspect_err(|_| outlet.shut())?;
-            archive.finish()?;
+            let walked = walk(&reader, snapshot, path, &mut archive, &mut tally).inspect_err(|_| outlet.shut());
+            walked.and_then(|()| archive.finish())
         }
         DumpForm::Zip => {
             let mut archive = zip::ZipArchive::new(&reader, &outlet);
-            walk(&reader, snapshot, path, &mut archive, &mut tally).inspect_err(|_| outlet.shut())?;
-            archive.finish()?;
+            let walked = walk(&reader, snapshot, path, &mut archive, &mut tally).inspect_err(|_| outlet.shut());
+            walked.and_then(|()| archive.finish())
         }
-    }
+    };
+    written.map_err(|error| tally.with_damage(error))?;
     let mut report = tally.report;
     report.duration = started.elapsed();
     Ok(report)
@@ -124,6 +126,15 @@ impl Tally<'_> {
         Ok(())
     }
 
+    /// The error with which a dump ends: there is no report then to count what is damaged, and that weighs more than an
+    /// output that takes no more.
+    fn with_damage(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Io || self.report.damaged_count == 0 {
+            return error;
+        }
+        Error::new(ErrorKind::Damaged, "what was written so far is damaged").because(error)
+    }
+
     fn check_stop(&self) -> Result<()> {
         if self.progress.stopped() { Err(Error::new(ErrorKind::Interrupted, "stopped as asked")) } else { Ok(()) }
     }
@@ -149,8 +160,9 @@ fn content(
             return Err(Error::new(ErrorKind::Invalid, message));
         };
         let mut stream = ContentStream::new(reader, content, &[], tally.progress);
-        stream.write_into(out)?;
+        let written = stream.write_into(out);
         stream.damage().map_or(Ok(()), |damage| tally.damaged(path, damage))?;
+        written?;
         tally.file_done(content.bytes());
         return out.flush().map_err(unwritable);
     }

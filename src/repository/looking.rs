@@ -75,7 +75,8 @@ impl Repository {
     ///
     /// # Errors
     /// `ErrorKind::NotFound` when nothing is there; `ErrorKind::Invalid` when a content is wanted of what is no
-    /// file; `ErrorKind::Io` when `out` takes no more. What single items can't deliver is in the report.
+    /// file; `ErrorKind::Io` when `out` takes no more, and `ErrorKind::Damaged` when something damaged was told before
+    /// that. What single items can't deliver is in the report.
     pub fn dump(
         &self,
         snapshot: &Snapshot,

@@ -1,9 +1,12 @@
 //! Readers of the output that go away before its end.
 
 use crate::run::{Finished, World};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
-use std::process::{Command, Stdio};
+use std::io::{PipeReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// More than a pipe and every buffer before it hold.
 const LONG_BYTES: usize = 1 << 20;
@@ -98,9 +101,8 @@ fn full_disc() -> File {
     File::options().write(true).open("/dev/full").expect("Linux has one")
 }
 
-#[test]
-fn a_dump_that_is_read_in_part_ends_without_a_word() {
-    let world = world();
+/// A dump of a long file whose first bytes were read: what is left fills the pipe, so it waits for its reader.
+fn dump_in_part(world: &World) -> (Child, PipeReader) {
     let long = format!("latest:{}", world.path("tree/long").display());
     let (mut reader, writer) = std::io::pipe().expect("a pipe");
     let mut command = world.command();
@@ -108,9 +110,87 @@ fn a_dump_that_is_read_in_part_ends_without_a_word() {
     // Its copy of the pipe's end.
     drop(command);
     reader.read_exact(&mut [0; 10]).expect("the first bytes");
+    (child, reader)
+}
+
+#[test]
+fn a_dump_that_is_read_in_part_ends_without_a_word() {
+    let world = world();
+    let (child, reader) = dump_in_part(&world);
     drop(reader);
     let finished = Finished::of(&child.wait_with_output().expect("it ends"));
     assert_eq!((finished.code, finished.err.as_str()), (Some(141), ""));
+}
+
+#[test]
+fn a_dump_that_is_interrupted_together_with_its_reader_was_interrupted() {
+    let world = world();
+    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+        let (child, reader) = dump_in_part(&world);
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).expect("it runs");
+        // Which thread takes the signal is not known, nor when it has.
+        std::thread::sleep(Duration::from_millis(200));
+        drop(reader);
+        let finished = Finished::of(&child.wait_with_output().expect("it ends"));
+        assert_eq!((finished.code, finished.err.as_str()), (Some(code), "holdall: stopped as asked\n"));
+    }
+}
+
+/// A file whose content fills the greatest pack of the repository, and the path of that pack.
+fn noise_in_a_pack(world: &World) -> PathBuf {
+    let before = packs(world);
+    let mut noise = vec![0; 600_000];
+    blake3::Hasher::new().finalize_xof().fill(&mut noise);
+    world.file("tree/apart/noise", &noise);
+    world.run(["backup", "tree"]).succeeded();
+    let made = packs(world).into_iter().filter(|(path, _)| !before.contains_key(path));
+    made.max_by_key(|(_, bytes)| *bytes).expect("a pack was made").0
+}
+
+/// The packs of the repository with their lengths.
+fn packs(world: &World) -> BTreeMap<PathBuf, u64> {
+    let below =
+        |folder: PathBuf| std::fs::read_dir(folder).expect("a folder").map(|item| item.expect("an item").path());
+    let mut open = vec![world.path("repository/packs")];
+    let mut found = BTreeMap::new();
+    while let Some(folder) = open.pop() {
+        for path in below(folder) {
+            let facts = path.metadata().expect("it is there");
+            if facts.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path, facts.len());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_dump_that_can_not_be_read_on_says_so_though_nobody_reads_what_it_gathered() {
+    let world = world();
+    let pack = noise_in_a_pack(&world);
+    // A pack of a later version is not damaged, so no zeros may stand for what it holds.
+    let mut bytes = std::fs::read(&pack).expect("it can be read");
+    bytes[8] = 2;
+    std::fs::remove_file(&pack).expect("it goes");
+    std::fs::write(&pack, bytes).expect("it can be written");
+    let apart = format!("latest:{}", world.path("tree/apart").display());
+    let finished = unread(&world, &["dump", &apart]);
+    assert_eq!(finished.code, Some(1), "{}", finished.err);
+    assert!(finished.err.contains("version 2 of packs is not known"), "{}", finished.err);
+}
+
+#[test]
+fn damage_that_a_dump_met_before_its_reader_went_away_is_not_forgotten() {
+    let world = world();
+    std::fs::remove_file(noise_in_a_pack(&world)).expect("it goes");
+    let noise = format!("latest:{}", world.path("tree/apart/noise").display());
+    for arguments in [&["dump", &noise][..], &["dump", "-a", "tar", &noise], &["dump", "-a", "zip", &noise]] {
+        let finished = unread(&world, arguments);
+        assert_eq!(finished.code, Some(5), "{arguments:?}: {}", finished.err);
+        assert!(finished.err.contains("can't dump"), "{arguments:?}: {}", finished.err);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::DumpSummary;
 use crate::cli::render::progress::Display;
 use crate::cli::stop::Stop;
-use holdall::{Below, DumpForm, DumpReport, ErrorKind, Key, Kind, Repository, Snapshot};
+use holdall::{Below, DumpForm, DumpReport, Error, ErrorKind, Key, Kind, Repository, Snapshot};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -30,15 +30,12 @@ pub(crate) fn run(context: &Context<'_>, arguments: &DumpArguments) -> Result<u8
     let display = Display::new(context.renderer, stop.clone());
     let dump = |out: &mut dyn Write| repository.dump(&snapshot, (&path, form), out, &display);
     let report = match &arguments.target {
-        Some(target) => into_file(target, dump),
-        None => into_output(context, form, dump),
+        Some(target) => into_file(target, dump).map(Some),
+        None => into_output(context, form, &stop, dump),
     };
     drop(display);
-    let report = match report {
-        // Whoever read it had enough, which is no failure of the dump.
-        Err(_) if arguments.target.is_none() && context.renderer.is_closed() => return Ok(exit::DONE),
-        report => report.map_err(|failure| failure.with_interrupt_code(stop.exit_code()))?,
-    };
+    let report = report.map_err(|failure| failure.with_interrupt_code(stop.exit_code()))?;
+    let Some(report) = report else { return Ok(exit::DONE) };
     context.renderer.json(&DumpSummary {
         message_type: "summary",
         files_dumped: report.file_count,
@@ -87,23 +84,33 @@ fn into_file(
     dumped
 }
 
+/// Dumps to whoever reads the standard output; nothing is reported once they had enough, which is no failure.
 fn into_output(
     context: &Context<'_>,
     form: DumpForm,
+    stop: &Stop,
     dump: impl FnOnce(&mut dyn Write) -> holdall::Result<DumpReport>,
-) -> Result<DumpReport, Failure> {
+) -> Result<Option<DumpReport>, Failure> {
     if form != DumpForm::Content && context.renderer.is_on_terminal() {
         return Err(Failure::misuse("an archive is nothing for a terminal: pipe it, or name a file with --target"));
     }
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, context.renderer.raw_output());
-    dump(&mut out).map_err(|error| failure(error, ""))
+    let dumped = dump(&mut out);
+    // Asked before the buffer goes and writes what it holds: a reader that is missed only then did not end the dump.
+    let is_closed = context.renderer.is_closed();
+    match dumped {
+        // Whoever interrupts a pipeline interrupts the reader too.
+        Err(_) if is_closed && stop.is_asked() => Err(Error::new(ErrorKind::Interrupted, "stopped as asked").into()),
+        Err(error) if is_closed && error.kind() == ErrorKind::Io => Ok(None),
+        dumped => dumped.map(Some).map_err(|error| failure(error, "")),
+    }
 }
 
 /// A dump keeps nothing of what it wrote, as other commands do when there is no room left.
-fn failure(error: holdall::Error, gone: &str) -> Failure {
+fn failure(error: Error, gone: &str) -> Failure {
     if error.kind() != ErrorKind::NoSpace {
         return Failure::from(error);
     }
     let message = format!("{error}\nmake room and run it again{gone}");
-    Failure::elsewhere(holdall::Error::new(ErrorKind::NoSpace, message))
+    Failure::elsewhere(Error::new(ErrorKind::NoSpace, message))
 }

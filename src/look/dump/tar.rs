@@ -105,8 +105,8 @@ impl<'a, W: Write> TarArchive<'a, W> {
         if let Some(failure) = stream.failure() {
             return Err(failure);
         }
-        written?;
         stream.damage().map_or(Ok(()), |damage| tally.damaged(&entry.key, damage))?;
+        written?;
         tally.file_done(content.bytes());
         Ok(())
     }

@@ -46,8 +46,8 @@ impl<'a, W: Write> ZipArchive<'a, W> {
         if let Some(failure) = stream.failure() {
             return Err(failure);
         }
-        written.map_err(unwritable)?;
         stream.damage().map_or(Ok(()), |damage| tally.damaged(&entry.key, damage))?;
+        written.map_err(unwritable)?;
         tally.file_done(content.bytes());
         Ok(())
     }
