@@ -65,7 +65,8 @@ impl ScrubOptions {
 /// before it is called damaged. Memory: a piece of an object for each thread, and what is reported.
 ///
 /// # Errors
-/// When the store can't be listed, or the caller stops. Damage is data in the report.
+/// When the store can't be listed, or the caller stops: the error says how much was healed by then. Damage is data in the
+/// report.
 pub fn run(store: &dyn Store, options: &ScrubOptions, progress: &dyn Progress) -> Result<ScrubReport> {
     let started = std::time::Instant::now();
     let findings = Findings::new(progress);
@@ -120,7 +121,7 @@ fn prove_all(store: &dyn Store, options: &ScrubOptions, findings: &Findings<'_>)
         listed
     })?;
     if findings.progress.stopped() {
-        return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
+        return Err(Error::new(ErrorKind::Interrupted, findings.when_stopped()));
     }
     Ok(())
 }

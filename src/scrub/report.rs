@@ -109,6 +109,15 @@ impl<'a> Findings<'a> {
         self.lock().temporary_count = count;
     }
 
+    /// What a scrub that is stopped says of what it changed.
+    pub(super) fn when_stopped(&self) -> String {
+        match self.lock().healed_count {
+            0 => "stopped as asked; nothing was changed".to_owned(),
+            1 => "stopped as asked after 1 object was healed".to_owned(),
+            count => format!("stopped as asked after {count} objects were healed"),
+        }
+    }
+
     pub(super) fn into_report(self) -> ScrubReport {
         let mut report = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.damage.sort_by(|one, other| one.object.cmp(&other.object));

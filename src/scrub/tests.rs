@@ -233,5 +233,13 @@ impl Progress for Impatient {
 #[test]
 fn a_scrub_that_is_asked_to_stop_says_that_it_did_not_finish() {
     let stopped = run(&store(&objects()), &ScrubOptions::default().threads(2), &Impatient(AtomicUsize::new(0)));
-    assert_eq!(stopped.map(drop).map_err(|error| error.kind()), Err(ErrorKind::Interrupted));
+    let stopped = stopped.unwrap_err();
+    assert_eq!(stopped.kind(), ErrorKind::Interrupted);
+    assert!(stopped.to_string().ends_with("nothing was changed"), "{stopped}");
+    let store = store(&objects());
+    heal::protect_all(&store, &heal::ProtectOptions::default(), &Silent).unwrap();
+    store.remove(&ObjectName::Config(0)).unwrap();
+    let healing = ScrubOptions::default().threads(2).remedy(Remedy::Heal);
+    let stopped = run(&store, &healing, &Impatient(AtomicUsize::new(0))).unwrap_err();
+    assert!(stopped.to_string().ends_with("after 1 object was healed"), "{stopped}");
 }
