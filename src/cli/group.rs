@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, waitpgid};
 use std::io;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -29,9 +29,13 @@ impl Group {
         &mut self.leader
     }
 
-    /// Whether the leader has ended, and how.
+    /// Whether the leader has ended, and how. One that a signal ended can't look after what it started any more, so that is
+    /// ended too.
     pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.leader.try_wait()
+        match self.leader.try_wait()? {
+            Some(status) if status.signal().is_some() => self.end().map(Some),
+            ended => Ok(ended),
+        }
     }
 
     /// Passes a signal on to the leader, which knows best what to do with those that it started.
@@ -43,25 +47,25 @@ impl Group {
     }
 
     /// Ends the whole group, also what is left of it when its leader has ended: asks first, and kills what has not ended
-    /// after a grace.
-    pub(crate) fn end(&mut self) -> io::Result<()> {
+    /// after a grace. Returns how the leader ended.
+    pub(crate) fn end(&mut self) -> io::Result<ExitStatus> {
         self.end_within(GRACE)
     }
 
-    fn end_within(&mut self, grace: Duration) -> io::Result<()> {
+    fn end_within(&mut self, grace: Duration) -> io::Result<ExitStatus> {
         self.signal_all(Signal::TERM);
         if !self.is_gone_within(grace)? {
             self.signal_all(Signal::KILL);
             self.leader.wait()?;
             self.is_gone_within(KILLED)?;
         }
-        Ok(())
+        self.leader.wait()
     }
 
     /// Waits until nobody is left, or the time is up.
     fn is_gone_within(&mut self, time: Duration) -> io::Result<bool> {
         let began = Instant::now();
-        while self.ended()?.is_none() || self.has_members() {
+        while self.leader.try_wait()?.is_none() || self.has_members() {
             if began.elapsed() >= time {
                 return Ok(false);
             }
@@ -70,9 +74,9 @@ impl Group {
         Ok(true)
     }
 
-    /// Whether anybody is left beside the leader, how which ended has to be known by now. Those that have ended stay
-    /// members until somebody takes note of it: who has no other parent any more falls to the first process of a
-    /// container, which may be this one.
+    /// Whether anybody is left beside the leader, which must have been waited for: else its status would be lost here. Those
+    /// that have ended stay members until somebody takes note of it: who has no other parent any more falls to the first
+    /// process of a container, which may be this one.
     fn has_members(&self) -> bool {
         self.pid().is_some_and(|pid| {
             while let Ok(Some(_)) = waitpgid(pid, WaitOptions::NOHANG) {}
@@ -120,6 +124,12 @@ pub(crate) mod tests {
         group.end().unwrap();
         assert!(began.elapsed() < GRACE / 2, "{:?}", began.elapsed());
         assert_eq!(group.ended().unwrap().and_then(|status| status.code()), Some(7));
+    }
+
+    #[test]
+    fn what_a_leader_started_that_a_signal_ended_is_ended_too() {
+        let group = left_by("sleep 1000 & kill -KILL $$");
+        assert!(test_kill_process_group(group.pid().unwrap()).is_err());
     }
 
     #[test]

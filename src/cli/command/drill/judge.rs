@@ -54,9 +54,8 @@ fn wait(group: &mut Group, stop: &Stop) -> io::Result<ExitStatus> {
             return Ok(status);
         }
         if stop.is_asked() {
-            group.end()?;
-        } else {
-            std::thread::sleep(INTERVAL);
+            return group.end();
         }
+        std::thread::sleep(INTERVAL);
     }
 }

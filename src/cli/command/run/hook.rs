@@ -5,7 +5,6 @@ use crate::cli::signals::Signals;
 use crate::profile::{Hook, HookCommand};
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
@@ -64,15 +63,10 @@ fn wait(group: &mut Group, hook: &Hook, (signals, on_signal): (&Signals, OnSigna
     let began = Instant::now();
     loop {
         if let Some(status) = group.ended()? {
-            if status.signal().is_some() {
-                // What it started, after which it can't look any more.
-                group.end()?;
-            }
             return Ok(Some(status));
         }
         if signals.take().is_some() && on_signal == OnSignal::End {
-            group.end()?;
-            return group.ended();
+            return group.end().map(Some);
         }
         if began.elapsed() >= hook.timeout {
             group.end()?;

@@ -57,8 +57,7 @@ fn follow(group: &mut Group, lines: &Lines, signals: &Signals, relay: &mut Relay
         }
         if ended.is_none() {
             ended = group.ended()?.map(|status| (status, Instant::now()));
-            let is_killed = ended.is_some_and(|(status, _)| status.signal().is_some());
-            if ended.is_some() && (is_interrupted || is_killed) {
+            if ended.is_some() && is_interrupted {
                 // What its commands started.
                 group.end()?;
             }
