@@ -43,7 +43,7 @@ use feed::Feed;
 use packs::Seen;
 use plan::Plan;
 use remember::Recorder;
-use report::Findings;
+use report::{Findings, the_more_telling};
 use std::collections::BTreeSet;
 use std::time::Instant;
 use trees::Walked;
@@ -178,7 +178,7 @@ impl Check<'_> {
             let walked = threads::start(scope, walk)?;
             let read = data::check(&mut feed, (&recorder, self.proven), findings).inspect_err(|_| findings.give_up());
             match (read, threads::join(walked)) {
-                (Err(read), Err(walked)) => Err(if read.kind() == ErrorKind::Interrupted { walked } else { read }),
+                (Err(read), Err(walked)) => Err(the_more_telling(read, walked)),
                 (read, walked) => read.and(walked),
             }
         });

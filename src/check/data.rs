@@ -10,10 +10,10 @@ use crate::check::packs::damage;
 use crate::check::proof::{Attempt, PackProof, Prover};
 use crate::check::ration::{Ration, Share};
 use crate::check::remember::Recorder;
-use crate::check::report::Findings;
+use crate::check::report::{Findings, the_more_telling};
 use crate::check::vouch::Proven;
 use crate::content::{OpenPack, open_pack};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::layout::FramePlace;
 use crate::pack::PackHasher;
 use crate::segment::PackRow;
@@ -79,17 +79,9 @@ pub(super) fn check(
         drop((row_queue, tasks));
         let fed = feed.run(&rows);
         drop(rows);
-        let ended: Vec<Result<()>> = readers.into_iter().map(threads::join).chain([fed]).collect();
-        match ended.into_iter().filter_map(Result::err).min_by_key(is_of_others) {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
+        let ended = readers.into_iter().map(threads::join).chain([fed]).collect::<Vec<_>>();
+        ended.into_iter().filter_map(Result::err).reduce(the_more_telling).map_or(Ok(()), Err)
     })
-}
-
-/// Whether a thread ended for what another one or the caller can tell more of.
-fn is_of_others(error: &Error) -> bool {
-    error.kind() == ErrorKind::Interrupted
 }
 
 /// Reads a pack from its first byte to its last.

@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::check::feed::Feed;
 use crate::check::remedy;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::id::{ChunkId, NodeId, PackId, SnapshotId};
 use crate::index::{IndexError, Scratch};
 use crate::progress::{Event, Progress};
@@ -85,6 +85,11 @@ impl CheckReport {
             Some(id)
         })
     }
+}
+
+/// Of the errors of two threads one that says more than that the thread was to end.
+pub(super) fn the_more_telling(one: Error, other: Error) -> Error {
+    if one.kind() == ErrorKind::Interrupted { other } else { one }
 }
 
 /// What was found so far, told by several threads.
