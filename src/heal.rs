@@ -121,7 +121,7 @@ pub fn is_of_another(store: &dyn Store, first: &ObjectName, copy: &dyn Object) -
         Err(error) if error.is_not_found() => return Ok(false),
         opened => opened?,
     };
-    // Both end with the checksum of what comes before, or have one name.
+    // Of two sound ones the checksums at their ends differ. What a hash names has none, but can't be sound under two names.
     let end = |object: &dyn Object| {
         let mut end = [0; 32];
         object.read_at(object.bytes().saturating_sub(32), &mut end).map(|()| end)

@@ -83,7 +83,8 @@ fn show_words(renderer: &Renderer, words: &str) -> Result<(), Failure> {
     renderer.json(&keys::recovery_for_programs(words));
     renderer.flush();
     if renderer.is_closed() {
-        let message = "the words of the recovery key can't be printed, so no key was made or changed";
+        let message = "the words of the recovery key can't be printed, so no key was made or changed; run it again \
+                       where somebody reads them";
         return Err(Failure::failed(message));
     }
     Ok(())
