@@ -138,6 +138,22 @@ impl Access {
         Self { index: Arc::new(MemoryIndex::without_notes()), ..self.clone() }
     }
 
+    /// Does what may commit, and adds to the notices of its report all that lacks then. The operation has an access whose
+    /// [`Behind`] is its own: what others on the same repository lack, before or beside it, is not told of it.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    pub fn noting<T, E>(
+        &self,
+        notices: impl FnOnce(&mut T) -> &mut Vec<String>,
+        operation: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let access = Self { behind: Arc::default(), ..self.clone() };
+        let mut report = operation(&access)?;
+        notices(&mut report).extend(access.behind.take());
+        Ok(report)
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> &Config {
         self.chain.latest()

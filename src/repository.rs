@@ -233,9 +233,10 @@ impl Repository {
         let (history, state) = self.writing()?;
         // A repository may be older than its reserve, or have been made when there was no space.
         let _ = self.access.store.keep_reserve();
-        let backup = || backup::run(&self.access, &history, &state, options, progress);
-        let (mut report, behind) = self.access.behind.during(backup)?;
-        report.notices.extend(behind);
+        let mut report = self.access.noting(
+            |report: &mut BackupReport| &mut report.notices,
+            |access| backup::run(access, &history, &state, options, progress),
+        )?;
         self.settle(&mut report);
         Ok(report)
     }
@@ -290,18 +291,18 @@ impl Repository {
         let signers = &self.access.config().signers.0;
         let asks = options.vouches() && signers.iter().any(|signer| signer.role == Role::Put);
         let may_vouch = if asks { self.writing().map(drop) } else { Ok(()) };
-        let check = |options: &CheckOptions| self.access.behind.during(|| check::run(&self.access, options, progress));
-        let (mut report, behind) = match may_vouch {
-            Ok(()) => check(options)?,
-            // Damage is looked for all the same in a store to which this client must not write.
-            Err(error) => {
-                let (mut report, behind) = check(&options.clone().vouch(Vouch::ForNothing))?;
-                report.notices.push(format!("packs of put keys are not vouched for: {error}"));
-                (report, behind)
-            }
-        };
-        report.notices.extend(behind);
-        Ok(report)
+        self.access.noting(
+            |report: &mut CheckReport| &mut report.notices,
+            |access| match may_vouch {
+                Ok(()) => check::run(access, options, progress),
+                // Damage is looked for all the same in a store to which this client must not write.
+                Err(error) => {
+                    let mut report = check::run(access, &options.clone().vouch(Vouch::ForNothing), progress)?;
+                    report.notices.push(format!("packs of put keys are not vouched for: {error}"));
+                    Ok(report)
+                }
+            },
+        )
     }
 
     /// Proves every object of the repository in a local directory against its own name or checksum, without any key, and
@@ -329,10 +330,10 @@ impl Repository {
     /// As [`Self::plan_prune`]; [`ErrorKind::RolledBack`]; and when the store fails or the caller stops.
     pub fn prune(&self, plan: PrunePlan, options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport> {
         self.standing()?;
-        let prune = || prune::run(&self.access, plan, options, progress);
-        let (mut report, behind) = self.access.behind.during(prune)?;
-        report.notices.extend(behind);
-        Ok(report)
+        self.access.noting(
+            |report: &mut PruneReport| &mut report.notices,
+            |access| prune::run(access, plan, options, progress),
+        )
     }
 
     /// How much the repository holds, and in what.

@@ -16,18 +16,8 @@ impl Behind {
         }
     }
 
-    /// Does what may commit, and returns with what came of it all that lacks since, for its report. What an operation left
-    /// that failed before is not of this one.
-    ///
-    /// # Errors
-    /// Those of the operation.
-    pub fn during<T, E>(&self, operation: impl FnOnce() -> Result<T, E>) -> Result<(T, Vec<String>), E> {
-        drop(self.take());
-        let done = operation()?;
-        Ok((done, self.take()))
-    }
-
-    fn take(&self) -> Vec<String> {
+    /// All that lacks.
+    pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -60,9 +60,9 @@ impl Repository {
         self.writing()?;
         let _ = self.access.store.keep_reserve();
         session::bring_up_to_date(&from.access, &from.history()?)?;
-        let copy = || copy::run(&from.access, &self.access, plan, options, progress);
-        let (mut report, behind) = self.access.behind.during(copy)?;
-        report.notices.extend(behind);
-        Ok(report)
+        self.access.noting(
+            |report: &mut CopyReport| &mut report.notices,
+            |access| copy::run(&from.access, access, plan, options, progress),
+        )
     }
 }

@@ -35,9 +35,10 @@ impl Repository {
         progress: &dyn Progress,
     ) -> Result<ImportReport> {
         let (history, state) = self.writing()?;
-        let import = || import::run(&self.access, (&history, &state), (plan, snapshot), options, progress);
-        let (mut report, behind) = self.access.behind.during(import)?;
-        report.backup.notices.extend(behind);
+        let mut report = self.access.noting(
+            |report: &mut ImportReport| &mut report.backup.notices,
+            |access| import::run(access, (&history, &state), (plan, snapshot), options, progress),
+        )?;
         self.settle(&mut report.backup);
         Ok(report)
     }

@@ -28,10 +28,10 @@ impl Repository {
         view::open(&mut access, Mode::Reader)?;
         let state = session::load(&folder.own)?;
         let history = self.history()?;
-        let backup = || backup::run(&access, &history, &state, options, progress);
-        let (mut report, behind) = access.behind.during(backup)?;
-        report.notices.extend(behind);
-        Ok(report)
+        access.noting(
+            |report: &mut BackupReport| &mut report.notices,
+            |access| backup::run(access, &history, &state, options, progress),
+        )
     }
 }
 

@@ -41,10 +41,10 @@ impl Repository {
     fn rebuild_index(&mut self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
         self.writing()?;
         view::renew(&mut self.access, self.options.view)?;
-        let repair = || repair::repair_index(&self.access, options, progress);
-        let (mut report, behind) = self.access.behind.during(repair)?;
-        report.behind = behind;
-        Ok(report)
+        self.access.noting(
+            |report: &mut IndexRepairReport| &mut report.behind,
+            |access| repair::repair_index(access, options, progress),
+        )
     }
 
     /// Writes outcomes, records and the sets of prunes as they were, where they are damaged, or where one of the first two is
@@ -86,10 +86,10 @@ impl Repository {
     ) -> Result<PackRepairReport> {
         self.writing()?;
         let others: Vec<&Access> = others.iter().map(|other| &other.access).collect();
-        let repair = || repair::repair_packs(&self.access, plan, options, &others, progress);
-        let (mut report, behind) = self.access.behind.during(repair)?;
-        report.behind = behind;
-        Ok(report)
+        self.access.noting(
+            |report: &mut PackRepairReport| &mut report.behind,
+            |access| repair::repair_packs(access, plan, options, &others, progress),
+        )
     }
 
     /// Finds the snapshots that miss something, and what a corrected one would lack. Changes nothing.
@@ -111,10 +111,10 @@ impl Repository {
     pub fn repair_snapshots(&self, options: &RepairOptions, progress: &dyn Progress) -> Result<SnapshotRepairReport> {
         self.require_reader("find out what is lost")?;
         self.writing()?;
-        let repair = || repair::repair_snapshots(&self.access, options, progress);
-        let (mut report, behind) = self.access.behind.during(repair)?;
-        report.behind = behind;
-        Ok(report)
+        self.access.noting(
+            |report: &mut SnapshotRepairReport| &mut report.behind,
+            |access| repair::repair_snapshots(access, options, progress),
+        )
     }
 }
 

@@ -74,10 +74,10 @@ impl Repository {
     ) -> Result<UndoReport> {
         let (_, state) = self.writing()?;
         let client = Client { state: &state, writer };
-        let undo = || forget::undo(&self.access, &client, snapshots, StatementKind::Undo, progress);
-        let (mut report, behind) = self.access.behind.during(undo)?;
-        report.notices.extend(behind);
-        Ok(report)
+        self.access.noting(
+            |report: &mut UndoReport| &mut report.notices,
+            |access| forget::undo(access, &client, snapshots, StatementKind::Undo, progress),
+        )
     }
 
     /// Pins snapshots: nothing forgets them until they are unpinned or, where there is an end, until then. Forgotten ones
@@ -94,10 +94,10 @@ impl Repository {
     ) -> Result<PinReport> {
         let (_, state) = self.writing()?;
         let client = Client { state: &state, writer };
-        let pin = || forget::pin(&self.access, &client, snapshots, until_ns, progress);
-        let (mut report, behind) = self.access.behind.during(pin)?;
-        report.notices.extend(behind);
-        Ok(report)
+        self.access.noting(
+            |report: &mut PinReport| &mut report.notices,
+            |access| forget::pin(access, &client, snapshots, until_ns, progress),
+        )
     }
 
     /// Lifts the pins of snapshots. Returns those that had one.

@@ -43,9 +43,8 @@ impl Place {
         let (history, state) = (History::load(access).unwrap(), session::load(&access.state_dir).unwrap());
         meanwhile();
         let options = BackupOptions::new([self.path("tree")]);
-        let backup = || backup::run(access, &history, &state, &options, &Silent);
-        let (mut report, behind) = access.behind.during(backup).unwrap();
-        report.notices.extend(behind);
+        let backup = |access: &Access| backup::run(access, &history, &state, &options, &Silent);
+        let report = access.noting(|report: &mut BackupReport| &mut report.notices, backup).unwrap();
         let snapshots = session::all(&History::load(access).unwrap());
         assert_eq!(snapshots.last().map(|snapshot| snapshot.id), Some(report.snapshot));
         report
