@@ -120,7 +120,6 @@ fn repair_in(
     }
     let draft = draft(snapshot, &made);
     let id = batch.commit_snapshot(access, draft)?;
-    session::bring_up_to_date(access, &History::load(access)?)?;
     Ok(Some(repair_of(snapshot, Some(id), made)))
 }
 

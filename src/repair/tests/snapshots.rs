@@ -2,6 +2,8 @@
 
 use super::packs::{lose, repair_all};
 use super::*;
+use crate::index::Index;
+use crate::index::full::FullIndex;
 use crate::layout::Class;
 use crate::manifest::State;
 use crate::outcome::ComponentState;
@@ -81,6 +83,28 @@ fn outcome_17_a_corrected_snapshot_names_the_damaged_one_and_holds_what_is_left_
 
 fn name_of(path: &std::path::Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// What was committed then once counted as an error, and the report was lost.
+#[test]
+fn a_corrected_snapshot_that_is_committed_is_told_whatever_the_index_takes() {
+    let world = World::new();
+    world.back_up("writer", &files(0..6, 60));
+    lose(&world, Class::Content);
+    let index = Arc::new(FullIndex::default());
+    let access = Access { index: Arc::clone(&index) as Arc<dyn Index>, ..world.client("owner") };
+    session::bring_up_to_date(&access, &History::load(&access).unwrap()).unwrap();
+    index.set_full(true);
+    let options = RepairOptions::default();
+    let report = access
+        .noting(
+            |report: &mut SnapshotRepairReport| &mut report.behind,
+            |access| repair_snapshots(access, &options, &Silent),
+        )
+        .unwrap();
+    assert_eq!((report.made.len(), live(&world).len()), (1, 2), "{report:?}");
+    let [lack] = report.behind.as_slice() else { panic!("{report:?}") };
+    assert!(lack.contains("no space left for the index view"), "{lack}");
 }
 
 #[test]
