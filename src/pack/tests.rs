@@ -571,6 +571,9 @@ fn a_refusal_names_pack_place_and_fault() {
     let refused = PackError { pack: Some(PackId::from_bytes([0xab; 32])), offset: 128, fault: Fault::Class(9) };
     assert_eq!(refused.to_string(), format!("pack {}, byte 128: class 9 is not known", "ab".repeat(32)));
     assert!(refused.is_corrupt());
+    let sealed = PackError { fault: Fault::Footer(SealError::Forged), ..refused };
+    let cause = std::error::Error::source(&sealed).map(ToString::to_string);
+    assert_eq!(cause, Some(SealError::Forged.to_string()));
 }
 
 #[test]
