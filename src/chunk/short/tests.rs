@@ -1,6 +1,9 @@
 use super::*;
 use proptest::prelude::*;
 
+/// More than is hashed side by side by any lanes.
+const LONG_BYTES: usize = 128 << 10;
+
 const KEY: [u8; 32] = *b"a key that is the same each time";
 
 fn noise(length: usize) -> Vec<u8> {
@@ -28,7 +31,8 @@ fn many_hashes_are_those_of_the_crate() {
     };
     parts(&mut std::iter::empty());
     // Around the ends of a block, of a leaf and of what the lanes take, in numbers around those of the lanes.
-    for length in [0, 1, 63, 64, 65, 1023, 1024, 1025, LONG_BYTES - 1, LONG_BYTES, LONG_BYTES + 1] {
+    let ends = Lanes::all_with_key(&KEY).map(|lanes| lanes.long_bytes()).flat_map(|end| [end - 1, end, end + 1]);
+    for length in [0, 1, 63, 64, 65, 1023, 1024, 1025].into_iter().chain(ends) {
         for count in [1, 2, 7, 8, 9, 15, 16, 17, 33] {
             parts(&mut std::iter::repeat_n(length, count));
         }
