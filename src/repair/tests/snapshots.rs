@@ -92,7 +92,8 @@ fn a_corrected_snapshot_that_is_committed_is_told_whatever_the_index_takes() {
     world.back_up("writer", &files(0..6, 60));
     lose(&world, Class::Content);
     let index = Arc::new(FullIndex::default());
-    let access = Access { index: Arc::clone(&index) as Arc<dyn Index>, ..world.client("owner") };
+    let view: Arc<dyn Index> = index.clone();
+    let access = Access { index: view, ..world.client("owner") };
     session::bring_up_to_date(&access, &History::load(&access).unwrap()).unwrap();
     index.set_full(true);
     let options = RepairOptions::default();
