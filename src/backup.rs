@@ -16,6 +16,7 @@ mod entry;
 mod file;
 mod foreign;
 mod join;
+mod links;
 mod metadata;
 mod old_leaves;
 mod options;

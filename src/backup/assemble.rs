@@ -3,22 +3,20 @@
 //! A leaf of one of the parent's trees whose rows were all found unchanged is carried over as it is, that of the
 //! manifest without being read.
 
-use crate::backup::join::link_key;
+use crate::backup::links::{First, Identity, Links, Wholeness};
 use crate::backup::metadata;
 use crate::backup::old_leaves::OldLeaves;
 use crate::backup::problem::ProblemKind;
 use crate::backup::rehash::Rehashed;
 use crate::backup::unfinished::Unfinished;
-use crate::backup::work::{Change, Finished, FinishedRow, Shared};
+use crate::backup::work::{Change, Finished, FinishedRow, FreshRow, Row, Shared, Worker};
 use crate::content::NodeWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::NodeId;
-use crate::index::Scratch;
 use crate::manifest::Kind;
-use crate::manifest::{BuildError, Carry, Entry, Key, Row as _, StatEntry, State, TreeBuilder};
+use crate::manifest::{BuildError, Carry, Entry, StatEntry, State, TreeBuilder};
 use crate::outcome::Counts;
-use crate::wire::{Reader, Write as _};
-use rustix::io::Errno;
+use crate::source::{Role, Walked};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -97,8 +95,9 @@ pub(super) struct Assembler<'a> {
     waiting: Vec<Rc<StatEntry>>,
     /// Unchanged rows of the old stat leaf at hand that are not in the stat tree yet.
     stat_waiting: Vec<Rc<StatEntry>>,
-    /// Inodes with several names, each with its group and its entry.
-    links: Box<dyn Scratch>,
+    links: Links,
+    /// Reads the further names of files that could not be read under the first one.
+    worker: Worker<'a>,
     counts: Counts,
     changes: Changes,
     owners: Owners,
@@ -106,7 +105,8 @@ pub(super) struct Assembler<'a> {
 
 impl<'a> Assembler<'a> {
     /// Starts both trees empty.
-    pub(super) fn new(shared: &'a Shared<'a>, stat_nodes: NodeWriter, old: Option<OldTrees<'a>>) -> Self {
+    pub(super) fn new(worker: Worker<'a>, stat_nodes: NodeWriter, old: Option<OldTrees<'a>>) -> Self {
+        let shared = worker.shared;
         let (access, naming) = (shared.access, &shared.access.naming);
         Self {
             shared,
@@ -116,7 +116,8 @@ impl<'a> Assembler<'a> {
             old,
             waiting: Vec::new(),
             stat_waiting: Vec::new(),
-            links: access.scratch(),
+            links: Links::new(access.scratch()),
+            worker,
             counts: Counts::default(),
             changes: Changes::default(),
             owners: Owners::default(),
@@ -126,13 +127,15 @@ impl<'a> Assembler<'a> {
     /// Takes the next rows.
     ///
     /// # Errors
-    /// When the parent's manifest can't be read, or nodes can't be stored.
+    /// When the parent's manifest can't be read, or nodes or content can't be stored; or the caller asked to stop.
     pub(super) fn take(&mut self, rows: Finished) -> Result<()> {
         for row in rows {
             match row {
-                FinishedRow::Unchanged(stat) | FinishedRow::Rehashed(stat) => self.unchanged(stat)?,
-                FinishedRow::Fresh(entry, stat, change) => self.fresh(*entry, stat, change)?,
-                FinishedRow::Link(entry, stat, change) => self.link(*entry, stat, change)?,
+                FinishedRow::Unchanged(stat, identity) | FinishedRow::Rehashed(stat, identity) => {
+                    self.unchanged(stat, identity)?;
+                }
+                FinishedRow::Fresh(fresh) => self.fresh(fresh)?,
+                FinishedRow::Link(walked, change) => self.link(*walked, change)?,
             }
         }
         Ok(())
@@ -141,9 +144,10 @@ impl<'a> Assembler<'a> {
     /// Ends both trees.
     ///
     /// # Errors
-    /// When nodes can't be stored.
+    /// When nodes or content can't be stored.
     pub(super) fn finish(mut self) -> Result<Assembled> {
         self.settle_waiting()?;
+        self.worker.flush()?;
         let manifest = {
             let mut nodes = self.shared.nodes();
             let root = self.manifest.finish(&mut *nodes)?;
@@ -165,12 +169,12 @@ impl<'a> Assembler<'a> {
         })
     }
 
-    fn unchanged(&mut self, stat: StatEntry) -> Result<()> {
+    fn unchanged(&mut self, stat: StatEntry, identity: Option<Identity>) -> Result<()> {
         self.count_change(stat.kind, None);
         self.count(stat.kind, stat.size);
         let row = Rc::new(stat);
         self.unchanged_stat(Rc::clone(&row))?;
-        self.unchanged_entry(row)
+        self.unchanged_entry(row, identity)
     }
 
     fn unchanged_stat(&mut self, row: Rc<StatEntry>) -> Result<()> {
@@ -188,18 +192,18 @@ impl<'a> Assembler<'a> {
         Ok(())
     }
 
-    fn unchanged_entry(&mut self, row: Rc<StatEntry>) -> Result<()> {
+    fn unchanged_entry(&mut self, row: Rc<StatEntry>, identity: Option<Identity>) -> Result<()> {
         if self.old.as_ref().is_some_and(|old| old.manifest.is_past(&row.key)) {
             self.read_waiting()?;
         }
-        let several_names = has_several_names(&row);
         let Some(old) = &mut self.old else { return Err(disagreement(&row)) };
         old.manifest.advance(&row.key)?;
-        self.waiting.push(row);
-        if several_names {
+        if let Some(identity) = identity {
             // Its group and content may be wanted for another name, so its entry must be read.
-            return self.read_waiting();
+            self.read_waiting()?;
+            return self.unchanged_link(&row, &identity);
         }
+        self.waiting.push(row);
         if let Some(leaf) = old.manifest.whole(&self.waiting)
             && self.manifest.carry(leaf, &mut *self.shared.nodes())? == Carry::Carried
         {
@@ -224,64 +228,82 @@ impl<'a> Assembler<'a> {
     /// Takes the waiting rows' entries from the old leaf at hand.
     fn read_waiting(&mut self) -> Result<()> {
         for row in std::mem::take(&mut self.waiting) {
-            let Some(old) = &mut self.old else { return Err(disagreement(&row)) };
-            let Some(mut entry) = old.manifest.row(&row.key)? else { return Err(disagreement(&row)) };
-            if entry.group.is_some() {
-                self.join_group(&mut entry, row.device, row.inode)?;
-            }
+            let entry = self.old_entry(&row)?;
             self.push(&entry)?;
         }
         Ok(())
     }
 
-    fn fresh(&mut self, mut entry: Entry, stat: Option<StatEntry>, change: Change) -> Result<()> {
+    fn unchanged_link(&mut self, row: &StatEntry, identity: &Identity) -> Result<()> {
+        let mut entry = self.old_entry(row)?;
+        if entry.group.is_some() {
+            self.join_group(&mut entry, identity, Wholeness::Whole)?;
+        }
+        self.push(&entry)
+    }
+
+    fn old_entry(&mut self, row: &StatEntry) -> Result<Entry> {
+        let entry = self.old.as_mut().map(|old| old.manifest.row(&row.key)).transpose()?;
+        entry.flatten().ok_or_else(|| disagreement(row))
+    }
+
+    fn fresh(&mut self, fresh: FreshRow) -> Result<()> {
         self.settle_waiting()?;
-        self.count_change(entry.kind(), Some(change));
-        self.count_entry(&entry);
-        if let Some(stat) = &stat {
-            if has_several_names(stat) {
-                self.join_group(&mut entry, stat.device, stat.inode)?;
+        let FreshRow { mut entry, stat, identity, change } = fresh;
+        if let Some(identity) = identity {
+            let wholeness = if stat.is_some() { Wholeness::Whole } else { Wholeness::Lacking };
+            self.join_group(&mut entry, &identity, wholeness)?;
+        }
+        self.fresh_row(&entry, stat.as_ref(), change)
+    }
+
+    /// Another name of a file: content, state and attributes are the first name's. Where that was not stored as the walk saw
+    /// it under this name, it is read now.
+    fn link(&mut self, walked: Walked, change: Change) -> Result<()> {
+        let identity = Identity::of(&walked.stat);
+        let first = identity.map(|identity| self.links.first(&identity)).transpose()?;
+        let Some(first) = first.flatten() else {
+            let read = self.worker.process(vec![Row::Fresh(walked, change)])?;
+            return self.take(read);
+        };
+        self.settle_waiting()?;
+        let stat = match first.wholeness {
+            Wholeness::Whole => Some(metadata::stat_entry(&walked.key, &walked.stat)),
+            Wholeness::Lacking => {
+                let kind = if first.is_mixture() { ProblemKind::Inconsistent } else { ProblemKind::Incomplete };
+                let message = format!("it is another name of {}, and is in the snapshot as that is", first.key());
+                self.shared.problems.add(metadata::path_of(&walked.key), kind, message);
+                None
             }
+        };
+        let mut entry = metadata::entry(&walked.key, &walked.stat, Role::Member);
+        first.share_with(&mut entry);
+        self.counts.hard_links = self.counts.hard_links.saturating_add(1);
+        self.fresh_row(&entry, stat.as_ref(), change)
+    }
+
+    fn fresh_row(&mut self, entry: &Entry, stat: Option<&StatEntry>, change: Change) -> Result<()> {
+        self.count_change(entry.kind(), Some(change));
+        self.count_entry(entry);
+        if let Some(stat) = stat {
             self.stat.push(stat, &mut self.stat_nodes)?;
         }
-        self.push(&entry)
+        self.push(entry)
     }
 
-    /// Another name of a file: content, state and holes are the first name's.
-    fn link(&mut self, mut entry: Entry, stat: StatEntry, change: Change) -> Result<()> {
-        self.settle_waiting()?;
-        if self.links.get(&link_key(stat.device, stat.inode))?.is_some() {
-            self.join_group(&mut entry, stat.device, stat.inode)?;
-        } else {
-            // Nobody read it under this name: without the first one's content there is none to be stored.
-            let message = "another name of this file came first and could not be stored as it was".to_owned();
-            self.shared.problems.add(metadata::path_of(&entry.key), ProblemKind::Unreadable, message);
-            entry.state = State::Unreadable { errno: Errno::IO.raw_os_error().unsigned_abs() };
-        }
-        self.count_change(entry.kind(), Some(change));
-        self.count_entry(&entry);
-        if entry.state == State::Stored {
-            self.stat.push(&stat, &mut self.stat_nodes)?;
-        }
-        self.push(&entry)
-    }
-
-    /// Gives all names of one inode the group and the content of the first.
-    fn join_group(&mut self, entry: &mut Entry, device: u64, inode: u64) -> Result<()> {
-        let key = link_key(device, inode);
-        match self.links.get(&key)? {
-            Some(kept) => {
-                let first = decode(&kept)?;
-                entry.group = first.group;
-                entry.body = first.body;
-                entry.state = first.state;
-                entry.attributes = first.attributes;
+    /// Gives all names of a file the group and the content of the first. What is whole takes nothing from what is not.
+    fn join_group(&mut self, entry: &mut Entry, identity: &Identity, wholeness: Wholeness) -> Result<()> {
+        let is_as_good = |first: &First| first.wholeness == Wholeness::Whole || wholeness == Wholeness::Lacking;
+        let first = self.links.first(identity)?;
+        match first {
+            Some(first) if is_as_good(&first) => {
+                first.share_with(entry);
                 self.counts.hard_links = self.counts.hard_links.saturating_add(1);
             }
-            None => {
-                let group = entry.group.unwrap_or_else(|| self.shared.access.naming.hard_links.group(&entry.key));
-                entry.group = Some(group);
-                self.links.put(&key, &encode(entry))?;
+            lacking => {
+                let known = entry.group.filter(|_| lacking.is_none());
+                entry.group = Some(known.unwrap_or_else(|| self.shared.access.naming.hard_links.group(&entry.key)));
+                self.links.keep(identity, entry, wholeness)?;
             }
         }
         Ok(())
@@ -348,25 +370,4 @@ pub(super) fn disagreement(stat: &StatEntry) -> Error {
         stat.key
     );
     Error::new(ErrorKind::Damaged, message)
-}
-
-/// Whether what was looked at may have another name: files, but also symbolic links, pipes, sockets and devices.
-fn has_several_names(stat: &StatEntry) -> bool {
-    stat.kind != Kind::Directory && stat.links > 1
-}
-
-/// How the table of links keeps the first name's entry.
-fn encode(entry: &Entry) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    bytes.put_blob(entry.key.as_bytes());
-    entry.encode_fields(&mut bytes);
-    bytes
-}
-
-fn decode(bytes: &[u8]) -> Result<Entry> {
-    let changed = || Error::new(ErrorKind::Io, "the temporary table of hard links reads back differently");
-    let mut reader = Reader::new(bytes);
-    let key = reader.blob("key", bytes.len()).map_err(|_| changed())?;
-    let key = Key::parse(key.to_vec()).map_err(|_| changed())?;
-    Entry::decode_fields(key, &mut reader).map_err(|_| changed())
 }

@@ -1,9 +1,10 @@
 //! One row's way from the walk to an entry: reading it, twice if it moves, and saying so if it moves again.
 
 use crate::backup::file::{self, Part};
+use crate::backup::links::Identity;
 use crate::backup::metadata;
 use crate::backup::problem::ProblemKind;
-use crate::backup::work::{Change, Draft, FinishedRow, SMALL_FILE_BYTES_MAX, SmallPiece, Worker};
+use crate::backup::work::{Change, Draft, FinishedRow, FreshRow, SMALL_FILE_BYTES_MAX, SmallPiece, Worker};
 use crate::chunk::{Chunker, Piece, chunk_slice};
 use crate::content::Claim;
 use crate::error::{Error, Result};
@@ -90,7 +91,13 @@ impl Worker<'_> {
         };
         // A mixture must not be taken for the file by the next run.
         let stat = (read.state == State::Stored).then(|| metadata::stat_entry(&walked.key, &read.stat));
-        Ok(Draft { row: FinishedRow::Fresh(Box::new(entry), stat, change), pieces, due: None })
+        let fresh = FreshRow {
+            entry: Box::new(entry),
+            stat,
+            identity: shared_identity(walked, &read.stat, read.state),
+            change,
+        };
+        Ok(Draft { row: FinishedRow::Fresh(fresh), pieces, due: None })
     }
 
     /// Tells of the file and reads it.
@@ -239,16 +246,13 @@ impl Worker<'_> {
         let xattrs = self.xattrs(walked);
         self.add_attributes(&mut entry, &xattrs, &[])?;
         let stat = metadata::stat_entry(&walked.key, &walked.stat);
-        Ok(Some(Draft::done(FinishedRow::Fresh(Box::new(entry), Some(stat), change))))
-    }
-
-    /// Another name of a file whose content comes from its first name.
-    pub(super) fn link(&mut self, walked: &Walked, change: Change) -> Result<Draft> {
-        let mut entry = metadata::entry(&walked.key, &walked.stat, Role::Member);
-        let xattrs = self.xattrs(walked);
-        self.add_attributes(&mut entry, &xattrs, &[])?;
-        let stat = metadata::stat_entry(&walked.key, &walked.stat);
-        Ok(Draft::done(FinishedRow::Link(Box::new(entry), stat, change)))
+        let identity = Identity::of(&walked.stat);
+        Ok(Some(Draft::done(FinishedRow::Fresh(FreshRow {
+            entry: Box::new(entry),
+            stat: Some(stat),
+            identity,
+            change,
+        }))))
     }
 
     /// What is left of an entry that can't be read: its stat, the reason, and no stat row, so that the next run tries
@@ -269,7 +273,8 @@ impl Worker<'_> {
         self.shared.problems.add(path, ProblemKind::Unreadable, message + advice);
         let mut entry = metadata::entry(&walked.key, &walked.stat, walked.role);
         entry.state = State::Unreadable { errno: error.errno().unsigned_abs() };
-        Some(Draft::done(FinishedRow::Fresh(Box::new(entry), None, change)))
+        let fresh = FreshRow { entry: Box::new(entry), stat: None, identity: None, change };
+        Some(Draft::done(FinishedRow::Fresh(fresh)))
     }
 
     /// Nothing is left of a file that was not read to its end; the chunks that were stored serve the next run.
@@ -320,5 +325,20 @@ impl Worker<'_> {
         };
         entry.attributes.insert(Attribute { id, necessity, value });
         Ok(())
+    }
+}
+
+/// What the other names of a file have in common with one that was read.
+///
+/// A mixture is what the walk saw and what came after it, so it stands for what the walk saw: else its other names would be
+/// read in vain as well. All else stands for exactly what was read.
+fn shared_identity(walked: &Walked, read: &Stat, state: State) -> Option<Identity> {
+    match state {
+        State::Stored => Identity::of(read),
+        State::Inconsistent => {
+            let is_one = (walked.stat.device, walked.stat.inode) == (read.device, read.inode);
+            Identity::of(&walked.stat).filter(|_| is_one && read.links > 1)
+        }
+        State::Unreadable { .. } => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The first stage: the sorted walk against the parent's stat tree, in one merge.
 
 use crate::access::Access;
+use crate::backup::links::Identity;
 use crate::backup::metadata;
 use crate::backup::parent::{Parent, ParentPart};
 use crate::backup::problem::{ProblemKind, Problems};
@@ -61,7 +62,7 @@ impl<'a> ParentStats<'a> {
 /// Compares what is walked with the parent and gathers batches.
 pub(super) struct Join<'a> {
     parent: ParentStats<'a>,
-    /// The inodes with several names that were met already.
+    /// The files with several names that were met already.
     links: Box<dyn Scratch>,
     problems: &'a Problems<'a>,
     /// The unchanged files that are read again.
@@ -114,7 +115,8 @@ impl<'a> Join<'a> {
     /// The row, and how many bytes of content must be read for it.
     fn compare(&mut self, walked: Walked) -> Result<(Row, u64)> {
         let row = self.parent.find(&walked.key)?;
-        let known_link = self.is_known_link(&walked)?;
+        let identity = Identity::of(&walked.stat);
+        let known_link = self.is_known_link(&walked, identity.as_ref())?;
         let change = match row {
             None => Change::New,
             Some((row, part)) if is_as_in(&row, &walked) => {
@@ -122,7 +124,7 @@ impl<'a> Join<'a> {
                     return match &mut self.due {
                         // What has several names is read under the first of them.
                         Some(due) if !known_link => due.row(walked, row, part),
-                        _ => Ok((Row::Unchanged(row), 0)),
+                        _ => Ok((Row::Unchanged(row, identity), 0)),
                     };
                 }
                 Change::Unsettled
@@ -138,15 +140,12 @@ impl<'a> Join<'a> {
     }
 
     /// Whether another name of the same file came earlier; remembers this one if not.
-    fn is_known_link(&mut self, walked: &Walked) -> Result<bool> {
-        if walked.stat.kind != Kind::File || walked.stat.links < 2 {
-            return Ok(false);
-        }
-        let inode = link_key(walked.stat.device, walked.stat.inode);
-        if self.links.get(&inode)?.is_some() {
+    fn is_known_link(&mut self, walked: &Walked, identity: Option<&Identity>) -> Result<bool> {
+        let Some(identity) = identity.filter(|_| walked.stat.kind == Kind::File) else { return Ok(false) };
+        if self.links.get(identity.as_bytes())?.is_some() {
             return Ok(true);
         }
-        self.links.put(&inode, &[])?;
+        self.links.put(identity.as_bytes(), &[])?;
         Ok(false)
     }
 
@@ -188,13 +187,4 @@ pub(super) fn key_of(step: &Result<Step, SourceError>) -> Option<&Key> {
         Ok(Step::LeftOut { key, .. }) => Some(key),
         Err(error) => error.key(),
     }
-}
-
-/// How the tables of links name an inode.
-pub(super) fn link_key(device: u64, inode: u64) -> [u8; 16] {
-    let mut key = [0; 16];
-    let (first, second) = key.split_at_mut(8);
-    first.copy_from_slice(&device.to_be_bytes());
-    second.copy_from_slice(&inode.to_be_bytes());
-    key
 }

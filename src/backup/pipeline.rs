@@ -8,7 +8,7 @@ use crate::backup::parent::Parent;
 use crate::backup::problem::Problems;
 use crate::backup::rehash::{DueFiles, Tally, Window};
 use crate::backup::stream::{Kept, StreamSource};
-use crate::backup::work::{Finished, FinishedRow, Row, SMALL_FILE_BYTES_MAX, Shared, Worker};
+use crate::backup::work::{Finished, FinishedRow, FreshRow, Row, SMALL_FILE_BYTES_MAX, Shared, Worker};
 use crate::backup::workers::{Busy, SURPLUS_FRAMES_MAX, Task, help_to_the_end, work};
 use crate::content::{ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame};
 use crate::error::{Error, ErrorKind, Result};
@@ -182,7 +182,7 @@ impl Run<'_> {
             }
             drop((tasks, surplus, surplus_sender));
             let walk = threads::start(scope, move || self.walk(shared, reader, &task_sender, &ordered_sender))?;
-            let assembled = self.assemble(shared, reader, stat_nodes, &ordered);
+            let assembled = self.assemble(shared, packs, reader, stat_nodes, &ordered);
             // Whoever still sends must notice that nobody receives.
             drop(ordered);
             let walked = threads::join(walk);
@@ -226,6 +226,7 @@ impl Run<'_> {
     fn assemble(
         &self,
         shared: &Shared<'_>,
+        packs: &OpenPacks,
         reader: &ContentReader,
         stat_nodes: NodeWriter,
         ordered: &Receiver<Receiver<Finished>>,
@@ -234,7 +235,9 @@ impl Run<'_> {
         let manifest = OldLeaves::new(reader, parts().map(|part| part.manifest))?;
         let stat = OldLeaves::new(reader, parts().map(|part| part.stat))?;
         let old = manifest.zip(stat).map(|(manifest, stat)| OldTrees { manifest, stat });
-        let mut assembler = Assembler::new(shared, stat_nodes, old);
+        // The workers may have ended when it still has something to read, so it hands them nothing.
+        let (nobody, _) = bounded(0);
+        let mut assembler = Assembler::new(self.worker(shared, packs, &nobody), stat_nodes, old);
         for batch in ordered {
             let rows = batch.recv().map_err(|_| gone("a worker"))?;
             self.tell(&rows);
@@ -246,19 +249,19 @@ impl Run<'_> {
     fn tell(&self, rows: &Finished) {
         let (mut files, mut bytes) = (0u64, 0u64);
         for row in rows {
-            let (FinishedRow::Unchanged(stat)
-            | FinishedRow::Rehashed(stat)
-            | FinishedRow::Fresh(_, Some(stat), _)
-            | FinishedRow::Link(_, stat, _)) = row
-            else {
-                continue;
+            let (kind, size) = match row {
+                FinishedRow::Unchanged(stat, _)
+                | FinishedRow::Rehashed(stat, _)
+                | FinishedRow::Fresh(FreshRow { stat: Some(stat), .. }) => (stat.kind, stat.size),
+                FinishedRow::Link(walked, _) => (walked.stat.kind, walked.stat.size),
+                FinishedRow::Fresh(FreshRow { stat: None, .. }) => continue,
             };
-            if stat.kind == crate::manifest::Kind::File {
+            if kind == crate::manifest::Kind::File {
                 files = files.saturating_add(1);
                 // Of a long file was told while it was read.
-                let was_read = matches!(row, FinishedRow::Fresh(..) | FinishedRow::Rehashed(_));
-                let was_told = stat.size > SMALL_FILE_BYTES_MAX && was_read;
-                bytes = bytes.saturating_add(if was_told { 0 } else { stat.size });
+                let was_read = matches!(row, FinishedRow::Fresh(_) | FinishedRow::Rehashed(..));
+                let was_told = size > SMALL_FILE_BYTES_MAX && was_read;
+                bytes = bytes.saturating_add(if was_told { 0 } else { size });
             }
         }
         self.progress.event(&Event::Processed { files, bytes });
@@ -268,11 +271,11 @@ impl Run<'_> {
 fn send(batch: Vec<Row>, tasks: &Sender<Task>, ordered: &Sender<Receiver<Finished>>) -> Result<()> {
     let (sender, receiver) = bounded(1);
     ordered.send(receiver).map_err(|_| gone("the last stage"))?;
-    if batch.iter().any(|row| !matches!(row, Row::Unchanged(_))) {
+    if batch.iter().any(|row| !matches!(row, Row::Unchanged(..))) {
         return tasks.send((batch, sender)).map_err(|_| gone("every worker"));
     }
     let rows = batch.into_iter().filter_map(|row| match row {
-        Row::Unchanged(stat) => Some(FinishedRow::Unchanged(stat)),
+        Row::Unchanged(stat, identity) => Some(FinishedRow::Unchanged(stat, identity)),
         Row::Due(_) | Row::Fresh(..) | Row::Link(..) => None,
     });
     sender.send(rows.collect()).map_err(|_| gone("the last stage"))

@@ -7,6 +7,7 @@
 
 use crate::backup::assemble::{Assembled, disagreement};
 use crate::backup::entry::Stopped;
+use crate::backup::links::Identity;
 use crate::backup::metadata;
 use crate::backup::parent::{Parent, ParentPart};
 use crate::backup::problem::ProblemKind;
@@ -164,7 +165,8 @@ impl<'a> DueFiles<'a> {
     /// When the parent's manifest can't be read.
     pub(super) fn row(&mut self, walked: Walked, row: StatEntry, part: &'a ParentPart) -> Result<(Row, u64)> {
         if row.kind != Kind::File || row.size == 0 || !self.window.holds(&row.key) {
-            return Ok((Row::Unchanged(row), 0));
+            let identity = Identity::of(&walked.stat);
+            return Ok((Row::Unchanged(row, identity), 0));
         }
         let (content, before, bytes) = (self.content(&row, part)?, part.id, row.size);
         Ok((Row::Due(Box::new(Due { walked, row, content, before })), bytes))
@@ -198,17 +200,18 @@ impl Worker<'_> {
             }
             Err(Stopped::Enough) => {
                 self.shared.rehash.cut_short_count.fetch_add(1, Ordering::Relaxed);
-                Ok(Some(Draft::done(FinishedRow::Unchanged(due.row))))
+                let identity = Identity::of(&due.walked.stat);
+                Ok(Some(Draft::done(FinishedRow::Unchanged(due.row, identity))))
             }
         }
     }
 
     /// What becomes of a file that was read again, once its content is final: what it was, or what it is now.
     pub(super) fn compared(&self, due: Due, read: FinishedRow) -> FinishedRow {
-        let FinishedRow::Fresh(entry, ..) = &read else { return read };
+        let FinishedRow::Fresh(fresh) = &read else { return read };
         self.shared.rehash.count(due.row.size);
-        if entry.content() == Some(&due.content) {
-            return FinishedRow::Rehashed(due.row);
+        if fresh.entry.content() == Some(&due.content) {
+            return FinishedRow::Rehashed(due.row, Identity::of(&due.walked.stat));
         }
         due.report(self.shared);
         read

@@ -1,6 +1,7 @@
 //! Backups into stores that fail, of trees of which something is left out, and of discs that rot.
 
 mod behind;
+mod disc;
 mod ended_early;
 mod links;
 mod rehash;

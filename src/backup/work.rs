@@ -5,6 +5,7 @@
 
 use crate::access::Access;
 use crate::backup::contents::Contents;
+use crate::backup::links::Identity;
 use crate::backup::metadata;
 use crate::backup::problem::Problems;
 use crate::backup::rehash::{Due, Tally};
@@ -32,8 +33,8 @@ pub(super) const BATCH_ROWS_MAX: usize = 512;
 
 /// What the walk found, compared with the parent.
 pub(super) enum Row {
-    /// Nothing changed: the parent's row stands for it.
-    Unchanged(StatEntry),
+    /// Nothing changed: the parent's row stands for it. What its names have in common now is not in that row.
+    Unchanged(StatEntry, Option<Identity>),
     /// Nothing changed by its stat, and its turn has come to be read again.
     Due(Box<Due>),
     /// New, changed, or not settled: everything is read.
@@ -56,13 +57,23 @@ pub(super) enum Change {
 /// A row that is ready for the trees.
 pub(super) enum FinishedRow {
     /// As in [`Row`].
-    Unchanged(StatEntry),
+    Unchanged(StatEntry, Option<Identity>),
     /// The same of a file that was read again.
-    Rehashed(StatEntry),
-    /// The entry, and its stat row; none when the next run must read it again.
-    Fresh(Box<Entry>, Option<StatEntry>, Change),
-    /// A link whose content must be taken from the first name of its inode.
-    Link(Box<Entry>, StatEntry, Change),
+    Rehashed(StatEntry, Option<Identity>),
+    /// What was read now.
+    Fresh(FreshRow),
+    /// Another name of a file, whose content must be taken from the first one.
+    Link(Box<Walked>, Change),
+}
+
+/// What was read now of an entry.
+pub(super) struct FreshRow {
+    pub(super) entry: Box<Entry>,
+    /// None when the next run must read it again.
+    pub(super) stat: Option<StatEntry>,
+    /// What its other names have in common with it; none when they must be read by themselves.
+    pub(super) identity: Option<Identity>,
+    pub(super) change: Change,
 }
 
 /// Rows that are ready for the trees, in key order.
@@ -179,9 +190,9 @@ impl<'a> Worker<'a> {
                 return Err(super::interrupted());
             }
             let draft = match row {
-                Row::Unchanged(stat) => Some(Draft::done(FinishedRow::Unchanged(stat))),
+                Row::Unchanged(stat, identity) => Some(Draft::done(FinishedRow::Unchanged(stat, identity))),
                 Row::Due(due) => self.rehash(due)?,
-                Row::Link(walked, change) => Some(self.link(&walked, change)?),
+                Row::Link(walked, change) => Some(Draft::done(FinishedRow::Link(Box::new(walked), change))),
                 Row::Fresh(walked, change) if walked.stat.kind == Kind::File => self.file(&walked, change)?,
                 Row::Fresh(walked, change) => self.other(&walked, change)?,
             };
@@ -234,14 +245,14 @@ impl<'a> Worker<'a> {
 
     fn finish(&self, draft: Draft) -> Result<FinishedRow> {
         let Draft { mut row, pieces, due } = draft;
-        if let (FinishedRow::Fresh(entry, ..), false) = (&mut row, pieces.is_empty()) {
+        if let (FinishedRow::Fresh(fresh), false) = (&mut row, pieces.is_empty()) {
             let mut list = self.shared.access.naming.item_list();
             let mut nodes = self.shared.nodes();
             for item in self.items.get(pieces).unwrap_or_default() {
                 list.push(*item, &mut *nodes)?;
             }
             let items = list.finish(&mut *nodes)?;
-            entry.body = Body::File(items.map_or_else(Content::empty, Content::Items));
+            fresh.entry.body = Body::File(items.map_or_else(Content::empty, Content::Items));
         }
         Ok(match due {
             Some(due) => self.compared(*due, row),

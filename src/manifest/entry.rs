@@ -46,7 +46,7 @@ impl Kind {
         Self::Unknown,
     ];
 
-    pub(super) const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Directory => 0,
             Self::File => 1,

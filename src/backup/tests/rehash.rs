@@ -1,92 +1,16 @@
 //! What did not change by its stat, read again: each file in its turn, whatever comes between, and what has rotted is found.
 
-mod disc;
-
+use super::disc::{Place, key};
 use super::ended_early::{EnoughFrom, WhileReading};
 use super::noise;
-use crate::access::Access;
-use crate::access::testing::Keys;
-use crate::backup::{
-    BackupOptions, BackupReport, Material, OwnerNames, ParentChoice, ProblemKind, RehashShare, Rehashed, WalkStart,
-    carry_out,
-};
-use crate::config::Parameters;
-use crate::content::ContentReader;
-use crate::error::{ErrorKind, Result};
+use crate::backup::{BackupOptions, BackupReport, ParentChoice, ProblemKind, RehashShare, Rehashed};
+use crate::error::ErrorKind;
 use crate::id::SnapshotId;
-use crate::manifest::{Content, Cursor, Entry, ItemReader, Key, State};
+use crate::manifest::{Key, State};
 use crate::progress::{Event, Progress, Silent};
-use crate::session::{self, History, Snapshot};
-use crate::session_record::SessionKind;
-use crate::source::Trees;
-use crate::store::MemoryStore;
-use disc::{Disc, key};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// Long after everything on the disc was written.
-const NOW_NS: i64 = 1 << 60;
-
-struct Nobody;
-
-impl OwnerNames for Nobody {
-    fn user(&self, _: u32) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn group(&self, _: u32) -> Option<Vec<u8>> {
-        None
-    }
-}
-
-struct Place {
-    disc: Arc<Disc>,
-    access: Access,
-    _folder: tempfile::TempDir,
-}
 
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::new(Parameters::default());
-        let access = keys.open(Arc::new(MemoryStore::new()), folder.path());
-        std::fs::create_dir_all(&access.cache_dir).unwrap();
-        Self { disc: Arc::default(), access, _folder: folder }
-    }
-
-    /// A place with a snapshot of files of these lengths.
-    fn with_files(lengths: impl IntoIterator<Item = usize>) -> Self {
-        let place = Self::new();
-        for (number, length) in (0u64..).zip(lengths) {
-            place.disc.write(&format!("{number:03}"), noise(number, length));
-        }
-        place.first();
-        place
-    }
-
-    /// Makes a snapshot of everything.
-    fn first(&self) -> SnapshotId {
-        let report = self.back_up(&BackupOptions::default(), &Silent).unwrap();
-        assert_eq!((report.problem_count, report.rehashed), (0, None));
-        self.disc.opened();
-        report.snapshot
-    }
-
-    fn back_up(&self, options: &BackupOptions, progress: &dyn Progress) -> Result<BackupReport> {
-        let history = History::load(&self.access)?;
-        let state = session::load(&self.access.state_dir)?;
-        let trees: Arc<dyn Trees> = self.disc.clone();
-        let material = Material {
-            trees,
-            owners: &Nobody,
-            paths: vec![b"/t".to_vec()],
-            kind: SessionKind::Backup,
-            walk_start: WalkStart::At(NOW_NS),
-            attributes: Vec::new(),
-        };
-        carry_out(&self.access, &history, &state, (options, &material), progress)
-    }
-
     /// Reads a share again.
     fn rehash(&self, ten_thousandths: u16) -> (BackupReport, Rehashed) {
         let report = self.back_up(&sharing(ten_thousandths), &Silent).unwrap();
@@ -94,34 +18,8 @@ impl Place {
         (report, rehashed)
     }
 
-    fn snapshot(&self, id: SnapshotId) -> Snapshot {
-        let history = History::load(&self.access).unwrap();
-        session::all(&history).into_iter().find(|snapshot| snapshot.id == id).unwrap()
-    }
-
     fn position(&self, id: SnapshotId) -> Option<Key> {
         self.snapshot(id).origin.unwrap().rehashed_to
-    }
-
-    /// What a snapshot holds of a file.
-    fn entry(&self, id: SnapshotId, name: &str) -> Entry {
-        let reader = ContentReader::new(self.access.clone());
-        let manifest = self.snapshot(id).components[0].manifest.unwrap();
-        Cursor::<Entry, _>::new(&reader, manifest).find(&key(name)).unwrap().unwrap()
-    }
-
-    fn content(&self, id: SnapshotId, name: &str) -> Vec<u8> {
-        let reader = ContentReader::new(self.access.clone());
-        match self.entry(id, name).content().unwrap() {
-            Content::Inline(bytes) => bytes.clone(),
-            Content::Items(list) => {
-                let (mut bytes, mut items) = (Vec::new(), ItemReader::new(&reader, list.clone()));
-                while let Some(placed) = items.next_item().unwrap() {
-                    reader.append_item(&placed.item, &mut bytes).unwrap();
-                }
-                bytes
-            }
-        }
     }
 }
 

@@ -1,7 +1,19 @@
 //! A disc in memory that counts what is read of it, and rots, fails and moves when a test says so.
 
-use crate::manifest::{Device, Key, Kind, Timestamp, Xattr};
+use super::noise;
+use crate::access::Access;
+use crate::access::testing::Keys;
+use crate::backup::{BackupOptions, BackupReport, Material, OwnerNames, WalkStart, carry_out};
+use crate::config::Parameters;
+use crate::content::ContentReader;
+use crate::error::Result;
+use crate::id::SnapshotId;
+use crate::manifest::{Content, Cursor, Device, Entry, ItemReader, Key, Kind, Timestamp, Xattr};
+use crate::progress::{Progress, Silent};
+use crate::session::{self, History, Snapshot};
+use crate::session_record::SessionKind;
 use crate::source::{Operation, Role, Run, SourceError, Space, Stat, Step, TreeFile, Trees, Walked};
+use crate::store::MemoryStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -9,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 #[derive(Clone)]
 struct Held {
     bytes: Arc<Vec<u8>>,
+    device: u64,
     inode: u64,
     time: i64,
 }
@@ -21,6 +34,8 @@ struct Contents {
     opened: Vec<Key>,
     failing: BTreeSet<Key>,
     moving: BTreeSet<Key>,
+    /// What has changed since the walk saw it.
+    touched: BTreeSet<Key>,
 }
 
 /// A folder `/t` of files, as long as nobody looks elsewhere.
@@ -41,8 +56,25 @@ impl Disc {
         let mut contents = self.contents();
         contents.inode_count += 1;
         let number = contents.inode_count;
-        let held = Held { bytes: Arc::new(bytes), inode: number, time: i64::try_from(number).unwrap() };
+        let held = Held { bytes: Arc::new(bytes), device: 1, inode: number, time: i64::try_from(number).unwrap() };
         contents.files.insert(key(name), held);
+    }
+
+    /// Writes a file under the device and the inode of one that is or was there, at a later time.
+    pub(super) fn write_as(&self, old: &str, name: &str, bytes: Vec<u8>) {
+        let (device, inode) = {
+            let held = &self.contents().files[&key(old)];
+            (held.device, held.inode)
+        };
+        self.write(name, bytes);
+        let mut contents = self.contents();
+        let held = contents.files.get_mut(&key(name)).unwrap();
+        (held.device, held.inode) = (device, inode);
+    }
+
+    /// Gives a name's device another number.
+    pub(super) fn renumber(&self, name: &str, device: u64) {
+        self.contents().files.get_mut(&key(name)).unwrap().device = device;
     }
 
     /// Gives a file another name.
@@ -69,6 +101,11 @@ impl Disc {
     pub(super) fn fail(&self, name: &str, fails: bool) {
         let mut contents = self.contents();
         let _ = if fails { contents.failing.insert(key(name)) } else { contents.failing.remove(&key(name)) };
+    }
+
+    /// From now on a name has changed between the walk and each reading.
+    pub(super) fn touch_always(&self, name: &str) {
+        self.contents().touched.insert(key(name));
     }
 
     /// From now on a file has changed whenever it was read.
@@ -107,7 +144,7 @@ impl Contents {
             mtime: time,
             ctime: time,
             inode: held.map_or(u64::MAX, |held| held.inode),
-            device: 1,
+            device: held.map_or(1, |held| held.device),
             links: u64::try_from(links).unwrap(),
             special: Device { major: 0, minor: 0 },
             space: Space::default(),
@@ -140,7 +177,10 @@ impl Trees for Disc {
             let source = std::io::Error::from_raw_os_error(5);
             return Err(SourceError::Refused { key: key.clone(), operation: Operation::Read, source });
         }
-        let stat = contents.stat(key);
+        let mut stat = contents.stat(key);
+        if contents.touched.contains(key) {
+            stat.ctime = Timestamp::from_ns(stat.ctime.to_ns() + 1);
+        }
         let mut again = stat.clone();
         if contents.moving.contains(key) {
             again.ctime = Timestamp::from_ns(again.ctime.to_ns() + 1);
@@ -190,5 +230,101 @@ impl TreeFile for DiscFile {
 
     fn xattrs(&self) -> Result<Vec<Xattr>, SourceError> {
         Ok(Vec::new())
+    }
+}
+
+/// Long after everything on the disc was written.
+const NOW_NS: i64 = 1 << 60;
+
+struct Nobody;
+
+impl OwnerNames for Nobody {
+    fn user(&self, _: u32) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn group(&self, _: u32) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// A disc and a repository in memory.
+pub(super) struct Place {
+    pub(super) disc: Arc<Disc>,
+    access: Access,
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::new(Parameters::default());
+        let access = keys.open(Arc::new(MemoryStore::new()), folder.path());
+        std::fs::create_dir_all(&access.cache_dir).unwrap();
+        Self { disc: Arc::default(), access, _folder: folder }
+    }
+
+    /// A place with a snapshot of files of these lengths.
+    pub(super) fn with_files(lengths: impl IntoIterator<Item = usize>) -> Self {
+        let place = Self::new();
+        for (number, length) in (0u64..).zip(lengths) {
+            place.disc.write(&format!("{number:03}"), noise(number, length));
+        }
+        place.first();
+        place
+    }
+
+    /// Makes a snapshot of everything.
+    pub(super) fn first(&self) -> SnapshotId {
+        self.first_report().snapshot
+    }
+
+    /// The same with all that is said of it.
+    pub(super) fn first_report(&self) -> BackupReport {
+        let report = self.back_up(&BackupOptions::default(), &Silent).unwrap();
+        assert_eq!((report.problem_count, report.rehashed), (0, None));
+        self.disc.opened();
+        report
+    }
+
+    pub(super) fn back_up(&self, options: &BackupOptions, progress: &dyn Progress) -> Result<BackupReport> {
+        let history = History::load(&self.access)?;
+        let state = session::load(&self.access.state_dir)?;
+        let trees: Arc<dyn Trees> = self.disc.clone();
+        let material = Material {
+            trees,
+            owners: &Nobody,
+            paths: vec![b"/t".to_vec()],
+            kind: SessionKind::Backup,
+            walk_start: WalkStart::At(NOW_NS),
+            attributes: Vec::new(),
+        };
+        carry_out(&self.access, &history, &state, (options, &material), progress)
+    }
+
+    pub(super) fn snapshot(&self, id: SnapshotId) -> Snapshot {
+        let history = History::load(&self.access).unwrap();
+        session::all(&history).into_iter().find(|snapshot| snapshot.id == id).unwrap()
+    }
+
+    /// What a snapshot holds of a file.
+    pub(super) fn entry(&self, id: SnapshotId, name: &str) -> Entry {
+        let reader = ContentReader::new(self.access.clone());
+        let manifest = self.snapshot(id).components[0].manifest.unwrap();
+        Cursor::<Entry, _>::new(&reader, manifest).find(&key(name)).unwrap().unwrap()
+    }
+
+    pub(super) fn content(&self, id: SnapshotId, name: &str) -> Vec<u8> {
+        let reader = ContentReader::new(self.access.clone());
+        match self.entry(id, name).content().unwrap() {
+            Content::Inline(bytes) => bytes.clone(),
+            Content::Items(list) => {
+                let (mut bytes, mut items) = (Vec::new(), ItemReader::new(&reader, list.clone()));
+                while let Some(placed) = items.next_item().unwrap() {
+                    reader.append_item(&placed.item, &mut bytes).unwrap();
+                }
+                bytes
+            }
+        }
     }
 }
