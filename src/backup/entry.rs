@@ -26,7 +26,8 @@ pub(super) struct FileRead {
     pub(super) stat: Stat,
     pub(super) state: State,
     holes: Vec<Hole>,
-    xattrs: Vec<Xattr>,
+    /// None if they could not be read.
+    xattrs: Option<Vec<Xattr>>,
     content: FileContent,
 }
 
@@ -77,7 +78,7 @@ impl Worker<'_> {
     pub(super) fn drafted(&mut self, walked: &Walked, read: FileRead, change: Change) -> Result<Draft> {
         let mut entry = metadata::entry(&walked.key, &read.stat, Role::Member);
         entry.state = read.state;
-        self.add_attributes(&mut entry, &read.xattrs, &read.holes)?;
+        let has_all = self.add_attributes(&mut entry, read.xattrs, &read.holes)?;
         let pieces = match read.content {
             FileContent::Pieces(pieces) => pieces,
             FileContent::Inline(bytes) => {
@@ -89,8 +90,8 @@ impl Worker<'_> {
                 0..0
             }
         };
-        // A mixture must not be taken for the file by the next run.
-        let stat = (read.state == State::Stored).then(|| metadata::stat_entry(&walked.key, &read.stat));
+        // A mixture must not be taken for the file by the next run, nor must what lacks attributes.
+        let stat = (has_all && read.state == State::Stored).then(|| metadata::stat_entry(&walked.key, &read.stat));
         let fresh = FreshRow {
             entry: Box::new(entry),
             stat,
@@ -128,7 +129,7 @@ impl Worker<'_> {
     /// Inconsistent if the file is not what it was when it was opened.
     fn read_opened(&mut self, key: &Key, file: &dyn TreeFile) -> Result<FileRead, Stopped> {
         let stat = file.stat().clone();
-        let xattrs = file::read_xattrs(file, &|| metadata::path_of(key), self.shared.problems);
+        let xattrs = file::xattrs_or_problem(file.xattrs(), key, self.shared.problems);
         let mut holes = Vec::new();
         let content = if stat.size <= SMALL_FILE_BYTES_MAX {
             self.read_small(file, &mut holes)?
@@ -243,16 +244,12 @@ impl Worker<'_> {
                 Err(error) => return Ok(self.unreadable(walked, change, &error, "")),
             }
         }
-        let xattrs = self.xattrs(walked);
-        self.add_attributes(&mut entry, &xattrs, &[])?;
-        let stat = metadata::stat_entry(&walked.key, &walked.stat);
+        let xattrs = file::xattrs_or_problem(self.shared.source.xattrs(&walked.key), &walked.key, self.shared.problems);
+        let has_all = self.add_attributes(&mut entry, xattrs, &[])?;
+        let stat = has_all.then(|| metadata::stat_entry(&walked.key, &walked.stat));
         let identity = Identity::of(&walked.stat);
-        Ok(Some(Draft::done(FinishedRow::Fresh(FreshRow {
-            entry: Box::new(entry),
-            stat: Some(stat),
-            identity,
-            change,
-        }))))
+        let fresh = FreshRow { entry: Box::new(entry), stat, identity, change };
+        Ok(Some(Draft::done(FinishedRow::Fresh(fresh))))
     }
 
     /// What is left of an entry that can't be read: its stat, the reason, and no stat row, so that the next run tries
@@ -285,24 +282,26 @@ impl Worker<'_> {
         self.shared.problems.add(metadata::path_of(&walked.key), ProblemKind::CutShort, message);
     }
 
-    fn xattrs(&self, walked: &Walked) -> Vec<Xattr> {
-        self.shared.source.xattrs(&walked.key).unwrap_or_else(|error| {
-            let path = metadata::path_of(&walked.key);
-            self.shared.problems.add(path, ProblemKind::Incomplete, crate::error::chain(&error));
-            Vec::new()
-        })
-    }
-
-    fn add_attributes(&mut self, entry: &mut Entry, xattrs: &[Xattr], holes: &[Hole]) -> Result<()> {
-        if !xattrs.is_empty() {
-            let value = encode_xattrs(xattrs).map_err(|cause| super::unstorable(&entry.key, &cause))?;
-            self.add_attribute(entry, Attribute::XATTRS, Necessity::Mandatory, value)?;
+    /// Adds what an entry has beside its content, and says whether that is all of it. What can't be stored is a problem
+    /// of this entry alone.
+    fn add_attributes(&mut self, entry: &mut Entry, xattrs: Option<Vec<Xattr>>, holes: &[Hole]) -> Result<bool> {
+        let mut has_all = xattrs.is_some();
+        let xattrs = xattrs.filter(|xattrs| !xattrs.is_empty()).map(|xattrs| encode_xattrs(&xattrs));
+        let holes = (!holes.is_empty()).then(|| encode_holes(holes));
+        let values =
+            [(Attribute::XATTRS, Necessity::Mandatory, xattrs), (Attribute::HOLES, Necessity::Ignorable, holes)];
+        for (id, necessity, value) in values {
+            match value.transpose() {
+                Ok(Some(value)) => self.add_attribute(entry, id, necessity, value)?,
+                Ok(None) => {}
+                Err(cause) => {
+                    has_all = false;
+                    let message = format!("a part of its attributes is left out, for it can't be stored: {cause}");
+                    self.shared.problems.add(metadata::path_of(&entry.key), ProblemKind::Incomplete, message);
+                }
+            }
         }
-        if !holes.is_empty() {
-            let value = encode_holes(holes).map_err(|cause| super::unstorable(&entry.key, &cause))?;
-            self.add_attribute(entry, Attribute::HOLES, Necessity::Ignorable, value)?;
-        }
-        Ok(())
+        Ok(has_all)
     }
 
     /// A long value goes into chunks, so that an entry stays small whatever its file carries.

@@ -1,9 +1,9 @@
 //! Reads one regular file: holes, content, attributes, and whether it held still meanwhile.
 
 use crate::backup::contents::Contents;
+use crate::backup::metadata;
 use crate::backup::problem::{ProblemKind, Problems};
-use crate::manifest::Hole;
-use crate::manifest::Xattr;
+use crate::manifest::{Hole, Key, Xattr};
 use crate::source::{Run, SourceError, TreeFile};
 
 /// How much of a large file is read at once.
@@ -107,10 +107,14 @@ fn read_run<E: From<SourceError>>(
     Ok(true)
 }
 
-/// Reads the attributes of an open file; what can't be read is reported and left out.
-pub(super) fn read_xattrs(file: &dyn TreeFile, path: &dyn Fn() -> Vec<u8>, problems: &Problems<'_>) -> Vec<Xattr> {
-    file.xattrs().unwrap_or_else(|error| {
-        problems.add(path(), ProblemKind::Incomplete, crate::error::chain(&error));
-        Vec::new()
-    })
+/// What was read of the attributes of an entry; none where that failed, which is reported.
+pub(super) fn xattrs_or_problem(
+    read: Result<Vec<Xattr>, SourceError>,
+    key: &Key,
+    problems: &Problems<'_>,
+) -> Option<Vec<Xattr>> {
+    let tell = |error: &SourceError| {
+        problems.add(metadata::path_of(key), ProblemKind::Incomplete, crate::error::chain(error));
+    };
+    read.inspect_err(tell).ok()
 }

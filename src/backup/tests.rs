@@ -3,6 +3,7 @@
 mod behind;
 mod disc;
 mod ended_early;
+mod labels;
 mod links;
 mod rehash;
 mod selection;

@@ -59,6 +59,8 @@ impl Labelled<'_> {
             }
         }
         found.sort_unstable();
+        // There are file systems that list a name twice.
+        found.dedup_by(|one, other| one.0 == other.0);
         Ok(found)
     }
 

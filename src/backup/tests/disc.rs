@@ -34,6 +34,8 @@ struct Contents {
     opened: Vec<Key>,
     failing: BTreeSet<Key>,
     moving: BTreeSet<Key>,
+    /// What each file is labelled with; none where that can't be read.
+    labels: BTreeMap<Key, Option<Vec<Xattr>>>,
     /// What has changed since the walk saw it.
     touched: BTreeSet<Key>,
 }
@@ -101,6 +103,11 @@ impl Disc {
     pub(super) fn fail(&self, name: &str, fails: bool) {
         let mut contents = self.contents();
         let _ = if fails { contents.failing.insert(key(name)) } else { contents.failing.remove(&key(name)) };
+    }
+
+    /// Labels a file, or lets nobody read how it is labelled.
+    pub(super) fn label(&self, name: &str, labels: Option<Vec<Xattr>>) {
+        self.contents().labels.insert(key(name), labels);
     }
 
     /// From now on a name has changed between the walk and each reading.
@@ -174,8 +181,7 @@ impl Trees for Disc {
         let mut contents = self.contents();
         contents.opened.push(key.clone());
         if contents.failing.contains(key) {
-            let source = std::io::Error::from_raw_os_error(5);
-            return Err(SourceError::Refused { key: key.clone(), operation: Operation::Read, source });
+            return Err(refused(key, Operation::Read));
         }
         let mut stat = contents.stat(key);
         if contents.touched.contains(key) {
@@ -185,7 +191,14 @@ impl Trees for Disc {
         if contents.moving.contains(key) {
             again.ctime = Timestamp::from_ns(again.ctime.to_ns() + 1);
         }
-        Ok(Box::new(DiscFile { bytes: Arc::clone(&contents.files[key].bytes), stat, again }))
+        let labels = contents.labels.get(key).map_or(Some(Vec::new()), Clone::clone);
+        let labels = labels.ok_or_else(|| refused(key, Operation::Attributes));
+        Ok(Box::new(DiscFile {
+            bytes: Arc::clone(&contents.files[key].bytes),
+            stat,
+            again,
+            labels: Mutex::new(labels),
+        }))
     }
 
     fn open_walked(&self, key: &Key, _: &Stat) -> Result<Box<dyn TreeFile>, SourceError> {
@@ -201,10 +214,16 @@ impl Trees for Disc {
     }
 }
 
+fn refused(key: &Key, operation: Operation) -> SourceError {
+    SourceError::Refused { key: key.clone(), operation, source: std::io::Error::from_raw_os_error(5) }
+}
+
 struct DiscFile {
     bytes: Arc<Vec<u8>>,
     stat: Stat,
     again: Stat,
+    /// Asked for once.
+    labels: Mutex<Result<Vec<Xattr>, SourceError>>,
 }
 
 impl TreeFile for DiscFile {
@@ -229,7 +248,7 @@ impl TreeFile for DiscFile {
     }
 
     fn xattrs(&self) -> Result<Vec<Xattr>, SourceError> {
-        Ok(Vec::new())
+        std::mem::replace(&mut *self.labels.lock().unwrap(), Ok(Vec::new()))
     }
 }
 

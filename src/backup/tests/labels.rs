@@ -1,0 +1,56 @@
+//! Extended attributes that can't be read, or not be stored.
+
+use super::disc::Place;
+use super::noise;
+use crate::backup::{BackupOptions, BackupReport, ProblemKind};
+use crate::manifest::Xattr;
+use crate::progress::Silent;
+
+fn label(name: &[u8]) -> Xattr {
+    Xattr { name: name.to_vec(), value: b"important".to_vec() }
+}
+
+fn assert_incomplete(report: &BackupReport, names: &[&str]) {
+    let paths: Vec<Vec<u8>> = names.iter().map(|name| format!("/t/{name}").into_bytes()).collect();
+    let told: Vec<Vec<u8>> = report.problems.iter().map(|problem| problem.path.clone()).collect();
+    assert_eq!((told, report.problem_count), (paths, names.len() as u64), "{:?}", report.problems);
+    assert!(report.problems.iter().all(|problem| problem.kind == ProblemKind::Incomplete), "{:?}", report.problems);
+}
+
+/// The next run once found such a file unchanged, and no later snapshot ever held its attributes.
+#[test]
+fn what_could_not_be_read_of_attributes_is_read_by_the_next_run() {
+    let place = Place::new();
+    place.disc.write("a", noise(1, 5000));
+    place.disc.link("a", "b");
+    place.disc.write("c", noise(2, 70));
+    ["a", "b", "c"].iter().for_each(|name| place.disc.label(name, None));
+    let back_up = || place.back_up(&BackupOptions::default(), &Silent).unwrap();
+    let lacking = back_up();
+    assert!(lacking.problem_count >= 2, "{:?}", lacking.problems);
+    assert!(lacking.problems.iter().all(|problem| problem.kind == ProblemKind::Incomplete));
+    assert_eq!(place.content(lacking.snapshot, "c"), noise(2, 70));
+    ["a", "b", "c"].iter().for_each(|name| place.disc.label(name, Some(vec![label(b"user.acl")])));
+    let whole = back_up();
+    assert_eq!((whole.problem_count, whole.content_chunk_count), (0, 0));
+    for name in ["a", "b", "c"] {
+        let entry = place.entry(whole.snapshot, name);
+        assert_eq!(entry.attributes, place.entry(whole.snapshot, "a").attributes, "{name}");
+        assert_ne!(entry.attributes, place.entry(lacking.snapshot, name).attributes, "{name}");
+    }
+    place.disc.opened();
+    assert_eq!(back_up().problem_count, 0);
+    assert!(place.disc.opened().is_empty(), "now they are believed");
+}
+
+/// Once nothing at all was stored.
+#[test]
+fn attributes_that_can_t_be_stored_are_a_problem_of_their_file_alone() {
+    let place = Place::new();
+    place.disc.write("a", noise(1, 5000));
+    place.disc.write("b", noise(2, 5000));
+    place.disc.label("a", Some(vec![label(b"user.a"), label(b"user.a")]));
+    let report = place.back_up(&BackupOptions::default(), &Silent).unwrap();
+    assert_incomplete(&report, &["a"]);
+    assert_eq!(["a", "b"].map(|name| place.content(report.snapshot, name)), [noise(1, 5000), noise(2, 5000)]);
+}
