@@ -21,15 +21,17 @@ mod error;
 mod existing;
 mod file;
 mod links;
+mod marks;
 mod metadata;
 mod remove;
 
 pub use cloning::Cloned;
 #[cfg(test)]
 pub(crate) use cloning::testing as cloning_testing;
-pub use error::{DestinationError, Operation};
+pub use error::{DestinationError, Operation, Spot};
 pub use existing::ExistingFile;
-pub use file::TargetFile;
+pub use file::{Filling, TargetFile};
+use marks::{MARKED_DIRECTORY, MARKED_FILE, Marks};
 pub use metadata::{Aspect, Metadata, MetadataSet, Owner, Shortfall};
 
 use std::collections::{BTreeMap, HashMap};
@@ -51,9 +53,6 @@ const FILE_COUNT_MAX: usize = 192;
 /// The mode of directories and files while they are being restored.
 const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
-/// The mode of files that are being restored where a later run must know them by it: the sticky bit means nothing on a
-/// file, and nobody else sets it.
-const MARKED_FILE: Mode = PRIVATE_FILE.union(Mode::SVTX);
 /// How often something is taken out of the way before it counts as being put there on purpose.
 const ATTEMPT_COUNT: usize = 8;
 
@@ -126,6 +125,11 @@ fn identity_of(found: &Statx) -> Identity {
     (found.stx_ino, found.stx_dev_major, found.stx_dev_minor)
 }
 
+/// Whether what is made in a directory of this mode gets its group.
+const fn lends_group(mode: u16) -> bool {
+    mode & 0o2000 != 0
+}
+
 fn kind_of(mode: u16) -> Kind {
     match FileType::from_raw_mode(mode.into()) {
         FileType::Directory => Kind::Directory,
@@ -142,18 +146,23 @@ fn kind_of(mode: u16) -> Kind {
 /// A directory below which trees are written, shared by the threads that write.
 pub struct Destination {
     handles: Handles,
+    /// Whether the target was made when it was opened.
+    made: Made,
     files: Mutex<OpenTable<TargetFile>>,
-    /// Which file it was that was let go before it was complete, by its key: what is opened again must be that one.
+    /// Which file it was that was let go before it was complete, or was found right, by its key: what is opened again must
+    /// be that one.
     let_go: Mutex<HashMap<Key, Identity>>,
     /// Modes of directories that were there and were made accessible, until their final mode is set.
     opened_up: Mutex<BTreeMap<Vec<u8>, u16>>,
     /// Whose the files are that this process makes: user and group.
     maker: (u32, u32),
-    /// The mode of files whose content or metadata is not complete yet.
-    unfinished: Mode,
+    /// Which files are marked until they are complete.
+    marks: Marks,
     /// Whether a directory that was there hands a list of rights to what is made in it, so that new files must be looked
     /// at for one.
     bequeaths: AtomicBool,
+    /// Whether a directory that was there gives its group to what is made in it, instead of the maker's.
+    lends_group: AtomicBool,
     /// Whether files may share blocks, once that was asked.
     cloning: OnceLock<AtomicBool>,
 }
@@ -171,40 +180,33 @@ impl Destination {
     /// [`DestinationError::Target`].
     pub fn open(target: &Path) -> Result<Self, DestinationError> {
         let refused = |errno: Errno| DestinationError::Target { path: target.to_path_buf(), source: errno.into() };
-        match mkdirat(CWD, target, PRIVATE_DIRECTORY) {
+        let made = mkdirat(CWD, target, MARKED_DIRECTORY);
+        match made {
             Ok(()) | Err(Errno::EXIST) => {}
             // Whether it can be used, opening will tell.
             Err(Errno::ROFS | Errno::ACCESS | Errno::PERM) => {}
             Err(errno) => return Err(refused(errno)),
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = openat(CWD, target, flags, Mode::empty()).map_err(refused)?;
+        let root = openat(CWD, target, flags, Mode::empty());
+        // That it is missing is then no news; why it could not be made is.
+        let root = root.map_err(|errno| {
+            refused(made.err().filter(|made| errno == Errno::NOENT && *made != Errno::EXIST).unwrap_or(errno))
+        })?;
         let bequeaths = metadata::bequeaths_rights(&root);
+        let lends_group = lends_group(look_through(&root).map_err(refused)?.stx_mode);
         Ok(Self {
             handles: Handles::new(root, DIRECTORY_COUNT_MAX),
+            made: if made.is_ok() { Made::New } else { Made::Reused },
             files: Mutex::new(OpenTable::new(FILE_COUNT_MAX)),
             let_go: Mutex::default(),
             opened_up: Mutex::default(),
             maker: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
-            unfinished: PRIVATE_FILE,
+            marks: Marks::Parts,
             bequeaths: AtomicBool::new(bequeaths),
+            lends_group: AtomicBool::new(lends_group),
             cloning: OnceLock::new(),
         })
-    }
-
-    /// Gives files that are not complete a mode by which a later run [knows](Self::is_unfinished) them: for a run that
-    /// leaves alone what is there, and has to tell what its user put there from what an interrupted run left. Costs one
-    /// system call more for each file.
-    #[must_use]
-    pub const fn marking_unfinished(mut self) -> Self {
-        self.unfinished = MARKED_FILE;
-        self
-    }
-
-    /// Whether a run that [marks](Self::marking_unfinished) its files was interrupted before this one was complete.
-    pub fn is_unfinished(&self, found: &Present) -> bool {
-        let is_marked = found.kind == Kind::File && u32::from(found.mode) == MARKED_FILE.bits();
-        is_marked && found.uid == self.maker.0
     }
 
     /// Looks at what lies at `key`; `None` if nothing does.
@@ -226,19 +228,19 @@ impl Destination {
     }
 
     /// Makes the directory `key`, for its maker only, or opens up the one that is there. The one above it must exist;
-    /// the root is the target itself.
+    /// the root is the target itself, which was made if it was not there when it was opened.
     ///
     /// # Errors
     /// [`DestinationError::Refused`], [`DestinationError::Restless`].
     pub fn make_directory(&self, key: &Key) -> Result<Made, DestinationError> {
         let refused = |errno| DestinationError::refused(key, Operation::MakeDirectory, errno);
         let place = self.place(key.as_bytes()).map_err(refused)?;
-        let mut made = Made::Reused;
+        let mut made = if key.is_root() { self.made } else { Made::Reused };
         for _ in 0..ATTEMPT_COUNT {
             match self.open_up(key.as_bytes(), &place, made) {
                 Ok(()) => return Ok(made),
                 Err(Errno::NOENT) => {
-                    let make = || mkdirat(&place.directory, place.name, PRIVATE_DIRECTORY);
+                    let make = || mkdirat(&place.directory, place.name, MARKED_DIRECTORY);
                     match self.changing(key.as_bytes(), make) {
                         Ok(()) => made = Made::New,
                         Err(Errno::EXIST) => {}
@@ -249,7 +251,7 @@ impl Destination {
                 Err(errno) => return Err(refused(errno)),
             }
         }
-        Err(DestinationError::Restless { key: key.clone() })
+        Err(DestinationError::Restless { place: key.into() })
     }
 
     /// Puts back the modes of directories that were opened up and got no metadata since; called at the end.
@@ -307,6 +309,9 @@ impl Destination {
         if made == Made::Reused && metadata::bequeaths_rights(&handle) {
             self.bequeaths.store(true, Ordering::Relaxed);
         }
+        if lends_group(mode) {
+            self.lends_group.store(true, Ordering::Relaxed);
+        }
         let needed = if made == Made::New { 0o700 } else { 0o500 };
         if mode & needed != needed {
             match metadata::set_mode(&handle, mode | 0o700) {
@@ -333,10 +338,10 @@ impl Destination {
         self.let_go.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fails when what was opened at a key is not the file that was made there and let go.
+    /// Fails when what was opened at a key is not the file that was made or compared there and let go.
     fn require_same(&self, key: &Key, found: &Statx) -> Result<(), DestinationError> {
         let is_other = self.lock_let_go().get(key).is_some_and(|made| *made != identity_of(found));
-        if is_other { Err(DestinationError::Restless { key: key.clone() }) } else { Ok(()) }
+        if is_other { Err(DestinationError::Restless { place: key.into() }) } else { Ok(()) }
     }
 
     fn lock_opened_up(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, u16>> {

@@ -120,6 +120,7 @@ pub use mounting::{
     PathTemplate, Seek, Taken,
 };
 pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind, TEXT_BYTES_MAX};
+pub use owner::OwnerKind;
 pub use parity::Percent as ParityPercent;
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
 pub use progress::{Change, EntryKind, Event, LeftOutPart, Progress, Silent};
@@ -135,8 +136,8 @@ pub use repair::{
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restic::{FileId as ResticId, Snapshot as ResticSnapshot};
 pub use restore::{
-    Below, Choice, Extras, Manner, Overwrite, Ownership, RestoreOptions, RestoreProblem, RestoreProblemKind,
-    RestoreReport,
+    Below, Choice, Extras, Manner, Overwrite, Ownership, Renumbered, RestoreOptions, RestoreProblem,
+    RestoreProblemKind, RestoreReport,
 };
 pub use scrub::{Remedy, ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;

@@ -116,7 +116,7 @@ pub enum Event<'a> {
     },
     /// Something was left alone that the caller may have expected to be changed.
     Spared {
-        /// Its path in the snapshot; where it lies if the snapshot does not hold it.
+        /// Where it lies; its path in the snapshot if nothing of that is restored.
         path: &'a Path,
         /// Why.
         reason: &'a str,

@@ -9,7 +9,7 @@
 //! Where nothing lies, in a directory that was just made or is empty, nothing is looked for: a restore into a fresh
 //! folder makes no system call for each file that it would not make if there were no comparing. A file that is there is
 //! hashed piece by piece at the borders of the snapshot's chunks, and only the pieces that differ are written, into the
-//! same inode. It is replaced where that can't be: it has other names, it runs, it is something else.
+//! same inode. It is replaced where that can't be: it has other names, it may be mapped by what runs, it is something else.
 
 mod compare;
 mod earlier;
@@ -27,7 +27,7 @@ mod write;
 mod writer;
 
 pub use options::{Choice, Extras, Manner, Overwrite, Ownership, RestoreOptions, Select};
-pub use outcome::{RestoreProblem, RestoreProblemKind, RestoreReport};
+pub use outcome::{Renumbered, RestoreProblem, RestoreProblemKind, RestoreReport};
 pub use tree::{Below, Entries, entries_at, list};
 
 use crate::access::Access;
@@ -40,6 +40,7 @@ use crate::session::Snapshot;
 use crate::threads;
 use compare::Judge;
 use crossbeam_channel::{SendError, Sender, bounded};
+use groups::Claims;
 use hand::Hand;
 use outcome::Outcome;
 use plan::Planner;
@@ -64,7 +65,7 @@ pub fn run(
     refuse_to_sweep(snapshot, options)?;
     require(&reader, snapshot, options)?;
     let hand = Hand::open(options)?;
-    let outcome = Outcome::new(progress);
+    let outcome = Outcome::new(progress, &options.target);
     let counts = snapshot.counts();
     if options.path.is_root() && options.parts.is_empty() {
         progress.event(&Event::Estimated { files: counts.files, bytes: counts.bytes });
@@ -72,8 +73,9 @@ pub fn run(
     let restored = (0..snapshot.components.len())
         .try_for_each(|number| restore_component(&reader, (snapshot, number), &hand, options, &outcome));
     // Also after an error, what was opened up for the time of the restore is closed again.
-    let settled = hand.settle().map_err(Error::from);
-    restored.and(settled)?;
+    let settled = hand.settle();
+    restored?;
+    settled.and_then(|()| hand.complete()).map_err(|error| outcome.within_target(error))?;
     let mut report = outcome.into_report();
     report.duration = started.elapsed();
     Ok(report)
@@ -136,7 +138,8 @@ fn restore_component(
     let writer = Writer::new(reader, hand, outcome);
     let others = snapshot.components.iter().enumerate().filter(|(other, _)| *other != number);
     let sweeper = Sweeper::new(hand, reader, options, outcome, others.map(|(_, other)| other));
-    let judge = Judge { writer: &writer, overwrite: options.overwrite, sweeper: &sweeper };
+    let claims = Claims::new(reader.access().scratch());
+    let judge = Judge { writer: &writer, overwrite: options.overwrite, sweeper: &sweeper, claims: &claims };
     in_stages(&judge, |windows| {
         let mut planner = Planner::new(&judge, (component, earlier), options, windows);
         if sweeper.is_at_work() && component.state == ComponentState::Partial {

@@ -1,7 +1,8 @@
 //! What can go wrong while a tree is written.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -57,6 +58,30 @@ impl std::fmt::Display for Operation {
     }
 }
 
+/// An entry of the target, and where the target lies once that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    target: PathBuf,
+    key: Key,
+}
+
+impl From<&Key> for Spot {
+    fn from(key: &Key) -> Self {
+        Self { target: PathBuf::new(), key: key.clone() }
+    }
+}
+
+impl std::fmt::Display for Spot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let target = self.target.as_os_str().as_bytes();
+        let target = target.strip_suffix(b"/").unwrap_or(target);
+        match (target, self.key.is_root()) {
+            ([], _) | (_, false) => write!(f, "{}{}", target.escape_ascii(), self.key),
+            (_, true) => write!(f, "{}", target.escape_ascii()),
+        }
+    }
+}
+
 /// Why something was not written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,52 +95,76 @@ pub enum DestinationError {
         source: io::Error,
     },
     /// The operating system refused.
-    #[error("can't {operation} {key}")]
+    #[error("can't {operation} {place}")]
     Refused {
         /// The entry.
-        key: Key,
+        place: Spot,
         /// What was being done.
         operation: Operation,
         /// Its answer.
         source: io::Error,
     },
     /// A directory that is not empty lies where something else shall be.
-    #[error("{key} is a directory that is not empty, in the place of something else")]
+    #[error("{place} is a directory that is not empty, in the place of something else")]
     InTheWay {
         /// The entry.
-        key: Key,
+        place: Spot,
     },
     /// Something else lies where metadata shall be set.
-    #[error("{key} should be a {wanted:?}, found a {found:?}")]
+    #[error("{place} should be a {wanted:?}, found a {found:?}")]
     OtherKind {
         /// The entry.
-        key: Key,
+        place: Spot,
         /// What is there.
         found: Kind,
         /// What should be.
         wanted: Kind,
     },
     /// Somebody puts things there as fast as they are taken out of the way.
-    #[error("{key} keeps changing")]
+    #[error("{place} keeps changing")]
     Restless {
         /// The entry.
-        key: Key,
+        place: Spot,
     },
 }
 
 impl DestinationError {
     pub(super) fn refused(key: &Key, operation: Operation, errno: Errno) -> Self {
-        Self::Refused { key: key.clone(), operation, source: errno.into() }
+        Self::Refused { place: key.into(), operation, source: errno.into() }
     }
 
-    /// The entry that it is about, if it is about one.
-    pub fn key(&self) -> Option<&Key> {
+    /// The same error, which names the entry by where it lies: in the target at this path.
+    #[must_use]
+    pub fn within(mut self, path: &Path) -> Self {
+        match &mut self {
+            Self::Refused { place, .. }
+            | Self::InTheWay { place }
+            | Self::OtherKind { place, .. }
+            | Self::Restless { place } => place.target = path.to_path_buf(),
+            Self::Target { .. } => {}
+        }
+        self
+    }
+
+    /// Whether the system forbade to change something that is there, which it does to nobody but those without the right
+    /// to, unless the thing itself is protected.
+    pub fn is_forbidden(&self) -> bool {
         match self {
-            Self::Refused { key, .. }
-            | Self::InTheWay { key }
-            | Self::OtherKind { key, .. }
-            | Self::Restless { key } => Some(key),
-            Self::Target { .. } => None,
+            Self::Refused { operation, source, .. } => {
+                let is_change = match operation {
+                    Operation::MakeDirectory
+                    | Operation::OpenFile
+                    | Operation::MakeSymlink
+                    | Operation::Remove
+                    | Operation::Write
+                    | Operation::SetMode => true,
+                    // Some file systems know no such things.
+                    Operation::MakeLink | Operation::MakeSpecial => false,
+                    Operation::Look | Operation::List | Operation::Read | Operation::Sync => false,
+                };
+                is_change && source.raw_os_error() == Some(Errno::PERM.raw_os_error())
+            }
+            Self::Target { .. } | Self::InTheWay { .. } | Self::OtherKind { .. } | Self::Restless { .. } => false,
         }
     }
 

@@ -8,9 +8,14 @@ use rustix::io::Errno;
 
 use super::file::OPEN;
 use super::metadata::set_mode;
-use super::{Destination, DestinationError, Made, Operation, PRIVATE_FILE, Place, Present, TargetFile, kind_of};
+use super::{
+    Destination, DestinationError, MARKED_FILE, Made, Operation, PRIVATE_FILE, Place, Present, TargetFile, kind_of,
+};
 use crate::fs::{look_through, open_quietly};
 use crate::manifest::{HOLE_GRAIN_BYTES, Hole, Key, Kind};
+
+/// How programs and libraries begin.
+const ELF: [u8; 4] = *b"\x7fELF";
 
 /// What the file may be used for as it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +50,16 @@ impl ExistingFile {
     /// Whether it can be written to as it is; else only [taking it over](Destination::take_over) shows whether it can.
     pub fn is_writable(&self) -> bool {
         self.opened == Opened::Writable
+    }
+
+    /// Whether it may be mapped into what runs: a program, or a library of one. What is written to it would be seen there
+    /// at once, and what is cut off be missed.
+    ///
+    /// # Errors
+    /// [`DestinationError::Refused`].
+    pub fn is_mappable(&self) -> Result<bool, DestinationError> {
+        let mut magic = [0; ELF.len()];
+        Ok(self.read_at(0, &mut magic)? == ELF.len() && magic == ELF)
     }
 
     /// Fills `buffer` with what is there at `offset`; fewer bytes only where the file ends.
@@ -159,13 +174,18 @@ impl Destination {
     }
 
     /// Takes a file over to write the parts that differ: from now on only its maker may open it, and it has `length`
-    /// bytes. None if it can't be written to, or is another file by now: then it has to be replaced.
+    /// bytes. None if it can't be written to, got another name meanwhile, or is another file by now: then it has to be
+    /// replaced.
     ///
     /// # Errors
     /// [`DestinationError::Refused`].
     pub fn take_over(&self, existing: ExistingFile, length: u64) -> Result<Option<Arc<TargetFile>>, DestinationError> {
         let ExistingFile { file: TargetFile { key, file, made }, opened, found } = existing;
         let refused = |errno| DestinationError::refused(&key, Operation::OpenFile, errno);
+        // Looked at again: what is written must not be seen under a name outside of the target.
+        if look_through(&file).map_err(refused)?.stx_nlink > 1 {
+            return Ok(None);
+        }
         let file = match opened {
             Opened::Writable => file,
             Opened::ReadOnly => return Ok(None),
@@ -177,7 +197,8 @@ impl Destination {
                 }
             }
         };
-        if fchmod(&file, self.unfinished).is_err() {
+        // Where no mark can be set, one that lets in nobody else has to do.
+        if fchmod(&file, MARKED_FILE).or_else(|_| fchmod(&file, PRIVATE_FILE)).is_err() {
             return Ok(None);
         }
         let file = TargetFile { key, file, made };

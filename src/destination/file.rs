@@ -1,14 +1,15 @@
 //! Regular files: made, written in parts by several threads, punched.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, ftruncate, openat};
 use rustix::io::{Errno, pread, pwrite};
 
 use super::{
-    ATTEMPT_COUNT, Destination, DestinationError, Existing, Made, Metadata, Operation, Owner, PRIVATE_FILE, Place,
-    identity_of, kind_of,
+    ATTEMPT_COUNT, Destination, DestinationError, Existing, MARKED_FILE, Made, Marks, Metadata, Operation, Owner,
+    Place, identity_of, kind_of,
 };
 use crate::fs::look_through;
 use crate::manifest::{Key, Kind};
@@ -112,9 +113,23 @@ impl TargetFile {
         Ok(filled)
     }
 
+    /// Notes, as far as that can be done, that a write failed which should have completed the file.
+    pub fn mark_unfinished(&self) {
+        let _ = fchmod(&self.file, MARKED_FILE);
+    }
+
     pub(super) fn refused(&self, operation: Operation, errno: Errno) -> DestinationError {
         DestinationError::refused(&self.key, operation, errno)
     }
+}
+
+/// How a file that is made gets its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filling {
+    /// By one write: at no moment a part of it lies there.
+    AtOnce,
+    /// In parts.
+    InParts,
 }
 
 impl Destination {
@@ -127,15 +142,15 @@ impl Destination {
     /// # Errors
     /// [`DestinationError::InTheWay`], [`DestinationError::Refused`], [`DestinationError::Restless`].
     pub fn create_file(&self, key: &Key, length: u64, existing: Existing) -> Result<Arc<TargetFile>, DestinationError> {
-        let file = self.open_new(key, existing, self.unfinished)?;
+        let file = self.open_new(key, existing, MARKED_FILE)?;
         file.set_length(length)?;
         Ok(self.keep(file))
     }
 
     /// As [`create_file`](Self::create_file), for a file of which every byte will be written and whose metadata is
     /// known. Two system calls less, each of which costs an entry in the file system's journal: a new file gets its
-    /// length from what is written, and, where that lets nobody in whom the metadata will not let in, its mode from
-    /// the start.
+    /// length from what is written, and, if one write completes it and that lets nobody in whom the metadata will not let
+    /// in, its mode from the start.
     ///
     /// # Errors
     /// As [`create_file`](Self::create_file).
@@ -144,9 +159,13 @@ impl Destination {
         key: &Key,
         length: u64,
         existing: Existing,
-        metadata: &Metadata,
+        (metadata, filling): (&Metadata, Filling),
     ) -> Result<Arc<TargetFile>, DestinationError> {
-        let file = self.open_new(key, existing, self.mode_from_the_start(metadata))?;
+        let mode = match filling {
+            Filling::AtOnce => self.mode_from_the_start(metadata),
+            Filling::InParts => MARKED_FILE,
+        };
+        let file = self.open_new(key, existing, mode)?;
         if file.made == Made::Reused {
             file.set_length(length)?;
         }
@@ -162,7 +181,7 @@ impl Destination {
             let create = || openat(&place.directory, place.name, OPEN | OFlags::CREATE | OFlags::EXCL, mode);
             let (file, made) = match self.changing(key.as_bytes(), create) {
                 Ok(file) => (file, Made::New),
-                Err(Errno::EXIST) => match reuse(&place, existing, self.unfinished).map_err(refused)? {
+                Err(Errno::EXIST) => match reuse(&place, existing).map_err(refused)? {
                     Some(file) => (file, Made::Reused),
                     None => {
                         self.clear(key, &place)?;
@@ -173,17 +192,18 @@ impl Destination {
             };
             return Ok(TargetFile { key: key.clone(), file, made });
         }
-        Err(DestinationError::Restless { key: key.clone() })
+        Err(DestinationError::Restless { place: key.into() })
     }
 
-    /// The final mode, if the maker is the final owner, no list of rights comes on top, nothing is lent, and the owner
-    /// may open the file again; else one that lets in nobody else.
+    /// The final mode, if maker and maker's group are the final owners, no list of rights comes on top, nothing is lent,
+    /// and the owner may open the file again; else one that lets in nobody else.
     fn mode_from_the_start(&self, metadata: &Metadata) -> Mode {
         let (uid, gid) = self.maker;
         let is_owner = metadata.owner == Owner::Ids { uid, gid };
         let is_plain = metadata.mode & !0o777 == 0 && metadata.mode & 0o600 == 0o600 && metadata.xattrs.is_empty();
-        let is_marked = self.unfinished != PRIVATE_FILE;
-        if is_owner && is_plain && !is_marked { Mode::from_bits_retain(metadata.mode.into()) } else { self.unfinished }
+        let hands_down = self.bequeaths.load(Ordering::Relaxed) || self.lends_group.load(Ordering::Relaxed);
+        let is_open = is_owner && is_plain && !hands_down && self.marks == Marks::Parts;
+        if is_open { Mode::from_bits_retain(metadata.mode.into()) } else { MARKED_FILE }
     }
 
     /// The file at `key`, made before, for another part of its content: the open one, or opened again.
@@ -200,7 +220,7 @@ impl Destination {
         let status = look_through(&file).map_err(refused)?;
         let found = kind_of(status.stx_mode);
         if found != Kind::File {
-            return Err(DestinationError::OtherKind { key: key.clone(), found, wanted: Kind::File });
+            return Err(DestinationError::OtherKind { place: key.into(), found, wanted: Kind::File });
         }
         // Not a hard link, say, to a file outside of the target that somebody put there meanwhile.
         self.require_same(key, &status)?;
@@ -222,7 +242,7 @@ impl Destination {
 }
 
 /// Opens the file that is there if it may be written over, for its maker only from now on.
-fn reuse(place: &Place<'_>, existing: Existing, mode: Mode) -> Result<Option<OwnedFd>, Errno> {
+fn reuse(place: &Place<'_>, existing: Existing) -> Result<Option<OwnedFd>, Errno> {
     if existing == Existing::Replace {
         return Ok(None);
     }
@@ -246,6 +266,7 @@ fn reuse(place: &Place<'_>, existing: Existing, mode: Mode) -> Result<Option<Own
     if identity_of(&opened) != identity_of(&found) {
         return Ok(None);
     }
-    fchmod(&file, mode)?;
+    // Where no mark can be set, the file lets in nobody else all the same.
+    let _ = fchmod(&file, MARKED_FILE);
     Ok(Some(file))
 }

@@ -157,7 +157,7 @@ impl Destination {
                 Err(errno) => return Err(refused(errno)),
             }
         }
-        Err(DestinationError::Restless { key: key.clone() })
+        Err(DestinationError::Restless { place: key.into() })
     }
 }
 

@@ -120,7 +120,7 @@ impl Destination {
         let found = look_through(pin.handle()).map_err(refused)?;
         let kind = kind_of(found.stx_mode);
         if kind != metadata.kind {
-            return Err(DestinationError::OtherKind { key: key.clone(), found: kind, wanted: metadata.kind });
+            return Err(DestinationError::OtherKind { place: key.into(), found: kind, wanted: metadata.kind });
         }
         self.require_same(key, &found)?;
         self.lock_let_go().remove(key);

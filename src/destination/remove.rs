@@ -94,7 +94,7 @@ impl Destination {
         self.let_go(key.as_bytes());
         match self.changing(key.as_bytes(), || unlinkat(&place.directory, place.name, AtFlags::REMOVEDIR)) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(Errno::NOTEMPTY | Errno::EXIST) => Err(DestinationError::InTheWay { key: key.clone() }),
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Err(DestinationError::InTheWay { place: key.into() }),
             Err(errno) => Err(refused(errno)),
         }
     }
@@ -106,7 +106,7 @@ impl Destination {
     pub fn check_way(&self, key: &Key) -> Result<(), DestinationError> {
         let is_directory = self.look(key)?.is_some_and(|found| found.kind == Kind::Directory);
         if is_directory && !self.is_empty(key)? {
-            return Err(DestinationError::InTheWay { key: key.clone() });
+            return Err(DestinationError::InTheWay { place: key.into() });
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Destination {
         match self.changing(key.as_bytes(), || unlinkat(&place.directory, place.name, flags)) {
             // Changed its kind just now: the caller looks again.
             Ok(()) | Err(Errno::NOENT | Errno::ISDIR | Errno::NOTDIR) => Ok(()),
-            Err(Errno::NOTEMPTY | Errno::EXIST) => Err(DestinationError::InTheWay { key: key.clone() }),
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Err(DestinationError::InTheWay { place: key.into() }),
             Err(errno) => Err(refused(errno)),
         }
     }

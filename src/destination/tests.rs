@@ -27,7 +27,7 @@ fn a_file_is_written_in_parts_and_gets_its_metadata_at_the_end() {
     file.write_at(8, b"89").unwrap();
     destination.file(&key("d/f")).unwrap().write_at(0, b"0").unwrap();
     let path = top.path().join("new/d/f");
-    assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o1600);
     let mut wanted = metadata(Kind::File, 0o444);
     wanted.xattrs.push(Xattr { name: b"user.a".to_vec(), value: b"b".to_vec() });
     assert_eq!(destination.set_metadata(&key("d/f"), &wanted).unwrap().shortfalls.len(), 0);

@@ -307,9 +307,11 @@ impl<'a> Comparison<'a> {
     }
 
     /// Compares what an item has beside its content. Of directories that several components hold the last one decides, and
-    /// what is restored into them changes them again.
+    /// what is restored into them changes them again. The folder that all is restored into was there, and keeps what it has
+    /// where the snapshot holds of its place only that it lay above what was backed up.
     fn metadata(&mut self, entry: &Entry, found: &Stat, part: &mut Part<'a>) -> Result<()> {
-        if entry.kind() == Kind::Directory && part.is_shared(&entry.key) {
+        let was_there = entry.key.is_root() && entry.body == Body::Ancestor;
+        if was_there || (entry.kind() == Kind::Directory && part.is_shared(&entry.key)) {
             return Ok(());
         }
         let mut differences = part.owners.differences(entry, found);

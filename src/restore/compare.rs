@@ -5,6 +5,7 @@ use crate::destination::{DestinationError, Existing, ExistingFile, Present};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ChunkId;
 use crate::manifest::{Item, Kind};
+use crate::restore::groups::Claims;
 use crate::restore::options::Overwrite;
 use crate::restore::sweep::Sweeper;
 use crate::restore::window::{FileWork, Standing, Start, Want, Window};
@@ -13,14 +14,15 @@ use crate::threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Zeros are compared in pieces of so many bytes.
-const ZEROS_BYTES: u64 = 256 << 10;
+/// Zeros are compared, and what is passed over is copied, in pieces of so many bytes.
+const PIECE_BYTES: u64 = 256 << 10;
 
 /// What a comparison goes by.
 pub(super) struct Judge<'a> {
     pub(super) writer: &'a Writer<'a>,
     pub(super) overwrite: Overwrite,
     pub(super) sweeper: &'a Sweeper<'a>,
+    pub(super) claims: &'a Claims,
 }
 
 /// What has to be written of one file, or of its part in a window.
@@ -158,11 +160,22 @@ impl Judge<'_> {
             }
         };
         let differences = differences(self.writer, &found, file, (wants, zeros), buffer)?;
-        let is_right = differences.is_none() && found.present().size == file.bytes;
-        // Whether a file can be written to has to be known before its first part is passed over.
-        let is_unsure = file.is_split.load(Ordering::Relaxed) && !found.is_writable();
-        if *start == Start::TakenOver || (is_right && !is_unsure) {
+        if *start == Start::TakenOver {
             return Ok(differences.map_or(Verdict::Nothing, Verdict::Parts));
+        }
+        let present = found.present();
+        let is_shared = present.links > 1;
+        let is_right = differences.is_none() && present.size == file.bytes;
+        // Whether a file can be written to has to be known before its first part is passed over.
+        let is_unsure = file.is_split.load(Ordering::Relaxed) && !found.is_writable() && !is_shared;
+        if is_right && !is_unsure && self.may_stay(&present, file)? {
+            self.writer.hand().hold_to(&file.target, &present);
+            return Ok(Verdict::Nothing);
+        }
+        if is_shared || found.is_mappable()? {
+            let offsets = wants.iter().map(|want| want.offset).chain(zeros.iter().map(|(offset, _)| *offset));
+            *start = self.replace(file, &found, offsets.min().unwrap_or(0))?;
+            return Ok(Verdict::Everything);
         }
         let Some(destination) = self.writer.hand().writes() else {
             *start = Start::TakenOver;
@@ -174,6 +187,33 @@ impl Judge<'_> {
         }
         *start = Start::Make(Existing::Replace);
         Ok(Verdict::Everything)
+    }
+
+    /// Prepares the place of a file that must not be written to: it is made anew, with what earlier windows passed over of
+    /// the one that is there.
+    fn replace(&self, file: &FileWork, found: &ExistingFile, passed: u64) -> Result<Start, DestinationError> {
+        let Some(destination) = self.writer.hand().writes().filter(|_| passed > 0) else {
+            return Ok(Start::Make(Existing::Replace));
+        };
+        let made = destination.create_file(&file.target, file.bytes, Existing::Replace)?;
+        let (mut at, mut buffer) = (0, Vec::new());
+        while at < passed {
+            let piece = PIECE_BYTES.min(passed.saturating_sub(at));
+            read(found, at, piece, &mut buffer)?;
+            file.write(&made, at, &buffer)?;
+            at = at.saturating_add(piece);
+        }
+        Ok(Start::Made)
+    }
+
+    /// Whether a file with the right content stays: it has no other name, or has nothing to be set that would be seen under
+    /// that, and stands for no other entry.
+    fn may_stay(&self, found: &Present, file: &FileWork) -> Result<bool, Unsettled> {
+        if found.links <= 1 {
+            return Ok(true);
+        }
+        let differs = self.writer.hand().metadata_differs(&file.target, &file.metadata)?;
+        Ok(!differs && self.claims.claim(found, &file.target).map_err(Unsettled::Ended)?)
     }
 
     /// What becomes of a file by what lies at its place, before its content is looked at.
@@ -188,12 +228,11 @@ impl Judge<'_> {
             hand.check_way(&file.target)?;
             return Ok(First::Decided(Start::Make(Existing::Reuse)));
         }
-        if found.links > 1 {
-            // It is one file in the snapshot: what has another name here must not change under that name.
-            return Ok(First::Decided(Start::Make(Existing::Replace)));
-        }
         if self.believes(&found, file) {
-            return Ok(First::Decided(Start::Right));
+            // It is one file in the snapshot: what has another name here must not change under that name.
+            let start = if self.may_stay(&found, file)? { Start::Right } else { Start::Make(Existing::Replace) };
+            hand.hold_to(&file.target, &found);
+            return Ok(First::Decided(start));
         }
         Ok(match hand.open_existing(&file.target)? {
             Some(found) => First::Compare(Box::new(found)),
@@ -283,7 +322,7 @@ pub(super) fn is_right(
             while at < end {
                 // Where a hole is, and shall be, nothing has to be read.
                 let (is_hole, run) = file.run_at(at, end.saturating_sub(at));
-                let run = if is_hole { run } else { run.min(ZEROS_BYTES) };
+                let run = if is_hole { run } else { run.min(PIECE_BYTES) };
                 let is_zero = is_hole || (read(found, at, run, buffer)? && buffer.iter().all(|byte| *byte == 0));
                 if !is_zero {
                     return Ok(false);

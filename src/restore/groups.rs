@@ -4,6 +4,7 @@ use crate::destination::Present;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Scratch;
 use crate::manifest::{Entry, Key, Row as _};
+use std::sync::{Mutex, PoisonError};
 
 /// The first name of a hard-link group.
 pub(super) enum First {
@@ -59,15 +60,26 @@ impl Groups {
         let row = [&hash_of_fields(entry)[..], &mark, target.as_bytes()].concat();
         Ok(self.table.put(group.as_bytes(), &row)?)
     }
+}
 
-    /// Takes a file that is there for a group; false when it stands for another one already.
-    pub(super) fn claim(&mut self, found: &Present) -> Result<bool> {
-        // Longer than a group's name, so that the two never meet.
-        let row = [b"inode", &found.device.to_le_bytes()[..], &found.inode.to_le_bytes()[..]].concat();
-        if self.table.get(&row)?.is_some() {
-            return Ok(false);
+/// Which files with several names, of those that are there, stand for which entry. Spills to disk.
+pub(super) struct Claims {
+    table: Mutex<Box<dyn Scratch>>,
+}
+
+impl Claims {
+    pub(super) fn new(table: Box<dyn Scratch>) -> Self {
+        Self { table: Mutex::new(table) }
+    }
+
+    /// Takes a file that is there for an entry, the first of its group; false when it stands for another one already.
+    pub(super) fn claim(&self, found: &Present, target: &Key) -> Result<bool> {
+        let row = [found.device.to_le_bytes(), found.inode.to_le_bytes()].concat();
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = table.get(&row)? {
+            return Ok(taken == target.as_bytes());
         }
-        self.table.put(&row, &[])?;
+        table.put(&row, target.as_bytes())?;
         Ok(true)
     }
 }

@@ -64,6 +64,12 @@ impl Hand {
         self.there().map_or(Ok(None), |there| there.open_existing(key))
     }
 
+    pub(super) fn hold_to(&self, key: &Key, found: &Present) {
+        if let Some(destination) = self.writes() {
+            destination.hold_to(key, found);
+        }
+    }
+
     pub(super) fn metadata_differs(&self, key: &Key, metadata: &Metadata) -> Answer<bool> {
         self.there().map_or(Ok(true), |there| there.metadata_differs(key, metadata))
     }
@@ -157,6 +163,11 @@ impl Hand {
             return Ok(Made::Reused);
         }
         self.check_way(key).map(|()| Made::New)
+    }
+
+    /// Ends a restore that went through.
+    pub(super) fn complete(&self) -> Answer<()> {
+        self.writes().map_or(Ok(()), Destination::complete)
     }
 
     /// Puts back what was changed for the time of the restore.

@@ -3,8 +3,10 @@
 use crate::destination::{Aspect, DestinationError, Shortfall};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Key, Kind};
+use crate::owner::OwnerKind;
 use crate::progress::{Change, EntryKind, Event, Progress};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -39,6 +41,19 @@ pub struct RestoreProblem {
     pub message: String,
 }
 
+/// A user or group to whom things of another number in the snapshot were given, by their name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Renumbered {
+    /// A user, or a group.
+    pub owner: OwnerKind,
+    /// The number in the snapshot.
+    pub stored: u32,
+    /// The number here.
+    pub here: u32,
+    /// The name.
+    pub name: Vec<u8>,
+}
+
 /// What a restore did.
 #[derive(Debug, Clone, Default)]
 pub struct RestoreReport {
@@ -64,6 +79,12 @@ pub struct RestoreReport {
     pub problem_count: u64,
     /// Those of them whose stored bytes are missing or wrong.
     pub damaged_count: u64,
+    /// Those of them in whose place a folder lies that is not empty, which only deleting removes.
+    pub blocked_count: u64,
+    /// Those of them that the system did not let the superuser change.
+    pub protected_count: u64,
+    /// Owners that have other numbers here than in the snapshot.
+    pub renumbered: Vec<Renumbered>,
     /// The first ten thousand of them; those whose owner could not be set stand in one, at the end.
     pub problems: Vec<RestoreProblem>,
     /// How long it took.
@@ -79,6 +100,8 @@ pub(super) fn is_damage(error: &Error) -> bool {
 /// What has been done so far, told by several threads.
 pub(super) struct Outcome<'a> {
     progress: &'a dyn Progress,
+    /// The target, as an absolute path.
+    place: PathBuf,
     file_count: AtomicU64,
     other_count: AtomicU64,
     bytes: AtomicU64,
@@ -89,6 +112,9 @@ pub(super) struct Outcome<'a> {
     skipped_bytes: AtomicU64,
     deleted_count: AtomicU64,
     damaged_count: AtomicU64,
+    blocked_count: AtomicU64,
+    protected_count: AtomicU64,
+    renumbered: Mutex<BTreeSet<Renumbered>>,
     /// Whether every entry is told.
     tells_entries: bool,
     problems: Mutex<(u64, Vec<RestoreProblem>)>,
@@ -107,9 +133,10 @@ struct Unowned {
 }
 
 impl<'a> Outcome<'a> {
-    pub(super) fn new(progress: &'a dyn Progress) -> Self {
+    pub(super) fn new(progress: &'a dyn Progress, target: &Path) -> Self {
         Self {
             progress,
+            place: std::path::absolute(target).unwrap_or_else(|_| target.to_path_buf()),
             file_count: AtomicU64::new(0),
             other_count: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -121,6 +148,9 @@ impl<'a> Outcome<'a> {
             deleted_count: AtomicU64::new(0),
             tells_entries: progress.wants_entries(),
             damaged_count: AtomicU64::new(0),
+            blocked_count: AtomicU64::new(0),
+            protected_count: AtomicU64::new(0),
+            renumbered: Mutex::default(),
             problems: Mutex::default(),
             unowned: Mutex::default(),
         }
@@ -249,10 +279,25 @@ impl<'a> Outcome<'a> {
     /// What the target refuses for one item is a problem; a full target ends the restore.
     pub(super) fn refused(&self, path: PathBuf, error: DestinationError) -> Result<()> {
         if error.is_full() {
-            return Err(Error::from(error));
+            return Err(self.within_target(error));
         }
-        self.problem(path, RestoreProblemKind::Refused, crate::error::chain(&error));
+        if matches!(error, DestinationError::InTheWay { .. }) {
+            self.blocked_count.fetch_add(1, Ordering::Relaxed);
+        } else if error.is_forbidden() && rustix::process::geteuid().is_root() {
+            self.protected_count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.problem(path, RestoreProblemKind::Refused, crate::error::chain(&error.within(&self.place)));
         Ok(())
+    }
+
+    /// The error, which says where in the target it happened.
+    pub(super) fn within_target(&self, error: DestinationError) -> Error {
+        Error::from(error.within(&self.place))
+    }
+
+    /// Notes that an owner has another number here.
+    pub(super) fn renumbered(&self, renumbered: Renumbered) {
+        self.renumbered.lock().unwrap_or_else(PoisonError::into_inner).insert(renumbered);
     }
 
     /// What is damaged for one item is a problem; anything else ends the restore.
@@ -279,6 +324,9 @@ impl<'a> Outcome<'a> {
             deleted_count: self.deleted_count.into_inner(),
             problem_count,
             damaged_count: self.damaged_count.into_inner(),
+            blocked_count: self.blocked_count.into_inner(),
+            protected_count: self.protected_count.into_inner(),
+            renumbered: self.renumbered.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect(),
             problems,
             duration: Duration::ZERO,
         }
@@ -292,7 +340,7 @@ mod tests {
 
     #[test]
     fn owners_that_nobody_may_set_are_told_once_and_counted_by_entry() {
-        let outcome = Outcome::new(&Silent);
+        let outcome = Outcome::new(&Silent, Path::new("/t"));
         let denied = |aspect| Shortfall { aspect, cause: std::io::Error::from_raw_os_error(1) };
         for number in 0..1000 {
             let key = Key::parse(format!("{number:03}").into_bytes()).unwrap();

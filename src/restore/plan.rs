@@ -16,7 +16,7 @@ use crate::restore::options::{Choice, Ownership, RestoreOptions};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
 use crate::restore::tree::Below;
 use crate::restore::twins::Twins;
-use crate::restore::way::{Extras, Ground, OnTheWay};
+use crate::restore::way::{Extras, Ground, IfThere, OnTheWay, Sweep};
 use crate::restore::window::{Left, Window};
 use crate::restore::writer::Writer;
 use crate::session::SnapshotComponent;
@@ -93,7 +93,7 @@ impl<'a> Planner<'a> {
     /// From now on nothing is removed: a part of the list of what the snapshot holds can't be read, or never was made.
     pub(super) fn distrust_list(&mut self) {
         self.is_list_whole = false;
-        self.way.iter_mut().for_each(|directory| directory.extras = None);
+        self.way.iter_mut().for_each(|directory| directory.sweep = Sweep::Nothing);
     }
 
     /// Takes the next entry in key order, and says whether what is below it is wanted.
@@ -141,35 +141,54 @@ impl<'a> Planner<'a> {
             return Ok(Below::Visit);
         }
         let Some(target) = self.target_of(&entry) else { return Ok(Below::Visit) };
-        self.enter(&entry, target, Choice::Pass)?;
+        let if_there = if self.is_unfinished(&target) { IfThere::Set } else { IfThere::Keep };
+        self.enter(&entry, target, if_there)?;
         self.tell_unread(&entry)?;
         Ok(Below::Visit)
     }
 
-    fn enter(&mut self, entry: &Entry, target: Key, choice: Choice) -> Result<()> {
+    /// Whether an interrupted restore made the directory that lies at a place.
+    fn is_unfinished(&self, target: &Key) -> bool {
+        let hand = self.writer.hand();
+        let found = if self.is_on_fresh_ground() { None } else { hand.look(target).ok().flatten() };
+        found.is_some_and(|found| hand.is_unfinished(&found))
+    }
+
+    fn enter(&mut self, entry: &Entry, target: Key, if_there: IfThere) -> Result<()> {
         let metadata = self.metadata(entry)?;
-        let extras = self.extras(entry, &target)?;
+        let sweep = self.sweep(entry, &target)?;
         let key = entry.key.clone();
-        self.way.push(OnTheWay { key, target, metadata, choice, ground: Ground::Unknown, extras });
+        self.way.push(OnTheWay { key, target, metadata, if_there, ground: Ground::Unknown, sweep });
         Ok(())
     }
 
-    /// What lies in a directory, if what the snapshot does not hold of it is to be removed: of one that was backed up
-    /// as a whole.
-    fn extras(&self, entry: &Entry, target: &Key) -> Result<Option<Extras>> {
+    /// What becomes of that in a directory which the snapshot does not hold. Removed it is only from one that was backed
+    /// up as a whole, and on the file system of the target: a backup that stayed on one file system saw an empty folder
+    /// where another one was mounted.
+    fn sweep(&self, entry: &Entry, target: &Key) -> Result<Sweep> {
         let is_whole = self.is_list_whole && entry.body == Body::Directory && !entry.is_unreadable();
         if !self.judge.sweeper.is_at_work() || !is_whole || !self.options.is_asked_for(&entry.key) {
-            return Ok(None);
+            return Ok(Sweep::Nothing);
         }
         if self.is_on_fresh_ground() {
-            return Ok(None);
+            return Ok(Sweep::Nothing);
         }
-        let look = || -> Result<Option<Extras>, DestinationError> {
+        if self.way.last().is_some_and(|above| matches!(above.sweep, Sweep::NothingBelow)) {
+            return Ok(Sweep::NothingBelow);
+        }
+        let look = || -> Result<Sweep, DestinationError> {
             let hand = self.writer.hand();
-            let Some(found) = hand.look(target)?.filter(|found| found.kind == Kind::Directory) else { return Ok(None) };
-            Ok(Some(Extras::new(hand.names(target)?, found.device)))
+            let Some(found) = hand.look(target)?.filter(|found| found.kind == Kind::Directory) else {
+                return Ok(Sweep::Nothing);
+            };
+            if found.is_mounted_on && !target.is_root() {
+                let reason = "nothing is removed from it: a file system is mounted there";
+                self.outcome.spared(self.judge.sweeper.path(target), reason);
+                return Ok(Sweep::NothingBelow);
+            }
+            Ok(Sweep::Extras(Extras::new(hand.names(target)?, found.device)))
         };
-        look().or_else(|error| self.outcome.refused(entry.key.to_path(), error).map(|()| None))
+        look().or_else(|error| self.outcome.refused(entry.key.to_path(), error).map(|()| Sweep::Nothing))
     }
 
     fn is_on_fresh_ground(&self) -> bool {
@@ -183,10 +202,10 @@ impl<'a> Planner<'a> {
             self.make_lost_directories(&entry.key)?;
         }
         if entry.kind() == Kind::Directory {
-            if !self.is_on_fresh_ground() && self.is_blocked(&entry, &target)? {
-                return Ok(Below::Skip);
-            }
-            self.enter(&entry, target, Choice::Take)?;
+            let is_fresh = self.is_on_fresh_ground();
+            let if_there = if is_fresh { Some(IfThere::Set) } else { self.if_there(&entry, &target)? };
+            let Some(if_there) = if_there else { return Ok(Below::Skip) };
+            self.enter(&entry, target, if_there)?;
             self.make_way()?;
             self.tell_unread(&entry)?;
             return Ok(Below::Visit);
@@ -219,19 +238,28 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Whether something lies where a directory shall be, and stays: then nothing below it can be restored.
-    fn is_blocked(&self, entry: &Entry, target: &Key) -> Result<bool> {
-        let found = match self.writer.hand().look(target) {
-            Ok(found) => found,
-            Err(error) => return self.outcome.refused(entry.key.to_path(), error).map(|()| true),
+    /// What becomes of a directory that is there. None if something else lies there and stays: then nothing below it can
+    /// be restored.
+    fn if_there(&self, entry: &Entry, target: &Key) -> Result<Option<IfThere>> {
+        let hand = self.writer.hand();
+        let found = match hand.look(target) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Some(IfThere::Set)),
+            Err(error) => return self.outcome.refused(entry.key.to_path(), error).map(|()| None),
         };
-        let is_blocked =
-            found.is_some_and(|found| found.kind != Kind::Directory && self.judge.leaves(&found, entry.mtime));
-        if is_blocked {
-            let message = "something else lies there and stays, so nothing of this directory is restored";
-            self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Refused, message.to_owned());
+        // Only what was backed up tells what it shall be, not what lay above that.
+        if found.kind == Kind::Directory && entry.body == Body::Ancestor && !hand.is_unfinished(&found) {
+            return Ok(Some(IfThere::Keep));
         }
-        Ok(is_blocked)
+        if !self.judge.leaves(&found, entry.mtime) {
+            return Ok(Some(IfThere::Set));
+        }
+        if found.kind == Kind::Directory {
+            return Ok(Some(IfThere::Leave));
+        }
+        let message = "something else lies there and stays, so nothing of this directory is restored";
+        self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Refused, message.to_owned());
+        Ok(None)
     }
 
     /// Hands over what is gathered, the last directories as well.
@@ -261,14 +289,16 @@ impl<'a> Planner<'a> {
         if self.window.is_full(self.share) { self.hand_over() } else { Ok(()) }
     }
 
-    /// Leaves the deepest directory on the way, if there is one. One that was only passed and was there keeps its
-    /// metadata.
+    /// Leaves the deepest directory on the way, if there is one.
     fn leave(&mut self) -> Result<bool> {
         let Some(mut directory) = self.way.pop() else { return Ok(false) };
         directory.sweep_until(None, self.judge.sweeper)?;
-        let OnTheWay { key, target, metadata, choice, ground, .. } = directory;
-        if let Some(made) = ground.made().filter(|made| choice == Choice::Take || *made == Made::New) {
+        let OnTheWay { key, target, metadata, if_there, ground, .. } = directory;
+        let Some(made) = ground.made() else { return Ok(true) };
+        if made == Made::New || if_there == IfThere::Set {
             self.window.left.push(Left { key, target, metadata, made });
+        } else if if_there == IfThere::Leave {
+            self.outcome.entry(&key, Kind::Directory, (Change::Skipped, 0));
         }
         Ok(true)
     }

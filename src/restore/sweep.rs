@@ -96,7 +96,7 @@ impl<'a> Sweeper<'a> {
     }
 
     /// Where something of the target lies.
-    fn path(&self, target: &Key) -> PathBuf {
+    pub(super) fn path(&self, target: &Key) -> PathBuf {
         target.components().fold(self.place.clone(), |path, name| path.join(OsStr::from_bytes(name)))
     }
 

@@ -4,7 +4,6 @@ use crate::destination::{Made, Metadata};
 use crate::error::Result;
 use crate::fs::Names;
 use crate::manifest::Key;
-use crate::restore::options::Choice;
 use crate::restore::sweep::Sweeper;
 
 /// What is known of a directory in the target.
@@ -36,10 +35,31 @@ pub(super) struct OnTheWay {
     /// Its key in the target, and what it is to get in the end.
     pub(super) target: Key,
     pub(super) metadata: Metadata,
-    /// Whether it is restored itself.
-    pub(super) choice: Choice,
+    /// What becomes of it if it is not made but was there.
+    pub(super) if_there: IfThere,
     pub(super) ground: Ground,
-    pub(super) extras: Option<Extras>,
+    pub(super) sweep: Sweep,
+}
+
+/// What becomes of a directory that was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfThere {
+    /// It gets the owner, attributes, time and mode that the snapshot says.
+    Set,
+    /// It keeps what it has: nobody asked for more than for something below it.
+    Keep,
+    /// It keeps what it has, as asked.
+    Leave,
+}
+
+/// What becomes of that in a directory which the snapshot does not hold.
+pub(super) enum Sweep {
+    /// It stays.
+    Nothing,
+    /// It stays, here and in every directory below: another file system is mounted here.
+    NothingBelow,
+    /// It is removed.
+    Extras(Extras),
 }
 
 /// The names in a directory, compared one by one with those of the snapshot, both sorted.
@@ -59,7 +79,7 @@ impl Extras {
 impl OnTheWay {
     /// Removes what comes before `name`, which the snapshot holds; at the end, without a name, all that is left.
     pub(super) fn sweep_until(&mut self, name: Option<&[u8]>, sweeper: &Sweeper<'_>) -> Result<()> {
-        let Some(extras) = &mut self.extras else { return Ok(()) };
+        let Sweep::Extras(extras) = &mut self.sweep else { return Ok(()) };
         while let Some(extra) = extras.names.get(extras.next).map(std::ffi::CStr::to_bytes) {
             if name.is_some_and(|name| name < extra) {
                 break;

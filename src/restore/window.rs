@@ -1,6 +1,6 @@
 //! A window of files that are restored together, so that every frame they need is read and decoded once.
 
-use crate::destination::{Destination, DestinationError, Existing, Made, Metadata, TargetFile};
+use crate::destination::{Destination, DestinationError, Existing, Filling, Made, Metadata, TargetFile};
 use crate::id::ChunkId;
 use crate::manifest::{Hole, Key};
 use crate::restore::twins::{Source, Twin};
@@ -99,11 +99,15 @@ impl FileWork {
     }
 
     /// The file, made by whoever needs it first.
-    pub(super) fn open(&self, destination: &Destination) -> Result<Arc<TargetFile>, DestinationError> {
+    pub(super) fn open(
+        &self,
+        destination: &Destination,
+        filling: Filling,
+    ) -> Result<Arc<TargetFile>, DestinationError> {
         let mut start = self.start();
         let Start::Make(existing) = *start else { return destination.file(&self.target) };
         let file = if self.holes.is_empty() {
-            destination.create_whole_file(&self.target, self.bytes, existing, &self.metadata)
+            destination.create_whole_file(&self.target, self.bytes, existing, (&self.metadata, filling))
         } else {
             destination.create_file(&self.target, self.bytes, existing)
         }?;

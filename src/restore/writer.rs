@@ -1,7 +1,7 @@
 //! Writing what planner and windows want, and telling what became of it.
 
 use crate::content::ContentReader;
-use crate::destination::{Cloned, DestinationError, Existing, ExistingFile, Made, Metadata, TargetFile};
+use crate::destination::{Cloned, DestinationError, Existing, ExistingFile, Filling, Made, Metadata, TargetFile};
 use crate::error::Result;
 use crate::manifest::{Content, Key, Kind, Timestamp};
 use crate::progress::Change;
@@ -52,19 +52,19 @@ impl<'a> Writer<'a> {
                 Content::Inline(bytes) => bytes.as_slice(),
                 Content::Items(_) => &[],
             };
-            self.put(&work, length(inline.len()), |work, file| work.write(file, 0, inline))?;
+            self.put(&work, whole_or_part(&work, inline), |work, file| work.write(file, 0, inline))?;
         }
         Ok(Arc::new(work))
     }
 
     /// Writes zeros, or leaves a hole, where the file's list says so.
     pub(super) fn put_zeros(&self, work: &FileWork, offset: u64, bytes: u64) -> Result<()> {
-        self.put(work, bytes, |work, file| work.write_zeros(file, offset, bytes))
+        self.put(work, (bytes, Filling::InParts), |work, file| work.write_zeros(file, offset, bytes))
     }
 
     /// Writes the content that the manifest holds itself.
     pub(super) fn put_inline(&self, work: &FileWork) -> Result<()> {
-        self.put(work, length(work.inline.len()), |work, file| work.write(file, 0, &work.inline))
+        self.put(work, whole_or_part(work, &work.inline), |work, file| work.write(file, 0, &work.inline))
     }
 
     /// Sets the metadata of directories that are complete, in order: each after those below it.
@@ -77,7 +77,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a chunk that was proved against its id to one place that wants it.
     pub(super) fn put_chunk(&self, want: &Want, bytes: &[u8]) -> Result<()> {
-        self.put(&want.file, want.bytes, |work, file| work.write(file, want.offset, bytes))?;
+        self.put(&want.file, whole_or_part(&want.file, bytes), |work, file| work.write(file, want.offset, bytes))?;
         if want.file.bytes > LONG_FILE_BYTES {
             want.file.told.fetch_add(want.bytes, Ordering::Relaxed);
             self.outcome.part_of_file_done(want.bytes);
@@ -129,7 +129,7 @@ impl<'a> Writer<'a> {
         };
         let Some(found) = found.filter(as_written) else { return Ok(false) };
         let mut cloned = Cloned::No;
-        self.put(work, 0, |_, file| {
+        self.put(work, (0, Filling::InParts), |_, file| {
             cloned = file.clone_of(&found);
             Ok(())
         })?;
@@ -147,7 +147,7 @@ impl<'a> Writer<'a> {
     fn put(
         &self,
         work: &FileWork,
-        bytes: u64,
+        (bytes, filling): (u64, Filling),
         write: impl FnOnce(&FileWork, &TargetFile) -> Result<(), DestinationError>,
     ) -> Result<()> {
         if work.failed.load(Ordering::Relaxed) {
@@ -159,10 +159,9 @@ impl<'a> Writer<'a> {
             *start = if matches!(*start, Start::Make(_)) { Start::Made } else { *start };
             return Ok(());
         };
-        match work.open(destination).and_then(|file| write(work, &file)) {
-            Ok(()) => Ok(()),
-            Err(error) => self.refuse(work, error),
-        }
+        let written =
+            work.open(destination, filling).and_then(|file| write(work, &file).inspect_err(|_| file.mark_unfinished()));
+        written.or_else(|error| self.refuse(work, error))
     }
 
     /// Tells that the target does not take a file. Told once: what else is to come of it would be refused as well.
@@ -184,7 +183,7 @@ impl<'a> Writer<'a> {
 
     /// Gives a file its length although what is at its end is lost.
     pub(super) fn keep_length(&self, work: &FileWork) -> Result<()> {
-        self.put(work, 0, |work, file| file.set_length(work.bytes))
+        self.put(work, (0, Filling::InParts), |work, file| file.set_length(work.bytes))
     }
 
     /// One part of a file is dealt with; after the last of them it gets its metadata.
@@ -228,6 +227,12 @@ impl<'a> Writer<'a> {
         let metadata = Metadata { mtime: Timestamp::default(), ..work.metadata.clone() };
         self.finish_entry(&work.key, &work.target, &metadata, (change, written))
     }
+}
+
+/// How many bytes are about to be written of a file, and whether that is all of it.
+fn whole_or_part(work: &FileWork, bytes: &[u8]) -> (u64, Filling) {
+    let count = length(bytes.len());
+    (count, if count == work.bytes { Filling::AtOnce } else { Filling::InParts })
 }
 
 fn length(count: usize) -> u64 {

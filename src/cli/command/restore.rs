@@ -8,13 +8,18 @@ use crate::cli::pattern;
 use crate::cli::render::json::RestoreSummary;
 use crate::cli::render::progress::{Display, Listing};
 use crate::cli::render::text;
+use crate::cli::snapshot_argument::SnapshotArgument;
 use crate::cli::stop::Stop;
 use holdall::{
-    Choice, Entry, Extras, Key, Manner, Ownership, PatternList, Repository, RestoreOptions, RestoreReport, Snapshot,
+    Choice, Entry, Extras, Key, Manner, OwnerKind, Ownership, PatternList, Renumbered, Repository, RestoreOptions,
+    RestoreReport, Snapshot,
 };
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+
+/// How many of the owners who have other numbers here are named.
+const RENUMBERED_NAMED_MAX: usize = 5;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result<u8, Failure> {
     let mut options = options(arguments)?;
@@ -36,6 +41,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
+    advise(context, &report);
     context.renderer.say(&summary_text(&report, &snapshot, arguments));
     context.renderer.json(&summary(&report, &snapshot, arguments));
     Ok(match (report.damaged_count, report.problem_count) {
@@ -86,13 +92,44 @@ fn reasons(snapshot: &Snapshot) -> String {
 
 /// Whoever restores a whole snapshot over the machine that runs, and would have everything else removed, has to say what.
 fn refuse_to_sweep_the_machine(arguments: &RestoreArguments) -> Result<(), Failure> {
-    let is_whole = arguments.snapshots.iter().any(|snapshot| snapshot.path.is_none());
-    let is_root = arguments.target.canonicalize().is_ok_and(|target| target == Path::new("/"));
-    if is_whole && is_root {
+    let is_root = |snapshot: &SnapshotArgument| key(snapshot.path.as_deref()).is_ok_and(|path| path.is_root());
+    let is_whole = arguments.snapshots.iter().any(is_root);
+    let is_machine = arguments.target.canonicalize().is_ok_and(|target| target == Path::new("/"));
+    if is_whole && is_machine {
         let message = "--delete into / needs a path (latest:/etc latest:/home), --include or --exclude";
         return Err(Failure::misuse(message));
     }
     Ok(())
+}
+
+/// Says what may help against what went wrong, and what went otherwise than somebody may have expected.
+fn advise(context: &Context<'_>, report: &RestoreReport) {
+    if report.blocked_count > 0 {
+        let advice = "folders that are not empty lie where something else shall be; --delete removes what is in them";
+        context.renderer.notice(advice);
+    }
+    if report.protected_count > 0 {
+        let advice = "what even root may not change may be protected: lsattr shows that, chattr -i lifts it";
+        context.renderer.notice(advice);
+    }
+    if let Some(renumbered) = renumbered(&report.renumbered) {
+        context.renderer.notice(&renumbered);
+    }
+}
+
+/// The notice of owners who have other numbers here.
+fn renumbered(owners: &[Renumbered]) -> Option<String> {
+    let named = |one: &Renumbered| {
+        let group = if one.owner == OwnerKind::Group { "group " } else { "" };
+        format!("{group}{} {} to {}", text::printable(&one.name), one.stored, one.here)
+    };
+    let mut list: Vec<String> = owners.iter().take(RENUMBERED_NAMED_MAX).map(named).collect();
+    let more = owners.len().saturating_sub(list.len());
+    if more > 0 {
+        list.push(format!("and {more} more"));
+    }
+    let list = list.join(", ");
+    (!owners.is_empty()).then(|| format!("owners were mapped by name: {list}; --numeric-ids keeps the numbers"))
 }
 
 /// What `--include` and `--exclude` choose.

@@ -1,7 +1,7 @@
 //! Targets in which somebody else works against the restore, and names that lead elsewhere.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -251,4 +251,38 @@ fn a_file_that_was_let_go_and_swapped_for_a_hard_link_is_neither_written_nor_giv
     let after = fs::metadata(&victim).unwrap();
     assert_eq!(fs::read(&victim).unwrap(), b"kept");
     assert_eq!((after.mode(), after.mtime()), (before.mode(), before.mtime()));
+}
+
+#[test]
+fn a_file_that_got_another_name_since_it_was_opened_is_not_taken_over() {
+    let top = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir_in(top.path().parent().unwrap()).unwrap();
+    fs::write(top.path().join("f"), "old").unwrap();
+    let destination = Destination::open(top.path()).unwrap();
+    let existing = destination.open_existing(&key("f")).unwrap().unwrap();
+    fs::hard_link(top.path().join("f"), outside.path().join("f")).unwrap();
+    assert!(destination.take_over(existing, 3).unwrap().is_none());
+}
+
+#[test]
+fn what_was_found_right_gets_its_metadata_and_not_what_took_its_place() {
+    let top = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir_in(top.path().parent().unwrap()).unwrap();
+    for name in ["f", "g"] {
+        fs::write(top.path().join(name), "right").unwrap();
+    }
+    fs::write(outside.path().join("secret"), "right").unwrap();
+    let destination = Destination::open(top.path()).unwrap();
+    for name in ["f", "g"] {
+        let found = destination.look(&key(name)).unwrap().unwrap();
+        destination.hold_to(&key(name), &found);
+    }
+    fs::remove_file(top.path().join("f")).unwrap();
+    fs::hard_link(outside.path().join("secret"), top.path().join("f")).unwrap();
+    let before = outside.path().join("secret").metadata().unwrap();
+    let set = destination.set_metadata(&key("f"), &metadata(Kind::File, 0o666));
+    assert!(matches!(set, Err(DestinationError::Restless { .. })), "{set:?}");
+    let after = outside.path().join("secret").metadata().unwrap();
+    assert_eq!((before.mode(), before.mtime()), (after.mode(), after.mtime()));
+    assert!(destination.set_metadata(&key("g"), &metadata(Kind::File, 0o666)).unwrap().changed);
 }

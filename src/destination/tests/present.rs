@@ -75,7 +75,7 @@ fn a_file_written_over_has_new_content_length_and_holes() {
     let inode = fs::metadata(&path).unwrap().ino();
     let destination = Destination::open(top.path()).unwrap();
     let file = destination.create_file(&key("f"), 40_960, Existing::Reuse).unwrap();
-    assert_eq!((mode_of(&path), file.made()), (0o600, Made::Reused));
+    assert_eq!((mode_of(&path), file.made()), (0o1600, Made::Reused));
     file.write_at(0, b"new").unwrap();
     file.make_hole(8192, 8192).unwrap();
     file.write_zeros(20_480, 10_000).unwrap();
@@ -413,7 +413,7 @@ fn a_file_is_compared_without_a_trace_and_taken_over_where_it_lies() {
     assert_eq!(stamps(&path), before);
     let file = destination.take_over(existing, 50_000).unwrap().unwrap();
     file.punch(4096, 8192).unwrap();
-    assert_eq!((mode_of(&path), fs::metadata(&path).unwrap().len()), (0o600, 50_000));
+    assert_eq!((mode_of(&path), fs::metadata(&path).unwrap().len()), (0o1600, 50_000));
     assert_eq!(fs::metadata(&path).unwrap().ino(), before.0);
     let existing = destination.open_existing(&key("f")).unwrap().unwrap();
     let hole = [Hole { offset: 4096, bytes: 8192 }];
@@ -451,7 +451,7 @@ fn a_file_that_nobody_may_write_is_taken_over_by_its_owner() {
     as_ordinary_user("destination::tests::present::a_file_that_nobody_may_write_is_taken_over_by_its_owner", |top| {
         fs::write(top.join("f"), "old").unwrap();
         set_mode(&top.join("f"), 0o444);
-        let destination = Destination::open(top).unwrap().marking_unfinished();
+        let destination = Destination::open(top).unwrap();
         let existing = destination.open_existing(&key("f")).unwrap().unwrap();
         assert!(!existing.is_writable() && !destination.is_unfinished(&existing.present()));
         destination.take_over(existing, 3).unwrap().unwrap().write_at(0, b"new").unwrap();
@@ -460,4 +460,58 @@ fn a_file_that_nobody_may_write_is_taken_over_by_its_owner() {
         assert!(!destination.is_unfinished(&destination.look(&key("f")).unwrap().unwrap()));
         assert_eq!(fs::read(top.join("f")).unwrap(), b"new");
     });
+}
+
+/// The mode of a file that its maker is going to own, as it is before its metadata is set.
+fn first_mode(destination: &Destination, at: &str, filling: Filling) -> u32 {
+    let (uid, gid) = destination.maker;
+    let wanted = Metadata { owner: Owner::Ids { uid, gid }, ..metadata(Kind::File, 0o640) };
+    let file = destination.create_whole_file(&key(at), 1, Existing::Reuse, (&wanted, filling)).unwrap();
+    look_through(&file.file).map(|found| u32::from(found.stx_mode & 0o7777)).unwrap()
+}
+
+#[test]
+fn a_file_has_its_final_mode_from_the_start_only_where_that_shows_it_to_nobody_and_one_write_completes_it() {
+    let top = tempfile::tempdir().unwrap();
+    let open = || Destination::open(top.path()).unwrap();
+    assert_eq!(first_mode(&open(), "a", Filling::AtOnce), 0o640);
+    assert_eq!(first_mode(&open(), "b", Filling::InParts), 0o1600);
+    assert_eq!(first_mode(&open().marking_unfinished(), "c", Filling::AtOnce), 0o1600);
+    // A directory that gives its group to what is made in it, or a list of rights.
+    fs::create_dir(top.path().join("group")).unwrap();
+    set_mode(&top.path().join("group"), 0o2770);
+    let destination = open();
+    destination.make_directory(&key("group")).unwrap();
+    assert_eq!(first_mode(&destination, "group/f", Filling::AtOnce), 0o1600);
+    assert_eq!(first_mode(&Destination::open(&top.path().join("group")).unwrap(), "g", Filling::AtOnce), 0o1600);
+    let nobody = u32::MAX;
+    let default = acl(&[(1, 7, nobody), (2, 7, 1234), (4, 5, nobody), (16, 7, nobody), (32, 0, nobody)]);
+    fs::create_dir(top.path().join("acl")).unwrap();
+    let directory = OwnedFd::from(fs::File::open(top.path().join("acl")).unwrap());
+    Labelled::held(&directory).set(b"system.posix_acl_default", &default).unwrap();
+    let destination = open();
+    destination.make_directory(&key("acl")).unwrap();
+    assert_eq!(first_mode(&destination, "acl/f", Filling::AtOnce), 0o1600);
+}
+
+#[test]
+fn why_a_target_could_not_be_made_is_told_and_not_that_it_is_missing() {
+    as_ordinary_user(
+        "destination::tests::present::why_a_target_could_not_be_made_is_told_and_not_that_it_is_missing",
+        |top| {
+            fs::create_dir(top.join("closed")).unwrap();
+            set_mode(&top.join("closed"), 0o555);
+            let error = Destination::open(&top.join("closed/new")).unwrap_err();
+            assert_eq!(error.errno(), Errno::ACCESS.raw_os_error(), "{error}");
+        },
+    );
+}
+
+#[test]
+fn errors_name_what_they_are_about_by_where_it_lies() {
+    for (target, path, expected) in [("/t", "a/b", "/t/a/b"), ("/", "a", "/a"), ("/t", "", "/t"), ("/", "", "/")] {
+        let at = if path.is_empty() { Key::root() } else { key(path) };
+        let error = DestinationError::InTheWay { place: (&at).into() }.within(Path::new(target));
+        assert!(error.to_string().starts_with(&format!("{expected} is a directory")), "{error}");
+    }
 }

@@ -4,18 +4,28 @@ use super::Planner;
 use crate::destination::{Metadata, Owner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Attribute, Entry, Hole, Xattr, decode_holes, decode_xattrs};
+use crate::owner::OwnerKind;
 use crate::restore::options::Ownership;
+use crate::restore::outcome::Renumbered;
 
 impl Planner<'_> {
     pub(super) fn metadata(&self, entry: &Entry) -> Result<Metadata> {
         let owner = match self.options.ownership {
             Ownership::ByName | Ownership::ByNumber => {
+                self.note_renumbered(OwnerKind::User, entry.uid);
+                self.note_renumbered(OwnerKind::Group, entry.gid);
                 Owner::Ids { uid: self.owners.uid(entry.uid), gid: self.owners.gid(entry.gid) }
             }
             Ownership::Restorer => Owner::Restorer,
         };
         let (mode, mtime, xattrs) = (entry.mode, entry.mtime, self.xattrs(entry)?);
         Ok(Metadata { kind: entry.kind(), owner, mode, mtime, xattrs })
+    }
+
+    fn note_renumbered(&self, owner: OwnerKind, stored: u32) {
+        if let Some((name, here)) = self.owners.renumbered(owner, stored) {
+            self.outcome.renumbered(Renumbered { owner, stored, here, name: name.to_vec() });
+        }
     }
 
     fn xattrs(&self, entry: &Entry) -> Result<Vec<Xattr>> {

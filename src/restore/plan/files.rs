@@ -82,7 +82,10 @@ impl Planner<'_> {
     /// once.
     fn keep_shared(&mut self, entry: &Entry, content: &Content, work: &mut FileWork) -> Result<bool> {
         let is_kept = match self.is_shared_right(content, work) {
-            Ok(Some(found)) => self.groups.claim(&found)?,
+            Ok(Some(found)) => {
+                self.writer.hand().hold_to(&work.target, &found);
+                self.judge.claims.claim(&found, &work.target)?
+            }
             Ok(None) => false,
             Err(error) => {
                 self.outcome.refused(entry.key.to_path(), error)?;
