@@ -108,19 +108,21 @@ fn expanded(renderer: &Renderer, file: &Path, number: u64, text: &[u8]) -> Resul
         return Ok(vec![path(text)]);
     }
     let start = if text.starts_with(b"/") { PathBuf::from("/") } else { PathBuf::new() };
-    let mut found = vec![start];
+    let (mut found, mut refused) = (vec![start], Vec::new());
     for name in text.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
         found = if has_meaning(name) {
             let fitting = one_name(name).map_err(|error| {
                 let text = text.escape_ascii();
                 Failure::misuse(format!("{}:{number} {text}: {error}", file.display()))
             })?;
-            found.iter().flat_map(|folder| fitting_in(folder, &fitting)).collect()
+            found.into_iter().flat_map(|folder| fitting_in(folder, &fitting, &mut refused)).collect()
         } else {
             found.into_iter().map(|folder| folder.join(OsStr::from_bytes(name))).collect()
         };
     }
-    found.retain(|path| path.symlink_metadata().is_ok());
+    // What can't be looked at is for the backup to report; so are folders of which nobody knows what would fit in them.
+    found.retain(|path| !path.symlink_metadata().is_err_and(|error| is_missing(&error)));
+    found.append(&mut refused);
     if found.is_empty() {
         let text = text.escape_ascii();
         renderer.notice(&format!("{}:{number} {text}: nothing fits", file.display()));
@@ -143,10 +145,23 @@ fn one_name(name: &[u8]) -> Result<PatternList, holdall::PatternError> {
     list.add(Rule::new(text, "")).map(|()| list)
 }
 
-fn fitting_in(folder: &Path, fitting: &PatternList) -> Vec<PathBuf> {
-    let readable = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let names = std::fs::read_dir(readable).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let mut names: Vec<OsString> = names.filter(|name| fitting.choosing(&[name.as_bytes()]).is_some()).collect();
+fn fitting_in(folder: PathBuf, fitting: &PatternList, refused: &mut Vec<PathBuf>) -> Vec<PathBuf> {
+    let readable = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+    let names = std::fs::read_dir(readable).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+    let mut names: Vec<OsString> = match names {
+        Ok(names) => names,
+        Err(error) if is_missing(&error) => Vec::new(),
+        Err(_) => {
+            refused.push(readable.to_path_buf());
+            Vec::new()
+        }
+    };
+    names.retain(|name| fitting.choosing(&[name.as_bytes()]).is_some());
     names.sort_unstable();
     names.into_iter().map(|name| folder.join(name)).collect()
+}
+
+/// Whether there is nothing, as opposed to something that can't be looked at.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

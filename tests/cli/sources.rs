@@ -218,6 +218,10 @@ fn lists_name_what_is_backed_up() {
     let globbed = world.run(["backup", "--files-from", "globs"]).ended(0);
     assert!(globbed.err.contains("globs:6 tree/none*: nothing fits"), "{}", globbed.err);
     assert_eq!(names("one"), ["!d", "a.txt", "b.txt", "odd/[x]"]);
+    // A folder that can't be listed may hold what would fit.
+    world.file("unlisted", format!("tree/a.txt\n{}/*\n", "long".repeat(100)).as_bytes());
+    let refused = world.run(["backup", "--files-from", "unlisted"]).ended(3);
+    assert!(refused.err.contains("File name too long"), "{}", refused.err);
     world.run(["backup", "--files-from-verbatim", "lines", "tree/c.md"]).succeeded();
     assert_eq!(names("two"), ["c.md", "odd/ lead", "odd/[x]"]);
     world.run(["backup", "--files-from-raw", "zeros"]).succeeded();

@@ -13,7 +13,8 @@ fn label(name: &[u8]) -> Xattr {
 fn assert_incomplete(report: &BackupReport, names: &[&str]) {
     let paths: Vec<Vec<u8>> = names.iter().map(|name| format!("/t/{name}").into_bytes()).collect();
     let told: Vec<Vec<u8>> = report.problems.iter().map(|problem| problem.path.clone()).collect();
-    assert_eq!((told, report.problem_count), (paths, names.len() as u64), "{:?}", report.problems);
+    let count = u64::try_from(names.len()).unwrap();
+    assert_eq!((told, report.problem_count), (paths, count), "{:?}", report.problems);
     assert!(report.problems.iter().all(|problem| problem.kind == ProblemKind::Incomplete), "{:?}", report.problems);
 }
 
