@@ -312,6 +312,17 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_equal_only_in_all_bytes() {
+        let mut other = [9; 32];
+        assert!(Secret::from_bytes(other) == Secret::from_bytes([9; 32]));
+        for at in [0, 31] {
+            other[at] = 8;
+            assert!(Secret::from_bytes(other) != Secret::from_bytes([9; 32]), "{at}");
+            other[at] = 9;
+        }
+    }
+
+    #[test]
     fn sealed_bytes_open_to_the_plaintext() {
         for length in [0usize, 1, 15, 16, 1000] {
             let plaintext = vec![0xab; length];

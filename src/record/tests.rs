@@ -43,6 +43,13 @@ fn a_record_of_each_kind_reads_back() {
     }
 }
 
+/// What leads to something being deleted may take the space that is kept for that, and nothing else.
+#[test]
+fn what_lets_go_is_what_lets_data_be_deleted() {
+    let letting_go: Vec<RecordKind> = EVERY.into_iter().filter(|kind| kind.lets_go()).collect();
+    assert_eq!(letting_go, [RecordKind::Forget, RecordKind::Release, RecordKind::Unpin]);
+}
+
 #[test]
 fn record_1_a_record_under_another_name_is_refused() {
     let keys = keys();
