@@ -285,10 +285,11 @@ impl<'a> Assembler<'a> {
     fn fresh_row(&mut self, entry: &Entry, stat: Option<&StatEntry>, change: Change) -> Result<()> {
         self.count_change(entry.kind(), Some(change));
         self.count_entry(entry);
+        self.push(entry)?;
         if let Some(stat) = stat {
             self.stat.push(stat, &mut self.stat_nodes)?;
         }
-        self.push(entry)
+        Ok(())
     }
 
     /// Gives all names of a file the group and the content of the first. What is whole takes nothing from what is not.

@@ -3,7 +3,7 @@
 use crate::backup::contents::Contents;
 use crate::backup::metadata;
 use crate::backup::problem::{ProblemKind, Problems};
-use crate::manifest::{Hole, Key, Xattr};
+use crate::manifest::{HOLE_GRAIN_BYTES, Hole, Key, Xattr};
 use crate::source::{Run, SourceError, TreeFile};
 
 /// How much of a large file is read at once.
@@ -33,7 +33,7 @@ pub(super) fn read_through<E: From<SourceError>>(
     while let Some(run) = file.run_at(offset)? {
         match run {
             Run::Hole { start, end } => {
-                holes.push(hole(start, end));
+                push_hole(holes, start, end);
                 take(Part::Hole(end.saturating_sub(start)))?;
                 offset = end;
             }
@@ -65,7 +65,7 @@ pub(super) fn read_whole(
         let room = contents.room(length);
         let taken = match run {
             Run::Hole { .. } => {
-                holes.push(hole(start, end));
+                push_hole(holes, start, end);
                 room.fill(0);
                 length
             }
@@ -80,9 +80,13 @@ pub(super) fn read_whole(
     Ok(())
 }
 
-fn hole(start: u64, end: u64) -> Hole {
-    let bytes = end.saturating_sub(start);
-    Hole { offset: start, bytes: bytes.next_multiple_of(crate::manifest::HOLE_GRAIN_BYTES) }
+/// Where a program punches holes meanwhile, one may begin where the last one ended: they are one.
+fn push_hole(holes: &mut Vec<Hole>, start: u64, end: u64) {
+    let bytes = |start: u64| end.saturating_sub(start).next_multiple_of(HOLE_GRAIN_BYTES);
+    match holes.last_mut() {
+        Some(last) if last.offset.saturating_add(last.bytes) == start => last.bytes = bytes(last.offset),
+        _ => holes.push(Hole { offset: start, bytes: bytes(start) }),
+    }
 }
 
 /// False when the file ended before the run did.
@@ -117,4 +121,18 @@ pub(super) fn xattrs_or_problem(
         problems.add(metadata::path_of(key), ProblemKind::Incomplete, crate::error::chain(error));
     };
     read.inspect_err(tell).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_that_touch_are_one() {
+        let mut holes = Vec::new();
+        for (start, end) in [(0, 4096), (4096, 12_288), (16_384, 20_480), (20_480, 20_500)] {
+            push_hole(&mut holes, start, end);
+        }
+        assert_eq!(holes, [Hole { offset: 0, bytes: 12_288 }, Hole { offset: 16_384, bytes: 8192 }]);
+    }
 }

@@ -13,6 +13,7 @@ use std::cmp::Reverse;
 
 /// A leaf of the tree.
 const LEAF_BYTES: usize = 1024;
+
 /// A hash, or the chaining value of a part of a message.
 pub(super) type Hash = [u8; 32];
 
@@ -22,16 +23,20 @@ pub(super) fn keyed_hashes(key: &[u8; 32], messages: &[&[u8]]) -> Option<Vec<Has
 }
 
 fn keyed_hashes_by(lanes: &Lanes, key: &[u8; 32], messages: &[&[u8]]) -> Vec<Hash> {
-    let is_short = |message: &[u8]| message.len() < lanes.long_bytes();
-    let mut forest = Forest::of(messages.iter().map(|message| if is_short(message) { leaf_count(message) } else { 1 }));
+    let leaves = |message: &&[u8]| if is_short(lanes, message) { leaf_count(message) } else { 1 };
+    let mut forest = Forest::of(messages.iter().map(leaves));
     forest.hash_leaves(lanes, messages);
     while forest.join(lanes) {}
     for (tree, message) in forest.trees.iter().zip(messages) {
-        if let (false, Some(root)) = (is_short(message), forest.values.get_mut(tree.first)) {
+        if let (false, Some(root)) = (is_short(lanes, message), forest.values.get_mut(tree.first)) {
             *root = *blake3::keyed_hash(key, message).as_bytes();
         }
     }
     forest.trees.iter().filter_map(|tree| forest.values.get(tree.first).copied()).collect()
+}
+
+fn is_short(lanes: &Lanes, message: &[u8]) -> bool {
+    message.len() < lanes.long_bytes()
 }
 
 /// No message is so short that it has no leaf.
@@ -69,8 +74,7 @@ impl Forest {
 
     fn hash_leaves(&mut self, lanes: &Lanes, messages: &[&[u8]]) {
         let mut tasks: Vec<Task<'_>> = Vec::with_capacity(self.values.len());
-        for (tree, message) in self.trees.iter().zip(messages).filter(|(_, message)| message.len() < lanes.long_bytes())
-        {
+        for (tree, message) in self.trees.iter().zip(messages).filter(|(_, message)| is_short(lanes, message)) {
             if message.is_empty() {
                 tasks.push((Input::leaf(message, 0, true), tree.first));
             }

@@ -145,6 +145,7 @@ fn one_name(name: &[u8]) -> Result<PatternList, holdall::PatternError> {
     list.add(Rule::new(text, "")).map(|()| list)
 }
 
+/// What fits in a folder; one that can't be listed goes to those that are refused.
 fn fitting_in(folder: PathBuf, fitting: &PatternList, refused: &mut Vec<PathBuf>) -> Vec<PathBuf> {
     let readable = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
     let names = std::fs::read_dir(readable).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());

@@ -58,10 +58,7 @@ impl Labelled<'_> {
                 Err(errno) => return Err(errno),
             }
         }
-        found.sort_unstable();
-        // There are file systems that list a name twice.
-        found.dedup_by(|one, other| one.0 == other.0);
-        Ok(found)
+        Ok(in_order(found))
     }
 
     /// The names of all attributes, each with a zero byte behind it.
@@ -133,6 +130,13 @@ fn read_one(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>,
     }
 }
 
+/// Sorted, each name once: there are file systems that list one twice.
+fn in_order(mut found: Vec<Attribute>) -> Vec<Attribute> {
+    found.sort_unstable();
+    found.dedup_by(|one, other| one.0 == other.0);
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,5 +161,12 @@ mod tests {
         Labelled::held(&file).remove(b"user.long").unwrap();
         assert_eq!(Labelled::named(&directory, b"file").names(), Ok(b"user.empty\0".to_vec()));
         assert_eq!(Labelled::named(&directory, b"file").set(b"user.x", b""), Err(Errno::INVAL));
+    }
+
+    #[test]
+    fn a_name_that_is_listed_twice_counts_once() {
+        let one = |name: &[u8]| (name.to_vec(), b"value".to_vec());
+        let found = ["user.b", "user.a", "user.b"].map(|name| one(name.as_bytes()));
+        assert_eq!(in_order(found.to_vec()), [one(b"user.a"), one(b"user.b")]);
     }
 }

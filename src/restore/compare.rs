@@ -229,10 +229,12 @@ impl Judge<'_> {
             return Ok(First::Decided(Start::Make(Existing::Reuse)));
         }
         if self.believes(&found, file) {
-            // It is one file in the snapshot: what has another name here must not change under that name.
-            let start = if self.may_stay(&found, file)? { Start::Right } else { Start::Make(Existing::Replace) };
+            if !self.may_stay(&found, file)? {
+                // It is one file in the snapshot: what has another name here must not change under that name.
+                return Ok(First::Decided(Start::Make(Existing::Replace)));
+            }
             hand.hold_to(&file.target, &found);
-            return Ok(First::Decided(start));
+            return Ok(First::Decided(Start::Right));
         }
         Ok(match hand.open_existing(&file.target)? {
             Some(found) => First::Compare(Box::new(found)),

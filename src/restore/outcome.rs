@@ -83,10 +83,10 @@ pub struct RestoreReport {
     pub blocked_count: u64,
     /// Those of them that the system did not let the superuser change.
     pub protected_count: u64,
-    /// Owners that have other numbers here than in the snapshot.
-    pub renumbered: Vec<Renumbered>,
     /// The first ten thousand of them; those whose owner could not be set stand in one, at the end.
     pub problems: Vec<RestoreProblem>,
+    /// Owners that have other numbers here than in the snapshot.
+    pub renumbered: Vec<Renumbered>,
     /// How long it took.
     pub duration: Duration,
 }

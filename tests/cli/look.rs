@@ -181,9 +181,25 @@ fn a_rehearsed_restore_lists_what_the_restore_then_does() {
 #[test]
 fn a_whole_machine_is_not_swept_by_accident() {
     let world = two_snapshots();
-    let refused = world.run(["restore", "-n", "latest", "--target", "/", "--delete"]).ended(2);
-    assert!(refused.err.contains("--delete into /"), "{}", refused.err);
+    for whole in ["latest", "latest:/", "latest:/./"] {
+        let refused = world.run(["restore", "-n", whole, "--target", "/", "--delete"]).ended(2);
+        assert!(refused.err.contains("--delete into /"), "{}", refused.err);
+    }
     world.run(["restore", "-n", "latest~1:/tmp", "latest:/etc", "--target", "t"]).ended(2);
+}
+
+#[test]
+fn what_stands_in_the_way_is_named_by_where_it_lies_and_what_removes_it_is_said() {
+    let world = World::with_repository();
+    world.file("tree/f", b"a file");
+    world.run(["backup", "tree"]).succeeded();
+    let place = format!("latest:{}", world.path("tree").display());
+    world.file("elsewhere/f/inner", b"a folder by now");
+    let blocked = world.run(["restore", &place, "--target", "elsewhere"]).ended(3);
+    let lies = format!("{} is a directory that is not empty", world.path("elsewhere/f").display());
+    assert!(blocked.err.contains(&lies) && blocked.err.contains("--delete removes"), "{}", blocked.err);
+    world.run(["restore", &place, "--target", "elsewhere", "--delete"]).succeeded();
+    assert_eq!(std::fs::read(world.path("elsewhere/f")).expect("a file"), b"a file");
 }
 
 #[test]

@@ -223,6 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn owners_with_other_numbers_are_named_up_to_a_handful() {
+        let one = |stored: u32| Renumbered { owner: OwnerKind::User, stored, here: 115, name: b"mysql".to_vec() };
+        assert_eq!(renumbered(&[]), None);
+        let group = Renumbered { owner: OwnerKind::Group, ..one(113) };
+        let notice = renumbered(&[one(112), group]).expect("two are told");
+        assert!(notice.contains("mysql 112 to 115, group mysql 113 to 115; --numeric-ids"), "{notice}");
+        let many = renumbered(&(0..8).map(one).collect::<Vec<_>>()).expect("they are told");
+        assert!(many.contains("mysql 4 to 115, and 3 more;") && !many.contains("mysql 5"), "{many}");
+    }
+
+    #[test]
     fn exclusion_goes_before_inclusion_and_folders_on_the_way_are_passed_through() {
         assert_eq!(chosen(&[], &["*.iso"], "/a/b.iso"), Choice::Skip);
         assert_eq!(chosen(&[], &["*.iso"], "/a/b"), Choice::Take);
