@@ -31,7 +31,7 @@ pub(crate) mod testing;
 mod view;
 mod written;
 
-pub use batch::{BATCH_CHUNKS_MAX, Batch, SnapshotDraft};
+pub use batch::{BATCH_CHUNKS_MAX, Batch, Enough, SnapshotDraft};
 pub use beating::Beating;
 pub use drills::LastDrill;
 pub use heartbeat::Pulse;

@@ -3,7 +3,7 @@
 use crate::content::{ContentReader, FrameScratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
-use crate::index::Extent;
+use crate::index::{Extent, in_parts};
 use crate::needed::references::References;
 use crate::progress::Progress;
 use crate::threads;
@@ -23,11 +23,20 @@ pub(super) type Placed = (Extent, NodeId);
 /// Takes what nodes name, and leaves nothing.
 pub(super) type Take<'a> = dyn Fn(&mut References) -> Result<()> + Sync + 'a;
 
-/// Where nodes lie, in the order of their places.
+/// Where nodes lie, in the order of their places. Many should be given in the order of their ids.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`] for a node that no committed pack holds.
 pub(super) fn place(reader: &ContentReader, nodes: &[NodeId]) -> Result<Vec<Placed>> {
+    let mut placed = Vec::with_capacity(nodes.len());
+    for part in in_parts(nodes, reader.access().threads, |part| find(reader, part))? {
+        placed.append(&mut part?);
+    }
+    placed.sort_unstable();
+    Ok(placed)
+}
+
+fn find(reader: &ContentReader, nodes: &[NodeId]) -> Result<Vec<Placed>> {
     let (mut found, mut placed) = (Vec::new(), Vec::with_capacity(nodes.len()));
     for piece in nodes.chunks(LOOKUP_IDS) {
         let ids: Vec<ChunkId> = piece.iter().map(|id| id.as_chunk()).collect();
@@ -37,7 +46,6 @@ pub(super) fn place(reader: &ContentReader, nodes: &[NodeId]) -> Result<Vec<Plac
             placed.push((extent.ok_or_else(missing)?, *id));
         }
     }
-    placed.sort_unstable();
     Ok(placed)
 }
 

@@ -49,7 +49,8 @@ impl Limits {
 }
 
 /// Chooses the packs that nothing needs, and those with the largest unused part until what is left unused is within
-/// the limit; then small packs that together fill one.
+/// the limit; then small packs that together fill one. What is unused in these goes along with what is needed, since
+/// compressing it all anew takes ten times as long as copying it, and so it counts as left.
 pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
     let mut choice = Choice::default();
     candidates.retain(|pack| {
@@ -74,10 +75,15 @@ pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
         let is_wasteful = choice.slack_bytes > limit_bytes && pack.unused_bytes() > 0;
         let fits = choice.repacked.bytes.saturating_add(pack.bytes) <= limits.max_repack_bytes;
         if (is_wasteful || is_small) && fits {
-            choice.slack_bytes = choice.slack_bytes.saturating_sub(pack.unused_bytes());
             choice.repacked.add(pack.bytes);
-            choice.rewritten_bytes = choice.rewritten_bytes.saturating_add(pack.used_bytes);
-            choice.chosen.repack.push(pack.id);
+            if is_wasteful {
+                choice.slack_bytes = choice.slack_bytes.saturating_sub(pack.unused_bytes());
+                choice.rewritten_bytes = choice.rewritten_bytes.saturating_add(pack.used_bytes);
+                choice.chosen.repack.push(pack.id);
+            } else {
+                choice.rewritten_bytes = choice.rewritten_bytes.saturating_add(pack.bytes);
+                choice.chosen.merge.push(pack.id);
+            }
             // Small packs that are full come last: a single one joins what is written of its class anyway, beside which it
             // would be the second.
             if limits.is_strict() {
@@ -139,17 +145,28 @@ mod tests {
     fn small_packs_are_merged_once_they_fill_half_a_pack() {
         let small = |count: u8| (1..=count).map(|number| pack(number, 10, 10)).collect::<Vec<_>>();
         let of = |max_unused| Limits { pack_bytes_target: 100, ..limits(max_unused) };
-        assert_eq!(choose(small(4), of(MaxUnused::default())).chosen.repack.len(), 0);
-        assert_eq!(choose(small(5), of(MaxUnused::default())).chosen.repack.len(), 5);
-        assert_eq!(choose(small(2), of(MaxUnused::Share(0))).chosen.repack.len(), 2);
-        assert_eq!(
-            choose(small(1), of(MaxUnused::Share(0))).chosen.repack.len(),
-            0,
-            "alone it would only be rewritten"
-        );
-        assert_eq!(choose(small(9), of(MaxUnused::Unlimited)).chosen.repack.len(), 0);
-        let beside_waste = || vec![pack(1, 10, 10), pack(2, 100, 90)];
-        assert_eq!(numbers(&choose(beside_waste(), of(MaxUnused::Share(0))).chosen.repack), [2, 1]);
-        assert_eq!(numbers(&choose(beside_waste(), of(MaxUnused::Bytes(1))).chosen.repack), [2]);
+        let merged = |count, max_unused| choose(small(count), of(max_unused)).chosen.merge.len();
+        assert_eq!(merged(4, MaxUnused::default()), 0);
+        assert_eq!(merged(5, MaxUnused::default()), 5);
+        assert_eq!(merged(2, MaxUnused::Share(0)), 2);
+        assert_eq!(merged(1, MaxUnused::Share(0)), 0, "alone it would only be rewritten");
+        assert_eq!(merged(9, MaxUnused::Unlimited), 0);
+        let beside_waste = |max_unused| {
+            let chosen = choose(vec![pack(1, 10, 10), pack(2, 100, 90)], of(max_unused)).chosen;
+            (numbers(&chosen.repack), numbers(&chosen.merge))
+        };
+        assert_eq!(beside_waste(MaxUnused::Share(0)), (vec![2], vec![1]));
+        assert_eq!(beside_waste(MaxUnused::Bytes(1)), (vec![2], vec![]));
+    }
+
+    #[test]
+    fn what_is_unused_in_small_packs_counts_as_left_when_they_are_only_merged() {
+        let packs = || (1..=9).map(|number| pack(number, 10, 9)).chain([pack(10, 100, 20)]).collect();
+        let limits = Limits { pack_bytes_target: 100, ..limits(MaxUnused::Bytes(9)) };
+        let choice = choose(packs(), limits);
+        assert_eq!((numbers(&choice.chosen.repack), choice.chosen.merge.len()), (vec![10], 9));
+        assert_eq!((choice.slack_bytes, choice.rewritten_bytes, choice.repacked.bytes), (9, 20 + 90, 190));
+        let strict = choose(packs(), Limits { max_unused: MaxUnused::Share(0), ..limits });
+        assert_eq!((strict.chosen.repack.len(), strict.slack_bytes, strict.rewritten_bytes), (10, 0, 20 + 81));
     }
 }

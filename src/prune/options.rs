@@ -153,7 +153,7 @@ pub struct PruneSummary {
     pub unused: Amount,
     /// Packs whose needed chunks are copied, after which nothing needs them.
     pub repacked: Amount,
-    /// How many bytes of those packs are needed, and so written again.
+    /// How many bytes of those packs are written again: what is needed, and what goes along with it.
     pub rewritten_bytes: u64,
     /// Packs of earlier prunes that wait to be deleted.
     pub waiting: Amount,
@@ -167,7 +167,10 @@ pub struct PruneSummary {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Chosen {
     pub(super) unused: Vec<PackId>,
+    /// Packs of which only what is needed is copied.
     pub(super) repack: Vec<PackId>,
+    /// Small packs, of which frames are copied as they are.
+    pub(super) merge: Vec<PackId>,
     /// Packs that no committed session names.
     pub(super) orphans: Vec<PackId>,
 }
@@ -175,13 +178,14 @@ pub(super) struct Chosen {
 impl Chosen {
     /// What both choices have: a plan that was shown is not exceeded, but for what silent sessions leave behind.
     pub(super) fn within(&self, shown: &Self) -> Self {
-        let both = |own: &[PackId], shown: &[PackId]| {
-            let shown: HashSet<&PackId> = shown.iter().collect();
+        let both = |own: &[PackId], shown: &HashSet<&PackId>| -> Vec<PackId> {
             own.iter().filter(|pack| shown.contains(pack)).copied().collect()
         };
+        let rewritten = shown.repack.iter().chain(&shown.merge).collect();
         Self {
-            unused: both(&self.unused, &shown.unused),
-            repack: both(&self.repack, &shown.repack),
+            unused: both(&self.unused, &shown.unused.iter().collect()),
+            repack: both(&self.repack, &rewritten),
+            merge: both(&self.merge, &rewritten),
             orphans: self.orphans.clone(),
         }
     }
@@ -190,6 +194,7 @@ impl Chosen {
     pub(super) fn allow(&mut self, packs: &[PackId]) {
         self.unused.extend(packs);
         self.repack.extend(packs);
+        self.merge.extend(packs);
     }
 }
 
@@ -232,6 +237,16 @@ pub struct PruneReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_shown_to_be_rewritten_may_be_in_either_way_and_nothing_else() {
+        let [one, two, three] = [1, 2, 3].map(|byte| PackId::from_bytes([byte; 32]));
+        let shown = Chosen { unused: vec![one], repack: vec![two], merge: vec![three], orphans: Vec::new() };
+        let now = Chosen { unused: vec![one, two], repack: vec![three], merge: vec![two, one], orphans: vec![one] };
+        let within = now.within(&shown);
+        assert_eq!((within.unused, within.repack, within.merge), (vec![one], vec![three], vec![two]));
+        assert_eq!(within.orphans, [one], "silent sessions leave them behind at any time");
+    }
 
     #[test]
     fn a_share_a_size_and_no_limit_are_read_and_everything_else_is_refused() {

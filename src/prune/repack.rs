@@ -7,18 +7,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Compression;
 use crate::id::{ChunkId, PackId};
 use crate::index::Extent;
-use crate::layout::Class;
+use crate::layout::{Class, FrameRow};
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
 use crate::prune::marks::Marks;
-use crate::prune::options::Amount;
+use crate::prune::options::{Amount, Chosen};
 use crate::prune::rows::{Needs, by_copies, for_each_group};
 use crate::prune::survey::{self, Survey, interrupted};
 use crate::segment::PackRow;
-use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating};
+use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating, Enough};
 use crate::store::ObjectName;
+use crate::threads;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What was copied.
 #[derive(Debug, Default)]
@@ -28,11 +29,37 @@ pub(super) struct Repacked {
     pub(super) damaged: Vec<String>,
 }
 
+/// Of a frame of which so much is needed, in parts of four, the rest may go along with it.
+const CARRIED_QUARTERS_MIN: u64 = 3;
+
+/// What is copied from.
+pub(super) struct Sources {
+    /// Packs of which only what is needed is copied.
+    repack: BTreeSet<PackId>,
+    /// Packs of which frames are copied as they are, if most of them is needed.
+    merge: BTreeSet<PackId>,
+}
+
+impl Sources {
+    pub(super) fn new(chosen: &Chosen) -> Self {
+        let merge = chosen.merge.iter().copied().collect();
+        Self { repack: chosen.repack.iter().copied().collect(), merge }
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        self.repack.is_empty() && self.merge.is_empty()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = PackId> {
+        self.repack.iter().chain(&self.merge).copied()
+    }
+}
+
 /// Opens the session under which the next packs are written.
-pub(super) type Sessions<'a> = dyn FnMut() -> Result<Beating> + 'a;
+pub(super) type Sessions<'a> = dyn FnMut() -> Result<Beating> + Send + 'a;
 
 /// Copies what is needed out of the packs `sources`, each chunk once. Those packs, and all others that are to go, must be
-/// excluded from the index: a chunk that has another copy is not copied.
+/// excluded from the index: a chunk that has another copy is not copied. Frames are read and proved on all threads.
 ///
 /// # Errors
 /// When the store fails, a session is ended by somebody else, or the caller stops; [`ErrorKind::Damaged`] when a source
@@ -41,29 +68,29 @@ pub(super) fn repack(
     access: &Access,
     survey: &Survey,
     marks: &Marks,
-    sources: &BTreeSet<PackId>,
+    sources: &Sources,
     compression: Compression,
     sessions: &mut Sessions<'_>,
     progress: &dyn Progress,
 ) -> Result<Repacked> {
-    let mut copier = Copier {
+    let sink = Sink { access, progress, compression, batch: None, sessions, repacked: Repacked::default() };
+    let copier = Copier {
         access,
+        sources,
         progress,
         reader: ContentReader::new(access.clone()),
-        scratch: FrameScratch::default(),
         claims: Claims::new(Arc::clone(&access.index)),
-        compression,
-        batch: None,
-        sessions,
-        repacked: Repacked::default(),
+        sink: Mutex::new(sink),
     };
-    let outcome = by_copies(survey, marks, sources)?.iter().try_for_each(|(packs, copies)| {
+    let outcome = by_copies(survey, marks, &sources.all().collect())?.iter().try_for_each(|(packs, copies)| {
         for_each_group(access, survey, marks, (packs, *copies), &mut |group| copier.group(group))
     });
-    match outcome.and_then(|()| copier.commit()) {
-        Ok(()) => Ok(copier.repacked),
+    let outcome = outcome.and_then(|()| copier.sink().commit(&copier.claims));
+    let mut sink = copier.sink.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match outcome {
+        Ok(()) => Ok(sink.repacked),
         Err(error) => {
-            if let Some(batch) = copier.batch.take() {
+            if let Some(batch) = sink.batch.take() {
                 batch.give_up(access, &error);
             }
             Err(error)
@@ -73,96 +100,144 @@ pub(super) fn repack(
 
 struct Copier<'a, 's> {
     access: &'a Access,
+    sources: &'a Sources,
     progress: &'a dyn Progress,
     reader: ContentReader,
-    scratch: FrameScratch,
     claims: Claims,
-    compression: Compression,
-    batch: Option<Batch>,
-    sessions: &'a mut Sessions<'s>,
-    repacked: Repacked,
+    sink: Mutex<Sink<'a, 's>>,
 }
 
-/// A needed chunk of the frame at hand.
-struct Wanted {
+/// One frame, and what was found of its chunks.
+struct Piece<'g> {
+    row: &'g PackRow,
+    class: Class,
+    /// Whether what isn't needed may go along.
+    is_merged: bool,
+    lengths: &'g [u32],
+    chunks: Vec<Held>,
+}
+
+/// A chunk of the frame at hand.
+struct Held {
     id: ChunkId,
     here: Extent,
-    /// Where a look-up finds it.
+    is_needed: bool,
+    /// Where a look-up finds it, if it is needed.
     found: Option<Extent>,
 }
 
-impl Copier<'_, '_> {
+impl<'a, 's> Copier<'a, 's> {
     /// Nothing is committed within a group: where its chunks lie was looked up before.
-    fn group(&mut self, group: &[Needs<'_>]) -> Result<()> {
-        group.iter().try_for_each(|needs| self.pack(needs))?;
-        match &self.batch {
-            Some(batch) if batch.chunks().len() >= BATCH_CHUNKS_MAX => self.commit(),
-            _ => Ok(()),
-        }
+    fn group(&self, group: &[Needs<'_>]) -> Result<()> {
+        let pieces = Mutex::new(Some(group.iter().flat_map(|needs| self.pieces(needs))));
+        let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).as_mut().and_then(Iterator::next);
+        let work = || {
+            let mut scratch = FrameScratch::default();
+            while let Some(piece) = next() {
+                if let Err(error) = self.piece(&piece, &mut scratch) {
+                    // The others have no more to do.
+                    *pieces.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    return Err(error);
+                }
+            }
+            Ok(())
+        };
+        threads::in_each(self.access.threads, work)?.into_iter().collect::<Result<()>>()?;
+        let mut sink = self.sink();
+        if sink.is_full() { sink.commit(&self.claims) } else { Ok(()) }
     }
 
-    fn pack(&mut self, needs: &Needs<'_>) -> Result<()> {
+    fn pieces<'g>(&self, needs: &Needs<'g>) -> impl Iterator<Item = Piece<'g>> {
         let (row, known) = (needs.row, needs.known);
-        let mut chunks = row.ids().iter().zip(needs.flags).zip(needs.found);
-        for frame in row.frames().frames() {
-            if self.progress.stopped() {
-                return Err(interrupted());
-            }
-            let of_frame = frame.chunks().zip(&mut chunks).filter(|(_, ((_, is_needed), _))| **is_needed);
-            let needed = of_frame.map(|(place, ((id, _), found))| Wanted {
+        let is_merged = self.sources.merge.contains(&row.facts().pack);
+        let mut rest = row.ids().iter().zip(needs.flags).zip(needs.found);
+        row.frames().frames().map(move |frame: FrameRow<'g>| {
+            let chunks = frame.chunks().zip(&mut rest).map(|(place, ((id, is_needed), found))| Held {
                 id: *id,
                 here: Extent::new(known.ordinal, place),
+                is_needed: *is_needed,
                 found: *found,
             });
-            match self.frame(known.class, frame.lengths, &needed.collect::<Vec<_>>()) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Damaged && self.is_there(row)? => {
-                    self.repacked.damaged.push(error.to_string());
-                }
-                // Also that a pack is gone which was there when it was chosen: another collector was faster.
-                Err(error) => return Err(error),
-            }
+            Piece { row, class: known.class, is_merged, lengths: frame.lengths, chunks: chunks.collect() }
+        })
+    }
+
+    fn piece(&self, piece: &Piece<'_>, scratch: &mut FrameScratch) -> Result<()> {
+        if self.progress.stopped() {
+            return Err(interrupted());
         }
-        Ok(())
+        match self.copy(piece, scratch) {
+            Err(error) if error.kind() == ErrorKind::Damaged && self.is_there(piece.row)? => {
+                self.sink().repacked.damaged.push(error.to_string());
+                Ok(())
+            }
+            // Also that a pack is gone which was there when it was chosen: another collector was faster.
+            outcome => outcome,
+        }
     }
 
     fn is_there(&self, row: &PackRow) -> Result<bool> {
         survey::is_there(self.access, &ObjectName::Pack(row.facts().pack))
     }
 
-    /// Copies the needed chunks of one frame, each proved against its id before any is claimed. `lengths` are those of all
-    /// its chunks.
-    fn frame(&mut self, class: Class, lengths: &[u32], needed: &[Wanted]) -> Result<()> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let copied = self.copy(class, lengths, needed, &mut scratch);
-        self.scratch = scratch;
-        copied
-    }
-
-    fn copy(&mut self, class: Class, lengths: &[u32], needed: &[Wanted], scratch: &mut FrameScratch) -> Result<()> {
-        let Some(first) = needed.first() else { return Ok(()) };
-        let access = self.access;
+    /// Copies what is needed of one frame, each chunk proved against its id before any is claimed.
+    fn copy(&self, piece: &Piece<'_>, scratch: &mut FrameScratch) -> Result<()> {
+        let wanted = wanted(&piece.chunks, piece.is_merged);
+        let Some(first) = wanted.first() else { return Ok(()) };
         let frame = self.reader.read_frame(&first.here, scratch)?;
-        let slices = || needed.iter().map(|one| frame.slice(&one.here));
-        let found = access.naming.ids_of(class, slices().map(Option::unwrap_or_default));
-        let mut chunks = Vec::with_capacity(needed.len());
-        for ((Wanted { id, .. }, bytes), found) in needed.iter().zip(slices()).zip(found) {
+        let slices = || wanted.iter().map(|one| frame.slice(&one.here));
+        let found = self.access.naming.ids_of(piece.class, slices().map(Option::unwrap_or_default));
+        let mut chunks = Vec::with_capacity(wanted.len());
+        for ((Held { id, .. }, bytes), found) in wanted.iter().zip(slices()).zip(found) {
             chunks.push(bytes.filter(|_| found == *id).ok_or_else(|| {
                 let message = format!("chunk {id} is not what its pack should hold; run check to see what it touches");
                 Error::new(ErrorKind::Damaged, message)
             })?);
         }
-        let claims: Vec<Claim> = needed.iter().map(|one| self.claims.claim_found(&one.id, one.found)).collect();
+        let claims: Vec<Claim> = wanted.iter().map(|one| self.claims.claim_found(&one.id, one.found)).collect();
         // Of a pack whose row lies about lengths the ids belong to other bytes than the frame's own chunks.
-        let is_whole = needed.len() == lengths.len() && lengths == frame.decoded().lengths();
+        let is_whole = wanted.len() == piece.lengths.len() && piece.lengths == frame.decoded().lengths();
+        let mut sink = self.sink();
+        let batch = sink.batch()?;
         if is_whole && claims.iter().all(|claim| *claim == Claim::New) {
-            let ids: Vec<ChunkId> = needed.iter().map(|one| one.id).collect();
-            return self.batch()?.add_frame(access, class, &ids, &frame);
+            let ids: Vec<ChunkId> = wanted.iter().map(|one| one.id).collect();
+            let enough = if piece.is_merged { Enough::Half } else { Enough::Full };
+            return batch.add_frame(self.access, (piece.class, enough), &ids, &frame);
         }
-        let mut claimed = needed.iter().zip(chunks).zip(claims).filter(|(_, claim)| *claim == Claim::New);
-        claimed.try_for_each(|((one, bytes), _)| self.batch()?.add(access, class, one.id, bytes))
+        let mut claimed = wanted.iter().zip(chunks).zip(claims);
+        claimed.try_for_each(|((one, bytes), claim)| match claim {
+            Claim::New if one.is_needed => batch.add(self.access, piece.class, one.id, bytes),
+            Claim::New | Claim::Known | Claim::InFlight => Ok(()),
+        })
     }
 
+    fn sink(&self) -> MutexGuard<'_, Sink<'a, 's>> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The chunks of a frame to copy: those that are needed, or all of them where little goes along.
+fn wanted(chunks: &[Held], is_merged: bool) -> Vec<&Held> {
+    let raw_bytes = |is_counted: &dyn Fn(&Held) -> bool| {
+        let counted = chunks.iter().filter(|chunk| is_counted(chunk));
+        counted.map(|chunk| u64::from(chunk.here.chunk_bytes)).fold(0, u64::saturating_add)
+    };
+    let (all_bytes, needed_bytes) = (raw_bytes(&|_| true), raw_bytes(&|chunk| chunk.is_needed));
+    let is_carried = is_merged && needed_bytes.saturating_mul(4) >= all_bytes.saturating_mul(CARRIED_QUARTERS_MIN);
+    chunks.iter().filter(|chunk| is_carried || chunk.is_needed).collect()
+}
+
+/// Where all threads put what they copied.
+struct Sink<'a, 's> {
+    access: &'a Access,
+    progress: &'a dyn Progress,
+    compression: Compression,
+    batch: Option<Batch>,
+    sessions: &'a mut Sessions<'s>,
+    repacked: Repacked,
+}
+
+impl Sink<'_, '_> {
     fn batch(&mut self) -> Result<&mut Batch> {
         if self.batch.is_none() {
             let session = (self.sessions)()?;
@@ -171,8 +246,12 @@ impl Copier<'_, '_> {
         Ok(self.batch.as_mut().expect("just begun"))
     }
 
+    fn is_full(&self) -> bool {
+        self.batch.as_ref().is_some_and(|batch| batch.chunks().len() >= BATCH_CHUNKS_MAX)
+    }
+
     /// Publishes the packs, then the segments, then the outcome; only then the index may answer with them.
-    fn commit(&mut self) -> Result<()> {
+    fn commit(&mut self, claims: &Claims) -> Result<()> {
         let Some(batch) = &mut self.batch else { return Ok(()) };
         batch.commit(self.access, OutcomeKind::Repack, Vec::new())?;
         for row in batch.rows() {
@@ -180,8 +259,33 @@ impl Copier<'_, '_> {
             self.repacked.written.add(stored_bytes);
             self.progress.event(&Event::Stored { raw_bytes: row.frames().raw_bytes(), stored_bytes });
         }
-        self.claims.release(batch.chunks().iter().copied());
+        claims.release(batch.chunks().iter().copied());
         self.batch = None;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::PackOrdinal;
+    use crate::layout::{ChunkPlace, FramePlace};
+
+    #[test]
+    fn at_most_a_quarter_of_a_frame_goes_along_and_only_where_packs_are_merged() {
+        let frame = FramePlace { number: 0, offset: 128, stored_bytes: 500 };
+        let held = |(number, chunk_bytes, is_needed): (u8, u32, bool)| {
+            let place = ChunkPlace { frame, chunk_offset: 0, chunk_bytes };
+            let here = Extent::new(PackOrdinal(7), place);
+            Held { id: ChunkId::from_bytes([number; 32]), here, is_needed, found: None }
+        };
+        let numbers = |chunks: [(u8, u32, bool); 3], is_merged: bool| -> Vec<u8> {
+            let chunks = chunks.map(held);
+            wanted(&chunks, is_merged).iter().map(|one| one.id.as_bytes()[0]).collect()
+        };
+        let mostly = [(1, 50, true), (2, 100, false), (3, 250, true)];
+        assert_eq!((numbers(mostly, true), numbers(mostly, false)), (vec![1, 2, 3], vec![1, 3]));
+        assert_eq!(numbers([(1, 50, true), (2, 101, false), (3, 250, true)], true), [1, 3]);
+        assert!(numbers([(1, 50, false), (2, 0, false), (3, 250, false)], true).is_empty());
     }
 }

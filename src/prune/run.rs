@@ -13,7 +13,7 @@ use crate::prune::generation::{self, Condemning, Retirement};
 use crate::prune::keep;
 use crate::prune::options::{Amount, Chosen, MaxUnused, PruneOptions, PruneReport, WaitingGeneration};
 use crate::prune::orphans;
-use crate::prune::repack::repack;
+use crate::prune::repack::{Sources, repack};
 use crate::prune::survey::{Survey, bring_up_to_date, list_packs, sound_history};
 use crate::prune::waits::{self, Published};
 use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, SegmentStand, Stage, Writer};
@@ -161,15 +161,15 @@ impl<'a> Prune<'a> {
     /// A generation of its own: repack, condemn, and go on with it if nobody is at work.
     fn begin(&mut self, look: &mut Look, shown: &Chosen) -> Result<Condemning> {
         let chosen = look.chosen.within(shown);
-        if chosen.unused.is_empty() && chosen.repack.is_empty() && chosen.orphans.is_empty() {
+        let sources = Sources::new(&chosen);
+        let unused = chosen.unused.into_iter().chain(chosen.orphans);
+        let mut candidates: BTreeSet<PackId> = unused.chain(sources.all()).collect();
+        if candidates.is_empty() {
             return Ok(Condemning::Done);
         }
-        let repacked: BTreeSet<PackId> = chosen.repack.iter().copied().collect();
-        let unused = chosen.unused.into_iter().chain(chosen.orphans);
-        let mut candidates: BTreeSet<PackId> = unused.chain(repacked.iter().copied()).collect();
         // A copy that is to go as well is none.
         self.access.index.exclude(&Excluded::packs(candidates.iter().copied()))?;
-        let session = self.repack(look, &repacked)?;
+        let session = self.repack(look, &sources)?;
         look.survey.refresh(self.access, look.survey.generation)?;
         let spared = keep::spared(self.access, &look.survey, &look.marks, &candidates)?;
         candidates.retain(|pack| !spared.contains(pack));
@@ -191,10 +191,10 @@ impl<'a> Prune<'a> {
     }
 
     /// Copies what is needed of some packs; returns a session of this prune, which is decided.
-    fn repack(&mut self, look: &mut Look, sources: &BTreeSet<PackId>) -> Result<SessionId> {
+    fn repack(&mut self, look: &mut Look, sources: &Sources) -> Result<SessionId> {
         let (access, writer) = (self.access, &self.writer);
         let mut last = None;
-        if !sources.is_empty() {
+        if !sources.are_none() {
             self.progress.event(&Event::Phase("repacking"));
             let history = &look.survey.history;
             let mut sessions = || {

@@ -31,6 +31,15 @@ pub struct SnapshotDraft {
     pub description: OutcomeDescription,
 }
 
+/// How full a frame must be to be stored as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enough {
+    /// As full as those that are made anew.
+    Full,
+    /// Half as full: it is compressed hardly worse.
+    Half,
+}
+
 /// One session's packs. Memory: 70 bytes for each chunk, a frame for each class, and two for each thread.
 pub struct Batch {
     session: Beating,
@@ -76,13 +85,23 @@ impl Batch {
         lane.add(id, bytes, &mut |full| self.crew.store(writer, full))
     }
 
-    /// Stores all chunks of a frame, which were proved: a full frame as it is, whatever it was compressed with.
+    /// Stores all chunks of a frame, which were proved: a frame that is full enough as it is, whatever it was compressed with.
     ///
     /// # Errors
     /// When the store can't take it.
-    pub fn add_frame(&mut self, access: &Access, class: Class, ids: &[ChunkId], frame: &FrameBytes<'_>) -> Result<()> {
+    pub fn add_frame(
+        &mut self,
+        access: &Access,
+        (class, enough): (Class, Enough),
+        ids: &[ChunkId],
+        frame: &FrameBytes<'_>,
+    ) -> Result<()> {
         let (writer, lane) = of_class(&mut self.lanes, class);
-        if frame.decoded().raw_bytes().len() < lane.frame_bytes_target {
+        let bytes_min = match enough {
+            Enough::Full => lane.frame_bytes_target,
+            Enough::Half => lane.frame_bytes_target / 2,
+        };
+        if frame.decoded().raw_bytes().len() < bytes_min {
             return ids
                 .iter()
                 .zip(frame.decoded().chunks())

@@ -58,3 +58,45 @@ fn frames_that_are_needed_in_part_are_gathered_and_compressed() {
     let (raw_bytes, packs_bytes) = repacked(&files, |number| number % 2 == 0);
     assert!(packs_bytes * 3 < raw_bytes, "{packs_bytes} of {raw_bytes}");
 }
+
+/// Compressing all of them anew takes many times as long as copying them, for the sake of a fiftieth.
+#[test]
+fn small_packs_are_merged_as_they_were_compressed_and_little_goes_along_that_nothing_needs() {
+    let place = tempfile::tempdir().unwrap();
+    let (tree, stored) = (place.path().join("tree"), place.path().join("repository"));
+    std::fs::create_dir(&tree).unwrap();
+    Repository::create(&stored, PASSWORD, &CreateOptions::default().kdf(KdfCost::CHEAP)).unwrap();
+    let options = OpenOptions::new(place.path().join("cache"), place.path().join("state")).threads(1);
+    let repository = Repository::open(&stored, PASSWORD, options).unwrap();
+    let mut snapshots = Vec::new();
+    for night in 0..12u32 {
+        std::fs::write(tree.join("passing"), text(&[night, 1], 40_000)).unwrap();
+        for part in 0..14 {
+            std::fs::write(tree.join(format!("{night}-{part}")), text(&[night, 2, part], 110_000)).unwrap();
+        }
+        let options = BackupOptions::new([tree.clone()]).compression(Compression::Off);
+        snapshots.push(repository.backup(&options, &Silent).unwrap().snapshot);
+    }
+    snapshots.pop();
+    let resolve = |id: &crate::id::SnapshotId| {
+        repository.resolve(&id.to_string().parse().unwrap(), &SnapshotFilter::default()).unwrap()
+    };
+    let forgotten = snapshots.iter().map(resolve).collect();
+    repository.forget(&repository.plan_forget_snapshots(forgotten).unwrap()).unwrap();
+    let options = PruneOptions::default();
+    let plan = || repository.plan_prune(&options, &Silent).unwrap();
+    let shown = plan();
+    let report = repository.prune(shown, &options, &Silent).unwrap();
+    assert_eq!(report.written.pack_count, 1, "{report:?}");
+    let passed_bytes = 11 * 40_000;
+    assert!((passed_bytes..passed_bytes * 5 / 4).contains(&report.slack_bytes), "{report:?}");
+    assert!(
+        bytes_below(&stored.join("packs")) > bytes_below(&tree),
+        "all of it went along, and nothing was compressed"
+    );
+    let then = plan();
+    assert_eq!((then.summary().unused.pack_count, then.summary().repacked.pack_count), (0, 0));
+    assert!(then.summary().slack_bytes.abs_diff(report.slack_bytes) < 1000, "{:?} {report:?}", then.summary());
+    let check = repository.check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap();
+    assert_eq!((check.damage_count, check.snapshot_count), (0, 1));
+}
