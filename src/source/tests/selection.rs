@@ -101,6 +101,45 @@ fn a_named_thing_that_is_not_there_is_a_problem_also_inside_of_another() {
     assert_eq!(steps(top.path(), &[top.path(), &missing], Selection::default()), ["a", "a/b", "! 2", "z"]);
 }
 
+/// A link inside of one argument hid what another one named behind it, and nobody heard of that.
+#[test]
+fn what_is_named_behind_a_link_inside_of_another_is_taken_where_it_lies() {
+    let top = tree(&["srv/a", "x/data/d", "x/other", "home/e/f"]);
+    symlink("../x", top.path().join("srv/link")).unwrap();
+    symlink("../home", top.path().join("srv/home")).unwrap();
+    let srv = top.path().join("srv");
+    let through = srv.join("link/data");
+    let kept = |paths: &[&Path]| steps(top.path(), paths, Selection::default());
+    assert_eq!(
+        kept(&[&srv, &through]),
+        ["srv", "srv/a", "srv/home", "srv/link", "> x", "x/data", "x/data/d"],
+        "the links stay links, and of what is behind them only what is named is taken"
+    );
+    assert_eq!(kept(&[&srv.join("link"), &through]), ["> srv", "srv/link", "> x", "x/data", "x/data/d"]);
+    assert_eq!(
+        kept(&[&srv.join("link/"), &through]),
+        ["> srv", "srv/link", "srv/link/data", "srv/link/data/d", "srv/link/other"],
+        "an argument with a slash is no link"
+    );
+    assert_eq!(
+        kept(&[&srv, &srv.join("home/")]),
+        ["home", "home/e", "home/e/f", "srv", "srv/a", "srv/home", "srv/link"],
+        "a slash follows the link here too"
+    );
+    assert_eq!(kept(&[top.path(), &through]).iter().filter(|step| step.ends_with("data/d")).count(), 1);
+}
+
+#[test]
+fn what_is_named_below_something_that_is_no_directory_is_a_problem() {
+    let top = tree(&["a/file", "a/z"]);
+    symlink("nowhere", top.path().join("a/dangling")).unwrap();
+    let (file, dangling) = (top.path().join("a/file/x"), top.path().join("a/dangling/x"));
+    assert_eq!(
+        steps(top.path(), &[top.path(), &file, &dangling], Selection::default()),
+        ["a", "a/dangling", "! 20", "a/file", "! 20", "a/z"],
+    );
+}
+
 #[test]
 fn rules_of_lists_do_not_touch_each_other_and_the_last_one_that_fits_decides() {
     let top = tree(&["a.o", "B.O", "c.o"]);
