@@ -62,6 +62,17 @@ impl Arguments {
         self.named.binary_search_by(|named| named.as_bytes().cmp(key)).is_ok()
     }
 
+    /// The innermost argument that a directory is or lies in; the root where there is none.
+    pub(super) fn around<'a>(&self, directory: &'a [u8]) -> &'a [u8] {
+        let mut way = directory;
+        while !self.is_named(way)
+            && let Some((above, _)) = split(way)
+        {
+            way = above;
+        }
+        way
+    }
+
     /// The arguments that lie inside of it, sorted.
     pub(super) fn below<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = &'a Key> {
         let start = self.named.partition_point(|named| named.as_bytes() <= key);
@@ -228,6 +239,8 @@ mod tests {
         assert!(arguments.lead_below(b"home") && arguments.lead_below(b""));
         assert!(!arguments.lead_below(b"home\0v") && !arguments.lead_below(b"var\0log"));
         assert!(arguments.is_named(b"home\0v") && !arguments.is_named(b"home"));
+        let around = |directory: &'static [u8]| arguments.around(directory);
+        assert_eq!([around(b"home\0u\0x\0d"), around(b"var"), around(b"home")], [&b"home\0u\0x"[..], b"var", b""]);
         assert_eq!(arguments.followed(), [b"home".to_vec(), b"home\0u".to_vec()]);
     }
 

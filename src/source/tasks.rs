@@ -256,7 +256,8 @@ fn look(place: &Place<'_>, names: &Names, first: usize, tools: &mut Tools, tasks
         tools.key.push(0);
     }
     let prefix_bytes = tools.key.len();
-    let mut judge = Judge::new(&place.source.options.selection, &place.grounds.ignoring, place.key);
+    let source = place.source;
+    let mut judge = Judge::new((&source.options.selection, &place.grounds.ignoring), &source.arguments, place.key);
     for name in (first..last).filter_map(|index| names.get(index)) {
         tools.key.truncate(prefix_bytes);
         tools.key.extend_from_slice(name.to_bytes());

@@ -88,9 +88,76 @@ fn what_is_named_is_taken_whatever_is_left_out_above() {
         "the names beside the way are not met"
     );
     assert_eq!(
-        steps(top.path(), &[&named("a/b")], excluding(&["/*", "!x"])),
-        ["> a", "a/b", "- a/b/c (--exclude /*)", "a/b/x"],
+        steps(top.path(), &[&named("a/b")], excluding(&["/**/b/c", "!x"])),
+        ["> a", "a/b", "- a/b/c (--exclude /**/b/c)", "a/b/x"],
         "what is in it is judged by its whole path"
+    );
+}
+
+/// What was named was taken and came out empty, since a pattern fitted it or a directory above it.
+#[test]
+fn a_named_directory_is_not_emptied_by_what_fits_it_or_lies_above_it() {
+    let top = tree(&["mnt/data/a.o", "mnt/data/keep/b", "mnt/data/keep/b.o", "mnt/other", "z"]);
+    let named = top.path().join("mnt/data");
+    let kept = |paths: &[&Path], texts: &[&str]| steps(top.path(), paths, excluding(texts));
+    let all = ["> mnt", "mnt/data", "mnt/data/a.o", "mnt/data/keep", "mnt/data/keep/b", "mnt/data/keep/b.o"];
+    for above in ["/*", "mnt", "data", "mnt/*", "mnt/**", "/**/mnt/data"] {
+        assert_eq!(kept(&[&named], &[above]), all, "{above}");
+    }
+    let without = [
+        "> mnt",
+        "mnt/data",
+        "- mnt/data/a.o (--exclude *.o)",
+        "mnt/data/keep",
+        "mnt/data/keep/b",
+        "- mnt/data/keep/b.o (--exclude *.o)",
+    ];
+    for texts in [["*.o", "mnt/*"], ["mnt/*", "*.o"], ["data", "*.o"], ["*.o", "data"]] {
+        assert_eq!(kept(&[&named], &texts), without, "what fits in it is left out, whatever the order: {texts:?}");
+    }
+    assert_eq!(
+        kept(&[top.path(), &named], &["*.o", "mnt/*"]),
+        [
+            "mnt",
+            "mnt/data",
+            "- mnt/data/a.o (--exclude *.o)",
+            "mnt/data/keep",
+            "mnt/data/keep/b",
+            "- mnt/data/keep/b.o (--exclude *.o)",
+            "- mnt/other (--exclude mnt/*)",
+            "z",
+        ],
+        "also inside of another argument"
+    );
+    assert_eq!(
+        kept(&[&named], &["keep", "!mnt/data"]),
+        ["> mnt", "mnt/data", "mnt/data/a.o", "mnt/data/keep", "mnt/data/keep/b", "mnt/data/keep/b.o"],
+        "a later exception that fits what was named counts within it"
+    );
+    assert_eq!(
+        kept(&[&named], &["mnt/data/*", "!keep"]),
+        [
+            "> mnt",
+            "mnt/data",
+            "- mnt/data/a.o (--exclude mnt/data/*)",
+            "mnt/data/keep",
+            "mnt/data/keep/b",
+            "mnt/data/keep/b.o"
+        ],
+        "exceptions of what is in it count"
+    );
+    assert_eq!(
+        kept(&[top.path(), &named, &named.join("keep")], &["mnt", "keep", "*.o"]),
+        [
+            "> mnt",
+            "mnt/data",
+            "- mnt/data/a.o (--exclude *.o)",
+            "mnt/data/keep",
+            "mnt/data/keep/b",
+            "- mnt/data/keep/b.o (--exclude *.o)",
+            "z"
+        ],
+        "the innermost that was named counts"
     );
 }
 
