@@ -340,7 +340,11 @@ impl<'a> Comparison<'a> {
             Err(error) => return Err(error),
         };
         Ok(match self.restored.xattrs(&entry.key) {
-            Ok(found) => attribute_differences(&wanted, &found),
+            Ok(found) if found.unread.iter().any(is_of_rights) => Vec::new(),
+            Ok(found) => {
+                let unread = found.unread.iter().filter(|_| !wanted.is_empty()).map(|error| chain(error));
+                attribute_differences(&wanted, &found.xattrs).into_iter().chain(unread).collect()
+            }
             Err(error) if wanted.is_empty() || is_of_rights(&error) => Vec::new(),
             Err(error) => vec![chain(&error)],
         })

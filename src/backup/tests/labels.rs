@@ -44,6 +44,32 @@ fn what_could_not_be_read_of_attributes_is_read_by_the_next_run() {
     assert!(place.disc.opened().is_empty(), "now they are believed");
 }
 
+/// One attribute that can't be read once lost all the others of its file, in every run.
+#[test]
+fn an_attribute_that_can_t_be_read_is_named_and_the_others_are_stored() {
+    let place = Place::new();
+    place.disc.write("a", noise(1, 5000));
+    place.disc.label("a", Some(vec![label(b"user.acl")]));
+    place.disc.write("b", noise(2, 5000));
+    place.disc.label("b", Some(vec![label(b"user.acl")]));
+    place.disc.label_unread("a", b"security.capability");
+    let back_up = || place.back_up(&BackupOptions::default(), &Silent).unwrap();
+    let lacking = back_up();
+    assert_incomplete(&lacking, &["a"]);
+    let message = &lacking.problems[0].message;
+    assert!(message.starts_with("can't read the attribute security.capability of /t/a"), "{message}");
+    let attributes = |name| place.entry(lacking.snapshot, name).attributes;
+    assert_eq!(attributes("a"), attributes("b"), "what could be read is there");
+    place.disc.opened();
+    assert_incomplete(&back_up(), &["a"]);
+    assert_eq!(place.disc.opened(), ["a"], "it is read until it can be");
+    place.disc.label("a", Some(vec![label(b"user.acl")]));
+    assert_eq!(back_up().problem_count, 0);
+    place.disc.opened();
+    assert_eq!(back_up().problem_count, 0);
+    assert!(place.disc.opened().is_empty(), "now it is believed");
+}
+
 /// Once nothing at all was stored.
 #[test]
 fn attributes_that_can_t_be_stored_are_a_problem_of_their_file_alone() {
