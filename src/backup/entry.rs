@@ -290,6 +290,7 @@ impl Worker<'_> {
         holes: &[Hole],
     ) -> Result<bool> {
         let mut has_all = wholeness == Wholeness::Whole;
+        self.shared.note_listed(&xattrs);
         let xattrs = (!xattrs.is_empty()).then(|| encode_xattrs(&xattrs));
         let holes = (!holes.is_empty()).then(|| encode_holes(holes));
         let values =

@@ -81,3 +81,21 @@ fn attributes_that_can_t_be_stored_are_a_problem_of_their_file_alone() {
     assert_incomplete(&report, &["a"]);
     assert_eq!(["a", "b"].map(|name| place.content(report.snapshot, name)), [noise(1, 5000), noise(2, 5000)]);
 }
+
+/// A restore elsewhere gave those rights to whoever had the number there.
+#[test]
+fn outcome_25_whom_access_control_lists_name_is_in_the_tables_of_names() {
+    let place = Place::new();
+    let entry = |tag: u16, id: u32| [&tag.to_le_bytes()[..], &[6, 0], &id.to_le_bytes()].concat();
+    let list = [vec![2, 0, 0, 0], entry(1, u32::MAX), entry(2, 1001), entry(2, 7), entry(8, 1002)].concat();
+    let filler = Xattr { name: b"user.long".to_vec(), value: noise(3, 2000) };
+    place.disc.write("a", noise(1, 5000));
+    place.disc.label("a", Some(vec![Xattr { name: b"system.posix_acl_access".to_vec(), value: list }, filler]));
+    let first = place.back_up(&BackupOptions::default(), &Silent).unwrap();
+    let second = place.back_up(&BackupOptions::default(), &Silent).unwrap();
+    for report in [first, second] {
+        let component = place.snapshot(report.snapshot).components.remove(0);
+        assert_eq!(component.users, [(1001, b"user 1001".to_vec())], "nobody is called 7");
+        assert_eq!(component.groups, [(1002, b"group 1002".to_vec())]);
+    }
+}
