@@ -13,7 +13,7 @@ mod xattrs;
 pub use handles::Handles;
 pub use names::{Names, Stopped};
 pub use table::OpenTable;
-pub use xattrs::{Attribute, Labelled, path_of};
+pub use xattrs::{Attribute, Attributes, Labelled, path_of};
 
 #[cfg(test)]
 pub(crate) use ordinary_user::{alone, as_ordinary_user};

@@ -1,5 +1,9 @@
 //! Names of users and groups, by which ownership survives a move to a machine that numbers them differently.
 
+mod acl;
+
+pub use acl::{Named, named};
+
 use nix::unistd::{Gid, Group, Uid, User};
 use std::collections::HashMap;
 

@@ -79,7 +79,11 @@ impl Pattern {
             names.push(NamePattern::parse(part)?);
         }
         let own = names.iter().filter(|name| **name == NamePattern::AnyNames).count();
-        let recursion_count = own.saturating_sub(usize::from(!is_anchored));
+        let mut recursion_count = own.saturating_sub(usize::from(!is_anchored));
+        if recursion_count == 1 && own < names.len() && names.pop_if(|last| *last == NamePattern::AnyNames).is_some() {
+            // What fits covers all below it anyway, and so it is seen what it fits.
+            recursion_count = 0;
+        }
         Ok(Self { negated, is_anchored, recursion_count, names })
     }
 

@@ -23,6 +23,7 @@ mod crew;
 mod error;
 mod file;
 mod ignoring;
+mod labels;
 mod selection;
 mod stat;
 mod stream;
@@ -32,6 +33,7 @@ mod walk;
 
 pub use error::{Operation, SourceError};
 pub use file::{Run, SourceFile};
+pub use labels::Labels;
 pub use selection::Selection;
 pub use stat::{Space, Stat};
 pub use stream::{SourceStream, StreamError, StreamInput};
@@ -46,7 +48,7 @@ use rustix::fs::{Mode, OFlags, Statx, openat};
 use rustix::io::Errno;
 
 use crate::fs::{Handles, Labelled, look_at, look_through, path_of, split};
-use crate::manifest::{Key, Xattr};
+use crate::manifest::Key;
 use arguments::Arguments;
 use crew::Lead;
 
@@ -209,7 +211,7 @@ impl Source {
     ///
     /// # Errors
     /// [`SourceError::Refused`]; a file system without attributes has none and is no error.
-    pub fn xattrs(&self, key: &Key) -> Result<Vec<Xattr>, SourceError> {
+    pub fn xattrs(&self, key: &Key) -> Result<Labels, SourceError> {
         let refused = |errno| SourceError::refused(key, Operation::Attributes, errno);
         let (directory, name) = self.place(key.as_bytes()).map_err(refused)?;
         let labelled = if self.handles.is_followed(key.as_bytes()) {
@@ -217,7 +219,7 @@ impl Source {
         } else {
             Labelled::named(&directory, name)
         };
-        xattrs_of(&labelled).map_err(refused)
+        labels::labels(&labelled, key)
     }
 
     fn statx_key(&self, key: &[u8]) -> Result<Statx, Errno> {
@@ -235,10 +237,6 @@ impl Source {
             None => Ok((self.handles.root(), b".")),
         }
     }
-}
-
-fn xattrs_of(labelled: &Labelled<'_>) -> Result<Vec<Xattr>, Errno> {
-    Ok(labelled.read_all()?.into_iter().map(|(name, value)| Xattr { name, value }).collect())
 }
 
 #[cfg(test)]

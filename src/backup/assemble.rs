@@ -16,10 +16,12 @@ use crate::id::NodeId;
 use crate::manifest::Kind;
 use crate::manifest::{BuildError, Carry, Entry, StatEntry, State, TreeBuilder};
 use crate::outcome::Counts;
+use crate::owner::Named;
 use crate::source::{Role, Walked};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 /// The two roots of a component, and what it holds.
 pub(super) struct Assembled {
@@ -31,7 +33,7 @@ pub(super) struct Assembled {
     pub counts: Counts,
     /// How it differs from the parent.
     pub changes: Changes,
-    /// The owners of entries that were not carried over.
+    /// The owners of entries that were not carried over, and whom their access control lists name.
     pub owners: Owners,
     /// How many entries are more than the way to what was named.
     pub member_count: u64,
@@ -74,6 +76,18 @@ pub(super) struct Owners {
     pub users: BTreeSet<u32>,
     /// Group ids.
     pub groups: BTreeSet<u32>,
+}
+
+impl Owners {
+    fn with(mut self, listed: &Mutex<BTreeSet<Named>>) -> Self {
+        for one in listed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            match one {
+                Named::User(uid) => self.users.insert(*uid),
+                Named::Group(gid) => self.groups.insert(*gid),
+            };
+        }
+        self
+    }
 }
 
 /// The parent's trees.
@@ -161,7 +175,7 @@ impl<'a> Assembler<'a> {
             stat,
             counts: self.counts,
             changes: self.changes,
-            owners: self.owners,
+            owners: self.owners.with(&self.shared.listed),
             member_count: self.shared.member_count.load(Ordering::Relaxed),
             left_out_count: self.shared.left_out_count.load(Ordering::Relaxed),
             unfinished: Unfinished::of(self.shared),

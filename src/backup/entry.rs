@@ -1,7 +1,7 @@
 //! One row's way from the walk to an entry: reading it, twice if it moves, and saying so if it moves again.
 
 use crate::backup::file::{self, Part};
-use crate::backup::links::Identity;
+use crate::backup::links::{Identity, Wholeness};
 use crate::backup::metadata;
 use crate::backup::problem::ProblemKind;
 use crate::backup::work::{Change, Draft, FinishedRow, FreshRow, SMALL_FILE_BYTES_MAX, SmallPiece, Worker};
@@ -26,8 +26,7 @@ pub(super) struct FileRead {
     pub(super) stat: Stat,
     pub(super) state: State,
     holes: Vec<Hole>,
-    /// None if they could not be read.
-    xattrs: Option<Vec<Xattr>>,
+    xattrs: (Vec<Xattr>, Wholeness),
     content: FileContent,
 }
 
@@ -284,9 +283,15 @@ impl Worker<'_> {
 
     /// Adds what an entry has beside its content, and says whether that is all of it. What can't be stored is a problem
     /// of this entry alone.
-    fn add_attributes(&mut self, entry: &mut Entry, xattrs: Option<Vec<Xattr>>, holes: &[Hole]) -> Result<bool> {
-        let mut has_all = xattrs.is_some();
-        let xattrs = xattrs.filter(|xattrs| !xattrs.is_empty()).map(|xattrs| encode_xattrs(&xattrs));
+    fn add_attributes(
+        &mut self,
+        entry: &mut Entry,
+        (xattrs, wholeness): (Vec<Xattr>, Wholeness),
+        holes: &[Hole],
+    ) -> Result<bool> {
+        let mut has_all = wholeness == Wholeness::Whole;
+        self.shared.note_listed(&xattrs);
+        let xattrs = (!xattrs.is_empty()).then(|| encode_xattrs(&xattrs));
         let holes = (!holes.is_empty()).then(|| encode_holes(holes));
         let values =
             [(Attribute::XATTRS, Necessity::Mandatory, xattrs), (Attribute::HOLES, Necessity::Ignorable, holes)];

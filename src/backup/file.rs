@@ -1,10 +1,11 @@
 //! Reads one regular file: holes, content, attributes, and whether it held still meanwhile.
 
 use crate::backup::contents::Contents;
+use crate::backup::links::Wholeness;
 use crate::backup::metadata;
 use crate::backup::problem::{ProblemKind, Problems};
 use crate::manifest::{HOLE_GRAIN_BYTES, Hole, Key, Xattr};
-use crate::source::{Run, SourceError, TreeFile};
+use crate::source::{Labels, Run, SourceError, TreeFile};
 
 /// How much of a large file is read at once.
 pub(super) const READ_BYTES: usize = 1 << 20;
@@ -111,16 +112,17 @@ fn read_run<E: From<SourceError>>(
     Ok(true)
 }
 
-/// What was read of the attributes of an entry; none where that failed, which is reported.
+/// What was read of the attributes of an entry, and whether that is all of them. What could not be read is reported.
 pub(super) fn xattrs_or_problem(
-    read: Result<Vec<Xattr>, SourceError>,
+    read: Result<Labels, SourceError>,
     key: &Key,
     problems: &Problems<'_>,
-) -> Option<Vec<Xattr>> {
-    let tell = |error: &SourceError| {
+) -> (Vec<Xattr>, Wholeness) {
+    let Labels { xattrs, unread } = read.unwrap_or_else(|error| Labels { xattrs: Vec::new(), unread: vec![error] });
+    for error in &unread {
         problems.add(metadata::path_of(key), ProblemKind::Incomplete, crate::error::chain(error));
-    };
-    read.inspect_err(tell).ok()
+    }
+    (xattrs, if unread.is_empty() { Wholeness::Whole } else { Wholeness::Lacking })
 }
 
 #[cfg(test)]

@@ -117,6 +117,7 @@ impl Run<'_> {
             left_out_count: AtomicU64::new(0),
             not_taken: OnceLock::new(),
             cut_short_count: AtomicU64::new(0),
+            listed: Mutex::default(),
             rehash: Tally::default(),
             handover: Arc::default(),
         };

@@ -13,10 +13,12 @@ use crate::content::{Claim, Claims, Framer, Handover, NodeWriter};
 use crate::error::Result;
 use crate::id::ChunkId;
 use crate::index::Extent;
-use crate::manifest::{Body, Content, Entry, Item, Key, Kind, StatEntry};
+use crate::manifest::{Body, Content, Entry, Item, Key, Kind, StatEntry, Xattr};
+use crate::owner::{self, Named};
 use crate::pattern::Rule;
 use crate::progress::{Event, LeftOutPart, Progress};
 use crate::source::{Trees, Walked};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
@@ -103,6 +105,8 @@ pub(super) struct Shared<'a> {
     pub cut_short_count: AtomicU64,
     /// What was read again.
     pub rehash: Tally,
+    /// Whom access control lists name.
+    pub listed: Mutex<BTreeSet<Named>>,
     /// How workers hand frames to each other.
     pub handover: Arc<Handover>,
 }
@@ -111,6 +115,14 @@ impl Shared<'_> {
     /// Where lists of many items go.
     pub(super) fn nodes(&self) -> std::sync::MutexGuard<'_, NodeWriter> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps in mind whom the access control lists among these name.
+    pub(super) fn note_listed(&self, xattrs: &[Xattr]) {
+        let mut found = xattrs.iter().flat_map(|xattr| owner::named(&xattr.name, &xattr.value)).peekable();
+        if found.peek().is_some() {
+            self.listed.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        }
     }
 
     /// Counts what is left out, and tells by which rule.

@@ -162,8 +162,10 @@ impl Destination {
         }
         let attributes = pin.labelled().read_all().map_err(refused)?;
         let is_met =
-            |wanted: &Xattr| attributes.iter().any(|(name, value)| (name, value) == (&wanted.name, &wanted.value));
-        let foreign = attributes.iter().any(|(name, _)| is_foreign(name, &metadata.xattrs));
+            |wanted: &Xattr| attributes.read.iter().any(|(name, value)| (name, value) == (&wanted.name, &wanted.value));
+        let names = attributes.read.iter().map(|(name, _)| name);
+        let mut names = names.chain(attributes.refused.iter().map(|(name, _)| name));
+        let foreign = names.any(|name| is_foreign(name, &metadata.xattrs));
         Ok(foreign || !metadata.xattrs.iter().all(is_met))
     }
 }

@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::drill::content::{Bytes, Sameness, Unread};
-use crate::drill::expected::attribute_differences;
+use crate::drill::expected::{Owners, attribute_differences};
 use crate::drill::finding::{DrillFindingKind, Findings};
 use crate::drill::live::{self, Standing, is_of_rights};
 use crate::drill::part::{Compared, Part};
@@ -315,7 +315,7 @@ impl<'a> Comparison<'a> {
             return Ok(());
         }
         let mut differences = part.owners.differences(entry, found);
-        differences.extend(self.attributes(entry)?);
+        differences.extend(self.attributes(entry, &part.owners)?);
         let path = entry.key.to_path();
         if differences.is_empty() || self.told.is_lost(&path) {
             return Ok(());
@@ -328,11 +328,11 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    fn attributes(&self, entry: &Entry) -> Result<Vec<String>> {
+    fn attributes(&self, entry: &Entry, owners: &Owners) -> Result<Vec<String>> {
         let wanted = match self.reader.attribute(entry, Attribute::XATTRS) {
             Ok(None) => Vec::new(),
             Ok(Some(value)) => match decode_xattrs(&value) {
-                Ok(wanted) => wanted,
+                Ok(wanted) => wanted.into_iter().map(|xattr| owners.restored(xattr)).collect(),
                 // The restore has told of it.
                 Err(_) => return Ok(Vec::new()),
             },
@@ -340,7 +340,11 @@ impl<'a> Comparison<'a> {
             Err(error) => return Err(error),
         };
         Ok(match self.restored.xattrs(&entry.key) {
-            Ok(found) => attribute_differences(&wanted, &found),
+            Ok(found) if found.unread.iter().any(is_of_rights) => Vec::new(),
+            Ok(found) => {
+                let unread = found.unread.iter().filter(|_| !wanted.is_empty()).map(|error| chain(error));
+                attribute_differences(&wanted, &found.xattrs).into_iter().chain(unread).collect()
+            }
             Err(error) if wanted.is_empty() || is_of_rights(&error) => Vec::new(),
             Err(error) => vec![chain(&error)],
         })

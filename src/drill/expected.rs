@@ -27,6 +27,14 @@ impl Owners {
         }
     }
 
+    /// An extended attribute as it should have come back.
+    pub(super) fn restored(&self, mut xattr: Xattr) -> Xattr {
+        if let Self::Stored(map) = self {
+            map.map_list(&xattr.name, &mut xattr.value);
+        }
+        xattr
+    }
+
     /// What of an item's metadata is other than it should be, in words; nothing if it is as it should be.
     pub(super) fn differences(&self, entry: &Entry, found: &Stat) -> Vec<String> {
         let mut differences = Vec::new();

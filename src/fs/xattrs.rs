@@ -18,6 +18,15 @@ const BYTES_USUAL: usize = 512;
 /// The name and the value of an attribute.
 pub type Attribute = (Vec<u8>, Vec<u8>);
 
+/// The attributes of something.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Attributes {
+    /// Names with values, sorted by name.
+    pub read: Vec<Attribute>,
+    /// Names of attributes whose values can't be read, and why.
+    pub refused: Vec<(Vec<u8>, Errno)>,
+}
+
 /// Something that can carry extended attributes.
 #[derive(Debug)]
 pub enum Labelled<'a> {
@@ -43,22 +52,13 @@ impl Labelled<'_> {
         Self::Unfollowed(path)
     }
 
-    /// All attributes, names with values, sorted by name. A file system that has none has none.
+    /// All attributes, each by itself: one that can't be read takes none of the others with it. A file system that has
+    /// none has none, and one that vanishes meanwhile was none.
     ///
     /// # Errors
-    /// Those of reading; an attribute that vanishes meanwhile is no error.
-    pub fn read_all(&self) -> Result<Vec<Attribute>, Errno> {
-        let names = self.names()?;
-        let mut found = Vec::new();
-        for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
-            match self.value(name) {
-                Ok(value) => found.push((name.to_vec(), value)),
-                // Removed since the names were listed; or a name that is listed without having a value.
-                Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        Ok(in_order(found))
+    /// Those of reading the names.
+    pub fn read_all(&self) -> Result<Attributes, Errno> {
+        Ok(gathered(&self.names()?, |name| self.value(name)))
     }
 
     /// The names of all attributes, each with a zero byte behind it.
@@ -130,6 +130,20 @@ fn read_one(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>,
     }
 }
 
+fn gathered(names: &[u8], value: impl Fn(&[u8]) -> Result<Vec<u8>, Errno>) -> Attributes {
+    let mut found = Attributes::default();
+    for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        match value(name) {
+            Ok(value) => found.read.push((name.to_vec(), value)),
+            // Removed since the names were listed; or a name that is listed without having a value.
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(errno) => found.refused.push((name.to_vec(), errno)),
+        }
+    }
+    found.read = in_order(found.read);
+    found
+}
+
 /// Sorted, each name once: there are file systems that list one twice.
 fn in_order(mut found: Vec<Attribute>) -> Vec<Attribute> {
     found.sort_unstable();
@@ -149,18 +163,33 @@ mod tests {
         let file = OwnedFd::from(std::fs::File::open(top.path().join("file")).unwrap());
         let directory = OwnedFd::from(std::fs::File::open(top.path()).unwrap());
         let open = Labelled::Open(file.as_fd());
-        assert_eq!(open.read_all(), Ok(Vec::new()));
+        assert_eq!(open.read_all(), Ok(Attributes::default()));
         // Longer than the buffer that is tried first, and no longer than what ext4 takes in all.
         let long = vec![7; 3000];
         open.set(b"user.long", &long).unwrap();
         Labelled::held(&file).set(b"user.empty", b"").unwrap();
         let expected = vec![(b"user.empty".to_vec(), Vec::new()), (b"user.long".to_vec(), long)];
         for way in [open, Labelled::held(&file), Labelled::named(&directory, b"file")] {
-            assert_eq!(way.read_all().as_ref(), Ok(&expected), "{way:?}");
+            let found = way.read_all().unwrap();
+            assert_eq!((&found.read, found.refused.len()), (&expected, 0), "{way:?}");
         }
         Labelled::held(&file).remove(b"user.long").unwrap();
         assert_eq!(Labelled::named(&directory, b"file").names(), Ok(b"user.empty\0".to_vec()));
         assert_eq!(Labelled::named(&directory, b"file").set(b"user.x", b""), Err(Errno::INVAL));
+    }
+
+    /// One such attribute once lost all the others of its file.
+    #[test]
+    fn an_attribute_that_cannot_be_read_takes_no_other_with_it() {
+        let value = |name: &[u8]| match name {
+            b"user.bad" => Err(Errno::IO),
+            b"user.gone" => Err(Errno::NODATA),
+            name => Ok(name.to_vec()),
+        };
+        let found = gathered(b"user.b\0user.bad\0user.gone\0user.a\0", value);
+        let one = |name: &[u8]| (name.to_vec(), name.to_vec());
+        assert_eq!(found.read, [one(b"user.a"), one(b"user.b")]);
+        assert_eq!(found.refused, [(b"user.bad".to_vec(), Errno::IO)]);
     }
 
     #[test]

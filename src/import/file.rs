@@ -3,7 +3,7 @@
 use super::trees::stored;
 use crate::manifest::{Key, Xattr};
 use crate::restic::{BlobId, BlobKind, Repository, ResticError, Tree};
-use crate::source::{Operation, Run, SourceError, Stat, TreeFile};
+use crate::source::{Labels, Operation, Run, SourceError, Stat, TreeFile};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ impl TreeFile for StoredFile {
         Ok(filled)
     }
 
-    fn xattrs(&self) -> Result<Vec<Xattr>, SourceError> {
-        Ok(self.xattrs.clone())
+    fn xattrs(&self) -> Result<Labels, SourceError> {
+        Ok(self.xattrs.clone().into())
     }
 }

@@ -3,10 +3,10 @@
 use super::file::StoredFile;
 use super::walk::ResticWalk;
 use crate::backup::OwnerNames;
-use crate::manifest::{Device, Key, Kind, Timestamp, Xattr, encode_xattrs};
+use crate::manifest::{Device, Key, Kind, Timestamp, encode_xattrs};
 use crate::outcome::TEXT_BYTES_MAX;
 use crate::restic::{BlobId, BlobKind, Node, Repository, ResticError, Snapshot, Tree};
-use crate::source::{Operation, Role, SourceError, Space, Stat, Step, TreeFile, Trees};
+use crate::source::{Labels, Operation, Role, SourceError, Space, Stat, Step, TreeFile, Trees};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -283,7 +283,7 @@ impl Trees for ResticTrees {
     fn open_file(&self, key: &Key) -> Result<Box<dyn TreeFile>, SourceError> {
         let (tree, place) = self.find(key, Operation::Open)?;
         let stat = tree.nodes().get(place).map_or_else(|| self.root(), |node| self.stat_of(node));
-        let xattrs = self.xattrs(key)?;
+        let xattrs = self.xattrs(key)?.xattrs;
         let file = StoredFile::new((Arc::clone(&self.repository), key.clone()), (tree, place), stat, xattrs);
         Ok(Box::new(file))
     }
@@ -301,15 +301,15 @@ impl Trees for ResticTrees {
         })
     }
 
-    fn xattrs(&self, key: &Key) -> Result<Vec<Xattr>, SourceError> {
+    fn xattrs(&self, key: &Key) -> Result<Labels, SourceError> {
         if key.is_root() {
-            return Ok(Vec::new());
+            return Ok(Labels::default());
         }
         self.with_node(key, Operation::Attributes, |node| {
             if !node.xattrs.is_empty() && encode_xattrs(&node.xattrs).is_err() {
                 return Err(Unfit("no file system could hold them"));
             }
-            Ok(node.xattrs.clone())
+            Ok(node.xattrs.clone().into())
         })
     }
 }

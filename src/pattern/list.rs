@@ -99,6 +99,25 @@ impl PatternList {
         ends.fold(Standing::default(), |above, path| self.standing_in(above, path))
     }
 
+    /// How it stands to what lies below a path that somebody wants whatever fits it: of the rules that fit that path or
+    /// something above it only the negated ones count.
+    pub fn standing_below(&self, wanted: &[&[u8]], below: &[&[u8]]) -> Standing {
+        let mut path = wanted.to_vec();
+        below.iter().fold(self.exception(wanted), |above, name| {
+            path.push(name);
+            self.standing_in(above, &path)
+        })
+    }
+
+    /// The last negated rule that fits a path or something above it.
+    fn exception(&self, path: &[&[u8]]) -> Standing {
+        let folded: Vec<Cow<'_, [u8]>> = path.iter().map(|name| folded(name, self.case)).collect();
+        let path: Vec<&[u8]> = folded.iter().map(AsRef::as_ref).collect();
+        let fits =
+            |pattern: &Pattern| (1..=path.len()).filter_map(|end| path.get(..end)).any(|path| pattern.fits(path));
+        Standing(self.rules.iter().rposition(|(pattern, _)| pattern.negated && fits(pattern)))
+    }
+
     /// How it stands to a path, from how it stands to the directory above: only whole fits are looked for.
     pub fn standing_in(&self, above: Standing, path: &[&[u8]]) -> Standing {
         if self.rules.is_empty() {

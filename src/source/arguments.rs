@@ -1,5 +1,6 @@
 //! The paths that a user names, as keys.
 
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -20,22 +21,14 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn parse(paths: &[PathBuf]) -> Result<Self, SourceError> {
-        let refuse = |path: &Path, reason| SourceError::Argument { path: path.to_path_buf(), reason };
-        let mut keys = Vec::with_capacity(paths.len());
-        let mut with_slash = Vec::new();
-        for path in paths {
-            let absolute = absolute(path).map_err(|reason| refuse(path, reason))?;
-            let key = key_of(&absolute).ok_or_else(|| refuse(path, "no path can hold a zero byte"))?;
-            let key = Key::parse(key).map_err(|_| refuse(path, "it is longer than 64 KiB"))?;
-            let bytes = path.as_os_str().as_bytes();
-            if bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
-                with_slash.push(key.clone());
-            }
-            keys.push(key);
+        if paths.is_empty() {
+            return Err(refused(Path::new(""), "no path was given"));
         }
-        if keys.is_empty() {
-            return Err(refuse(Path::new(""), "no path was given"));
-        }
+        let named = paths.iter().map(|path| Named::parse(path)).collect::<Result<Vec<_>, _>>()?;
+        let named = where_they_lie(named)?;
+        let with_slash = named.iter().filter(|one| one.slash == Slash::AtEnd).map(|one| one.key.clone());
+        let mut with_slash: Vec<Key> = with_slash.collect();
+        let mut keys: Vec<Key> = named.into_iter().map(|one| one.key).collect();
         keys.sort_unstable();
         keys.dedup();
         let named = keys.clone();
@@ -69,17 +62,32 @@ impl Arguments {
         self.named.binary_search_by(|named| named.as_bytes().cmp(key)).is_ok()
     }
 
+    /// The innermost argument that a directory is or lies in; the root where there is none.
+    pub(super) fn around<'a>(&self, directory: &'a [u8]) -> &'a [u8] {
+        let mut way = directory;
+        while !self.is_named(way)
+            && let Some((above, _)) = split(way)
+        {
+            way = above;
+        }
+        way
+    }
+
+    /// The arguments that lie inside of it, sorted.
+    pub(super) fn below<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = &'a Key> {
+        let start = self.named.partition_point(|named| named.as_bytes() <= key);
+        let behind = self.named.get(start..).unwrap_or_default().iter();
+        behind.take_while(move |named| is_below(named.as_bytes(), key))
+    }
+
     /// Whether an argument lies inside of it.
     pub(super) fn lead_below(&self, key: &[u8]) -> bool {
-        let next = self.named.partition_point(|named| named.as_bytes() <= key);
-        self.named.get(next).is_some_and(|named| is_below(named.as_bytes(), key))
+        self.below(key).next().is_some()
     }
 
     /// The names in a directory that lead to arguments, sorted.
     pub(super) fn names_in<'a>(&'a self, ancestor: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let start = self.named.partition_point(|argument| argument.as_bytes() <= ancestor);
-        let below = self.named.get(start..).unwrap_or_default().iter().map(Key::as_bytes);
-        let below = below.take_while(move |key| is_below(key, ancestor));
+        let below = self.below(ancestor).map(Key::as_bytes);
         let prefix_bytes = join(ancestor, b"").len();
         let mut last: &[u8] = b"";
         below.filter_map(move |key| {
@@ -87,6 +95,86 @@ impl Arguments {
             (std::mem::replace(&mut last, name) != name).then_some(name)
         })
     }
+}
+
+/// One argument.
+#[derive(Debug, Clone)]
+struct Named {
+    /// Absolute, without a slash at its end.
+    path: PathBuf,
+    key: Key,
+    slash: Slash,
+}
+
+/// Whether an argument was written with a slash at its end, which follows a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Slash {
+    AtEnd,
+    None,
+}
+
+impl Named {
+    fn parse(path: &Path) -> Result<Self, SourceError> {
+        let absolute = absolute(path).map_err(|reason| refused(path, reason))?;
+        let bytes = path.as_os_str().as_bytes();
+        let has_slash = bytes.ends_with(b"/") || bytes.ends_with(b"/.");
+        Self::new(&absolute, if has_slash { Slash::AtEnd } else { Slash::None })
+    }
+
+    fn new(path: &Path, slash: Slash) -> Result<Self, SourceError> {
+        let key = key_of(path).ok_or_else(|| refused(path, "no path can hold a zero byte"))?;
+        let key = Key::parse(key).map_err(|_| refused(path, "it is longer than 64 KiB"))?;
+        Ok(Self { path: path.components().collect(), key, slash })
+    }
+
+    /// Whether the way from here to a directory inside leads through a link.
+    fn has_link_to(&self, directory: &Path) -> bool {
+        let mut way = directory.ancestors().take_while(|way| way.starts_with(&self.path));
+        let is_link = |way: &Path| way.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        way.any(|way| (*way != self.path || self.slash == Slash::None) && is_link(way))
+    }
+
+    /// The same where it really lies, if the way from the argument that holds it leads through a link. Behind one that
+    /// leads nowhere it stays where it is: the walk says so.
+    fn behind_link(&self, top: &Self, known: &mut Places) -> Result<Option<Self>, SourceError> {
+        let (directory, name) = match self.slash {
+            Slash::AtEnd => (Some(self.path.as_path()), None),
+            Slash::None => (self.path.parent(), self.path.file_name()),
+        };
+        let Some(directory) = directory else { return Ok(None) };
+        let place = known
+            .entry(directory.to_path_buf())
+            .or_insert_with(|| top.has_link_to(directory).then(|| directory.canonicalize().ok()).flatten());
+        let path = place.as_ref().map(|place| name.map_or_else(|| place.clone(), |name| place.join(name)));
+        path.map(|path| Self::new(&path, Slash::None)).transpose()
+    }
+}
+
+/// Where directories really lie that are reached through a link.
+type Places = HashMap<PathBuf, Option<PathBuf>>;
+
+/// The arguments, each once. What lies inside of another one, but behind a link, is taken where it really lies: the link
+/// stays a link of its tree, so nothing has a place behind it there.
+fn where_they_lie(mut named: Vec<Named>) -> Result<Vec<Named>, SourceError> {
+    named.sort_unstable_by(|one, other| (&one.key, one.slash).cmp(&(&other.key, other.slash)));
+    named.dedup_by(|one, before| one.key == before.key);
+    let mut known = Places::new();
+    let mut placed = Vec::with_capacity(named.len());
+    let mut top: Option<Named> = None;
+    for one in named {
+        let holder = top.as_ref().filter(|top| is_below(one.key.as_bytes(), top.key.as_bytes()));
+        let Some(holder) = holder else {
+            top = Some(one.clone());
+            placed.push(one);
+            continue;
+        };
+        placed.push(one.behind_link(holder, &mut known)?.unwrap_or(one));
+    }
+    Ok(placed)
+}
+
+fn refused(path: &Path, reason: &'static str) -> SourceError {
+    SourceError::Argument { path: path.to_path_buf(), reason }
 }
 
 /// The absolute path without `.` and `..`; what stands before a `..` is resolved, links and all.
@@ -151,6 +239,8 @@ mod tests {
         assert!(arguments.lead_below(b"home") && arguments.lead_below(b""));
         assert!(!arguments.lead_below(b"home\0v") && !arguments.lead_below(b"var\0log"));
         assert!(arguments.is_named(b"home\0v") && !arguments.is_named(b"home"));
+        let around = |directory: &'static [u8]| arguments.around(directory);
+        assert_eq!([around(b"home\0u\0x\0d"), around(b"var"), around(b"home")], [&b"home\0u\0x"[..], b"var", b""]);
         assert_eq!(arguments.followed(), [b"home".to_vec(), b"home\0u".to_vec()]);
     }
 

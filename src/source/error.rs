@@ -60,6 +60,16 @@ pub enum SourceError {
         /// Its answer.
         source: io::Error,
     },
+    /// The operating system refused one extended attribute.
+    #[error("can't read the attribute {} of {key}", .name.escape_ascii())]
+    Attribute {
+        /// The entry.
+        key: Key,
+        /// The name of the attribute.
+        name: Vec<u8>,
+        /// Its answer.
+        source: io::Error,
+    },
     /// Something that was a file when it was looked at is something else now.
     #[error("{key} is no longer a file: {found:?}")]
     NotAFile {
@@ -97,6 +107,7 @@ impl SourceError {
     pub fn key(&self) -> Option<&Key> {
         match self {
             Self::Refused { key, .. }
+            | Self::Attribute { key, .. }
             | Self::NotAFile { key, .. }
             | Self::Stored { key, .. }
             | Self::Unstorable { directory: key, .. } => Some(key),
@@ -107,7 +118,7 @@ impl SourceError {
     /// The operating system's number for the cause, as it is stored with an unreadable entry; 0 if it has none.
     pub fn errno(&self) -> i32 {
         match self {
-            Self::Refused { source, .. } => source.raw_os_error().unwrap_or_default(),
+            Self::Refused { source, .. } | Self::Attribute { source, .. } => source.raw_os_error().unwrap_or_default(),
             Self::Unstorable { .. } => Errno::NAMETOOLONG.raw_os_error(),
             Self::Stored { .. } => Errno::IO.raw_os_error(),
             Self::NotAFile { .. } | Self::Argument { .. } => 0,

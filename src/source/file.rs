@@ -4,9 +4,10 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Advice, OFlags, SeekFrom, fadvise, seek};
 use rustix::io::Errno;
 
-use super::{Operation, Source, SourceError, Stat, xattrs_of};
+use super::labels::{Labels, labels};
+use super::{Operation, Source, SourceError, Stat};
 use crate::fs::{Labelled, look_through, open_quietly, read_at};
-use crate::manifest::{Key, Kind, Xattr};
+use crate::manifest::{Key, Kind};
 
 /// Holes are told in units of this many bytes.
 const HOLE_BYTES: u64 = 4096;
@@ -130,8 +131,8 @@ impl SourceFile {
     ///
     /// # Errors
     /// [`SourceError::Refused`].
-    pub fn xattrs(&self) -> Result<Vec<Xattr>, SourceError> {
-        xattrs_of(&Labelled::Open(self.file.as_fd())).map_err(|errno| self.refused(Operation::Attributes, errno))
+    pub fn xattrs(&self) -> Result<Labels, SourceError> {
+        labels(&Labelled::Open(self.file.as_fd()), &self.key)
     }
 
     /// Tells the kernel that what was read below `end` will not be read again, so that a backup does not push what

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Statx, StatxAttributes};
 
+use super::arguments::Arguments;
 use super::file::QUIET;
 use super::ignoring::{Ignoring, names_of};
 use crate::fs::{look_at, open_quietly, read_at};
@@ -165,12 +166,18 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// For the entries of the directory with these key bytes.
-    pub(super) fn new(selection: &'a Selection, ignoring: &'a Ignoring, directory: &'a [u8]) -> Self {
+    /// For the entries of the directory with these key bytes. What fits the argument that it lies in, or something above
+    /// that, leaves out nothing there: whoever named it wants what is in it.
+    pub(super) fn new(
+        (selection, ignoring): (&'a Selection, &'a Ignoring),
+        arguments: &Arguments,
+        directory: &'a [u8],
+    ) -> Self {
         let mut judge = Self { selection, path: Vec::new(), standings: Vec::new(), ignoring };
         if !selection.lists.is_empty() || !ignoring.is_empty() {
             judge.path.extend(names_of(directory));
-            judge.standings.extend(selection.lists.iter().map(|list| list.standing(&judge.path)));
+            let (named, below) = judge.path.split_at(names_of(arguments.around(directory)).count());
+            judge.standings.extend(selection.lists.iter().map(|list| list.standing_below(named, below)));
         }
         judge
     }

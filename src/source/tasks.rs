@@ -92,6 +92,8 @@ pub(super) enum Seen {
 pub(super) enum Below {
     /// There is nothing, or nothing that could be stored.
     Nothing,
+    /// There is nothing since it is no directory, and yet something below it is named.
+    Missed,
     /// It is walked.
     Walked,
     /// It is left out, or all but what is named.
@@ -254,7 +256,8 @@ fn look(place: &Place<'_>, names: &Names, first: usize, tools: &mut Tools, tasks
         tools.key.push(0);
     }
     let prefix_bytes = tools.key.len();
-    let mut judge = Judge::new(&place.source.options.selection, &place.grounds.ignoring, place.key);
+    let source = place.source;
+    let mut judge = Judge::new((&source.options.selection, &place.grounds.ignoring), &source.arguments, place.key);
     for name in (first..last).filter_map(|index| names.get(index)) {
         tools.key.truncate(prefix_bytes);
         tools.key.extend_from_slice(name.to_bytes());
@@ -303,6 +306,7 @@ impl Place<'_> {
             (Some(rule), Kind::Directory) => Below::LeftOut(Arc::clone(rule), Way::Ends),
             (Some(rule), _) => return Seen::LeftOut(Arc::clone(rule)),
             (None, Kind::Directory) => self.go_on(key, self.within(Reach::All, border), tasks),
+            (None, _) if self.source.arguments.lead_below(key) => Below::Missed,
             (None, _) => Below::Nothing,
         };
         Seen::Entry { stat, role: Role::Member, below }

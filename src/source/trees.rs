@@ -1,7 +1,7 @@
 //! What a backup reads: the trees of this machine, or those that another tool has stored.
 
-use super::{Run, Source, SourceError, SourceFile, Stat, Step};
-use crate::manifest::{Key, Xattr};
+use super::{Labels, Run, Source, SourceError, SourceFile, Stat, Step};
+use crate::manifest::Key;
 use std::sync::Arc;
 
 /// Trees that can be backed up. Several threads read them while one walks.
@@ -40,7 +40,7 @@ pub trait Trees: Send + Sync {
     ///
     /// # Errors
     /// When they can't be read.
-    fn xattrs(&self, key: &Key) -> Result<Vec<Xattr>, SourceError>;
+    fn xattrs(&self, key: &Key) -> Result<Labels, SourceError>;
 }
 
 /// One open file of such a tree.
@@ -70,7 +70,7 @@ pub trait TreeFile {
     ///
     /// # Errors
     /// When they can't be read.
-    fn xattrs(&self) -> Result<Vec<Xattr>, SourceError>;
+    fn xattrs(&self) -> Result<Labels, SourceError>;
 }
 
 impl Trees for Source {
@@ -98,7 +98,7 @@ impl Trees for Source {
         Self::read_link(self, key)
     }
 
-    fn xattrs(&self, key: &Key) -> Result<Vec<Xattr>, SourceError> {
+    fn xattrs(&self, key: &Key) -> Result<Labels, SourceError> {
         Self::xattrs(self, key)
     }
 }
@@ -120,7 +120,7 @@ impl TreeFile for SourceFile {
         Self::read_at(self, offset, buffer)
     }
 
-    fn xattrs(&self) -> Result<Vec<Xattr>, SourceError> {
+    fn xattrs(&self) -> Result<Labels, SourceError> {
         Self::xattrs(self)
     }
 }

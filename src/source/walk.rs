@@ -82,6 +82,8 @@ pub struct Walk {
     /// Key bytes of the directory whose entries come next.
     path: Vec<u8>,
     levels: Vec<Level>,
+    /// What is named below the last entry, which is no directory.
+    missed: std::vec::IntoIter<Key>,
     source: Arc<Source>,
     begun: bool,
 }
@@ -111,8 +113,8 @@ impl Walk {
                 std::thread::Builder::new().name("walk".into()).spawn(move || crew.work()).ok()
             })
             .collect();
-        let (path, levels) = (Vec::new(), Vec::new());
-        Self { crew, threads, tools: Tools::default(), path, levels, source, begun: false }
+        let (path, levels, missed) = (Vec::new(), Vec::new(), Vec::new().into_iter());
+        Self { crew, threads, tools: Tools::default(), path, levels, missed, source, begun: false }
     }
 
     fn root(&mut self) -> Result<Step, SourceError> {
@@ -130,6 +132,11 @@ impl Walk {
         let mut walked = Walked::new(key, stat, role);
         let enters = match below {
             Below::Nothing => false,
+            Below::Missed => {
+                let named = self.source.arguments.below(walked.key.as_bytes());
+                self.missed = named.cloned().collect::<Vec<_>>().into_iter();
+                false
+            }
             Below::Walked => true,
             Below::LeftOut(rule, way) => {
                 walked.left_out = Some(rule);
@@ -187,6 +194,9 @@ impl Iterator for Walk {
         if !self.begun {
             self.begun = true;
             return Some(self.root());
+        }
+        if let Some(key) = self.missed.next() {
+            return Some(Err(SourceError::refused(&key, Operation::Stat, Errno::NOTDIR)));
         }
         let (key, seen) = self.step()?;
         let key = match Key::parse(key) {

@@ -16,6 +16,7 @@ mod mirror;
 mod misuse;
 mod mount;
 mod mounted;
+mod owners;
 mod pages;
 mod profiles;
 mod push;

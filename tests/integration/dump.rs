@@ -64,6 +64,25 @@ fn a_tar_archive_brings_back_everything() {
     assert_equal(&tree, &copy);
 }
 
+/// The second name was a link to the first, which was not there: tar stopped with an error.
+#[test]
+fn a_tar_archive_leaves_out_all_names_of_a_socket() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    fs::write(tree.join("file"), "content").unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(tree.join("socket")).unwrap();
+    fs::hard_link(tree.join("socket"), tree.join("socket again")).unwrap();
+    house.backup(&tree);
+    let (bytes, report) = dump(&house, &tree, DumpForm::Tar);
+    assert_eq!((report.problem_count, report.file_count), (2, 1), "{report:?}");
+    let archive = house.path("archive.tar");
+    fs::write(&archive, bytes).unwrap();
+    let copy = house.tree("copy");
+    let done = Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(&copy).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(copy.join("file").exists() && !copy.join("socket again").exists());
+}
+
 #[test]
 fn a_zip_archive_brings_back_names_and_content() {
     let house = House::new();

@@ -12,7 +12,7 @@ use crate::manifest::{Content, Cursor, Device, Entry, ItemReader, Key, Kind, Tim
 use crate::progress::{Progress, Silent};
 use crate::session::{self, History, Snapshot};
 use crate::session_record::SessionKind;
-use crate::source::{Operation, Role, Run, SourceError, Space, Stat, Step, TreeFile, Trees, Walked};
+use crate::source::{Labels, Operation, Role, Run, SourceError, Space, Stat, Step, TreeFile, Trees, Walked};
 use crate::store::MemoryStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -36,6 +36,8 @@ struct Contents {
     moving: BTreeSet<Key>,
     /// What each file is labelled with; none where that can't be read.
     labels: BTreeMap<Key, Option<Vec<Xattr>>>,
+    /// The names of attributes besides these that can't be read.
+    unread: BTreeMap<Key, Vec<u8>>,
     /// What has changed since the walk saw it.
     touched: BTreeSet<Key>,
 }
@@ -107,7 +109,14 @@ impl Disc {
 
     /// Labels a file, or lets nobody read how it is labelled.
     pub(super) fn label(&self, name: &str, labels: Option<Vec<Xattr>>) {
-        self.contents().labels.insert(key(name), labels);
+        let mut contents = self.contents();
+        contents.labels.insert(key(name), labels);
+        contents.unread.remove(&key(name));
+    }
+
+    /// One more attribute of a file, which can't be read until the file is labelled anew.
+    pub(super) fn label_unread(&self, name: &str, attribute: &[u8]) {
+        self.contents().unread.insert(key(name), attribute.to_vec());
     }
 
     /// From now on a name has changed between the walk and each reading.
@@ -138,6 +147,15 @@ impl Disc {
 }
 
 impl Contents {
+    fn unread(&self, key: &Key) -> Vec<SourceError> {
+        let error = |name: &Vec<u8>| SourceError::Attribute {
+            key: key.clone(),
+            name: name.clone(),
+            source: std::io::Error::from_raw_os_error(5),
+        };
+        self.unread.get(key).map(error).into_iter().collect()
+    }
+
     fn stat(&self, key: &Key) -> Stat {
         let held = self.files.get(key);
         let links = held.map_or(2, |held| self.files.values().filter(|other| other.inode == held.inode).count());
@@ -192,7 +210,8 @@ impl Trees for Disc {
             again.ctime = Timestamp::from_ns(again.ctime.to_ns() + 1);
         }
         let labels = contents.labels.get(key).map_or(Some(Vec::new()), Clone::clone);
-        let labels = labels.ok_or_else(|| refused(key, Operation::Attributes));
+        let labels = labels.map(Labels::from).ok_or_else(|| refused(key, Operation::Attributes));
+        let labels = labels.map(|labels| Labels { unread: contents.unread(key), ..labels });
         Ok(Box::new(DiscFile {
             bytes: Arc::clone(&contents.files[key].bytes),
             stat,
@@ -209,8 +228,8 @@ impl Trees for Disc {
         unreachable!("it holds no links")
     }
 
-    fn xattrs(&self, _: &Key) -> Result<Vec<Xattr>, SourceError> {
-        Ok(Vec::new())
+    fn xattrs(&self, _: &Key) -> Result<Labels, SourceError> {
+        Ok(Labels::default())
     }
 }
 
@@ -223,7 +242,7 @@ struct DiscFile {
     stat: Stat,
     again: Stat,
     /// Asked for once.
-    labels: Mutex<Result<Vec<Xattr>, SourceError>>,
+    labels: Mutex<Result<Labels, SourceError>>,
 }
 
 impl TreeFile for DiscFile {
@@ -247,23 +266,24 @@ impl TreeFile for DiscFile {
         Ok(length)
     }
 
-    fn xattrs(&self) -> Result<Vec<Xattr>, SourceError> {
-        std::mem::replace(&mut *self.labels.lock().unwrap(), Ok(Vec::new()))
+    fn xattrs(&self) -> Result<Labels, SourceError> {
+        std::mem::replace(&mut *self.labels.lock().unwrap(), Ok(Labels::default()))
     }
 }
 
 /// Long after everything on the disc was written.
 const NOW_NS: i64 = 1 << 60;
 
-struct Nobody;
+/// Knows whoever has a number from 1000 on.
+struct Residents;
 
-impl OwnerNames for Nobody {
-    fn user(&self, _: u32) -> Option<Vec<u8>> {
-        None
+impl OwnerNames for Residents {
+    fn user(&self, uid: u32) -> Option<Vec<u8>> {
+        (uid >= 1000).then(|| format!("user {uid}").into_bytes())
     }
 
-    fn group(&self, _: u32) -> Option<Vec<u8>> {
-        None
+    fn group(&self, gid: u32) -> Option<Vec<u8>> {
+        (gid >= 1000).then(|| format!("group {gid}").into_bytes())
     }
 }
 
@@ -312,7 +332,7 @@ impl Place {
         let trees: Arc<dyn Trees> = self.disc.clone();
         let material = Material {
             trees,
-            owners: &Nobody,
+            owners: &Residents,
             paths: vec![b"/t".to_vec()],
             kind: SessionKind::Backup,
             walk_start: WalkStart::At(NOW_NS),

@@ -94,7 +94,7 @@ impl Copy {
         }
         let owner = Owner::Ids { uid: stat.uid, gid: stat.gid };
         let (mode, mtime) = (stat.mode, stat.mtime);
-        Some(Metadata { kind: stat.kind, owner, mode, mtime, xattrs: xattrs.unwrap_or_default() })
+        Some(Metadata { kind: stat.kind, owner, mode, mtime, xattrs: xattrs.unwrap_or_default().xattrs })
     }
 
     fn content(&mut self, walked: &Walked, key: &Key) {
@@ -120,7 +120,7 @@ impl Copy {
                 }
             };
         }
-        assert_eq!(file.xattrs().unwrap(), self.source.xattrs(&walked.key).unwrap());
+        assert_eq!(file.xattrs().unwrap().xattrs, self.source.xattrs(&walked.key).unwrap().xattrs);
         assert_eq!(file.stat_again().unwrap(), walked.stat);
     }
 

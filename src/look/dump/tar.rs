@@ -147,6 +147,11 @@ impl<'a, W: Write> TarArchive<'a, W> {
 
 impl<W: Write> Archive for TarArchive<'_, W> {
     fn take(&mut self, name: &[u8], entry: &Entry, owner: &SnapshotComponent, tally: &mut Tally<'_>) -> Result<()> {
+        // Before anything is kept of its group: its other names would be links to nothing.
+        let Some(kind) = kind_of(&entry.body) else {
+            tally.problem(&entry.key, "a tar archive has no room for sockets; left out");
+            return Ok(());
+        };
         let name = match (name, &entry.body) {
             ([], _) => b"./".to_vec(),
             (name, Body::Directory | Body::Ancestor) => [name, b"/"].concat(),
@@ -172,21 +177,12 @@ impl<W: Write> Archive for TarArchive<'_, W> {
                 _ => tally.problem(&entry.key, "a tar archive has no room for the name of an extended attribute"),
             }
         }
-        let kind = match &entry.body {
-            Body::File(content) => return self.write_file((header, records), (&name, entry, content), tally),
-            Body::Directory | Body::Ancestor => EntryType::Directory,
-            Body::Symlink(target) => {
-                link_to(&mut header, &mut records, target);
-                EntryType::Symlink
-            }
-            Body::Fifo => EntryType::Fifo,
-            Body::CharDevice(_) => EntryType::Char,
-            Body::BlockDevice(_) => EntryType::Block,
-            Body::Socket | Body::Unknown => {
-                tally.problem(&entry.key, "a tar archive has no room for sockets; left out");
-                return Ok(());
-            }
-        };
+        if let Body::File(content) = &entry.body {
+            return self.write_file((header, records), (&name, entry, content), tally);
+        }
+        if let Body::Symlink(target) = &entry.body {
+            link_to(&mut header, &mut records, target);
+        }
         if let Body::CharDevice(device) | Body::BlockDevice(device) = &entry.body {
             // Both fields are in the header that was made.
             let _ = header.set_device_major(device.major);
@@ -197,6 +193,19 @@ impl<W: Write> Archive for TarArchive<'_, W> {
         tally.other_done();
         Ok(())
     }
+}
+
+/// What tar calls something; none if it has no room for it.
+const fn kind_of(body: &Body) -> Option<EntryType> {
+    Some(match body {
+        Body::File(_) => EntryType::Regular,
+        Body::Directory | Body::Ancestor => EntryType::Directory,
+        Body::Symlink(_) => EntryType::Symlink,
+        Body::Fifo => EntryType::Fifo,
+        Body::CharDevice(_) => EntryType::Char,
+        Body::BlockDevice(_) => EntryType::Block,
+        Body::Socket | Body::Unknown => return None,
+    })
 }
 
 /// What every header says: mode, owner, time.

@@ -4,7 +4,7 @@ use super::Planner;
 use crate::destination::{Metadata, Owner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Attribute, Entry, Hole, Xattr, decode_holes, decode_xattrs};
-use crate::owner::OwnerKind;
+use crate::owner::{self, Named, OwnerKind};
 use crate::restore::options::Ownership;
 use crate::restore::outcome::Renumbered;
 
@@ -18,8 +18,22 @@ impl Planner<'_> {
             }
             Ownership::Restorer => Owner::Restorer,
         };
-        let (mode, mtime, xattrs) = (entry.mode, entry.mtime, self.xattrs(entry)?);
+        let (mode, mtime, mut xattrs) = (entry.mode, entry.mtime, self.xattrs(entry)?);
+        for xattr in &mut xattrs {
+            self.map_list(xattr);
+        }
         Ok(Metadata { kind: entry.kind(), owner, mode, mtime, xattrs })
+    }
+
+    /// Whom an access control list names are mapped as owners are.
+    fn map_list(&self, xattr: &mut Xattr) {
+        for named in owner::named(&xattr.name, &xattr.value) {
+            match named {
+                Named::User(uid) => self.note_renumbered(OwnerKind::User, uid),
+                Named::Group(gid) => self.note_renumbered(OwnerKind::Group, gid),
+            }
+        }
+        self.owners.map_list(&xattr.name, &mut xattr.value);
     }
 
     fn note_renumbered(&self, owner: OwnerKind, stored: u32) {

@@ -88,9 +88,76 @@ fn what_is_named_is_taken_whatever_is_left_out_above() {
         "the names beside the way are not met"
     );
     assert_eq!(
-        steps(top.path(), &[&named("a/b")], excluding(&["/*", "!x"])),
-        ["> a", "a/b", "- a/b/c (--exclude /*)", "a/b/x"],
+        steps(top.path(), &[&named("a/b")], excluding(&["/**/b/c", "!x"])),
+        ["> a", "a/b", "- a/b/c (--exclude /**/b/c)", "a/b/x"],
         "what is in it is judged by its whole path"
+    );
+}
+
+/// What was named was taken and came out empty, since a pattern fitted it or a directory above it.
+#[test]
+fn a_named_directory_is_not_emptied_by_what_fits_it_or_lies_above_it() {
+    let top = tree(&["mnt/data/a.o", "mnt/data/keep/b", "mnt/data/keep/b.o", "mnt/other", "z"]);
+    let named = top.path().join("mnt/data");
+    let kept = |paths: &[&Path], texts: &[&str]| steps(top.path(), paths, excluding(texts));
+    let all = ["> mnt", "mnt/data", "mnt/data/a.o", "mnt/data/keep", "mnt/data/keep/b", "mnt/data/keep/b.o"];
+    for above in ["/*", "mnt", "data", "mnt/*", "mnt/**", "/**/mnt/data"] {
+        assert_eq!(kept(&[&named], &[above]), all, "{above}");
+    }
+    let without = [
+        "> mnt",
+        "mnt/data",
+        "- mnt/data/a.o (--exclude *.o)",
+        "mnt/data/keep",
+        "mnt/data/keep/b",
+        "- mnt/data/keep/b.o (--exclude *.o)",
+    ];
+    for texts in [["*.o", "mnt/*"], ["mnt/*", "*.o"], ["data", "*.o"], ["*.o", "data"]] {
+        assert_eq!(kept(&[&named], &texts), without, "what fits in it is left out, whatever the order: {texts:?}");
+    }
+    assert_eq!(
+        kept(&[top.path(), &named], &["*.o", "mnt/*"]),
+        [
+            "mnt",
+            "mnt/data",
+            "- mnt/data/a.o (--exclude *.o)",
+            "mnt/data/keep",
+            "mnt/data/keep/b",
+            "- mnt/data/keep/b.o (--exclude *.o)",
+            "- mnt/other (--exclude mnt/*)",
+            "z",
+        ],
+        "also inside of another argument"
+    );
+    assert_eq!(
+        kept(&[&named], &["keep", "!mnt/data"]),
+        ["> mnt", "mnt/data", "mnt/data/a.o", "mnt/data/keep", "mnt/data/keep/b", "mnt/data/keep/b.o"],
+        "a later exception that fits what was named counts within it"
+    );
+    assert_eq!(
+        kept(&[&named], &["mnt/data/*", "!keep"]),
+        [
+            "> mnt",
+            "mnt/data",
+            "- mnt/data/a.o (--exclude mnt/data/*)",
+            "mnt/data/keep",
+            "mnt/data/keep/b",
+            "mnt/data/keep/b.o"
+        ],
+        "exceptions of what is in it count"
+    );
+    assert_eq!(
+        kept(&[top.path(), &named, &named.join("keep")], &["mnt", "keep", "*.o"]),
+        [
+            "> mnt",
+            "mnt/data",
+            "- mnt/data/a.o (--exclude *.o)",
+            "mnt/data/keep",
+            "mnt/data/keep/b",
+            "- mnt/data/keep/b.o (--exclude *.o)",
+            "z"
+        ],
+        "the innermost that was named counts"
     );
 }
 
@@ -99,6 +166,45 @@ fn a_named_thing_that_is_not_there_is_a_problem_also_inside_of_another() {
     let top = tree(&["a/b", "z"]);
     let missing = top.path().join("a/c");
     assert_eq!(steps(top.path(), &[top.path(), &missing], Selection::default()), ["a", "a/b", "! 2", "z"]);
+}
+
+/// A link inside of one argument hid what another one named behind it, and nobody heard of that.
+#[test]
+fn what_is_named_behind_a_link_inside_of_another_is_taken_where_it_lies() {
+    let top = tree(&["srv/a", "x/data/d", "x/other", "home/e/f"]);
+    symlink("../x", top.path().join("srv/link")).unwrap();
+    symlink("../home", top.path().join("srv/home")).unwrap();
+    let srv = top.path().join("srv");
+    let through = srv.join("link/data");
+    let kept = |paths: &[&Path]| steps(top.path(), paths, Selection::default());
+    assert_eq!(
+        kept(&[&srv, &through]),
+        ["srv", "srv/a", "srv/home", "srv/link", "> x", "x/data", "x/data/d"],
+        "the links stay links, and of what is behind them only what is named is taken"
+    );
+    assert_eq!(kept(&[&srv.join("link"), &through]), ["> srv", "srv/link", "> x", "x/data", "x/data/d"]);
+    assert_eq!(
+        kept(&[&srv.join("link/"), &through]),
+        ["> srv", "srv/link", "srv/link/data", "srv/link/data/d", "srv/link/other"],
+        "an argument with a slash is no link"
+    );
+    assert_eq!(
+        kept(&[&srv, &srv.join("home/")]),
+        ["home", "home/e", "home/e/f", "srv", "srv/a", "srv/home", "srv/link"],
+        "a slash follows the link here too"
+    );
+    assert_eq!(kept(&[top.path(), &through]).iter().filter(|step| step.ends_with("data/d")).count(), 1);
+}
+
+#[test]
+fn what_is_named_below_something_that_is_no_directory_is_a_problem() {
+    let top = tree(&["a/file", "a/z"]);
+    symlink("nowhere", top.path().join("a/dangling")).unwrap();
+    let (file, dangling) = (top.path().join("a/file/x"), top.path().join("a/dangling/x"));
+    assert_eq!(
+        steps(top.path(), &[top.path(), &file, &dangling], Selection::default()),
+        ["a", "a/dangling", "! 20", "a/file", "! 20", "a/z"],
+    );
 }
 
 #[test]
