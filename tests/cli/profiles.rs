@@ -440,6 +440,36 @@ fn what_is_due_runs_once() {
     assert_eq!(snapshots(&world), 3, "without --due it always runs");
 }
 
+/// A full disk for records once kept every set from being backed up, and no hook told of it.
+#[test]
+fn a_run_that_can_not_be_remembered_is_made_and_has_failed() {
+    let world = world("");
+    let sets = format!("{BACKUP}[set.home.check]\n{}", noting_hooks(&world));
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+    let runs = world.path("home/.local/state/holdall/runs");
+    std::fs::create_dir_all(&runs).expect("a folder");
+    std::os::unix::fs::symlink("/dev/full", runs.join("home.json.new")).expect("a link");
+    let ended = run(&world, &["run"]).ended(13);
+    assert!(ended.out.contains("home: check: no damage"), "all steps are done: {}", ended.out);
+    assert!(ended.out.contains("home: failed: the run can't be remembered: can't write "), "{}", ended.out);
+    let told = notes(&world);
+    let hooks: Vec<&str> = told.iter().filter_map(|line| line.split(';').nth(1)).collect();
+    assert_eq!(hooks, ["HOOK=before", "HOOK=failed", "HOOK=finally"], "{told:?}");
+    assert!(told[1].contains("STEP=record;OUTCOME=failed;EXIT_CODE=13;SNAPSHOT="), "{told:?}");
+    assert!(told[1].contains("No space left") && !told[1].contains("SNAPSHOT=;"), "{told:?}");
+    assert_eq!(snapshots(&world), 1);
+}
+
+#[test]
+fn a_set_whose_lock_can_not_be_had_runs_without_it() {
+    let world = world(&format!("[set.home]\nschedule = \"{}\"\n{BACKUP}", far_schedule()));
+    world.file("home/.local/state/holdall/runs", b"no folder");
+    let ended = run(&world, &["run", "--due"]).ended(1);
+    assert!(ended.err.contains("home runs without its lock: can't make "), "{}", ended.err);
+    assert!(ended.out.contains("home: failed: the run can't be remembered: "), "{}", ended.out);
+    assert_eq!(snapshots(&world), 1);
+}
+
 #[test]
 fn only_a_set_with_a_schedule_is_ever_due() {
     let world = world(BACKUP);

@@ -115,13 +115,13 @@ fn only_due<'a>(
     Ok(due)
 }
 
-/// Whether a set's time has come; an error if nobody here can tell.
+/// Whether a set's time has come; an error if nobody here can tell. One whose record can't be read is due: the run tells it.
 pub(super) fn is_due(loaded: &Loaded, runs: &Runs, set: &Set) -> Result<bool, Failure> {
     let name = &set.name;
     let Some(calendar) = &set.schedule else {
         return Err(loaded.refuse(&format!("[set.{name}] has no schedule: schedule = \"daily 02:30\"")));
     };
-    match Standing::of(&runs.record(name)?, calendar, Timestamp::now(), &TimeZone::system()) {
+    match Standing::of(&runs.record(name).unwrap_or_default(), calendar, Timestamp::now(), &TimeZone::system()) {
         Standing::Due => Ok(true),
         Standing::Later(_) => Ok(false),
         Standing::Unknown => {
