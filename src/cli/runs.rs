@@ -18,10 +18,12 @@ use std::time::{Duration, Instant};
 const LOCK_PATIENCE: Duration = Duration::from_millis(200);
 const LOCK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The folder of records and locks.
+/// The records and locks of the sets of a profile.
 #[derive(Debug, Clone)]
 pub(crate) struct Runs {
     folder: PathBuf,
+    /// Follows the names of the profile's sets, which other profiles may have too.
+    suffix: String,
 }
 
 /// A set that nobody else runs while this is held, and while a step lives that was started with it.
@@ -32,8 +34,8 @@ pub(crate) struct Held {
 
 impl Runs {
     /// Those below a folder for state.
-    pub(crate) fn below(state: PathBuf) -> Self {
-        Self { folder: state.join("runs") }
+    pub(crate) fn below(state: PathBuf, suffix: String) -> Self {
+        Self { folder: state.join("runs"), suffix }
     }
 
     /// What is remembered of a set.
@@ -84,7 +86,7 @@ impl Runs {
     }
 
     fn file(&self, set: &SetName, kind: &str) -> PathBuf {
-        self.folder.join(format!("{set}.{kind}"))
+        self.folder.join(format!("{set}{}.{kind}", self.suffix))
     }
 }
 

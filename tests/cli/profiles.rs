@@ -471,6 +471,28 @@ fn a_set_whose_lock_can_not_be_had_runs_without_it() {
 }
 
 #[test]
+fn sets_of_one_name_in_two_profiles_are_two() {
+    let world = world(&format!("[set.home]\nschedule = \"{}\"\n{BACKUP}", far_schedule()));
+    let (usual, other) = ("home/.config/holdall/holdall.toml", "home/.config/holdall/other.toml");
+    std::fs::copy(world.path(usual), world.path(other)).expect("a profile");
+    run(&world, &["run", "--due"]).succeeded();
+    assert!(run(&world, &["status", "--config", other]).ended(1).out.contains("never"));
+    run(&world, &["run", "--due", "--config", other]).succeeded();
+    assert_eq!(snapshots(&world), 2);
+    // Whatever way leads to a profile, it is the same one.
+    std::os::unix::fs::symlink(world.path(usual), world.path("usual.toml")).expect("a link");
+    std::os::unix::fs::symlink(world.path(other), world.path("other.toml")).expect("a link");
+    for profile in [usual, other, "usual.toml", "other.toml"] {
+        run(&world, &["status", "--config", profile]).succeeded();
+    }
+    let runs = std::fs::read_dir(world.path("home/.local/state/holdall/runs")).expect("a folder");
+    let mut names: Vec<String> = runs.flatten().map(|entry| entry.file_name().display().to_string()).collect();
+    names.sort_unstable_by_key(|name| (name.len(), name.clone()));
+    assert_eq!(names[..2], ["home.json", "home.lock"], "{names:?}");
+    assert!(names.len() == 4 && names[2..].iter().all(|name| name.starts_with("home-")), "{names:?}");
+}
+
+#[test]
 fn only_a_set_with_a_schedule_is_ever_due() {
     let world = world(BACKUP);
     assert!(run(&world, &["run", "--due", "home"]).ended(2).err.contains("has no schedule"));

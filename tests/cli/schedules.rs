@@ -58,6 +58,48 @@ fn units_for_systemd_start_the_set_and_catch_up() {
 }
 
 #[test]
+fn the_sets_of_one_name_of_two_profiles_come_and_go_apart() {
+    let world = scheduled();
+    cron(&world);
+    let (usual, other) = ("home/.config/holdall/holdall.toml", "home/.config/holdall/other.toml");
+    std::fs::copy(world.path(usual), world.path(other)).expect("a profile");
+    for place in [&["--into", "units"][..], &["--cron"]] {
+        let call = |words: &[&str]| with_programs(&world, &[&["schedule"], words, place].concat()).succeeded().out;
+        let count = || call(&["list"]).lines().filter(|line| line.contains("home")).count();
+        call(&["install"]);
+        call(&["install", "--config", other]);
+        assert_eq!(count(), 2, "{place:?}");
+        call(&["remove", "home", "--config", other]);
+        assert!(call(&["list"]).contains("holdall.toml"), "{place:?}");
+        assert_eq!(count(), 1, "{place:?}");
+        call(&["install", "--config", other]);
+        call(&["remove", "home"]);
+        assert!(call(&["list"]).contains("other.toml"), "{place:?}");
+        assert_eq!(count(), 1, "{place:?}");
+        call(&["remove"]);
+        assert_eq!(count(), 0, "whoever names nothing means all");
+    }
+}
+
+#[test]
+fn units_of_another_profile_are_not_written_over_while_it_is_there() {
+    let world = scheduled();
+    let usual = world.path("home/.config/holdall/holdall.toml");
+    run(&world, &["schedule", "install", "--into", "units"]).succeeded();
+    let elsewhere = world.file("else/holdall/holdall.toml", &std::fs::read(&usual).expect("a profile"));
+    let again = || {
+        let mut command = bare(&world);
+        command.env("XDG_CONFIG_HOME", world.path("else")).args(["schedule", "install", "--into", "units"]);
+        Finished::of(&command.output().expect("the program starts"))
+    };
+    let refused = again().ended(1);
+    assert!(refused.err.contains(&format!("home of {} is installed there", usual.display())), "{}", refused.err);
+    std::fs::remove_file(&usual).expect("a profile");
+    again().succeeded();
+    assert!(text(&world, "units/holdall-home.timer").contains(&elsewhere.display().to_string()));
+}
+
+#[test]
 fn systemd_is_told_what_to_start_and_to_stop() {
     let world = scheduled();
     program(&world, "systemctl", &format!("echo \"$@\" >> {}", world.path("told").display()));

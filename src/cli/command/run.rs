@@ -22,7 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8, Failure> {
     refuse_other_repository(context)?;
     let loaded = Loaded::find(&context.surroundings, context.global)?;
-    let runs = Runs::below(context.surroundings.state_folder()?);
+    let runs = loaded.runs(&context.surroundings)?;
     let sets = loaded.chosen(&arguments.sets)?;
     // All is looked at before anything begins.
     let planned: Planned<'_> =
