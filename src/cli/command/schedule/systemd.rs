@@ -5,6 +5,7 @@ use crate::cli::failure::Failure;
 use crate::cli::render::schedule::Installed;
 use crate::cli::runs::replace;
 use crate::cli::surroundings::{Surroundings, is_same_file};
+use crate::profile::Calendar;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,9 @@ use std::process::Command;
 /// What the first line of each unit begins with; the set and the profile follow.
 const MARK: &str = "# Written by `holdall schedule install` for the set ";
 const UNIT_MODE: u32 = 0o644;
+/// How often is asked whether a set is due, besides at the times of its calendar. Timers pass over a time that the clocks
+/// skip, and know nothing of a run that a shutdown ended.
+const ASKED_AGAIN: &str = "*:0/15";
 
 /// A folder of units.
 pub(super) struct Units {
@@ -110,7 +114,8 @@ impl Units {
 
     fn entry(&self, name: &str, text: &str) -> Option<Installed> {
         let (set, config) = text.lines().next()?.strip_prefix(MARK)?.split_once(" of ")?;
-        let calendar = text.lines().filter_map(|line| line.strip_prefix("OnCalendar=")).collect::<Vec<_>>().join("; ");
+        let calendars = text.lines().filter_map(|line| line.strip_prefix("OnCalendar="));
+        let calendar = calendars.filter(|calendar| *calendar != ASKED_AGAIN).collect::<Vec<_>>().join("; ");
         let by = match self.manager {
             Manager::Machine => "systemd",
             Manager::User => "systemd --user",
@@ -129,7 +134,7 @@ impl Units {
 
     fn service(&self, job: &Job<'_>) -> Result<String, Failure> {
         let words = std::iter::once(quoted(job.program.as_os_str(), Dollars::Plain))
-            .chain(job.arguments(&[]).iter().map(|word| quoted(word, Dollars::Doubled)))
+            .chain(job.arguments(due(job)).iter().map(|word| quoted(word, Dollars::Doubled)))
             .collect::<Result<Vec<_>, _>>()?;
         let environment = job.environment.iter().map(|(name, value)| {
             let mut assignment = std::ffi::OsString::from(*name);
@@ -176,8 +181,20 @@ fn timer_name(name: &str) -> String {
     format!("holdall-{name}.timer")
 }
 
+/// A run asks for itself whether the set is due, unless only systemd knows.
+const fn due(job: &Job<'_>) -> &'static [&'static str] {
+    match job.calendar {
+        Calendar::Systemd(_) => &[],
+        Calendar::Hourly { .. } | Calendar::Days { .. } => &["--due"],
+    }
+}
+
 fn timer(job: &Job<'_>) -> Result<String, Failure> {
-    let calendar: String = job.calendar.for_systemd().iter().map(|line| format!("OnCalendar={line}\n")).collect();
+    let mut calendars = job.calendar.for_systemd();
+    if !due(job).is_empty() {
+        calendars.push(ASKED_AGAIN.to_owned());
+    }
+    let calendar: String = calendars.iter().map(|line| format!("OnCalendar={line}\n")).collect();
     Ok(format!(
         "{}[Unit]\nDescription=The schedule of holdall run {}\n\n[Timer]\n{calendar}# What was missed while the machine \
          was off is caught up once.\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n",
