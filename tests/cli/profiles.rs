@@ -471,6 +471,22 @@ fn a_set_whose_lock_can_not_be_had_runs_without_it() {
 }
 
 #[test]
+fn a_backup_is_made_where_the_clients_state_can_be_read_and_not_written() {
+    let world = world(BACKUP);
+    run(&world, &["run"]).succeeded();
+    let state = std::fs::read_dir(world.path("home/.local/state/holdall")).expect("a folder").flatten();
+    let client = state.map(|entry| entry.path()).find(|path| path.join("client").exists()).expect("a client's");
+    // Not even whoever may do everything opens a folder to write to it.
+    std::fs::remove_file(client.join("lock")).expect("a lock");
+    std::fs::create_dir(client.join("lock")).expect("a folder");
+    let told = run(&world, &["run"]).ended(0).err;
+    assert!(told.contains("what was committed is safe"), "{told}");
+    assert_eq!(snapshots(&world), 2);
+    std::fs::remove_file(client.join("client")).expect("what is kept");
+    run(&world, &["run"]).ended(1);
+}
+
+#[test]
 fn sets_of_one_name_in_two_profiles_are_two() {
     let world = world(&format!("[set.home]\nschedule = \"{}\"\n{BACKUP}", far_schedule()));
     let (usual, other) = ("home/.config/holdall/holdall.toml", "home/.config/holdall/other.toml");
