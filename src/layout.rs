@@ -110,3 +110,19 @@ pub struct ChunkPlace {
     /// Length of the chunk.
     pub chunk_bytes: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_the_code_and_the_name_of_the_format() {
+        let classes = [(1, Class::Content, "content"), (2, Class::Manifest, "manifest"), (3, Class::Stat, "stat")];
+        for (code, class, name) in classes {
+            assert_eq!((class.code(), Class::from_code(code)), (code, Some(class)));
+            assert_eq!(class.to_string(), name);
+        }
+        assert_eq!(classes.map(|(_, class, _)| class), Class::ALL);
+        assert_eq!([0, 4, u8::MAX].map(Class::from_code), [None; 3]);
+    }
+}

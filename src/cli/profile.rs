@@ -4,7 +4,8 @@ use super::arguments::{
     Arguments, BackupArguments, CheckArguments, ForgetArguments, GlobalArguments, PruneArguments, UnlockArguments,
 };
 use super::failure::Failure;
-use super::surroundings::{Surroundings, absolute, host_name};
+use super::runs::Runs;
+use super::surroundings::{Surroundings, absolute, host_name, is_same_file};
 use crate::profile::{
     Catalogue, OptionKind, PlannedStep, Profile, Repository, RepositorySecret, Set, StepOption, plan,
 };
@@ -12,6 +13,7 @@ use clap::{ArgAction, Args, Parser};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -19,11 +21,16 @@ use zeroize::Zeroizing;
 /// A profile that holds a megabyte of text is none.
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 
+/// Enough for the few profiles of a machine, and to be read by people.
+const SUFFIX_DIGITS: usize = 8;
+
 /// A profile with the place that it was read from.
 pub(crate) struct Loaded {
     pub(crate) profile: Profile,
     /// The file, from the root.
     pub(crate) path: PathBuf,
+    /// What tells its sets from those of the same name in the profile that is taken if none is named.
+    suffix: String,
 }
 
 /// Puts what the profile says of a repository in the place of what was not said, if a profile's name was given.
@@ -59,7 +66,7 @@ impl Loaded {
         let places = surroundings.profile_places(global);
         for (number, place) in places.iter().enumerate() {
             match File::open(place) {
-                Ok(file) => return Self::read(place, file),
+                Ok(file) => return Self::read(place, file, surroundings),
                 // The last place, or the only one because it was named, has to be there.
                 Err(error) if error.kind() == ErrorKind::NotFound && number.saturating_add(1) < places.len() => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => break,
@@ -71,7 +78,7 @@ impl Loaded {
         Err(Failure::misuse(format!("there is no profile at {places}; --config or HOLDALL_CONFIG names another place")))
     }
 
-    fn read(place: &Path, file: File) -> Result<Self, Failure> {
+    fn read(place: &Path, file: File, surroundings: &Surroundings) -> Result<Self, Failure> {
         let path = absolute(place)?;
         let failed = |error: &std::io::Error| Failure::io(place, "read", error);
         // Asked of what is read, whatever lies there by now.
@@ -94,7 +101,19 @@ impl Loaded {
         if mode & 0o077 != 0 && profile.repositories.iter().any(is_secret) {
             return Err(refuse("others may read it, and a password stands in it: chmod 600, or use password-file"));
         }
-        Ok(Self { profile, path })
+        let is_usual = surroundings.usual_profile().is_some_and(|usual| is_same_file(&usual, &path));
+        let suffix = if is_usual { String::new() } else { suffix_of(&path) };
+        Ok(Self { profile, path, suffix })
+    }
+
+    /// What is remembered of its sets.
+    pub(crate) fn runs(&self, surroundings: &Surroundings) -> Result<Runs, Failure> {
+        Ok(Runs::below(surroundings.state_folder()?, self.suffix.clone()))
+    }
+
+    /// The name of a set among those of all profiles.
+    pub(crate) fn name_of(&self, set: &Set) -> String {
+        format!("{}{}", set.name, self.suffix)
     }
 
     /// The folder that it lies in, where all steps and hooks run.
@@ -134,6 +153,13 @@ impl Loaded {
         }
         Ok(steps)
     }
+}
+
+/// A short name for a file, whatever path leads to it.
+fn suffix_of(path: &Path) -> String {
+    let file = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let hash = blake3::hash(file.as_os_str().as_bytes()).to_hex();
+    format!("-{}", hash.chars().take(SUFFIX_DIGITS).collect::<String>())
 }
 
 /// The options of the commands that a profile may run, as the command line defines them.

@@ -18,21 +18,24 @@ use std::time::{Duration, Instant};
 const LOCK_PATIENCE: Duration = Duration::from_millis(200);
 const LOCK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The folder of records and locks.
+/// The records and locks of the sets of a profile.
 #[derive(Debug, Clone)]
 pub(crate) struct Runs {
     folder: PathBuf,
+    /// Follows the names of the profile's sets, which other profiles may have too.
+    suffix: String,
 }
 
 /// A set that nobody else runs while this is held, and while a step lives that was started with it.
 pub(crate) struct Held {
-    lock: File,
+    /// None where it could not be had.
+    lock: Option<File>,
 }
 
 impl Runs {
     /// Those below a folder for state.
-    pub(crate) fn below(state: PathBuf) -> Self {
-        Self { folder: state.join("runs") }
+    pub(crate) fn below(state: PathBuf, suffix: String) -> Self {
+        Self { folder: state.join("runs"), suffix }
     }
 
     /// What is remembered of a set.
@@ -57,6 +60,8 @@ impl Runs {
         std::fs::create_dir_all(&self.folder).map_err(|error| Failure::io(&self.folder, "make", &error))?;
         let mut options = OpenOptions::new();
         let lock = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        // One that is there locks as well on a file system that is mounted read-only.
+        let lock = lock.or_else(|error| File::open(&path).map_err(|_| error));
         let mut lock = lock.map_err(|error| failed(&error))?;
         match locked(&lock) {
             Ok(()) => {}
@@ -69,9 +74,9 @@ impl Runs {
             Err(errno) => return Err(failed(&errno.into())),
         }
         let holder = format!("process {} since {}\n", std::process::id(), moment(Moment::now().time_ns));
-        let told = lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes()));
-        told.map_err(|error| failed(&error))?;
-        Ok(Held { lock })
+        // The lock keeps others away whether it says by whom it is held or not.
+        let _ = lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes()));
+        Ok(Held { lock: Some(lock) })
     }
 
     /// Whether somebody has a set.
@@ -81,16 +86,22 @@ impl Runs {
     }
 
     fn file(&self, set: &SetName, kind: &str) -> PathBuf {
-        self.folder.join(format!("{set}.{kind}"))
+        self.folder.join(format!("{set}{}.{kind}", self.suffix))
     }
 }
 
 impl Held {
+    /// A set whose lock can't be had. It is run all the same, since a backup is worth more than order among runs: two that
+    /// overlap do some work twice, and no two commands on a repository ever harm each other.
+    pub(crate) const fn without_lock() -> Self {
+        Self { lock: None }
+    }
+
     /// The standard input of a process that holds the set too: if this one is killed, the other one's work goes on, and
     /// nobody else may begin beside it. It reads as empty. What that process starts gets another one, so that a daemon that
     /// a command leaves behind holds nothing.
     pub(crate) fn input(&self) -> io::Result<Stdio> {
-        self.lock.try_clone().map(Stdio::from)
+        self.lock.as_ref().map_or_else(|| Ok(Stdio::null()), |lock| lock.try_clone().map(Stdio::from))
     }
 }
 

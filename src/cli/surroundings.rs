@@ -105,9 +105,20 @@ impl Surroundings {
     /// Where the profile is: the file that was named, which must be there, or the places where one is looked for. None of
     /// them is the folder at hand, since a profile names programs that are run.
     pub(crate) fn profile_places(&self, arguments: &GlobalArguments) -> Vec<PathBuf> {
-        if let Some(named) = arguments.config.clone().or_else(|| self.path("HOLDALL_CONFIG")) {
-            return vec![named];
-        }
+        self.named_profile(arguments).map_or_else(|| self.usual_profile_places(), |named| vec![named])
+    }
+
+    /// The profile that was named.
+    pub(crate) fn named_profile(&self, arguments: &GlobalArguments) -> Option<PathBuf> {
+        arguments.config.clone().or_else(|| self.path("HOLDALL_CONFIG"))
+    }
+
+    /// The profile that is taken if none is named.
+    pub(crate) fn usual_profile(&self) -> Option<PathBuf> {
+        self.usual_profile_places().into_iter().find(|place| place.exists())
+    }
+
+    fn usual_profile_places(&self) -> Vec<PathBuf> {
         let own = self.user_folder("XDG_CONFIG_HOME", ".config");
         own.into_iter().chain([PathBuf::from("/etc/holdall")]).map(|folder| folder.join("holdall.toml")).collect()
     }
@@ -156,6 +167,12 @@ pub(crate) fn named_in(file: &Path) -> Result<PathBuf, Failure> {
         return Err(Failure::misuse(format!("{} names no repository", file.display())));
     }
     Ok(PathBuf::from(OsString::from_vec(line.to_vec())))
+}
+
+/// Whether two paths lead to one file, or are the same path where there is none.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    matches!((file(one), file(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The machine's name.

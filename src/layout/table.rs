@@ -403,6 +403,13 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_of_the_most_chunks_and_one_of_the_longest_read_back() {
+        let table = table(&[(48, vec![1; 65_536]), (48, vec![CHUNK_BYTES_MAX; 2])]);
+        assert_eq!(table.raw_bytes(), 65_536 + u64::from(RAW_BYTES_MAX));
+        assert_eq!(read(&written(&table)), Ok(table));
+    }
+
+    #[test]
     fn sums_over_many_frames_are_refused_and_leave_the_table_as_it_was() {
         let mut by_length = FrameTable::new(160).unwrap();
         let refusal = loop {
@@ -413,7 +420,8 @@ mod tests {
         assert_eq!(refusal, LayoutError::FramesEnd { frame: 30 });
         assert!(!by_length.has_room(SEALED_BYTES_MAX, 1) && by_length.has_room(1 << 20, 1));
         assert_eq!(by_length.frame_count(), 30);
-        assert!(by_length.end_offset() <= FRAMES_END_MAX);
+        let last = FRAMES_END_MAX - by_length.end_offset() - FRAME_HEAD_BYTES;
+        assert!(by_length.has_room(last, 1) && !by_length.has_room(last + 1, 1));
 
         let mut by_count = FrameTable::new(128).unwrap();
         let full = vec![1; 65_536];
@@ -427,6 +435,8 @@ mod tests {
     fn a_table_takes_no_more_frames_than_a_pack() {
         let mut table = FrameTable::new(128).unwrap();
         (0..FRAME_COUNT_MAX).for_each(|_| assert!(table.push(48, &[1]).is_ok()));
+        assert_eq!((table.frame_count(), table.raw_bytes()), (65_536, 65_536));
+        assert_eq!(read(&written(&table)).as_ref(), Ok(&table));
         assert_eq!(table.push(48, &[1]), Err(LayoutError::FrameCount { count: 65_537 }));
     }
 

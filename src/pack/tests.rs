@@ -410,6 +410,18 @@ fn pack_14_reader_refuses_a_trailer_that_points_elsewhere() {
 }
 
 #[test]
+fn a_trailer_may_claim_the_most_frames_and_needs_room_behind_the_header() {
+    let trailer = Trailer { footer_offset: 128, footer_bytes: 100, frame_count: crate::layout::FRAME_COUNT_MAX };
+    let parse = |trailer: &Trailer| Trailer::parse(None, &trailer.encode().try_into().unwrap(), 1000);
+    assert_eq!(parse(&trailer), Ok(trailer));
+    let frame_count = trailer.frame_count + 1;
+    assert_eq!(parse(&Trailer { frame_count, ..trailer }).unwrap_err().fault, Fault::TrailerFrames(frame_count));
+    let header = sealer().header_bytes();
+    assert_eq!(refusal(&[&header[..], &[0; 23]].concat()), (0, Fault::Short { part: "the pack", bytes: 151 }));
+    assert_eq!(refusal(&[&header[..], &[0; 24]].concat()), (144, Fault::Magic("a trailer")));
+}
+
+#[test]
 fn pack_14_reader_refuses_a_footer_above_its_cap() {
     let parse = |footer_bytes| {
         let trailer = Trailer { footer_offset: 128, footer_bytes, frame_count: 1 };

@@ -141,3 +141,59 @@ fn write_pack(
     row.frames().write(out);
     row.ids().iter().for_each(|id| out.put(id.as_bytes()));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SessionId;
+    use crate::layout::{Class, FrameTable};
+    use crate::segment::PackFacts;
+
+    /// A pack of so many chunks, that many of them with lengths of two bytes. It takes 33 bytes a chunk, one more for each
+    /// of these, and what `room` allows for the rest.
+    fn pack(number: u8, chunk_count: usize, of_two_bytes: usize) -> PackRow {
+        let mut lengths = vec![1; chunk_count];
+        lengths.iter_mut().take(of_two_bytes).for_each(|length| *length = 200);
+        let mut frames = FrameTable::new(128).unwrap();
+        lengths.chunks(60_000).for_each(|lengths| assert!(frames.push(48, lengths).is_ok()));
+        let session = SessionId { client: ClientId::from_bytes([1; 16]), number: 1 };
+        let (pack, signer) = (PackId::from_bytes([number; 32]), SignerKey::from_bytes([1; 32]));
+        let facts = PackFacts { pack, class: Class::Content, bytes: 1 << 20, signer, session };
+        PackRow::new(facts, frames, vec![ChunkId::from_bytes([number; 32]); chunk_count]).unwrap()
+    }
+
+    /// A builder that can take so many more bytes.
+    fn with_room(bytes: usize) -> SegmentBuilder {
+        let mut builder = SegmentBuilder::new();
+        builder.push(pack(1, 500_000, 0)).unwrap();
+        let rest = BODY_BYTES_MAX - bytes - builder.body_bytes - FACTS_BYTES_MAX;
+        // The count of the frames, and for each one its sealed length and its count of chunks.
+        let frames_bytes = |chunk_count: usize| 1 + chunk_count.div_ceil(60_000) * 4;
+        let chunk_count = (rest - 50) / 33;
+        let of_two_bytes = rest - chunk_count * 33 - frames_bytes(chunk_count);
+        builder.push(pack(2, chunk_count, of_two_bytes)).unwrap();
+        assert_eq!(builder.body_bytes + bytes, BODY_BYTES_MAX);
+        builder
+    }
+
+    fn replaced(byte: u8) -> Replaced {
+        Replaced { segment: SegmentId::from_bytes([byte; 32]), pack_count: 1, chunk_count: 1 }
+    }
+
+    #[test]
+    fn a_segment_is_filled_to_its_last_byte_and_no_further() {
+        with_room(0);
+        let mut full = with_room(REPLACED_BYTES_MAX);
+        full.replace(replaced(1)).unwrap();
+        let bytes = BODY_BYTES_MAX + REPLACED_BYTES_MAX;
+        assert_eq!(full.replace(replaced(2)), Err(SegmentFault::Long { bytes }));
+        assert!(full.push(pack(3, 1, 0)).is_err());
+    }
+
+    #[test]
+    fn a_builder_has_what_it_took() {
+        let mut builder = SegmentBuilder::new();
+        builder.push(pack(1, 1, 0)).unwrap();
+        assert_eq!([1, 2].map(|number| builder.has(&PackId::from_bytes([number; 32]))), [true, false]);
+    }
+}

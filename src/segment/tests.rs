@@ -252,6 +252,17 @@ fn segment_6_reader_refuses_a_pack_too_short_for_its_frames_or_above_the_cap() {
 }
 
 #[test]
+fn a_pack_that_is_set_aside_has_a_row_that_reads_back_whatever_its_length() {
+    for (bytes, told) in [(0, 189), (189, 189), (190, 190), (1 << 30, 1 << 30), (u64::MAX, 1 << 30)] {
+        let row = PackRow::set_aside(facts(1, 1, 1, bytes));
+        assert_eq!((row.facts().bytes, row.is_set_aside()), (told, true));
+        let body = build(&[], std::slice::from_ref(&row));
+        assert_eq!(SegmentReader::parse(SEGMENT, &body).unwrap().packs().collect::<Vec<_>>(), [row]);
+    }
+    assert!(rows().iter().all(|row| !row.is_set_aside()));
+}
+
+#[test]
 fn segment_7_reader_refuses_fewer_ids_than_chunks() {
     let short = pack_bytes(1, 1, &[400, 0, 0, 1, 128, 1, 100, 2, 7, 7], 1);
     assert!(matches!(fault(&of_one_pack(short)), SegmentFault::Wire(WireError::UnexpectedEnd { .. })));

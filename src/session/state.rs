@@ -56,14 +56,14 @@ impl ClientState {
 /// read (that costs nothing but the chain's continuity).
 ///
 /// # Errors
-/// When the state directory can't be written to.
+/// When there is none and the state directory can't be written to.
 pub fn load(directory: &Path) -> Result<ClientState> {
-    // A new file takes the old one's place in one step, so that reading needs no lock.
-    let (lock, kept) = (Guard::open(directory)?, read_kept(directory, FILE, FILE_BYTES_MAX));
-    if let Some(state) = kept {
+    // A new file takes the old one's place in one step, so that reading needs no lock. Nor does it need a directory that
+    // can be written to: a backup is worth more than the memory of it.
+    if let Some(state) = read_kept(directory, FILE, FILE_BYTES_MAX) {
         return Ok(state);
     }
-    let guard = Guard::lock(directory, lock);
+    let guard = Guard::take(directory)?;
     if let Some(state) = guard.read() {
         return Ok(state);
     }

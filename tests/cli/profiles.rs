@@ -440,6 +440,74 @@ fn what_is_due_runs_once() {
     assert_eq!(snapshots(&world), 3, "without --due it always runs");
 }
 
+/// A full disk for records once kept every set from being backed up, and no hook told of it.
+#[test]
+fn a_run_that_can_not_be_remembered_is_made_and_has_failed() {
+    let world = world("");
+    let sets = format!("{BACKUP}[set.home.check]\n{}", noting_hooks(&world));
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+    let runs = world.path("home/.local/state/holdall/runs");
+    std::fs::create_dir_all(&runs).expect("a folder");
+    std::os::unix::fs::symlink("/dev/full", runs.join("home.json.new")).expect("a link");
+    let ended = run(&world, &["run"]).ended(13);
+    assert!(ended.out.contains("home: check: no damage"), "all steps are done: {}", ended.out);
+    assert!(ended.out.contains("home: failed: the run can't be remembered: can't write "), "{}", ended.out);
+    let told = notes(&world);
+    let hooks: Vec<&str> = told.iter().filter_map(|line| line.split(';').nth(1)).collect();
+    assert_eq!(hooks, ["HOOK=before", "HOOK=failed", "HOOK=finally"], "{told:?}");
+    assert!(told[1].contains("STEP=record;OUTCOME=failed;EXIT_CODE=13;SNAPSHOT="), "{told:?}");
+    assert!(told[1].contains("No space left") && !told[1].contains("SNAPSHOT=;"), "{told:?}");
+    assert_eq!(snapshots(&world), 1);
+}
+
+#[test]
+fn a_set_whose_lock_can_not_be_had_runs_without_it() {
+    let world = world(&format!("[set.home]\nschedule = \"{}\"\n{BACKUP}", far_schedule()));
+    world.file("home/.local/state/holdall/runs", b"no folder");
+    let ended = run(&world, &["run", "--due"]).ended(1);
+    assert!(ended.err.contains("home runs without its lock: can't make "), "{}", ended.err);
+    assert!(ended.out.contains("home: failed: the run can't be remembered: "), "{}", ended.out);
+    assert_eq!(snapshots(&world), 1);
+}
+
+#[test]
+fn a_backup_is_made_where_the_clients_state_can_be_read_and_not_written() {
+    let world = world(BACKUP);
+    run(&world, &["run"]).succeeded();
+    let state = std::fs::read_dir(world.path("home/.local/state/holdall")).expect("a folder").flatten();
+    let client = state.map(|entry| entry.path()).find(|path| path.join("client").exists()).expect("a client's");
+    // Not even whoever may do everything opens a folder to write to it.
+    std::fs::remove_file(client.join("lock")).expect("a lock");
+    std::fs::create_dir(client.join("lock")).expect("a folder");
+    let told = run(&world, &["run"]).ended(0).err;
+    assert!(told.contains("what was committed is safe"), "{told}");
+    assert_eq!(snapshots(&world), 2);
+    std::fs::remove_file(client.join("client")).expect("what is kept");
+    run(&world, &["run"]).ended(1);
+}
+
+#[test]
+fn sets_of_one_name_in_two_profiles_are_two() {
+    let world = world(&format!("[set.home]\nschedule = \"{}\"\n{BACKUP}", far_schedule()));
+    let (usual, other) = ("home/.config/holdall/holdall.toml", "home/.config/holdall/other.toml");
+    std::fs::copy(world.path(usual), world.path(other)).expect("a profile");
+    run(&world, &["run", "--due"]).succeeded();
+    assert!(run(&world, &["status", "--config", other]).ended(1).out.contains("never"));
+    run(&world, &["run", "--due", "--config", other]).succeeded();
+    assert_eq!(snapshots(&world), 2);
+    // Whatever way leads to a profile, it is the same one.
+    std::os::unix::fs::symlink(world.path(usual), world.path("usual.toml")).expect("a link");
+    std::os::unix::fs::symlink(world.path(other), world.path("other.toml")).expect("a link");
+    for profile in [usual, other, "usual.toml", "other.toml"] {
+        run(&world, &["status", "--config", profile]).succeeded();
+    }
+    let runs = std::fs::read_dir(world.path("home/.local/state/holdall/runs")).expect("a folder");
+    let mut names: Vec<String> = runs.flatten().map(|entry| entry.file_name().display().to_string()).collect();
+    names.sort_unstable_by_key(|name| (name.len(), name.clone()));
+    assert_eq!(names[..2], ["home.json", "home.lock"], "{names:?}");
+    assert!(names.len() == 4 && names[2..].iter().all(|name| name.starts_with("home-")), "{names:?}");
+}
+
 #[test]
 fn only_a_set_with_a_schedule_is_ever_due() {
     let world = world(BACKUP);

@@ -37,11 +37,12 @@ fn units_for_systemd_start_the_set_and_catch_up() {
     let done = run(&world, &["schedule", "install", "--into", "units"]).succeeded();
     assert!(done.out.starts_with("home: next run ") && done.out.ends_with(" 00:00:00\n"), "{}", done.out);
     let timer = text(&world, "units/holdall-home.timer");
-    assert!(timer.contains("\nOnCalendar=*-*-* 00:00:00\n") && timer.contains("\nPersistent=true\n"), "{timer}");
+    assert!(timer.contains("\nOnCalendar=*-*-* 00:00:00\nOnCalendar=*:0/15\n"), "{timer}");
+    assert!(timer.contains("\nPersistent=true\n"), "{timer}");
     let service = text(&world, "units/holdall-home.service");
     let config = world.path("home/.config/holdall/holdall.toml").display().to_string();
     let line = format!(
-        "\nExecStart=\"{}\" \"--config={config}\" \"--quiet\" \"run\" \"home\"\n",
+        "\nExecStart=\"{}\" \"--config={config}\" \"--quiet\" \"run\" \"--due\" \"home\"\n",
         env!("CARGO_BIN_EXE_holdall")
     );
     assert!(service.contains(&line), "{service}");
@@ -55,6 +56,80 @@ fn units_for_systemd_start_the_set_and_catch_up() {
         let said = String::from_utf8_lossy(&verified.stderr).into_owned();
         assert!(!said.contains("holdall-home"), "{said}");
     }
+}
+
+/// The words of a unit's command, all of them quoted and plain.
+fn started(service: &str) -> Command {
+    let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
+    let mut words = line.trim_matches('"').split("\" \"");
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words);
+    command
+}
+
+/// A timer of systemd passes over a time that the clocks skip, and knows nothing of a run that a shutdown ended.
+#[test]
+fn what_a_timer_starts_again_and_again_backs_up_once_when_a_run_was_missed_or_cut_short() {
+    let world = scheduled();
+    run(&world, &["schedule", "install", "--into", "units"]).succeeded();
+    let by_timer = || {
+        let mut command = started(&text(&world, "units/holdall-home.service"));
+        let output = command.env_clear().env("HOME", world.path("home")).current_dir("/").output();
+        Finished::of(&output.expect("it starts")).succeeded();
+    };
+    by_timer();
+    assert_eq!(snapshots(&world), 0, "the first moment has not come yet");
+    let record = world.path("home/.local/state/holdall/runs/home.json");
+    let missed = serde_json::json!({ "settled_s": 1_795_230_600 });
+    let run = serde_json::json!({ "began_s": 1_795_317_000, "ended_s": 1_795_317_010, "outcome": "interrupted", "exit_code": 143 });
+    let cut_short = serde_json::json!({ "settled_s": 1_795_230_600, "run": run });
+    for (made, kept) in [(1, missed), (2, cut_short)] {
+        std::fs::write(&record, kept.to_string()).expect("a record");
+        (0..3).for_each(|_| by_timer());
+        assert_eq!(snapshots(&world), made);
+    }
+}
+
+#[test]
+fn the_sets_of_one_name_of_two_profiles_come_and_go_apart() {
+    let world = scheduled();
+    cron(&world);
+    let (usual, other) = ("home/.config/holdall/holdall.toml", "home/.config/holdall/other.toml");
+    std::fs::copy(world.path(usual), world.path(other)).expect("a profile");
+    for place in [&["--into", "units"][..], &["--cron"]] {
+        let call = |words: &[&str]| with_programs(&world, &[&["schedule"], words, place].concat()).succeeded().out;
+        let count = || call(&["list"]).lines().filter(|line| line.contains("home")).count();
+        call(&["install"]);
+        call(&["install", "--config", other]);
+        assert_eq!(count(), 2, "{place:?}");
+        call(&["remove", "home", "--config", other]);
+        assert!(call(&["list"]).contains("holdall.toml"), "{place:?}");
+        assert_eq!(count(), 1, "{place:?}");
+        call(&["install", "--config", other]);
+        call(&["remove", "home"]);
+        assert!(call(&["list"]).contains("other.toml"), "{place:?}");
+        assert_eq!(count(), 1, "{place:?}");
+        call(&["remove"]);
+        assert_eq!(count(), 0, "whoever names nothing means all");
+    }
+}
+
+#[test]
+fn units_of_another_profile_are_not_written_over_while_it_is_there() {
+    let world = scheduled();
+    let usual = world.path("home/.config/holdall/holdall.toml");
+    run(&world, &["schedule", "install", "--into", "units"]).succeeded();
+    let elsewhere = world.file("else/holdall/holdall.toml", &std::fs::read(&usual).expect("a profile"));
+    let again = || {
+        let mut command = bare(&world);
+        command.env("XDG_CONFIG_HOME", world.path("else")).args(["schedule", "install", "--into", "units"]);
+        Finished::of(&command.output().expect("the program starts"))
+    };
+    let refused = again().ended(1);
+    assert!(refused.err.contains(&format!("home of {} is installed there", usual.display())), "{}", refused.err);
+    std::fs::remove_file(&usual).expect("a profile");
+    again().succeeded();
+    assert!(text(&world, "units/holdall-home.timer").contains(&elsewhere.display().to_string()));
 }
 
 #[test]
@@ -153,7 +228,9 @@ fn what_could_not_run_by_itself_is_not_installed() {
     assert!(refused.err.contains("its schedule is for systemd"), "{}", refused.err);
     assert!(!world.path("crontab").exists());
     run(&world, &["schedule", "install", "--into", "units"]).succeeded();
-    assert!(text(&world, "units/holdall-home.timer").contains("\nOnCalendar=Mon..Fri 02:30\n"));
+    let timer = text(&world, "units/holdall-home.timer");
+    assert!(timer.contains("\nOnCalendar=Mon..Fri 02:30\n# "), "nobody else can tell when it is due: {timer}");
+    assert!(text(&world, "units/holdall-home.service").contains("\"run\" \"home\"\n"));
     assert!(run(&world, &["run", "--due", "home"]).ended(2).err.contains("only systemd knows"));
     assert!(run(&world, &["status"]).ended(1).out.contains("as systemd says"));
 }

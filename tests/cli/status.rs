@@ -75,6 +75,19 @@ fn a_run_that_fails_does_not_make_the_last_backup_younger() {
 }
 
 #[test]
+fn a_backup_in_the_future_is_told_and_is_no_good_sign() {
+    let world = world(BACKUP);
+    run(&world, &["run"]).succeeded();
+    age(&world, -20);
+    run(&world, &["status"]).succeeded();
+    age(&world, -86_400);
+    let shown = run(&world, &["status"]).ended(1).out;
+    assert!(shown.contains("in the future"), "{shown}");
+    let told = run(&world, &["status", "--json"]).ended(1).only("set_status");
+    assert!(told["too_old"] == true && told.get("age_seconds").is_none(), "{told}");
+}
+
+#[test]
 fn a_run_that_was_killed_is_shown_as_such() {
     let world = world(BACKUP);
     run(&world, &["run"]).succeeded();

@@ -22,7 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8, Failure> {
     refuse_other_repository(context)?;
     let loaded = Loaded::find(&context.surroundings, context.global)?;
-    let runs = Runs::below(context.surroundings.state_folder()?);
+    let runs = loaded.runs(&context.surroundings)?;
     let sets = loaded.chosen(&arguments.sets)?;
     // All is looked at before anything begins.
     let planned: Planned<'_> =
@@ -115,13 +115,13 @@ fn only_due<'a>(
     Ok(due)
 }
 
-/// Whether a set's time has come; an error if nobody here can tell.
+/// Whether a set's time has come; an error if nobody here can tell. One whose record can't be read is due: the run tells it.
 pub(super) fn is_due(loaded: &Loaded, runs: &Runs, set: &Set) -> Result<bool, Failure> {
     let name = &set.name;
     let Some(calendar) = &set.schedule else {
         return Err(loaded.refuse(&format!("[set.{name}] has no schedule: schedule = \"daily 02:30\"")));
     };
-    match Standing::of(&runs.record(name)?, calendar, Timestamp::now(), &TimeZone::system()) {
+    match Standing::of(&runs.record(name).unwrap_or_default(), calendar, Timestamp::now(), &TimeZone::system()) {
         Standing::Due => Ok(true),
         Standing::Later(_) => Ok(false),
         Standing::Unknown => {

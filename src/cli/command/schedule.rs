@@ -12,6 +12,7 @@ use crate::cli::render::run::moment_s;
 use crate::cli::render::schedule::{Installed, schedule_table};
 use crate::cli::render::text;
 use crate::cli::runs::Runs;
+use crate::cli::surroundings::is_same_file;
 use crate::profile::{Calendar, RepositorySecret, Set, Standing, settled_by};
 use crontab::Crontab;
 use jiff::Timestamp;
@@ -123,7 +124,7 @@ fn install(context: &Context<'_>, names: &[String], place: &PlaceArguments) -> R
             crontab.write()?;
         }
     }
-    let runs = Runs::below(context.surroundings.state_folder()?);
+    let runs = loaded.runs(&context.surroundings)?;
     for job in &jobs {
         begin_now(&runs, job)?;
         context.renderer.say(&format!("{}: {}\n", job.set.name, next_run(&runs, job.set)?));
@@ -188,13 +189,12 @@ impl Place {
 
 fn list(context: &Context<'_>, place: &PlaceArguments) -> Result<u8, Failure> {
     let mut all = installed(context, place)?;
-    let runs = Runs::below(context.surroundings.state_folder()?);
     // Only the profile at hand can be asked for its calendars.
     let loaded = Loaded::find(&context.surroundings, context.global).ok();
     for entry in &mut all {
-        let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.path == Path::new(&entry.config)) else {
-            continue;
-        };
+        let is_of = |loaded: &&Loaded| is_same_file(&loaded.path, Path::new(&entry.config));
+        let Some(loaded) = loaded.as_ref().filter(is_of) else { continue };
+        let runs = loaded.runs(&context.surroundings)?;
         let Ok(set) = loaded.profile.set(&entry.set) else { continue };
         let Some(calendar) = &set.schedule else { continue };
         let record = runs.record(&set.name)?;
@@ -210,26 +210,42 @@ fn list(context: &Context<'_>, place: &PlaceArguments) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
+/// What is to be removed: of the profile that was named, or of any. Of several sets of one name that were not told apart,
+/// the one of the profile at hand is meant, if it is among them.
+fn chosen(context: &Context<'_>, names: &[String], mut installed: Vec<Installed>) -> Vec<Installed> {
+    let is_of = |entry: &Installed, profile: &Path| is_same_file(Path::new(&entry.config), profile);
+    installed.retain(|entry| names.is_empty() || names.contains(&entry.set));
+    if let Some(named) = context.surroundings.named_profile(context.global) {
+        installed.retain(|entry| is_of(entry, &named));
+    } else if let Some(usual) = context.surroundings.usual_profile().filter(|_| !names.is_empty()) {
+        let of_usual = installed.iter().filter(|entry| is_of(entry, &usual));
+        let its_sets: Vec<String> = of_usual.map(|entry| entry.set.clone()).collect();
+        installed.retain(|entry| is_of(entry, &usual) || !its_sets.contains(&entry.set));
+    }
+    installed
+}
+
 fn remove(context: &Context<'_>, names: &[String], place: &PlaceArguments) -> Result<u8, Failure> {
     let place = Place::of(context, place)?;
-    let mut installed: Vec<String> = place.installed()?.into_iter().map(|entry| entry.set).collect();
-    if let Some(absent) = names.iter().find(|name| !installed.contains(name)) {
+    let installed = chosen(context, names, place.installed()?);
+    if let Some(absent) = names.iter().find(|name| installed.iter().all(|entry| entry.set != **name)) {
         return Err(Failure::failed(format!(
             "the set {absent} is not installed there; `holdall schedule list` lists what is"
         )));
     }
-    installed.retain(|set| names.is_empty() || names.contains(set));
     match &place {
         Place::Systemd(units) => units.remove(&installed)?,
         Place::Cron => {
             let mut crontab = Crontab::read()?;
-            installed.iter().for_each(|set| crontab.take_out(set));
+            for entry in &installed {
+                crontab.take_out(&entry.set, |config| config == Path::new(&entry.config));
+            }
             crontab.write()?;
         }
     }
     if installed.is_empty() {
         context.renderer.say("nothing is installed there; `holdall schedule list` lists what is\n");
     }
-    installed.iter().for_each(|set| context.renderer.say(&format!("{set}: removed\n")));
+    installed.iter().for_each(|entry| context.renderer.say(&format!("{}: removed\n", entry.set)));
     Ok(exit::DONE)
 }

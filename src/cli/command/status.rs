@@ -7,14 +7,16 @@ use crate::cli::profile::Loaded;
 use crate::cli::render::json::moment;
 use crate::cli::render::run::moment_s;
 use crate::cli::render::status::{LastRun, SetStatus, status_table};
-use crate::cli::runs::Runs;
 use crate::profile::{Record, Set, Standing};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+/// By how much a clock may have been ahead that is set right every now and then.
+const AHEAD_SECONDS_MAX: i64 = 60;
+
 pub(crate) fn run(context: &Context<'_>, arguments: &StatusArguments) -> Result<u8, Failure> {
     let loaded = Loaded::find(&context.surroundings, context.global)?;
-    let runs = Runs::below(context.surroundings.state_folder()?);
+    let runs = loaded.runs(&context.surroundings)?;
     let now = Timestamp::now();
     let of = |set: &Set| Ok(status(set, &runs.record(&set.name)?, runs.is_held(&set.name), now));
     let all: Vec<SetStatus> = loaded.chosen(&arguments.sets)?.into_iter().map(of).collect::<Result<_, Failure>>()?;
@@ -23,9 +25,14 @@ pub(crate) fn run(context: &Context<'_>, arguments: &StatusArguments) -> Result<
     Ok(if all.iter().any(|status| status.too_old) { exit::FAILED } else { exit::DONE })
 }
 
+/// How old a backup is; none if it lies in the future, which says that a clock was wrong and not how old it is.
+fn age_seconds(time_s: i64, now: Timestamp) -> Option<u64> {
+    let age = now.as_second().saturating_sub(time_s);
+    (age >= -AHEAD_SECONDS_MAX).then(|| u64::try_from(age).unwrap_or(0))
+}
+
 fn status(set: &Set, record: &Record, running: bool, now: Timestamp) -> SetStatus {
-    let since = |time_s: i64| u64::try_from(now.as_second().saturating_sub(time_s)).unwrap_or(0);
-    let age_seconds = record.backup.as_ref().map(|backup| since(backup.time_s));
+    let age_seconds = record.backup.as_ref().and_then(|backup| age_seconds(backup.time_s, now));
     let max_age_seconds = set.max_age.map(|max_age| max_age.as_secs());
     let standing = set.schedule.as_ref().map(|calendar| Standing::of(record, calendar, now, &TimeZone::system()));
     SetStatus {

@@ -9,6 +9,9 @@ use serde::Serialize;
 pub(crate) struct Installed {
     message_type: &'static str,
     pub(crate) set: String,
+    /// The name of its unit, without what all have in common.
+    #[serde(skip)]
+    pub(crate) name: String,
     /// The profile that has it.
     pub(crate) config: String,
     /// `systemd`, `systemd --user`, `cron`, or `nobody` for units in some folder.
@@ -22,9 +25,9 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
-    pub(crate) fn new(set: &str, config: &str, by: &'static str, calendar: String) -> Self {
-        let (set, config) = (set.to_owned(), config.to_owned());
-        Self { message_type: "scheduled", set, config, by, calendar, next_run: None, next_run_s: None }
+    pub(crate) fn new((set, name): (&str, &str), config: &str, by: &'static str, calendar: String) -> Self {
+        let (set, name, config) = (set.to_owned(), name.to_owned(), config.to_owned());
+        Self { message_type: "scheduled", set, name, config, by, calendar, next_run: None, next_run_s: None }
     }
 }
 

@@ -17,11 +17,12 @@ pub(crate) struct SetStatus {
     pub(crate) last_backup_s: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot_id: Option<String>,
+    /// Absent also if the last backup lies in the future, since a clock was wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) age_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_age_seconds: Option<u64>,
-    /// Whether the last backup is older than it may be, or there is none.
+    /// Whether the last backup is older than it may be, lies in the future, or there is none.
     pub(crate) too_old: bool,
     pub(crate) running: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,8 +64,12 @@ pub(crate) fn status_table(all: &[SetStatus]) -> String {
 }
 
 fn row(status: &SetStatus) -> Vec<String> {
-    let age = status.age_seconds.map_or_else(|| "-".to_owned(), age);
-    let too_old = if status.too_old { " too old" } else { "" };
+    let age = match (status.age_seconds, status.last_backup_s) {
+        (Some(seconds), _) if status.too_old => format!("{} too old", age(seconds)),
+        (Some(seconds), _) => age(seconds),
+        (None, Some(_)) => "in the future".to_owned(),
+        (None, None) => "- too old".to_owned(),
+    };
     let next = match status.next_run_s {
         Some(next) => text::time_s(next),
         None if status.due => "now".to_owned(),
@@ -76,7 +81,7 @@ fn row(status: &SetStatus) -> Vec<String> {
     vec![
         status.set.clone(),
         status.last_backup_s.map_or_else(|| "never".to_owned(), text::time_s),
-        format!("{age}{too_old}"),
+        age,
         next,
         format!("{}{message}", status.outcome),
     ]

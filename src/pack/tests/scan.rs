@@ -68,6 +68,8 @@ fn pack_19_a_scan_needs_no_footer() {
         let tail = Item::Damage(table.end_offset().into(), u64::try_from(length - end).unwrap());
         assert_eq!(items(&bytes[..length]), frames().into_iter().chain([tail]).collect::<Vec<_>>(), "{length}");
     }
+    let whole = frames().into_iter().chain([Item::Footer(3)]).collect::<Vec<_>>();
+    assert_eq!(items(&bytes[..end + footer_bytes]), whole, "nothing behind the footer");
     let broken = put(&bytes, end + 20, &[bytes[end + 20] ^ 1]);
     let tail = Item::Damage(table.end_offset().into(), (bytes.len() - end).try_into().unwrap());
     assert_eq!(items(&broken[..]), frames().into_iter().chain([tail]).collect::<Vec<_>>());
@@ -83,6 +85,41 @@ fn pack_19_a_scan_goes_on_behind_damage() {
         let expected: Vec<_> = frames_without(1, damage).into_iter().chain([Item::Footer(3)]).collect();
         assert_eq!(items(&broken[..]), expected, "byte {at}");
     }
+}
+
+#[test]
+fn pack_19_a_scan_finds_the_footer_behind_a_damaged_frame() {
+    let (bytes, table) = pack(&sealer(), &PLAINTEXTS);
+    let broken = put(&bytes, start(&table, 2), b"FRAM");
+    let damage = Item::Damage(u64::try_from(start(&table, 2)).unwrap(), stored(&table, 2));
+    let expected: Vec<_> = frames_without(2, damage).into_iter().chain([Item::Footer(3)]).collect();
+    assert_eq!(items(&broken[..]), expected);
+}
+
+/// Why the first part of a pack of one header and these bytes is refused.
+fn first_fault(behind_header: &[u8]) -> Fault {
+    let bytes = [&sealer().header_bytes()[..], behind_header].concat();
+    let opener = sealer().opener();
+    match Scan::new(&opener, &bytes[..]).unwrap().step() {
+        Ok(Some(Found::Damage(damage))) => damage.fault,
+        other => panic!("no damage: {other:?}"),
+    }
+}
+
+#[test]
+fn a_scan_says_why_a_part_is_refused() {
+    let footer_of = |sealed_bytes: u32, room: u32| {
+        let mut part = encode_head(FOOTER_MAGIC, 1, sealed_bytes).to_vec();
+        part.resize(usize::try_from(room).unwrap(), 0);
+        first_fault(&part)
+    };
+    let short = |part, bytes| Fault::Short { part, bytes };
+    assert_eq!(first_fault(&[0; 11]), short("the frame", 11));
+    assert_eq!(first_fault(&[0; 12]), Fault::Magic("the frame"));
+    let most = FOOTER_BYTES_MAX - 12;
+    assert!(matches!(footer_of(most, FOOTER_BYTES_MAX), Fault::Footer(_)));
+    let room = FOOTER_BYTES_MAX + 1;
+    assert_eq!(footer_of(most + 1, room), short("the footer", room.into()));
 }
 
 #[test]

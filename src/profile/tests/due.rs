@@ -80,6 +80,16 @@ fn a_clock_that_was_far_ahead_keeps_nothing_from_running() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_by_less_than_a_moment_keeps_nothing_from_running_either() {
+    let monthly: Calendar = "monthly 1 02:30".parse().expect("a calendar");
+    let ahead =
+        Record { settled_s: settled_by(&monthly, at("2026-12-01T02:30:00Z"), &TimeZone::UTC), ..Record::default() };
+    let standing = |now: &str| Standing::of(&ahead, &monthly, at(now), &TimeZone::UTC);
+    assert_eq!(standing("2026-11-03T12:00:00Z"), Standing::Due);
+    assert_eq!(standing("2026-12-01T02:29:59Z"), Standing::Later(at("2027-01-01T02:30:00Z")));
+}
+
+#[test]
 fn only_systemd_knows_its_own_calendars() {
     let calendar: Calendar = "systemd: daily".parse().expect("a calendar");
     let now = at("2026-11-28T12:00:00Z");

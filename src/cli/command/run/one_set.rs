@@ -37,6 +37,8 @@ pub(super) struct SetRun<'a> {
     /// What went wrong first.
     message: Option<String>,
     backup: Option<Backup>,
+    /// Why the run can't be remembered.
+    unkept: Option<Failure>,
 }
 
 impl<'a> SetRun<'a> {
@@ -47,25 +49,49 @@ impl<'a> SetRun<'a> {
         steps: &'a [PlannedStep],
         signals: &'a Signals,
     ) -> Self {
-        let reports = Vec::new();
-        Self { context, loaded, set, steps, signals, code: exit::DONE, reports, stage: "", message: None, backup: None }
+        Self {
+            context,
+            loaded,
+            set,
+            steps,
+            signals,
+            code: exit::DONE,
+            reports: Vec::new(),
+            stage: "",
+            message: None,
+            backup: None,
+            unkept: None,
+        }
     }
 
-    /// Runs the set and returns the exit code; nothing but what `only_if_due` says keeps it from that once it is held.
+    /// Runs the set and returns the exit code. Nothing keeps it from that but somebody else who runs it, and what
+    /// `only_if_due` says: a run that can't be remembered, or not be locked, is made all the same.
     pub(super) fn perform(mut self, runs: &Runs, only_if_due: bool) -> Result<u8, Failure> {
-        let held = runs.hold(&self.set.name)?;
+        let held = self.hold(runs)?;
         // Another run may have done it since the first look.
         if only_if_due && !is_due(self.loaded, runs, self.set)? {
             return Ok(exit::DONE);
         }
         let began = Timestamp::now();
-        let mut record = runs.record(&self.set.name)?;
+        let mut record = runs.record(&self.set.name).unwrap_or_else(|failure| {
+            self.context.renderer.notice(&format!("{}: its last run is forgotten: {failure}", self.set.name));
+            Record::default()
+        });
         let run = Run { began_s: began.as_second(), ended_s: None, outcome: None, exit_code: None, message: None };
         record.run = Some(run);
-        runs.remember(&self.set.name, &record)?;
-        self.go(&held);
+        self.remember(runs, &record);
+        self.go(&held, |run| {
+            // Hooks may be cut short, and are told what became of this.
+            record.backup = run.backup.clone().or_else(|| record.backup.take());
+            run.remember(runs, &record);
+            run.count_unkept();
+        });
         self.settle(&mut record, began);
-        runs.remember(&self.set.name, &record)?;
+        self.remember(runs, &record);
+        self.count_unkept();
+        if let Some(why) = &self.unkept {
+            self.context.renderer.notice(&format!("the run of {} can't be remembered: {why}", self.set.name));
+        }
         self.report(&record);
         let page = self.metrics(&record);
         self.write_metrics(&page);
@@ -73,8 +99,34 @@ impl<'a> SetRun<'a> {
         Ok(self.code)
     }
 
-    /// Runs everything; `finally` runs whatever happens before.
-    fn go(&mut self, held: &Held) {
+    fn hold(&self, runs: &Runs) -> Result<Held, Failure> {
+        runs.hold(&self.set.name).or_else(|failure| {
+            if failure.exit_code() == exit::BUSY {
+                return Err(failure);
+            }
+            self.context.renderer.notice(&format!("{} runs without its lock: {failure}", self.set.name));
+            Ok(Held::without_lock())
+        })
+    }
+
+    /// Puts a record in its place.
+    fn remember(&mut self, runs: &Runs, record: &Record) {
+        self.unkept = runs.remember(&self.set.name, record).err();
+    }
+
+    /// A run that can't be remembered has failed, whatever it did: by what this machine knows it never was.
+    fn count_unkept(&mut self) {
+        if let Some(failure) = &self.unkept
+            && Outcome::of(self.code).is_done()
+        {
+            let (code, why) = (failure.exit_code(), format!("the run can't be remembered: {failure}"));
+            self.stage = "record";
+            self.worsen(code, || why);
+        }
+    }
+
+    /// Runs everything; `finally` runs whatever happens before, `after_steps` before the hooks that follow them.
+    fn go(&mut self, held: &Held, after_steps: impl FnOnce(&mut Self)) {
         self.hooks(HookKind::Before);
         for step in self.steps {
             if !Outcome::of(self.code).is_done() || self.is_interrupted() {
@@ -83,6 +135,7 @@ impl<'a> SetRun<'a> {
             self.step(step, held);
         }
         self.is_interrupted();
+        after_steps(self);
         if Outcome::of(self.code).is_done() {
             self.hooks(HookKind::After);
         }

@@ -4,8 +4,10 @@ use super::job::Job;
 use crate::cli::failure::Failure;
 use crate::cli::render::schedule::Installed;
 use crate::cli::shell;
+use crate::cli::surroundings::is_same_file;
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const BEGIN: &str = "# holdall begin ";
@@ -61,17 +63,18 @@ impl Crontab {
         self.lines.iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect()
     }
 
-    /// Adds a job, in the place of an earlier one of the same set.
+    /// Adds a job, in the place of an earlier one of the same set, or of one of that name whose profile is gone.
     pub(super) fn put(&mut self, job: &Job<'_>) -> Result<(), Failure> {
         let block = block(job)?;
-        self.take_out(job.set.name.as_str());
+        self.take_out(job.set.name.as_str(), |config| is_same_file(config, &job.config) || !config.exists());
         self.lines.extend(Self::parse(&block).lines);
         Ok(())
     }
 
-    /// Takes the job of a set out. What somebody wrote between its marks goes with it.
-    pub(super) fn take_out(&mut self, set: &str) {
-        let begins = |line: &[u8]| named(line, BEGIN).is_some_and(|(name, _)| name == set);
+    /// Takes the jobs of a set of some profiles out. What somebody wrote between their marks goes with them.
+    pub(super) fn take_out(&mut self, set: &str, is_profile: impl Fn(&Path) -> bool) {
+        let begins =
+            |line: &[u8]| named(line, BEGIN).is_some_and(|(name, config)| name == set && is_profile(Path::new(config)));
         let ends = |line: &[u8]| line == format!("{END}{set}").as_bytes();
         while let Some(begin) = self.lines.iter().position(|line| begins(line)) {
             // Without an end only the marks line is ours for sure.
@@ -84,7 +87,7 @@ impl Crontab {
     /// What is installed.
     pub(super) fn installed(&self) -> Vec<Installed> {
         let named = self.lines.iter().filter_map(|line| named(line, BEGIN));
-        named.map(|(set, config)| Installed::new(set, config, "cron", "when due".to_owned())).collect()
+        named.map(|(set, config)| Installed::new((set, set), config, "cron", "when due".to_owned())).collect()
     }
 }
 
@@ -136,19 +139,21 @@ mod tests {
                     # holdall begin ab of /c\ny\n# holdall end ab\n# a comment";
         let mut table = crontab(text);
         assert_eq!(table.installed().iter().map(|entry| entry.set.as_str()).collect::<Vec<_>>(), ["a", "ab"]);
-        table.take_out("a");
+        table.take_out("a", |_| true);
         let left = "MAILTO=me\n\n0 4 * * * mine\n# holdall begin ab of /c\ny\n# holdall end ab\n# a comment\n";
         assert_eq!(String::from_utf8_lossy(&table.text()), left);
-        table.take_out("b");
+        table.take_out("b", |_| true);
         assert_eq!(String::from_utf8_lossy(&table.text()), left);
-        table.take_out("ab");
+        table.take_out("ab", |config| config == Path::new("/d"));
+        assert_eq!(String::from_utf8_lossy(&table.text()), left);
+        table.take_out("ab", |config| config == Path::new("/c"));
         assert_eq!(String::from_utf8_lossy(&table.text()), "MAILTO=me\n\n0 4 * * * mine\n# a comment\n");
     }
 
     #[test]
     fn a_block_without_its_end_takes_nothing_of_others_with_it() {
         let mut table = crontab("# holdall begin a of /c\n0 4 * * * mine\n");
-        table.take_out("a");
+        table.take_out("a", |_| true);
         assert_eq!(table.text(), b"0 4 * * * mine\n");
     }
 

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 /// The run of a set.
 pub(super) struct Job<'a> {
     pub(super) set: &'a Set,
+    /// The set's name among those of all profiles.
+    pub(super) name: String,
     pub(super) calendar: &'a Calendar,
     pub(super) config: PathBuf,
     /// This program.
@@ -29,7 +31,7 @@ impl<'a> Job<'a> {
         let program = std::env::current_exe();
         let program = program.map_err(|error| Failure::failed(format!("can't tell where this program is: {error}")))?;
         let environment = folders(&context.surroundings);
-        Ok(Self { set, calendar, config: loaded.path.clone(), program, environment })
+        Ok(Self { set, name: loaded.name_of(set), calendar, config: loaded.path.clone(), program, environment })
     }
 
     /// The words after the program's name.

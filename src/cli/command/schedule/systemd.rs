@@ -4,7 +4,8 @@ use super::job::Job;
 use crate::cli::failure::Failure;
 use crate::cli::render::schedule::Installed;
 use crate::cli::runs::replace;
-use crate::cli::surroundings::Surroundings;
+use crate::cli::surroundings::{Surroundings, is_same_file};
+use crate::profile::Calendar;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,9 @@ use std::process::Command;
 /// What the first line of each unit begins with; the set and the profile follow.
 const MARK: &str = "# Written by `holdall schedule install` for the set ";
 const UNIT_MODE: u32 = 0o644;
+/// How often is asked whether a set is due, besides at the times of its calendar. Timers pass over a time that the clocks
+/// skip, and know nothing of a run that a shutdown ended.
+const ASKED_AGAIN: &str = "*:0/15";
 
 /// A folder of units.
 pub(super) struct Units {
@@ -45,21 +49,29 @@ impl Units {
 
     /// The units of a job with their places.
     pub(super) fn files(&self, job: &Job<'_>) -> Result<[(PathBuf, String); 2], Failure> {
-        Ok([
-            (self.service_path(job.set.name.as_str()), self.service(job)?),
-            (self.timer_path(job.set.name.as_str()), timer(job)?),
-        ])
+        Ok([(self.service_path(&job.name), self.service(job)?), (self.timer_path(&job.name), timer(job)?)])
     }
 
     /// Writes the units of jobs, and has their timers run.
     pub(super) fn install(&self, jobs: &[Job<'_>]) -> Result<(), Failure> {
         std::fs::create_dir_all(&self.folder).map_err(|error| Failure::io(&self.folder, "make", &error))?;
+        for entry in self.installed()? {
+            let place = Path::new(&entry.config);
+            let is_other = |job: &Job<'_>| entry.name == job.name && !is_same_file(place, &job.config);
+            if jobs.iter().any(is_other) && place.exists() {
+                let (set, config) = (&entry.set, &entry.config);
+                return Err(Failure::failed(format!(
+                    "the set {set} of {config} is installed there; `holdall --config {config} schedule remove {set}` takes \
+                     it away"
+                )));
+            }
+        }
         for job in jobs {
             for (path, text) in self.files(job)? {
                 replace(&path, text.as_bytes(), UNIT_MODE)?;
             }
         }
-        let timers: Vec<String> = jobs.iter().map(|job| timer_name(job.set.name.as_str())).collect();
+        let timers: Vec<String> = jobs.iter().map(|job| timer_name(&job.name)).collect();
         self.systemctl(&["daemon-reload"], &[])?;
         self.systemctl(&["enable", "--now"], &timers)?;
         // One that runs already goes by a changed calendar from now on.
@@ -67,13 +79,14 @@ impl Units {
     }
 
     /// Stops the timers of sets and removes their units. A run that is at work goes on.
-    pub(super) fn remove(&self, sets: &[String]) -> Result<(), Failure> {
-        if sets.is_empty() {
+    pub(super) fn remove(&self, installed: &[Installed]) -> Result<(), Failure> {
+        if installed.is_empty() {
             return Ok(());
         }
-        let timers: Vec<String> = sets.iter().map(|set| timer_name(set)).collect();
+        let timers: Vec<String> = installed.iter().map(|entry| timer_name(&entry.name)).collect();
         self.systemctl(&["disable", "--now"], &timers)?;
-        for path in sets.iter().flat_map(|set| [self.timer_path(set), self.service_path(set)]) {
+        let names = installed.iter().map(|entry| &entry.name);
+        for path in names.flat_map(|name| [self.timer_path(name), self.service_path(name)]) {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(Failure::io(&path, "remove", &error)),
                 Ok(()) | Err(_) => {}
@@ -91,36 +104,37 @@ impl Units {
         let mut found = Vec::new();
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let is_ours = name.to_str().is_some_and(|name| name.starts_with("holdall-") && name.ends_with(".timer"));
-            let text = if is_ours { std::fs::read_to_string(entry.path()).unwrap_or_default() } else { continue };
-            found.extend(self.entry(&text));
+            let name = name.to_str().and_then(|name| name.strip_prefix("holdall-")?.strip_suffix(".timer"));
+            let Some(name) = name else { continue };
+            found.extend(self.entry(name, &std::fs::read_to_string(entry.path()).unwrap_or_default()));
         }
-        found.sort_by(|a, b| a.set.cmp(&b.set));
+        found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
 
-    fn entry(&self, text: &str) -> Option<Installed> {
+    fn entry(&self, name: &str, text: &str) -> Option<Installed> {
         let (set, config) = text.lines().next()?.strip_prefix(MARK)?.split_once(" of ")?;
-        let calendar = text.lines().filter_map(|line| line.strip_prefix("OnCalendar=")).collect::<Vec<_>>().join("; ");
+        let calendars = text.lines().filter_map(|line| line.strip_prefix("OnCalendar="));
+        let calendar = calendars.filter(|calendar| *calendar != ASKED_AGAIN).collect::<Vec<_>>().join("; ");
         let by = match self.manager {
             Manager::Machine => "systemd",
             Manager::User => "systemd --user",
             Manager::Nobody => "nobody",
         };
-        Some(Installed::new(set, config, by, calendar))
+        Some(Installed::new((set, name), config, by, calendar))
     }
 
-    fn service_path(&self, set: &str) -> PathBuf {
-        self.folder.join(format!("holdall-{set}.service"))
+    fn service_path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("holdall-{name}.service"))
     }
 
-    fn timer_path(&self, set: &str) -> PathBuf {
-        self.folder.join(timer_name(set))
+    fn timer_path(&self, name: &str) -> PathBuf {
+        self.folder.join(timer_name(name))
     }
 
     fn service(&self, job: &Job<'_>) -> Result<String, Failure> {
         let words = std::iter::once(quoted(job.program.as_os_str(), Dollars::Plain))
-            .chain(job.arguments(&[]).iter().map(|word| quoted(word, Dollars::Doubled)))
+            .chain(job.arguments(due(job)).iter().map(|word| quoted(word, Dollars::Doubled)))
             .collect::<Result<Vec<_>, _>>()?;
         let environment = job.environment.iter().map(|(name, value)| {
             let mut assignment = std::ffi::OsString::from(*name);
@@ -163,12 +177,24 @@ impl Units {
     }
 }
 
-fn timer_name(set: &str) -> String {
-    format!("holdall-{set}.timer")
+fn timer_name(name: &str) -> String {
+    format!("holdall-{name}.timer")
+}
+
+/// A run asks for itself whether the set is due, unless only systemd knows.
+const fn due(job: &Job<'_>) -> &'static [&'static str] {
+    match job.calendar {
+        Calendar::Systemd(_) => &[],
+        Calendar::Hourly { .. } | Calendar::Days { .. } => &["--due"],
+    }
 }
 
 fn timer(job: &Job<'_>) -> Result<String, Failure> {
-    let calendar: String = job.calendar.for_systemd().iter().map(|line| format!("OnCalendar={line}\n")).collect();
+    let mut calendars = job.calendar.for_systemd();
+    if !due(job).is_empty() {
+        calendars.push(ASKED_AGAIN.to_owned());
+    }
+    let calendar: String = calendars.iter().map(|line| format!("OnCalendar={line}\n")).collect();
     Ok(format!(
         "{}[Unit]\nDescription=The schedule of holdall run {}\n\n[Timer]\n{calendar}# What was missed while the machine \
          was off is caught up once.\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n",
