@@ -22,6 +22,7 @@ mod running;
 mod seen;
 mod silence;
 mod snapshots;
+mod sound;
 mod state;
 mod statements;
 mod steady;
@@ -57,6 +58,7 @@ pub use snapshots::{
     CopyOf, Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, copy_of_attribute,
     repairs_attribute, resolve, walk_starts_attribute,
 };
+pub use sound::{LettingGo, require_sound};
 pub use state::{ClientState, load, replace};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
 #[cfg(test)]
