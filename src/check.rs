@@ -182,7 +182,7 @@ impl Check<'_> {
                 (read, walked) => read.and(walked),
             }
         });
-        let told = recorder.finish();
+        let told = recorder.finish(&findings.damaged_packs());
         // Who has the repository checked where nothing can be written knows that nothing is.
         if let Some(error) = told.failure.filter(|error| error.kind() != ErrorKind::ReadOnly) {
             findings.notice(format!("it can't be kept in the repository which packs were verified: {error}"));
