@@ -109,6 +109,38 @@ fn without_parity_a_damaged_pack_that_no_segment_lists_is_named_and_what_is_left
     world.run(["check", "--read-data"]).ended(0);
 }
 
+/// It healed nothing, said that there was no damage, and ended well.
+#[test]
+fn a_check_that_repairs_tells_what_it_could_not_heal_and_what_that_touches() {
+    let world = world_with_snapshots();
+    world.run(["check", "--read-data"]).succeeded();
+    let packs = objects(&world, "packs");
+    let longest = packs.iter().max_by_key(|pack| pack.metadata().map_or(0, |it| it.len())).expect("a pack");
+    let mut bytes = std::fs::read(longest).expect("it is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::remove_file(longest).expect("it is there");
+    std::fs::write(longest, bytes).expect("it can be written");
+    std::fs::remove_dir_all(world.path("repository/parity")).expect("it is there");
+    let name = format!("packs/{}", longest.strip_prefix(world.path("repository/packs")).expect("a pack").display());
+
+    for arguments in [&["check", "--repair"][..], &["check", "--repair", "--read-data", "--max-age", "7d"]] {
+        let found = world.run(arguments).ended(5);
+        assert!(found.err.contains(&format!("{name} could not be healed: ")), "{}", found.err);
+        assert!(found.err.contains("there is no parity of it"), "{}", found.err);
+        assert_eq!(found.out.matches(&format!("damaged: {name}")).count(), 1, "{}", found.out);
+        assert!(found.out.contains("tree/sub/b.txt") && found.out.contains("1 damage found"), "{}", found.out);
+    }
+    // What nobody looks at but whoever proves all bytes is told as well.
+    let stray = world.path("repository/packs/00").join("00".repeat(32));
+    std::fs::create_dir_all(stray.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&stray, [7; 300]).expect("it can be written");
+    let found = world.run(["check", "--repair"]).ended(5);
+    assert!(found.out.contains("damaged: packs/00/0000") && found.out.contains("2 damages found"), "{}", found.out);
+    let summary = world.run(["check", "--repair", "--json"]).ended(5).only("summary");
+    assert_eq!(summary["num_errors"], 2, "{summary}");
+}
+
 #[test]
 fn a_damaged_pack_is_healed_from_its_parity_before_anything_is_set_aside() {
     let world = world_with_snapshots();
