@@ -253,7 +253,8 @@ fn prune_21_a_statement_that_is_gone_stops_the_collection_as_a_later_one_or_its_
         fork.store.overwrite(name.mirror().unwrap(), &objects(&fork.store)[&name]);
         fork.store.remove(&name).unwrap();
     };
-    let wounds: [(&str, &dyn Fn(&World)); 4] = [
+    type Inflict<'a> = &'a dyn Fn(&World);
+    let wounds: [(&str, Inflict<'_>); 4] = [
         ("below a later one", &|fork| fork.store.remove(&pin).unwrap()),
         ("below a later one, with a second copy", &|fork| copied(fork, pin)),
         ("the last one, with a second copy", &|fork| copied(fork, forget)),
