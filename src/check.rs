@@ -129,6 +129,7 @@ impl Check<'_> {
         self.progress.event(&Event::Phase("checking the index"));
         let access = &view::open(access, history, &findings)?;
         let packs = packs::check(access, history, &findings)?;
+        healing::tell_unprotected(access, &packs.present, &findings)?;
         let reader = ContentReader::new(access.clone());
         seen::check(&reader, history, &findings)?;
         // What only forgotten snapshots needed may have been pruned, and is no loss.
