@@ -127,7 +127,7 @@ impl Repository {
     /// # Errors
     /// When the store can't be read.
     pub fn forgotten_snapshots(&self) -> Result<Vec<Snapshot>> {
-        let history = self.history()?;
+        let history = self.listed_history()?;
         session::bring_up_to_date(&self.access, &history)?;
         forget::recoverable(&self.access, &history)
     }
@@ -137,7 +137,7 @@ impl Repository {
     /// # Errors
     /// When the store can't be read.
     pub fn snapshots_ever(&self, filter: &SnapshotFilter) -> Result<Vec<Snapshot>> {
-        let snapshots = session::all(&self.history()?);
+        let snapshots = session::all(&self.listed_history()?);
         Ok(snapshots.into_iter().filter(|snapshot| filter.passes(snapshot)).collect())
     }
 

@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::heal;
-use crate::id::SessionId;
+use crate::id::{ClientId, SessionId};
 use crate::session::history::{History, Trouble, kept_outcome};
 use crate::store::ObjectName;
 use std::fmt;
@@ -11,6 +11,15 @@ use std::fmt;
 /// What to do about a control object without which nothing is let go.
 const WAYS_OUT: &str = "put it back with check --repair or repair index, or from a copy of the store; where there is \
                         none, run repair packs, and bring all snapshots that can be read to a new repository with copy";
+
+/// How many neighbouring numbers that left nothing are looked for: more can't have come while the store was listed, and a
+/// forged number may leave any gap below it.
+const LOOKED_FOR_MAX: u64 = 8;
+/// How many gaps are told of.
+const GAPS_MAX: usize = 1_000;
+
+/// The name of what has a number of a client.
+type Named = fn(ClientId, u64) -> ObjectName;
 
 /// What is not done in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +95,55 @@ pub fn require_sound(access: &Access, history: &mut History, what: LettingGo) ->
         Some(lost) => Err(missing(&lost.to_string(), "of which a second copy tells")),
         None => Ok(()),
     }
+}
+
+/// Outcomes or records of neighbouring numbers that are not there although a later number tells of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// The last one of them.
+    pub last: ObjectName,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            1 => write!(f, "{} is gone", self.last),
+            count => write!(f, "{} and {} before it are gone", self.last, count.saturating_sub(1)),
+        }
+    }
+}
+
+/// Outcomes and records that are not there although later numbers tell of them. Of very many some are left out. The store
+/// is asked only for what may have come while it was listed.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn missing(access: &Access, history: &History) -> Result<Vec<Missing>> {
+    let (outcome, record): (Named, Named) = (outcome, ObjectName::Record);
+    let outcomes = history.gaps().into_iter().map(|(client, numbers)| (client, numbers, outcome));
+    let records = history.record_gaps().into_iter().map(|(client, numbers)| (client, numbers, record));
+    let mut missing = Vec::new();
+    for (client, numbers, named) in outcomes.take(GAPS_MAX).chain(records.take(GAPS_MAX)) {
+        let count = numbers.end().saturating_sub(*numbers.start()).saturating_add(1);
+        if count > LOOKED_FOR_MAX {
+            missing.push(Missing { last: named(client, *numbers.end()), count });
+            continue;
+        }
+        for name in numbers.map(|number| named(client, number)) {
+            // Sessions are listed before outcomes: one that was opened in between shows only as a gap.
+            let opened = name.session().map(ObjectName::Session);
+            if !is_there(access, &name)? && !opened.map_or(Ok(false), |session| is_there(access, &session))? {
+                missing.push(Missing { last: name, count: 1 });
+            }
+        }
+    }
+    Ok(missing)
+}
+
+fn outcome(client: ClientId, number: u64) -> ObjectName {
+    ObjectName::Outcome(SessionId { client, number })
 }
 
 fn is_there(access: &Access, name: &ObjectName) -> Result<bool> {

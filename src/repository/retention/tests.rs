@@ -115,7 +115,14 @@ impl House {
             ..self.repository.access.clone()
         };
         let protecting = nothing_over(&access);
-        Repository { access, protecting, options: self.repository.options.clone(), place: None, notices: Vec::new() }
+        Repository {
+            access,
+            protecting,
+            options: self.repository.options.clone(),
+            place: None,
+            notices: Vec::new(),
+            overlooked: std::sync::Mutex::default(),
+        }
     }
 }
 
@@ -245,12 +252,12 @@ fn record_17_nothing_is_forgotten_while_a_pin_may_be_lost() {
     let [old, _] = ["old", "new"].map(|content| house.backup(content));
     let policy = RetentionPolicy::default().keep(Period::Last, KeepCount::AtMost(1));
     let by_policy = || house.repository.plan_forget(&RetentionOptions::new(policy.clone()));
-    let [named] = &house.snapshots(&[old])[..] else { panic!("it is there") };
-    let by_name = || house.repository.plan_forget_snapshots(vec![named.clone()]);
     let early = by_policy().unwrap();
     let pin = |ids: &[SnapshotId]| house.repository.pin(&house.snapshots(ids), None, &Writer::default(), &Silent);
     pin(&[old]).unwrap();
     pin(&[old]).unwrap();
+    let named = house.snapshots(&[old]);
+    let by_name = || house.repository.plan_forget_snapshots(named.clone());
 
     let store = &house.repository.access.store;
     let client = session::load(&house.repository.access.state_dir).unwrap().client;
@@ -406,7 +413,14 @@ fn a_put_keys_snapshot_comes_back_by_its_own_packs() {
     let Access { chain, .. } = putter.access.clone();
     let access = Access { chain, ..house.repository.access.clone() };
     let protecting = nothing_over(&access);
-    let reader = Repository { access, protecting, options: house.repository.options.clone(), place: None, notices: Vec::new() };
+    let reader = Repository {
+        access,
+        protecting,
+        options: house.repository.options.clone(),
+        place: None,
+        notices: Vec::new(),
+        overlooked: std::sync::Mutex::default(),
+    };
     let snapshots = session::all(&reader.history().unwrap());
     reader.forget(&reader.plan_forget_snapshots(snapshots).unwrap()).unwrap();
     assert_eq!(reader.undo_forget(&[id], &Writer::default(), &Silent).unwrap().restated, [id]);
