@@ -233,3 +233,57 @@ fn a_corrected_snapshot_is_planned_made_listed_and_made_once() {
     assert!(again.out.contains("stands beside damaged snapshot"), "{}", again.out);
     assert_eq!(world.run(["snapshots"]).succeeded().out, listed.out);
 }
+
+/// It said that nothing was lost, and ended well, while a snapshot or a pin was gone for good.
+#[test]
+fn what_is_gone_for_good_is_told_by_every_repair_and_ends_with_the_code_for_damage() {
+    let lose = |world: &World, object: &std::path::Path| {
+        let name = object.strip_prefix(world.path("repository")).expect("an object").display().to_string();
+        std::fs::remove_file(object).expect("it is there");
+        std::fs::remove_file(world.path("repository/mirror").join(name.replace('/', "-"))).expect("a second copy");
+        let _ = std::fs::remove_file(world.path("repository").join(name.replace("outcomes", "sessions")));
+        let _ = std::fs::remove_dir_all(world.path("home/.cache"));
+        name
+    };
+    for folder in ["outcomes", "records"] {
+        let world = world_with_snapshots();
+        world.run(["pin", "latest"]).succeeded();
+        world.run(["pin", "latest~1"]).succeeded();
+        let lost = lose(&world, objects(&world, folder).iter().min().expect("one of them"));
+        for arguments in [&["repair", "index", "-n"][..], &["repair", "index"], &["repair", "packs", "-n"]] {
+            let told = world.run(arguments).ended(5);
+            assert!(
+                told.err.contains(&format!("{lost} is gone, as later numbers tell")),
+                "{arguments:?}: {}",
+                told.err
+            );
+        }
+        if folder == "records" {
+            let told = world.run(["repair", "packs"]).ended(5);
+            assert!(told.out.contains("every pack is whole"), "{}", told.out);
+            world.run(["repair", "snapshots"]).ended(5);
+        }
+    }
+}
+
+#[test]
+fn a_check_counts_what_has_nothing_to_be_healed_with() {
+    let world = world_with_snapshots();
+    let kept = world.path("repository/parity");
+    std::fs::remove_dir_all(&kept).expect("it is there");
+    let slot = objects(&world, "mirror").into_iter().find(|path| path.to_string_lossy().contains("/mirror/keys-"));
+    std::fs::remove_file(slot.expect("a second copy of the slot")).expect("it is there");
+    let told = world.run(["check"]).ended(0);
+    let packs = objects(&world, "packs").len();
+    assert!(told.err.contains(&format!("{packs} packs have no parity")), "{}", told.err);
+    assert!(told.err.contains("1 small objects have no second copy"), "{}", told.err);
+    assert!(told.err.contains("holdall parity add"), "{}", told.err);
+    world.run(["parity", "add"]).succeeded();
+    world.run(["check"]).succeeded();
+
+    let plain = World::new();
+    plain.run(["init", "--parity", "0"]).succeeded();
+    plain.file("tree/a.txt", b"alpha");
+    plain.run(["backup", "tree"]).succeeded();
+    plain.run(["check"]).succeeded();
+}
