@@ -80,7 +80,7 @@ fn run_steadily(
 ) -> Result<CheckReport> {
     let mut history = History::load(&access.without_view())?;
     let mut before = Tracks::of(&history, present_segments(access)?);
-    let mut suspects = BTreeSet::new();
+    let mut suspects = options.suspects.clone();
     let mut attempt = 1;
     loop {
         let attempted = Check { options, suspects: &suspects, proven, progress, started: Instant::now() };
@@ -104,7 +104,7 @@ fn run_steadily(
 /// One attempt.
 struct Check<'a> {
     options: &'a CheckOptions,
-    /// Packs that an earlier attempt found damaged.
+    /// Packs that an earlier attempt found damaged, and those that the caller suspects.
     suspects: &'a BTreeSet<PackId>,
     /// Takes note of packs of put keys.
     proven: &'a Proven,
@@ -129,17 +129,17 @@ impl Check<'_> {
         self.progress.event(&Event::Phase("checking the index"));
         let access = &view::open(access, history, &findings)?;
         let packs = packs::check(access, history, &findings)?;
+        healing::tell_unprotected(access, &packs.present, &findings)?;
         let reader = ContentReader::new(access.clone());
         seen::check(&reader, history, &findings)?;
         // What only forgotten snapshots needed may have been pruned, and is no loss.
         let live = session::all(history).into_iter().filter(|snapshot| !snapshot.forgotten);
         let snapshots: Vec<_> = live.collect();
-        let walked = match self.options.depth {
-            CheckDepth::Structure => {
-                self.progress.event(&Event::Phase("checking trees"));
-                trees::check(&reader, &snapshots, &packs.present, &findings)?
-            }
-            CheckDepth::Data => self.trees_and_data(&reader, &snapshots, &packs.present, &verified, &findings)?,
+        let walked = if self.options.reads_packs() {
+            self.trees_and_data(&reader, &snapshots, &packs.present, &verified, &findings)?
+        } else {
+            self.progress.event(&Event::Phase("checking trees"));
+            trees::check(&reader, &snapshots, &packs.present, &findings)?
         };
         if findings.has_lost() {
             self.progress.event(&Event::Phase("finding what is touched"));
@@ -182,7 +182,7 @@ impl Check<'_> {
                 (read, walked) => read.and(walked),
             }
         });
-        let told = recorder.finish();
+        let told = recorder.finish(&findings.damaged_packs());
         // Who has the repository checked where nothing can be written knows that nothing is.
         if let Some(error) = told.failure.filter(|error| error.kind() != ErrorKind::ReadOnly) {
             findings.notice(format!("it can't be kept in the repository which packs were verified: {error}"));

@@ -41,8 +41,8 @@ pub(crate) fn run() -> ExitCode {
     let renderer = Renderer::new(style(&arguments.global), verbosity(&arguments.global));
     let surroundings = Surroundings::of_this_process();
     let outcome = profile::apply(&surroundings, &mut arguments.global).and_then(|()| {
-        let context = Context { global: &arguments.global, surroundings, renderer: &renderer };
-        command::run(&context, &arguments.command)
+        let context = Context::new(&arguments.global, surroundings, &renderer);
+        command::run(&context, &arguments.command).map(|code| context.doubtful(code))
     });
     let code = outcome.unwrap_or_else(|failure| {
         renderer.flush();

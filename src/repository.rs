@@ -9,6 +9,7 @@ mod crowd;
 mod custody;
 mod drilling;
 mod importing;
+mod listing;
 mod looking;
 mod mirroring;
 mod protection;
@@ -37,11 +38,11 @@ use crate::progress::Progress;
 use crate::prune::{self, PruneOptions, PrunePlan, PruneReport};
 use crate::restore::{self, RestoreOptions, RestoreReport};
 use crate::scrub::{self, ScrubOptions, ScrubReport};
-use crate::session::{self, ClientState, History, Snapshot, SnapshotFilter, SnapshotSpec};
+use crate::session::{self, ClientState, History, Overlooked, Snapshot};
 use crate::stats::{self, RepositoryStats};
 use crate::store::{Created, LocalStore, ObjectName, ProtectingStore, Protection, Store};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// How to open a repository.
 #[derive(Debug, Clone)]
@@ -148,6 +149,8 @@ pub struct Repository {
     /// Where it lies, if that is a directory of this machine.
     place: Option<PathBuf>,
     notices: Vec<String>,
+    /// What was missing when snapshots were listed last.
+    overlooked: Mutex<Vec<Overlooked>>,
 }
 
 impl Repository {
@@ -221,7 +224,14 @@ impl Repository {
             behind: Arc::default(),
         };
         let notice = view::open(&mut access, options.view)?;
-        Ok(Self { access, protecting, options, place: None, notices: notice.into_iter().collect() })
+        Ok(Self {
+            access,
+            protecting,
+            options,
+            place: None,
+            notices: notice.into_iter().collect(),
+            overlooked: Mutex::default(),
+        })
     }
 
     /// Makes a snapshot.
@@ -239,24 +249,6 @@ impl Repository {
         )?;
         self.settle(&mut report);
         Ok(report)
-    }
-
-    /// All snapshots that pass a filter, oldest first; forgotten ones are left out.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    pub fn snapshots(&self, filter: &SnapshotFilter) -> Result<Vec<Snapshot>> {
-        let history = self.history()?;
-        let fits = |snapshot: &Snapshot| !snapshot.forgotten && filter.passes(snapshot);
-        Ok(session::all(&history).into_iter().filter(fits).collect())
-    }
-
-    /// Finds the snapshot that a user names.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`], or [`ErrorKind::Ambiguous`] with the list of what fits.
-    pub fn resolve(&self, spec: &SnapshotSpec, filter: &SnapshotFilter) -> Result<Snapshot> {
-        session::resolve(&self.history()?, spec, filter, session::now_ns())
     }
 
     /// Restores a snapshot or a part of it, or finds out what that would change. The repository itself and what belongs
@@ -387,7 +379,7 @@ impl Repository {
         // The state first: what another process of this client acknowledges in between is then no rollback.
         let mut state = session::load(&self.access.state_dir)?;
         let history = self.history()?;
-        if let Err(error) = session::check_rollback(&history, &state) {
+        if let Err(error) = session::check_rollback(&self.access, &history, &state) {
             match self.options.accept_rollback {
                 AcceptRollback::Refuse => return Err(error),
                 AcceptRollback::Accept => state = session::replace(&self.access.state_dir)?,

@@ -14,6 +14,7 @@ mod ledger;
 mod listed;
 mod liveness;
 mod open_sessions;
+mod overlooked;
 mod packing;
 mod recover;
 mod rehashed;
@@ -22,6 +23,7 @@ mod running;
 mod seen;
 mod silence;
 mod snapshots;
+mod sound;
 mod state;
 mod statements;
 mod steady;
@@ -46,6 +48,7 @@ pub use listed::committed_packs;
 #[cfg(any(test, fuzzing))]
 pub(crate) use liveness::testing::move_to_machine;
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
+pub use overlooked::{Overlooked, overlooked};
 pub use packing::{OpenPacks, Packed, Packing};
 pub use recover::{Recovered, finish_interrupted, hashes_to_its_name};
 pub use rehashed::rehashed_to_attribute;
@@ -57,6 +60,7 @@ pub use snapshots::{
     CopyOf, Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, copy_of_attribute,
     repairs_attribute, resolve, walk_starts_attribute,
 };
+pub use sound::{LettingGo, Missing, missing, require_sound};
 pub use state::{ClientState, load, replace};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
 #[cfg(test)]

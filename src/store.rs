@@ -24,7 +24,7 @@ mod rehearsal;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{Folder, Mirrored, NameError, ObjectName};
-pub use proof::{Claim, Judge, Proof, is_proven, wrong_head};
+pub use proof::{Claim, Judge, Proof, bytes_max, is_proven, wrong_head};
 pub(crate) use protect::parity_of;
 pub use protect::{ProtectError, protect};
 pub use protecting::{Protected, ProtectingStore, Protection};

@@ -1,15 +1,61 @@
 //! Parity and second copies: what damage is healed with has to be whole itself.
 
 use crate::access::Access;
+use crate::check::packs::{Seen, is_set_aside};
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::error::{Result, chain};
 use crate::heal;
 use crate::id::PackId;
 use crate::store::{Folder, Listed, ObjectName, StoreError, is_proven, wrong_head};
+use std::collections::HashSet;
 
 /// What is wrong with a sound copy that differs from a sound first.
 const OTHER: &str = "it is no copy of the object whose name it bears, or that holds another one's bytes";
+
+/// Folders of small objects of which second copies are kept.
+const COPIED: [Folder; 7] =
+    [Folder::Config, Folder::Keys, Folder::Segments, Folder::Outcomes, Folder::Records, Folder::Verified, Folder::Gc];
+
+/// Says how much could not be healed, where the configuration asks for parity. Memory: some 60 bytes for each pack and each
+/// small object.
+pub(super) fn tell_unprotected(access: &Access, present: &Seen, findings: &Findings<'_>) -> Result<()> {
+    if access.config().parity_percent().is_none() {
+        return Ok(());
+    }
+    let mut packs = HashSet::new();
+    access.index.for_each_pack(&mut |ordinal, entry| {
+        if present.contains(ordinal) {
+            packs.insert(entry.id);
+        }
+    })?;
+    let mut copies = HashSet::new();
+    for folder in COPIED {
+        access.store.list(folder, &mut |listed| {
+            if let Listed::Object { name, .. } = listed {
+                copies.extend(name.mirror());
+            }
+        })?;
+    }
+    // What is created meanwhile is there before what heals it.
+    for folder in [Folder::Parity, Folder::Mirror] {
+        access.store.list(folder, &mut |listed| match listed {
+            Listed::Object { name: ObjectName::Parity(pack), .. } => drop(packs.remove(&pack)),
+            Listed::Object { name, .. } => drop(copies.remove(&name)),
+            Listed::Stranger { .. } => {}
+        })?;
+    }
+    let mut pack_count = 0usize;
+    for pack in packs {
+        pack_count = pack_count.saturating_add(usize::from(!is_set_aside(access, pack)?));
+    }
+    let counted = [(pack_count, "packs have no parity"), (copies.len(), "small objects have no second copy")];
+    for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
+        findings
+            .notice(format!("{count} {what}, so that damage to them can't be healed; `holdall parity add` makes it"));
+    }
+    Ok(())
+}
 
 /// Reads all second copies. Memory: a piece of one.
 pub(super) fn check_copies(access: &Access, findings: &Findings<'_>) -> Result<()> {

@@ -1,8 +1,9 @@
 //! What a check looks at, and for how long.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::PackId;
 use crate::session::Writer;
-
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How deep to look.
@@ -92,6 +93,7 @@ pub struct CheckOptions {
     pub(super) duration_max: Option<Duration>,
     pub(super) remember: Remember,
     pub(super) vouch: Vouch,
+    pub(super) suspects: BTreeSet<PackId>,
 }
 
 impl CheckOptions {
@@ -136,6 +138,18 @@ impl CheckOptions {
     pub fn vouch(mut self, vouch: Vouch) -> Self {
         self.vouch = vouch;
         self
+    }
+
+    /// Packs that are read in any case, however deep the check looks, and whatever earlier ones said of them.
+    #[must_use]
+    pub fn suspects(mut self, packs: impl IntoIterator<Item = PackId>) -> Self {
+        self.suspects = packs.into_iter().collect();
+        self
+    }
+
+    /// Whether any pack may be read.
+    pub(super) fn reads_packs(&self) -> bool {
+        self.depth == CheckDepth::Data || !self.suspects.is_empty()
     }
 
     /// Whether the check may open a session.

@@ -122,7 +122,7 @@ fn compare(access: &Access, findings: &Findings<'_>, id: PackId, bytes: u64) -> 
 }
 
 /// Whether a pack is set aside, so that its state is no damage.
-fn is_set_aside(access: &Access, id: PackId) -> Result<bool> {
+pub(super) fn is_set_aside(access: &Access, id: PackId) -> Result<bool> {
     Ok(!access.index.copies(set_aside_id(id))?.is_empty())
 }
 

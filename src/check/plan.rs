@@ -5,7 +5,7 @@
 //! [`BATCH_PACKS_MAX`] of them.
 
 use crate::access::Access;
-use crate::check::options::{CheckOptions, ReadSubset};
+use crate::check::options::{CheckDepth, CheckOptions, ReadSubset};
 use crate::check::packs::Seen;
 use crate::check::pick::{Amount, Picker};
 use crate::check::verified::Verified;
@@ -21,7 +21,7 @@ const BATCH_PACKS_MAX: usize = if cfg!(test) { 3 } else { 65_536 };
 /// Why a pack is read, in the order of urgency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
-    /// It was found damaged a moment ago, while the repository was being pruned.
+    /// It was found damaged a moment ago: by this check while the repository was being pruned, or by whoever asks for it.
     Suspect,
     /// Nobody verified it yet.
     Never,
@@ -42,6 +42,7 @@ pub(super) struct Plan<'a> {
     present: &'a Seen,
     verified: &'a Verified,
     suspects: &'a BTreeSet<PackId>,
+    depth: CheckDepth,
     subset: ReadSubset,
     seed: [u8; 32],
     all: Amount,
@@ -71,6 +72,7 @@ impl<'a> Plan<'a> {
             present,
             verified,
             suspects,
+            depth: options.depth,
             subset: options.subset,
             seed: crate::seal::random(),
             all: Amount::default(),
@@ -125,7 +127,8 @@ impl<'a> Plan<'a> {
         let mut picker = Picker::new(self.subset, self.seed, self.all);
         self.for_each_present(&mut |ordinal, pack, bytes| {
             let is_suspect = self.suspects.contains(&pack);
-            if !picker.picks(pack) && !is_suspect {
+            let is_picked = self.depth == CheckDepth::Data && picker.picks(pack);
+            if !is_picked && !is_suspect {
                 return Ok(());
             }
             let known = self.verified.at_ns(pack)?.map_or(Need::Never, Need::Since);

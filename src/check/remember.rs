@@ -11,6 +11,7 @@ use crate::record::{self, PACKS_COUNT_MAX, RecordBody, RecordKind};
 use crate::session::now_ns;
 use crate::store::{Created, ObjectName};
 use crate::wire::{Blob, List};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// How long what was verified waits to be said: so much work is lost when a check is killed.
@@ -76,13 +77,13 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Says what was not said yet, and tidies.
-    pub(super) fn finish(self) -> Told {
+    /// Says what was not said yet, takes back what earlier checks said of packs that are damaged by now, and tidies.
+    pub(super) fn finish(self, damaged: &BTreeSet<PackId>) -> Told {
         let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         state.say(self.access);
         let failure = match state.voice {
             Voice::Lost(error) => Some(error),
-            Voice::Speaks if state.told_count > 0 => tidy(self.access).err(),
+            Voice::Speaks if state.told_count > 0 || !damaged.is_empty() => tidy(self.access, damaged).err(),
             Voice::Speaks | Voice::Silent => None,
         };
         Told { pack_count: state.told_count, failure }
@@ -134,8 +135,9 @@ pub(super) fn make(access: &Access, made_at_ns: i64, mut packs: Vec<PackId>) -> 
 }
 
 /// Puts few records in the place of many: those that are superseded in part, or small, become one where their times lie
-/// close together. Memory: one record, and the names of all.
-pub(super) fn tidy(access: &Access) -> Result<()> {
+/// close together. None that is left names a damaged pack: a check that passes over what was verified lately would pass over
+/// it. Memory: one record, and the names of all.
+pub(super) fn tidy(access: &Access, damaged: &BTreeSet<PackId>) -> Result<()> {
     let verified = Verified::load(access)?;
     let mut gone = Vec::new();
     let mut merged = Merged { access, now_ns: now_ns(), packs: Vec::new(), sources: Vec::new(), is_changed: false };
@@ -145,7 +147,7 @@ pub(super) fn tidy(access: &Access) -> Result<()> {
         let mut live = Vec::new();
         for pack in body.packs.0 {
             let is_newest = verified.at_ns(pack)? == Some(known.made_at_ns);
-            if is_newest && access.index.find_pack(&pack)?.is_some() {
+            if is_newest && !damaged.contains(&pack) && access.index.find_pack(&pack)?.is_some() {
                 live.push(pack);
             }
         }
@@ -175,7 +177,7 @@ struct Merged<'a> {
     now_ns: i64,
     packs: Vec<PackId>,
     sources: Vec<Known>,
-    /// Whether one of them names packs for which it is superseded.
+    /// Whether one of them names packs for which it is superseded, or that are damaged.
     is_changed: bool,
 }
 

@@ -1,15 +1,19 @@
 //! What every command works with.
 
 use super::arguments::{FilterArguments, GlobalArguments, KindArguments};
-use super::failure::Failure;
+use super::failure::{Failure, exit};
 use super::render::Renderer;
 use super::secret::{Purpose, SecretSource};
 use super::snapshot_argument::SnapshotArgument;
 use super::surroundings::{Surroundings, absolute, host_name};
-use holdall::{AcceptRollback, OpenOptions, Repository, Snapshot, SnapshotFilter, Writer};
+use holdall::{AcceptRollback, OpenOptions, Overlooked, Repository, Snapshot, SnapshotFilter, SnapshotSpec, Writer};
+use std::cell::Cell;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+
+/// How many outcomes that can't be read are named.
+const OVERLOOKED_SHOWN_MAX: usize = 5;
 
 /// What a command is going to do with the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +29,25 @@ pub(crate) struct Context<'a> {
     pub(crate) global: &'a GlobalArguments,
     pub(crate) surroundings: Surroundings,
     pub(crate) renderer: &'a Renderer,
+    doubt: Cell<Doubt>,
 }
 
-impl Context<'_> {
+/// Whether what the repository lacks may be what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    None,
+    /// It was said that snapshots may be missing.
+    Told,
+    /// What was taken for the latest one may not be it.
+    OfLatest,
+}
+
+impl<'a> Context<'a> {
+    /// Nothing is known of the repository yet.
+    pub(crate) const fn new(global: &'a GlobalArguments, surroundings: Surroundings, renderer: &'a Renderer) -> Self {
+        Self { global, surroundings, renderer, doubt: Cell::new(Doubt::None) }
+    }
+
     /// Where the repository is, or should be made.
     pub(crate) fn repository_path(&self) -> Result<PathBuf, Failure> {
         self.surroundings.repository(self.global)
@@ -59,6 +79,56 @@ impl Context<'_> {
         let repository = source.unlock(Purpose::Open, |unlock| Ok(Repository::open(path, unlock, options.clone())?))?;
         repository.notices().iter().for_each(|notice| self.renderer.notice(notice));
         Ok(repository)
+    }
+
+    /// Finds the snapshot that is named, and says what may be missing among those that it was looked for.
+    pub(crate) fn snapshot(
+        &self,
+        repository: &Repository,
+        spec: &SnapshotSpec,
+        filter: &SnapshotFilter,
+    ) -> Result<Snapshot, Failure> {
+        let found = repository.resolve(spec, filter);
+        self.tell_overlooked(repository);
+        let found = found?;
+        if let SnapshotSpec::Latest { back } = spec {
+            let is_doubtful = |lost: &Overlooked| *back > 0 || lost.may_be_later_than(&found);
+            if repository.overlooked().iter().any(is_doubtful) {
+                self.doubt.set(Doubt::OfLatest);
+            }
+        }
+        Ok(found)
+    }
+
+    /// All snapshots that pass the filter; says what may be missing among them.
+    pub(crate) fn snapshots(&self, repository: &Repository, filter: &SnapshotFilter) -> Result<Vec<Snapshot>, Failure> {
+        let found = repository.snapshots(filter)?;
+        self.tell_overlooked(repository);
+        Ok(found)
+    }
+
+    /// Says which outcomes could not be read when snapshots were listed. Returns whether there are any.
+    pub(crate) fn tell_overlooked(&self, repository: &Repository) -> bool {
+        let overlooked = repository.overlooked();
+        if self.doubt.get() == Doubt::None && !overlooked.is_empty() {
+            for lost in overlooked.iter().take(OVERLOOKED_SHOWN_MAX) {
+                let (session, wrong) = (lost.session, &lost.wrong);
+                self.renderer.notice(&format!("outcomes/{session} is damaged, and may be a snapshot: {wrong}"));
+            }
+            let more = overlooked.len().saturating_sub(OVERLOOKED_SHOWN_MAX);
+            let more = if more > 0 { format!("{more} more outcomes are damaged; ") } else { String::new() };
+            self.renderer.notice(&format!("{more}`holdall check --repair` heals what has a second copy"));
+            self.doubt.set(Doubt::Told);
+        }
+        !overlooked.is_empty()
+    }
+
+    /// The exit code of a command that was done: another one if it was done with what may not be the latest snapshot.
+    pub(crate) const fn doubtful(&self, code: u8) -> u8 {
+        match self.doubt.get() {
+            Doubt::OfLatest if code == exit::DONE || code == exit::INCOMPLETE => exit::DAMAGED,
+            Doubt::None | Doubt::Told | Doubt::OfLatest => code,
+        }
     }
 
     /// Who writes, as sessions tell it.
@@ -102,18 +172,20 @@ pub(crate) fn filter_of(hosts: &[String], kind: &KindArguments) -> Result<Snapsh
 
 /// The snapshots that a command names; all that pass the filter if it names none.
 pub(crate) fn named_snapshots(
+    context: &Context<'_>,
     repository: &Repository,
     named: &[SnapshotArgument],
     filter: &SnapshotFilter,
 ) -> Result<Vec<Snapshot>, Failure> {
-    if named.is_empty() { Ok(repository.snapshots(filter)?) } else { resolve(repository, named, filter) }
+    if named.is_empty() { context.snapshots(repository, filter) } else { resolve(context, repository, named, filter) }
 }
 
 /// The snapshots that a command names, and no others.
 pub(crate) fn resolve(
+    context: &Context<'_>,
     repository: &Repository,
     named: &[SnapshotArgument],
     filter: &SnapshotFilter,
 ) -> Result<Vec<Snapshot>, Failure> {
-    named.iter().map(|argument| Ok(repository.resolve(&argument.spec, filter)?)).collect()
+    named.iter().map(|argument| context.snapshot(repository, &argument.spec, filter)).collect()
 }

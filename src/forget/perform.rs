@@ -5,7 +5,7 @@ use crate::access::Access;
 use crate::error::Result;
 use crate::id::{ClientId, SnapshotId};
 use crate::record::RecordKind;
-use crate::session::{self, History, RecordDraft};
+use crate::session::{self, History, LettingGo, RecordDraft};
 
 /// What a forget did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,10 +22,12 @@ pub struct ForgetReport {
 /// Does what a plan says. Pins are looked up again first.
 ///
 /// # Errors
+/// [`crate::error::ErrorKind::Damaged`] when something that was stated can't be believed or is missing: it may be a pin;
 /// [`crate::error::ErrorKind::Denied`] when the key may not forget; or when the store can't be read or written.
 pub(crate) fn perform(access: &Access, client: ClientId, plan: &ForgetPlan, now_ns: i64) -> Result<ForgetReport> {
     session::check_may_state(access, RecordKind::Forget)?;
-    let history = History::load(access)?;
+    let mut history = History::load(access)?;
+    session::require_sound(access, &mut history, LettingGo::Forgetting)?;
     let (gone, pins) = (history.forgotten(), history.pins());
     let is_pinned = |id: &SnapshotId| pins.get(id).is_some_and(|pin| pin.holds_at(now_ns));
     let wanted = plan.goes().map(|snapshot| snapshot.id).filter(|id| !gone.contains(id));

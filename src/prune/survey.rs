@@ -2,14 +2,13 @@
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::heal;
 use crate::id::{PackId, SegmentId, SessionId};
 use crate::index::{PackEntry, PackOrdinal};
 use crate::layout::{Class, HEADER_BYTES_MAX};
 use crate::outcome::OutcomeKind;
 use crate::pack::PackHeader;
 use crate::progress::Progress;
-use crate::session::{self, History, Trouble};
+use crate::session::{self, History, LettingGo};
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -224,15 +223,6 @@ impl CommittedPacks {
     }
 }
 
-/// Whether it is the object of a session that has ended, which is as good as absent, and which a prune removes.
-fn is_tidied(history: &History, trouble: &Trouble) -> bool {
-    matches!(trouble.object.parse(), Ok(ObjectName::Session(id)) if history.outcomes.contains_key(&id))
-}
-
-/// What to do about a control object that a collection can't go without.
-const WAYS_OUT: &str = "put it back with check --repair or repair index, or from a copy of the store; where there is \
-                        none, run repair packs, and bring all snapshots that can be read to a new repository with copy";
-
 /// Reads outcomes, records and sets from the store, whatever the view keeps of them, and refuses to go on when one of them
 /// can't be believed or is missing.
 ///
@@ -240,40 +230,7 @@ const WAYS_OUT: &str = "put it back with check --repair or repair index, or from
 /// [`ErrorKind::Damaged`], with the object and what to do.
 pub(super) fn sound_history(access: &Access, earlier: History) -> Result<History> {
     let mut history = earlier.reload(&access.without_view())?;
-    if let Some(trouble) = history.troubles.iter().find(|trouble| !is_tidied(&history, trouble)) {
-        let kind = trouble.error.kind();
-        let is_damage = !matches!(kind, ErrorKind::Unsupported | ErrorKind::Io | ErrorKind::Denied);
-        let kind = if is_damage { ErrorKind::Damaged } else { kind };
-        let message =
-            format!("nothing is collected while {} can't be believed ({}); {WAYS_OUT}", trouble.object, trouble.error);
-        return Err(Error::new(kind, message));
-    }
-    for (client, numbers) in history.gaps() {
-        for number in numbers {
-            let id = SessionId { client, number };
-            // Sessions are listed before outcomes: one that was opened in between shows only as a gap.
-            if is_there(access, &ObjectName::Session(id))? || is_there(access, &ObjectName::Outcome(id))? {
-                history.open.insert(id);
-                continue;
-            }
-            let message =
-                format!("nothing is collected while outcome {id} is missing, of which later numbers tell; {WAYS_OUT}");
-            return Err(Error::new(ErrorKind::Damaged, message));
-        }
-    }
-    for id in &history.open {
-        // Else it would pass for a session that is silent, and be aborted for good.
-        if session::kept_outcome(access, *id)?.is_some() && !is_there(access, &ObjectName::Outcome(*id))? {
-            let message = format!(
-                "nothing is collected while outcome {id} is missing, which this machine has read before; {WAYS_OUT}"
-            );
-            return Err(Error::new(ErrorKind::Damaged, message));
-        }
-    }
-    if let Some(lost) = heal::lost_with_copy(access.store.as_ref())?.first() {
-        let message = format!("nothing is collected while {lost} is missing, of which a second copy tells; {WAYS_OUT}");
-        return Err(Error::new(ErrorKind::Damaged, message));
-    }
+    session::require_sound(access, &mut history, LettingGo::Collecting)?;
     Ok(history)
 }
 

@@ -124,7 +124,12 @@ impl LostControl {
             }
             kept.push(Kept { name, wrong: "it is gone".to_owned(), stands: Stands::Nothing, bytes });
         }
-        Ok(Self { kept, notices: notices(&history) })
+        // What is brought back is told apart from what is gone for good.
+        let back: BTreeSet<ObjectName> = kept.iter().map(|kept| kept.name).collect();
+        let outcomes = back.iter().filter_map(|name| if let ObjectName::Outcome(id) = name { Some(*id) } else { None });
+        history.open.extend(outcomes);
+        let notices = notices(access, &history, &back)?;
+        Ok(Self { kept, notices })
     }
 
     /// What can be brought back.

@@ -15,6 +15,7 @@ use crate::segment::{PackFacts, PackRow};
 use crate::session::{self, Beating, History, Replacement, check_may_open, steadily};
 use crate::session_record::SessionKind;
 use crate::store::ObjectName;
+use std::collections::BTreeSet;
 
 /// Finds out what is wrong with the index. Nothing is changed. Costs a reading of all segments, and of all outcomes where
 /// packs are unlisted.
@@ -62,7 +63,10 @@ pub fn repair_index(access: &Access, options: &RepairOptions, progress: &dyn Pro
         if look.is_clean() {
             // No session, so that nothing is left behind where nothing was to be done; the view may be new.
             session::bring_up_to_date(access, &history)?;
-            let report = IndexRepairReport { notices: notices(&history), ..IndexRepairReport::default() };
+            let report = IndexRepairReport {
+                notices: notices(access, &history, &BTreeSet::new())?,
+                ..IndexRepairReport::default()
+            };
             return Ok((report, AilingPacks::new()));
         }
         rebuild(access, Beating::open(access, &history, SessionKind::Repair, &options.writer)?, progress)
@@ -103,7 +107,7 @@ fn rebuild_in(
     progress.event(&Event::Phase("reading segments"));
     // Read again: the session is open, so what is there now is not collected before it ends.
     let history = History::load(access)?;
-    report.notices = notices(&history);
+    report.notices = notices(access, &history, &BTreeSet::new())?;
     let look = IndexLook::take(access, &history, progress)?;
     if look.is_clean() {
         session.abort(access);

@@ -145,15 +145,25 @@ pub(super) fn deleted_packs(history: &History) -> impl Iterator<Item = PackId> {
     deleted.flat_map(|known| known.packs.iter().copied())
 }
 
-/// What a repair can't do, because an object is damaged that only a copy brings back.
-pub(super) fn notices(history: &History) -> Vec<String> {
+/// What a repair can't do, because an object is damaged or gone that only a copy brings back, but for those
+/// that it has brought back.
+///
+/// # Errors
+/// When the store can't be read.
+pub(super) fn notices(access: &Access, history: &History, back: &BTreeSet<ObjectName>) -> Result<Vec<String>> {
     let trouble = |trouble: &session::Trouble| {
         format!(
             "{} can't be believed ({}) and can't be rebuilt: put it back from a second copy of the store",
             trouble.object, trouble.error
         )
     };
-    history.troubles.iter().map(trouble).collect()
+    let mut missing = session::missing(access, history)?;
+    missing.retain(|missing| !back.contains(&missing.last));
+    Ok(history.troubles.iter().map(trouble).chain(missing.iter().map(gone)).collect())
+}
+
+fn gone(missing: &session::Missing) -> String {
+    format!("{missing}, as later numbers tell, and can't be rebuilt: put them back from a second copy of the store")
 }
 
 pub(super) fn check_stopped(progress: &dyn Progress) -> Result<()> {

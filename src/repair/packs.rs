@@ -18,7 +18,7 @@ use crate::session_record::SessionKind;
 use crate::store::ObjectName;
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Reads every pack in full, and finds out what is lost. Nothing is changed. Time: that of reading and decoding
@@ -50,7 +50,7 @@ fn look(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
         packs: ailing.iter().map(lost).collect(),
         lost_chunk_count: wanted.left_count.saturating_sub(wanted.node_count),
         lost_node_count: wanted.node_count,
-        notices: notices(&history),
+        notices: notices(access, &history, &BTreeSet::new())?,
         ailing,
         wanted,
     })

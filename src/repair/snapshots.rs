@@ -21,7 +21,7 @@ use crate::session_record::SessionKind;
 use crate::store::{Folder, Listed, ObjectName};
 use crate::wire::{Blob, List};
 use correct::{Corrected, Correction};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The most that is said of why a component is partial.
 const REASON_BYTES_MAX: usize = 60_000;
@@ -38,7 +38,10 @@ pub fn plan_snapshots(access: &Access, progress: &dyn Progress) -> Result<Snapsh
 
 fn plan(access: &Access, progress: &dyn Progress) -> Result<SnapshotRepairPlan> {
     let look = Look::take(access, progress)?;
-    let mut plan = SnapshotRepairPlan { notices: notices(&look.history), ..SnapshotRepairPlan::default() };
+    let mut plan = SnapshotRepairPlan {
+        notices: notices(access, &look.history, &BTreeSet::new())?,
+        ..SnapshotRepairPlan::default()
+    };
     for snapshot in &look.damaged {
         let made = look.correct(snapshot, &mut Unstored(access), progress)?;
         match look.standing(snapshot, &made) {

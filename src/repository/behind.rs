@@ -8,7 +8,7 @@ use crate::keys::{Grant, NewKeyOptions};
 use crate::progress::Silent;
 use crate::prune::MaxUnused;
 use crate::repair::RepairOptions;
-use crate::session::Writer;
+use crate::session::{SnapshotFilter, Writer};
 use std::path::PathBuf;
 
 const OWNER: Unlock<'static> = Unlock::Password(b"owner");

@@ -40,6 +40,7 @@ impl Repository {
     /// `from` can't read; when a store can't be read.
     pub fn plan_copy(&self, from: &Self, wanted: CopyWanted) -> Result<CopyPlan> {
         from.require_reader("be copied from")?;
+        from.listed_history()?;
         copy::plan(&from.access, &self.access, wanted)
     }
 

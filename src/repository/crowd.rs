@@ -8,7 +8,7 @@ use crate::id::{ClientId, NodeId, SessionId, SnapshotId};
 use crate::outcome::{OutcomeKind, SEEN_COUNT_MAX};
 use crate::progress::Silent;
 use crate::prune::MaxUnused;
-use crate::session::Writer;
+use crate::session::{SnapshotFilter, Writer};
 use crate::session_record::SessionKind;
 use crate::store::MemoryStore;
 
@@ -49,7 +49,14 @@ impl Crowd {
         let place = self.directory.path().join(client);
         let access = self.keys.open(Arc::new(self.store.clone()), &place);
         let protecting = super::protection::nothing_over(&access);
-        Repository { access, protecting, options: OpenOptions::new(&place, &place), place: None, notices: Vec::new() }
+        Repository {
+            access,
+            protecting,
+            options: OpenOptions::new(&place, &place),
+            place: None,
+            notices: Vec::new(),
+            overlooked: std::sync::Mutex::default(),
+        }
     }
 
     fn back_up(&self, client: &str, content: &str) -> SnapshotId {

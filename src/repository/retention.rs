@@ -8,15 +8,18 @@ use crate::id::{SessionId, SnapshotId};
 use crate::outcome::StatementKind;
 use crate::progress::Progress;
 use crate::prune::{self, Forecast, Holdings};
-use crate::session::{self, AbortOutcome, SessionSpec, Snapshot, SnapshotFilter, UndecidedSession, Writer};
+use crate::session::{
+    self, AbortOutcome, History, LettingGo, SessionSpec, Snapshot, SnapshotFilter, UndecidedSession, Writer,
+};
 
 impl Repository {
     /// Works out what a policy would forget. Nothing is changed.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for a policy that keeps nothing, or when the store can't be read.
+    /// [`ErrorKind::Invalid`] for a policy that keeps nothing; [`ErrorKind::Damaged`] when something that was stated can't
+    /// be believed or is missing, since it may be a pin; or when the store can't be read.
     pub fn plan_forget(&self, options: &RetentionOptions) -> Result<ForgetPlan> {
-        let history = self.history()?;
+        let history = self.history_to_forget_by()?;
         if history.committed().any(|(_, held)| held.body.seen.overflow.is_some()) {
             session::bring_up_to_date(&self.access, &history)?;
         }
@@ -27,9 +30,17 @@ impl Repository {
     /// A plan that forgets these snapshots, whatever else there is. Those that are forgotten already are left out.
     ///
     /// # Errors
-    /// [`ErrorKind::Pinned`] when one of them is pinned.
+    /// [`ErrorKind::Pinned`] when one of them is pinned; [`ErrorKind::Damaged`] as for [`Self::plan_forget`]; or when the
+    /// store can't be read.
     pub fn plan_forget_snapshots(&self, snapshots: Vec<Snapshot>) -> Result<ForgetPlan> {
+        self.history_to_forget_by()?;
         forget::by_name(snapshots, session::now_ns())
+    }
+
+    fn history_to_forget_by(&self) -> Result<History> {
+        let mut history = self.history()?;
+        session::require_sound(&self.access, &mut history, LettingGo::Forgetting)?;
+        Ok(history)
     }
 
     /// Works out what a prune could free once a plan is carried out. Nothing is changed. Reads the manifests of all
@@ -55,7 +66,8 @@ impl Repository {
     /// [`Self::undo_forget`] brings them back.
     ///
     /// # Errors
-    /// [`ErrorKind::Denied`] when the key may not forget, or when the store can't be written to.
+    /// [`ErrorKind::Denied`] when the key may not forget; [`ErrorKind::Damaged`] as for [`Self::plan_forget`]; or when the
+    /// store can't be written to.
     pub fn forget(&self, plan: &ForgetPlan) -> Result<ForgetReport> {
         let (_, state) = self.writing()?;
         forget::perform(&self.access, state.client, plan, session::now_ns())
@@ -115,7 +127,7 @@ impl Repository {
     /// # Errors
     /// When the store can't be read.
     pub fn forgotten_snapshots(&self) -> Result<Vec<Snapshot>> {
-        let history = self.history()?;
+        let history = self.listed_history()?;
         session::bring_up_to_date(&self.access, &history)?;
         forget::recoverable(&self.access, &history)
     }
@@ -125,7 +137,7 @@ impl Repository {
     /// # Errors
     /// When the store can't be read.
     pub fn snapshots_ever(&self, filter: &SnapshotFilter) -> Result<Vec<Snapshot>> {
-        let snapshots = session::all(&self.history()?);
+        let snapshots = session::all(&self.listed_history()?);
         Ok(snapshots.into_iter().filter(|snapshot| filter.passes(snapshot)).collect())
     }
 

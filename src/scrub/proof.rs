@@ -4,7 +4,7 @@ use crate::heal;
 use crate::progress::Event;
 use crate::scrub::Remedy;
 use crate::scrub::report::Findings;
-use crate::store::{Claim, Object, ObjectName, Store, StoreError, wrong_head};
+use crate::store::{Claim, Object, ObjectName, Store, StoreError, bytes_max, wrong_head};
 
 /// How much is read at a time: large enough that the system call costs nothing and a disc does not seek between the
 /// objects that are read side by side, small enough to stay in the second-level cache until it is hashed.
@@ -72,6 +72,9 @@ impl Prover {
     fn read(&mut self, object: &dyn Object, name: &ObjectName, findings: &Findings<'_>, told: Told) -> Verdict {
         let claim = Claim::of(name);
         let total = object.bytes();
+        if total > bytes_max(name) {
+            return Verdict::Damaged(format!("its {total} bytes are more than any such object has"));
+        }
         let Some(hashed) = claim.hashed_bytes(total) else {
             return Verdict::Damaged(format!("its {total} bytes are fewer than its checksum takes"));
         };

@@ -1,5 +1,6 @@
 //! What a scrub found.
 
+use crate::id::PackId;
 use crate::progress::{Event, Progress};
 use crate::store::ObjectName;
 use std::path::Path;
@@ -51,6 +52,16 @@ pub struct ScrubReport {
     pub proven_bytes: u64,
     /// How long it took.
     pub duration: Duration,
+}
+
+impl ScrubReport {
+    /// The packs among what is damaged.
+    pub fn damaged_packs(&self) -> impl Iterator<Item = PackId> {
+        self.damage.iter().filter_map(|damage| {
+            let Ok(ObjectName::Pack(id)) = damage.object.parse() else { return None };
+            Some(id)
+        })
+    }
 }
 
 /// What was found so far, told by several threads.

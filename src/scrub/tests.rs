@@ -243,3 +243,36 @@ fn a_scrub_that_is_asked_to_stop_says_that_it_did_not_finish() {
     let stopped = run(&store, &healing, &Impatient(AtomicUsize::new(0))).unwrap_err();
     assert!(stopped.to_string().ends_with("after 1 object was healed"), "{stopped}");
 }
+
+/// A length that was set to thirty gigabytes, by a flipped bit of the file system, kept a scrub and a repair busy for minutes.
+#[test]
+fn what_is_longer_than_any_such_object_is_damaged_and_is_not_hashed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::create(folder.path()).unwrap();
+    let mut objects = objects();
+    objects.retain(|(name, _)| matches!(name, ObjectName::Pack(_) | ObjectName::Outcome(_) | ObjectName::Segment(_)));
+    for (name, bytes) in &objects {
+        assert_eq!(store.create(name, bytes).unwrap(), Created::New);
+        if let Some(copy) = name.mirror() {
+            assert_eq!(store.create(&copy, bytes).unwrap(), Created::New);
+        }
+        let file = folder.path().join(name.to_string());
+        let path = std::fs::File::options().write(true).open(&file).or_else(|_| {
+            let copy = folder.path().join("aside");
+            std::fs::copy(&file, &copy)?;
+            std::fs::rename(&copy, &file)?;
+            std::fs::File::options().write(true).open(&file)
+        });
+        path.unwrap().set_len(2 << 30).unwrap();
+    }
+    let report = scrub(&store);
+    let long: Vec<_> = report.damage.iter().filter(|damage| damage.object.contains('/')).collect();
+    assert_eq!(long.len(), objects.len(), "{report:?}");
+    for damage in long {
+        assert!(damage.wrong.ends_with("bytes are more than any such object has"), "{damage:?}");
+    }
+    let healed = run(&store, &ScrubOptions::default().remedy(Remedy::Heal), &Silent).unwrap();
+    assert_eq!(healed.healed_count, 2, "the packs have no parity: {healed:?}");
+    let hashed = usize::try_from(healed.proven_bytes).unwrap();
+    assert!(hashed < 1 << 20, "{hashed}");
+}

@@ -348,21 +348,38 @@ pub(crate) fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option
 /// The error for a store that lacks what a client's own state remembers.
 ///
 /// # Errors
-/// [`ErrorKind::RolledBack`] when an acknowledged outcome is gone or has become another one.
-pub fn check_rollback(history: &History, state: &super::state::ClientState) -> Result<()> {
+/// [`ErrorKind::RolledBack`] when an acknowledged outcome is gone or has become another one; [`ErrorKind::Damaged`] when it
+/// is there and damaged, or is gone and its second copy is there: no store that was set back is like that.
+pub fn check_rollback(access: &Access, history: &History, state: &super::state::ClientState) -> Result<()> {
     let own = state.last().map(|id| (id, state.outcome));
     let others =
         state.seen.0.iter().map(|entry| (SessionId { client: entry.client, number: entry.number }, entry.outcome));
     for (id, hash) in own.into_iter().chain(others) {
         match history.outcomes.get(&id) {
             Some(held) if held.hash == hash => {}
-            _ => {
-                let message = format!(
-                    "the store lacks outcome {id}, which it had acknowledged: it was rolled back to an earlier state"
-                );
-                return Err(Error::new(ErrorKind::RolledBack, message));
-            }
+            _ => return Err(lost_or_rolled_back(access, history, id)),
         }
     }
     Ok(())
+}
+
+fn lost_or_rolled_back(access: &Access, history: &History, id: SessionId) -> Error {
+    let name = ObjectName::Outcome(id);
+    let trouble = history.troubles.iter().find(|trouble| trouble.object == name.to_string());
+    let copy = || name.mirror().is_some_and(|copy| access.store.open(&copy).is_ok());
+    let wrong = match trouble {
+        Some(trouble) => trouble.error.to_string(),
+        None if copy() => "it is gone; its second copy is there".to_owned(),
+        None => {
+            let message = format!(
+                "the store lacks outcome {id}, which it had acknowledged: it was rolled back to an earlier state"
+            );
+            return Error::new(ErrorKind::RolledBack, message);
+        }
+    };
+    let message = format!(
+        "{name}, which this machine knows of, is damaged ({wrong}); `holdall check --repair` heals it if it has a second \
+         copy; where nothing does, --accept-rollback goes on without it"
+    );
+    Error::new(ErrorKind::Damaged, message)
 }

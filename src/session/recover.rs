@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::error::Result;
 use crate::id::{ClientId, PackId, SessionId};
+use crate::layout::PACK_BYTES_MAX;
 use crate::pack::{PackHasher, PackHeader};
 use crate::segment::PackRow;
 use crate::session::checkpoint::commit_checkpoint;
@@ -99,6 +100,9 @@ fn is_durable(access: &Access, id: SessionId, row: &PackRow) -> Result<bool> {
 /// # Errors
 /// When it can't be read.
 pub fn hashes_to_its_name(object: &dyn crate::store::Object, pack: PackId) -> Result<bool, StoreError> {
+    if object.bytes() > PACK_BYTES_MAX {
+        return Ok(false);
+    }
     let mut hasher = PackHasher::new();
     let mut buffer = vec![0; 1 << 20];
     let mut offset = 0u64;

@@ -8,7 +8,7 @@ use crate::id::{ClientId, ObjectHash, SnapshotId};
 use crate::outcome::StatementKind;
 use crate::record::{self, RecordBody, RecordKind, SNAPSHOTS_COUNT_MAX};
 use crate::session::history::History;
-use crate::store::{Created, ObjectName};
+use crate::store::{Created, Folder, Listed, Mirrored, ObjectName};
 use crate::wire::List;
 use std::collections::{HashMap, HashSet};
 
@@ -162,8 +162,7 @@ pub fn make_records(access: &Access, history: &History, client: ClientId, draft:
     let mut snapshots = draft.snapshots.to_vec();
     snapshots.sort_unstable();
     snapshots.dedup();
-    let used = history.records.keys().filter(|(owner, _)| *owner == client).map(|(_, number)| *number).max();
-    let mut number = used.unwrap_or(0);
+    let mut number = highest_number(access, client)?;
     let mut made = Vec::new();
     for part in snapshots.chunks(SNAPSHOTS_COUNT_MAX) {
         let body = RecordBody {
@@ -180,6 +179,23 @@ pub fn make_records(access: &Access, history: &History, client: ClientId, draft:
         made.push(number);
     }
     Ok(made)
+}
+
+/// The highest number that a record of a client has or had, as far as names tell: those of what is there, whatever its
+/// bytes, and those of second copies. What was lost may come back from its copy, and its number is then taken.
+fn highest_number(access: &Access, client: ClientId) -> Result<u64> {
+    let mut highest = 0;
+    for folder in [Folder::Records, Folder::Mirror] {
+        access.store.list(folder, &mut |listed| {
+            if let Listed::Object { name, .. } = listed
+                && let ObjectName::Record(owner, number) | ObjectName::Mirror(Mirrored::Record(owner, number)) = name
+                && owner == client
+            {
+                highest = number.max(highest);
+            }
+        })?;
+    }
+    Ok(highest)
 }
 
 /// Makes a record under the first free number from the body's on.

@@ -1,13 +1,14 @@
 //! What an object says of its own bytes, and whether it is so: nobody needs a key to tell.
 
 use super::{Object, ObjectName, StoreError};
+use crate::layout::PACK_BYTES_MAX;
 use crate::parity::{HEAD_BYTES, ParityError, ParityHead};
 use std::sync::Arc;
 
 /// The length of the checksum at the end of an object whose name is not its hash.
 const CHECKSUM_BYTES: u64 = 32;
-/// The longest object that a key is asked about: more than any control object takes.
-const KEYED_BYTES_MAX: u64 = 80 << 20;
+/// More than any control object takes.
+const CONTROL_BYTES_MAX: u64 = 80 << 20;
 /// How much is read at a time.
 const PIECE_BYTES: usize = 1 << 18;
 
@@ -64,6 +65,24 @@ impl Claim {
     }
 }
 
+/// How long an object of this name can be. What is longer is damaged, and not hashed: a length is easily wrong by any factor.
+pub const fn bytes_max(name: &ObjectName) -> u64 {
+    match name {
+        ObjectName::Pack(_) | ObjectName::Parity(_) => PACK_BYTES_MAX,
+        ObjectName::Config(_)
+        | ObjectName::Key(_)
+        | ObjectName::Segment(_)
+        | ObjectName::Session(_)
+        | ObjectName::Heartbeat(..)
+        | ObjectName::Outcome(_)
+        | ObjectName::Record(..)
+        | ObjectName::Verified(..)
+        | ObjectName::Condemned { .. }
+        | ObjectName::Deleted { .. }
+        | ObjectName::Mirror(_) => CONTROL_BYTES_MAX,
+    }
+}
+
 /// Says of all bytes of an object whether they are right.
 pub type Judge = dyn Fn(&[u8]) -> bool + Send + Sync;
 
@@ -83,7 +102,7 @@ impl Proof {
     /// When it can't be read.
     pub fn holds(&self, name: &ObjectName, object: &dyn Object) -> Result<bool, StoreError> {
         match self {
-            Self::Keyed(is_right) if is_proven(name, object)? && object.bytes() <= KEYED_BYTES_MAX => {
+            Self::Keyed(is_right) if is_proven(name, object)? && object.bytes() <= CONTROL_BYTES_MAX => {
                 let mut bytes = vec![0; usize::try_from(object.bytes()).unwrap_or(0)];
                 object.read_at(0, &mut bytes)?;
                 Ok(is_right(&bytes))
@@ -94,13 +113,16 @@ impl Proof {
     }
 }
 
-/// Whether an object's bytes are those that its name, or its end, stands for. Reads it whole, in bounded memory.
+/// Whether an object's bytes are those that its name, or its end, stands for. Reads it whole, in bounded
+/// memory, unless it is longer than any such object.
 ///
 /// # Errors
 /// When it can't be read.
 pub fn is_proven(name: &ObjectName, object: &dyn Object) -> Result<bool, StoreError> {
     let claim = Claim::of(name);
-    let Some(hashed) = claim.hashed_bytes(object.bytes()) else { return Ok(false) };
+    let Some(hashed) = claim.hashed_bytes(object.bytes()).filter(|_| object.bytes() <= bytes_max(name)) else {
+        return Ok(false);
+    };
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; PIECE_BYTES];
     let mut offset = 0u64;

@@ -5,6 +5,7 @@ mod closed;
 mod copy;
 mod daily;
 mod defective;
+mod doubt;
 mod drill;
 mod from_restic;
 mod import;

@@ -109,6 +109,38 @@ fn without_parity_a_damaged_pack_that_no_segment_lists_is_named_and_what_is_left
     world.run(["check", "--read-data"]).ended(0);
 }
 
+/// It healed nothing, said that there was no damage, and ended well.
+#[test]
+fn a_check_that_repairs_tells_what_it_could_not_heal_and_what_that_touches() {
+    let world = world_with_snapshots();
+    world.run(["check", "--read-data"]).succeeded();
+    let packs = objects(&world, "packs");
+    let longest = packs.iter().max_by_key(|pack| pack.metadata().map_or(0, |it| it.len())).expect("a pack");
+    let mut bytes = std::fs::read(longest).expect("it is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::remove_file(longest).expect("it is there");
+    std::fs::write(longest, bytes).expect("it can be written");
+    std::fs::remove_dir_all(world.path("repository/parity")).expect("it is there");
+    let name = format!("packs/{}", longest.strip_prefix(world.path("repository/packs")).expect("a pack").display());
+
+    for arguments in [&["check", "--repair"][..], &["check", "--repair", "--read-data", "--max-age", "7d"]] {
+        let found = world.run(arguments).ended(5);
+        assert!(found.err.contains(&format!("{name} could not be healed: ")), "{}", found.err);
+        assert!(found.err.contains("there is no parity of it"), "{}", found.err);
+        assert_eq!(found.out.matches(&format!("damaged: {name}")).count(), 1, "{}", found.out);
+        assert!(found.out.contains("tree/sub/b.txt") && found.out.contains("1 damage found"), "{}", found.out);
+    }
+    // What nobody looks at but whoever proves all bytes is told as well.
+    let stray = world.path("repository/packs/00").join("00".repeat(32));
+    std::fs::create_dir_all(stray.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&stray, [7; 300]).expect("it can be written");
+    let found = world.run(["check", "--repair"]).ended(5);
+    assert!(found.out.contains("damaged: packs/00/0000") && found.out.contains("2 damages found"), "{}", found.out);
+    let summary = world.run(["check", "--repair", "--json"]).ended(5).only("summary");
+    assert_eq!(summary["num_errors"], 2, "{summary}");
+}
+
 #[test]
 fn a_damaged_pack_is_healed_from_its_parity_before_anything_is_set_aside() {
     let world = world_with_snapshots();
@@ -200,4 +232,58 @@ fn a_corrected_snapshot_is_planned_made_listed_and_made_once() {
     let again = world.run(["repair", "snapshots"]).succeeded();
     assert!(again.out.contains("stands beside damaged snapshot"), "{}", again.out);
     assert_eq!(world.run(["snapshots"]).succeeded().out, listed.out);
+}
+
+/// It said that nothing was lost, and ended well, while a snapshot or a pin was gone for good.
+#[test]
+fn what_is_gone_for_good_is_told_by_every_repair_and_ends_with_the_code_for_damage() {
+    let lose = |world: &World, object: &std::path::Path| {
+        let name = object.strip_prefix(world.path("repository")).expect("an object").display().to_string();
+        std::fs::remove_file(object).expect("it is there");
+        std::fs::remove_file(world.path("repository/mirror").join(name.replace('/', "-"))).expect("a second copy");
+        let _ = std::fs::remove_file(world.path("repository").join(name.replace("outcomes", "sessions")));
+        let _ = std::fs::remove_dir_all(world.path("home/.cache"));
+        name
+    };
+    for folder in ["outcomes", "records"] {
+        let world = world_with_snapshots();
+        world.run(["pin", "latest"]).succeeded();
+        world.run(["pin", "latest~1"]).succeeded();
+        let lost = lose(&world, objects(&world, folder).iter().min().expect("one of them"));
+        for arguments in [&["repair", "index", "-n"][..], &["repair", "index"], &["repair", "packs", "-n"]] {
+            let told = world.run(arguments).ended(5);
+            assert!(
+                told.err.contains(&format!("{lost} is gone, as later numbers tell")),
+                "{arguments:?}: {}",
+                told.err
+            );
+        }
+        if folder == "records" {
+            let told = world.run(["repair", "packs"]).ended(5);
+            assert!(told.out.contains("every pack is whole"), "{}", told.out);
+            world.run(["repair", "snapshots"]).ended(5);
+        }
+    }
+}
+
+#[test]
+fn a_check_counts_what_has_nothing_to_be_healed_with() {
+    let world = world_with_snapshots();
+    let kept = world.path("repository/parity");
+    std::fs::remove_dir_all(&kept).expect("it is there");
+    let slot = objects(&world, "mirror").into_iter().find(|path| path.to_string_lossy().contains("/mirror/keys-"));
+    std::fs::remove_file(slot.expect("a second copy of the slot")).expect("it is there");
+    let told = world.run(["check"]).ended(0);
+    let packs = objects(&world, "packs").len();
+    assert!(told.err.contains(&format!("{packs} packs have no parity")), "{}", told.err);
+    assert!(told.err.contains("1 small objects have no second copy"), "{}", told.err);
+    assert!(told.err.contains("holdall parity add"), "{}", told.err);
+    world.run(["parity", "add"]).succeeded();
+    world.run(["check"]).succeeded();
+
+    let plain = World::new();
+    plain.run(["init", "--parity", "0"]).succeeded();
+    plain.file("tree/a.txt", b"alpha");
+    plain.run(["backup", "tree"]).succeeded();
+    plain.run(["check"]).succeeded();
 }

@@ -194,3 +194,56 @@ fn forgetting_with_a_prune_deletes_what_only_the_forgotten_needed() {
     world.run(["forget", "--undo", &ids[0]]).ended(1);
     world.run(["forget", "--keep-last", "1", "--prune", "-n"]).ended(2);
 }
+
+/// The objects in a folder of the repository.
+fn objects(world: &World, folder: &str) -> Vec<std::path::PathBuf> {
+    let below = world.path("repository").join(folder);
+    let all = crate::run::contents(&below).into_iter().map(|(name, _)| below.join(name));
+    all.filter(|path| path.is_file()).collect()
+}
+
+/// The pin was overlooked when its record was damaged or gone: the snapshot was forgotten, pruned, and no undo helped.
+#[test]
+fn a_pin_whose_record_is_damaged_or_gone_protects_all_the_same() {
+    let wounds: [(&str, fn(&World)); 3] = [
+        ("damaged", |world| {
+            for record in objects(world, "records") {
+                let mut bytes = std::fs::read(&record).expect("it is there");
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 4;
+                std::fs::remove_file(&record).expect("it is there");
+                std::fs::write(&record, bytes).expect("it can be written");
+            }
+        }),
+        ("gone", |world| std::fs::remove_dir_all(world.path("repository/records")).expect("it is there")),
+        ("gone below a later one", |world| {
+            world.run(["pin", "latest"]).succeeded();
+            let first = objects(world, "records").into_iter().min().expect("a record");
+            let name = format!("mirror/records-{}", first.file_name().expect("a name").display());
+            std::fs::remove_file(world.path("repository").join(name)).expect("a second copy");
+            std::fs::remove_file(first).expect("it is there");
+        }),
+    ];
+    for (wound, inflict) in wounds {
+        let (world, ids) = world_of_days(&["2026-01-01", "2026-01-02"]);
+        world.run(["pin", &ids[0]]).succeeded();
+        inflict(&world);
+        for arguments in
+            [&["forget", "--keep-last", "1"][..], &["forget", "-n", "--keep-last", "1"], &["forget", &ids[0]]]
+        {
+            let refused = world.run(arguments).ended(5);
+            assert!(refused.err.contains("nothing is forgotten while records/"), "{wound}: {}", refused.err);
+            assert!(refused.err.contains("check --repair"), "{wound}: {}", refused.err);
+        }
+        let refused = world.run(["prune"]).ended(5);
+        assert!(refused.err.contains("nothing is collected while records/"), "{wound}: {}", refused.err);
+        if wound == "gone below a later one" {
+            world.run(["check", "--repair"]).ended(5);
+            continue;
+        }
+        world.run(["check", "--repair"]).succeeded();
+        world.run(["forget", "--keep-last", "1"]).succeeded();
+        world.run(["prune"]).succeeded();
+        assert_eq!(listed(&world, &[]).len(), 2, "{wound}");
+    }
+}

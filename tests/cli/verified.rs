@@ -50,3 +50,22 @@ fn parts_shares_and_sizes_are_read_and_nothing_is_written_where_that_is_wanted()
     assert_eq!(["100%", "1%", "1K", "1G"].map(read), [3, 1, 1, 3]);
     assert!(crate::run::contents(&world.path("repository/verified")).is_empty());
 }
+
+/// The check of the night after the one that had found the damage passed over the pack, and ended well.
+#[test]
+fn a_pack_that_was_found_damaged_is_not_passed_over() {
+    let world = world();
+    check(&world, &["--read-data"]);
+    let packs = world.path("repository/packs");
+    let is_file = |path: &std::path::PathBuf| path.is_file();
+    let all = crate::run::contents(&packs).into_iter().map(|(name, _)| packs.join(name)).filter(is_file);
+    let longest = all.max_by_key(|pack| pack.metadata().map_or(0, |it| it.len())).expect("a pack");
+    let mut bytes = std::fs::read(&longest).expect("it is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::remove_file(&longest).expect("it is there");
+    std::fs::write(&longest, bytes).expect("it can be written");
+    world.run(["check", "--read-data"]).ended(5);
+    let next = world.run(["check", "--read-data", "--max-age", "7d"]).ended(5);
+    assert!(next.out.contains("passed over 2 packs that were verified lately\n"), "{}", next.out);
+}

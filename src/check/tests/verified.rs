@@ -304,6 +304,30 @@ fn record_11_every_record_has_a_client_id_of_its_own() {
     assert!(records.iter().all(|body| body.number == 1));
 }
 
+/// The check that came after the one that had found the damage passed over the pack, and ended well.
+#[test]
+fn record_19_a_pack_that_was_found_damaged_is_not_passed_over_by_what_was_said_of_it_before() {
+    let patient = Patient::new();
+    let recent = data().age_max(DAY);
+    patient.check_with(&data());
+    let all = patient.every_pack();
+    // It is named by two records, and not alone in either.
+    let spoilt = patient.packs(1)[0];
+    make(patient.open().access(), now_ns(), all.iter().copied().collect()).unwrap();
+    patient.change(spoilt, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    assert_eq!(patient.check_with(&recent).damage_count, 0, "nobody has looked at it since");
+    assert_eq!(patient.check_with(&data().remember(Remember::Nothing)).damage_count, 1);
+    assert!(patient.remembered().contains_key(&spoilt), "nothing was to be written");
+
+    assert_eq!(patient.check_with(&data()).damage_count, 1);
+    let sound: BTreeSet<PackId> = all.into_iter().filter(|pack| *pack != spoilt).collect();
+    assert_eq!(patient.remembered().into_keys().collect::<BTreeSet<_>>(), sound);
+    for _ in 0..2 {
+        let report = patient.check_with(&recent);
+        assert_eq!((report.damage_count, report.read_pack_count), (1, 1), "{:?}", report.damage);
+    }
+}
+
 #[test]
 fn record_12_records_do_not_pile_up_and_what_they_said_stays_said() {
     let patient = Patient::new();
@@ -324,7 +348,7 @@ fn record_12_records_do_not_pile_up_and_what_they_said_stays_said() {
         make(access, now_ns - HOUR_NS, some_packs(3)).unwrap();
     }
     let before = patient.remembered();
-    tidy(access).unwrap();
+    tidy(access, &BTreeSet::new()).unwrap();
     let records = records(access);
     let told: Vec<_> = records.iter().map(|body| (body.made_at_ns, body.packs.0.len())).collect();
     let merged_ns = now_ns - 30 * HOUR_NS + HOUR_NS / 60;
@@ -332,7 +356,7 @@ fn record_12_records_do_not_pile_up_and_what_they_said_stays_said() {
     let after = patient.remembered();
     assert_eq!(after.keys().collect::<Vec<_>>(), all.iter().collect::<Vec<_>>());
     assert!(after.iter().all(|(pack, at_ns)| *at_ns <= before[pack] && *at_ns >= now_ns - 2000 * HOUR_NS));
-    tidy(access).unwrap();
+    tidy(access, &BTreeSet::new()).unwrap();
     assert_eq!(self::records(access), records, "what is in order is left as it is");
 }
 
@@ -349,7 +373,7 @@ fn record_12_a_tidying_that_fails_anywhere_loses_nothing() {
             make(&access, now_ns() - HOUR_NS, vec![*pack]).unwrap();
         }
         let store = Arc::new(FaultyStore::new(Arc::clone(&access.store), at, Fault::CrashBefore));
-        let is_done = tidy(&Access { store, ..access.clone() }).is_ok();
+        let is_done = tidy(&Access { store, ..access.clone() }, &BTreeSet::new()).is_ok();
         assert_eq!(patient.remembered().into_keys().collect::<Vec<_>>(), all, "change {at}");
         if is_done {
             assert!(at > 2, "the record that comes and those that go");
@@ -402,7 +426,7 @@ fn a_key_that_may_only_write_says_nothing_about_what_was_verified() {
         let access = Access { ring: Arc::new(ring), chain: Arc::new(chain), ..all.clone() };
         let recorder = Recorder::new(&access, Remember::Verified);
         recorder.verified(some_packs(1)[0]);
-        let told = recorder.finish();
+        let told = recorder.finish(&BTreeSet::new());
         assert_eq!((told.pack_count, told.failure.is_none()), (u64::from(may), may), "{role}: {:?}", told.failure);
     }
 }

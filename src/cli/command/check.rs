@@ -9,25 +9,29 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
 use crate::cli::values::Span;
-use holdall::{CheckDepth, CheckOptions, CheckReport, Damage, Remember, Repository, Vouch};
+use holdall::{CheckDepth, CheckOptions, CheckReport, Damage, Remember, Repository, ScrubReport, Vouch};
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 
 /// How many files and snapshots of one damage people are shown, unless they want more; programs get all that were kept.
 const SHOWN_COUNT_MAX: usize = 20;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u8, Failure> {
+    let mut tried = ScrubReport::default();
     if arguments.repair {
         // Before it is opened: that may be what damage prevents.
-        super::scrub::heal(context, &context.repository_path()?)?;
+        tried = super::scrub::heal(context, &context.repository_path()?)?;
     }
     let repository = context.open(Access::Read)?;
     let stop = Stop::listen()?;
     if arguments.repair {
-        heal_with_key(context, &repository, &stop)?;
+        let healed = heal_with_key(context, &repository, &stop)?;
+        tried.damage.retain(|damage| !healed.contains(&damage.object));
     }
 
     let display = Display::of_a_check(context.renderer, stop.clone());
-    let report = repository.check(&options(context, arguments), &display);
+    let options = options(context, arguments).suspects(tried.damaged_packs());
+    let report = repository.check(&options, &display);
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
@@ -37,14 +41,22 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
         context.renderer.print(&damage_text(damage, shown_count_max));
         context.renderer.json(&damage_report(damage));
     }
-    context.renderer.say(&summary_text(&report));
-    context.renderer.json(&summary(&report));
-    Ok(if report.damage_count == 0 { exit::DONE } else { exit::DAMAGED })
+    let told: BTreeSet<&str> = report.damage.iter().map(|damage| damage.object.as_str()).collect();
+    let (_, unhealed): (Vec<_>, Vec<_>) = tried.damage.iter().partition(|damage| told.contains(damage.object.as_str()));
+    unhealed.iter().for_each(|damage| super::scrub::show_unhealed(context, damage));
+    let damage_count = report.damage_count.saturating_add(u64::try_from(unhealed.len()).unwrap_or(u64::MAX));
+    context.renderer.say(&summary_text(&report, damage_count));
+    context.renderer.json(&summary(&report, damage_count));
+    Ok(match (damage_count, tried.unread_count) {
+        (0, 0) => exit::DONE,
+        (0, _) => exit::INCOMPLETE,
+        _ => exit::DAMAGED,
+    })
 }
 
 /// Heals what is sound and stands under another one's name, which only a key tells. What was healed is said also when it
-/// ends early.
-fn heal_with_key(context: &Context<'_>, repository: &Repository, stop: &Stop) -> Result<(), Failure> {
+/// ends early. Returns the objects that are right now.
+fn heal_with_key(context: &Context<'_>, repository: &Repository, stop: &Stop) -> Result<BTreeSet<String>, Failure> {
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
     let display = Display::of_a_check(context.renderer, stop.clone());
     let done = repository.heal_control(&display);
@@ -57,7 +69,10 @@ fn heal_with_key(context: &Context<'_>, repository: &Repository, stop: &Stop) ->
     for lost in &done.unhealed {
         context.renderer.notice(&format!("{} could not be healed: {}", lost.object, lost.wrong));
     }
-    done.failure.map_or(Ok(()), |error| Err(failed(error)))
+    match done.failure {
+        Some(error) => Err(failed(error)),
+        None => Ok(done.healed.into_iter().map(|lost| lost.object).collect()),
+    }
 }
 
 fn options(context: &Context<'_>, arguments: &CheckArguments) -> CheckOptions {
@@ -74,10 +89,10 @@ fn options(context: &Context<'_>, arguments: &CheckArguments) -> CheckOptions {
     if arguments.no_remember { options.remember(Remember::Nothing) } else { options.vouch(Vouch::As(context.writer())) }
 }
 
-fn summary(report: &CheckReport) -> CheckSummary {
+fn summary(report: &CheckReport, damage_count: u64) -> CheckSummary {
     CheckSummary {
         message_type: "summary",
-        num_errors: report.damage_count,
+        num_errors: damage_count,
         snapshots: u64::try_from(report.snapshot_count).unwrap_or(u64::MAX),
         packs: report.pack_count,
         unlisted_packs: report.unlisted_pack_count,
@@ -93,7 +108,7 @@ fn summary(report: &CheckReport) -> CheckSummary {
     }
 }
 
-fn summary_text(report: &CheckReport) -> String {
+fn summary_text(report: &CheckReport, damage_count: u64) -> String {
     let snapshots = u64::try_from(report.snapshot_count).unwrap_or(u64::MAX);
     let mut text = format!(
         "checked {}, {}, {} and {} in {}\n",
@@ -120,7 +135,7 @@ fn summary_text(report: &CheckReport) -> String {
         let packs = text::counted(report.left_pack_count, "pack is", "packs are");
         text.push_str(&format!("the time was up: {packs} left for the next check\n"));
     }
-    text.push_str(&match report.damage_count {
+    text.push_str(&match damage_count {
         0 => "no damage found\n".to_owned(),
         count => format!("{} found, listed above\n", text::counted(count, "damage", "damages")),
     });

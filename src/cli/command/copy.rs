@@ -17,13 +17,17 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CopyArguments) -> Result<u8
     let filter = context::filter(&arguments.filter)?;
     let wanted = match arguments.snapshots.as_slice() {
         [] => CopyWanted::All(filter),
-        named => CopyWanted::Named(context::resolve(&from, named, &filter)?),
+        named => CopyWanted::Named(context::resolve(context, &from, named, &filter)?),
     };
+    let is_named = matches!(wanted, CopyWanted::Named(_));
     let plan = repository.plan_copy(&from, wanted)?;
+    // What can't be read there is not copied.
+    let is_lacking = context.tell_overlooked(&from) && !is_named;
+    let done = if is_lacking { exit::DAMAGED } else { exit::DONE };
     if arguments.dry_run {
         context.renderer.print(&plan_text(&plan));
         context.renderer.json(&CopySummary::of_plan(&plan));
-        return Ok(exit::DONE);
+        return Ok(done);
     }
     let stop = Stop::listen()?;
     let options = CopyOptions::default().writer(context.writer()).compression(arguments.compression);
@@ -35,7 +39,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CopyArguments) -> Result<u8
     lacking_lines(&report).iter().for_each(|line| context.renderer.notice(line));
     context.renderer.say(&report_text(&report));
     context.renderer.json(&CopySummary::of(&report));
-    Ok(if report.lacking.is_empty() { exit::DONE } else { exit::DAMAGED })
+    Ok(if report.lacking.is_empty() { done } else { exit::DAMAGED })
 }
 
 /// Opens the other repository for reading, if one was named.

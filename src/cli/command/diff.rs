@@ -19,10 +19,10 @@ pub(crate) fn run(context: &Context<'_>, arguments: &DiffArguments) -> Result<u8
     let path = the_path(arguments)?;
     let repository = context.open(Access::Read)?;
     let filter = context::filter(&arguments.filter)?;
-    let first = repository.resolve(&arguments.first.spec, &filter)?;
+    let first = context.snapshot(&repository, &arguments.first.spec, &filter)?;
     match &arguments.second {
         Some(second) => {
-            let second = repository.resolve(&second.spec, &filter)?;
+            let second = context.snapshot(&repository, &second.spec, &filter)?;
             of_two(context, &repository, (&first, &second), &path, arguments)
         }
         None => live(context, &repository, &first, &path, arguments),

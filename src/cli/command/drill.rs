@@ -21,7 +21,7 @@ const SHOWN_COUNT_MAX: usize = 20;
 pub(crate) fn run(context: &Context<'_>, arguments: &DrillArguments) -> Result<u8, Failure> {
     let place = place(arguments)?;
     let repository = context.open(Access::Read)?;
-    let snapshot = the_snapshot(&repository, arguments)?;
+    let snapshot = the_snapshot(context, &repository, arguments)?;
     if snapshot.is_partial() {
         context
             .renderer
@@ -82,13 +82,17 @@ fn place(arguments: &DrillArguments) -> Result<DrillPlace, Failure> {
     })
 }
 
-fn the_snapshot(repository: &Repository, arguments: &DrillArguments) -> Result<Snapshot, Failure> {
+fn the_snapshot(
+    context: &Context<'_>,
+    repository: &Repository,
+    arguments: &DrillArguments,
+) -> Result<Snapshot, Failure> {
     let named = arguments.snapshot.as_ref();
     if named.is_some_and(|named| named.path.is_some()) {
         return Err(Failure::misuse("a drill is of a snapshot, or of a --sample of it, not of a path in it"));
     }
     let spec = named.map_or(SnapshotSpec::Latest { back: 0 }, |named| named.spec.clone());
-    Ok(repository.resolve(&spec, &context::filter(&arguments.filter)?)?)
+    context.snapshot(repository, &spec, &context::filter(&arguments.filter)?)
 }
 
 /// Only where the snapshot was made can live files be those that it was made of.

@@ -21,7 +21,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &DumpArguments) -> Result<u8
         return Err(Failure::misuse("--json needs --target: the standard output takes the dump itself"));
     }
     let repository = context.open(Access::Read)?;
-    let snapshot = repository.resolve(&arguments.snapshot.spec, &context::filter(&arguments.filter)?)?;
+    let snapshot = context.snapshot(&repository, &arguments.snapshot.spec, &context::filter(&arguments.filter)?)?;
     let form = match arguments.archive {
         Some(form) => form,
         None => usual_form(&repository, &snapshot, &path)?,

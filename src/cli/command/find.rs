@@ -15,7 +15,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &FindArguments) -> Result<u8
     let path = the_path(arguments)?;
     let repository = context.open(Access::Read)?;
     let filter = context::filter(&arguments.filter)?;
-    let snapshots = context::named_snapshots(&repository, &arguments.snapshot, &filter)?;
+    let snapshots = context::named_snapshots(context, &repository, &arguments.snapshot, &filter)?;
     let renderer = context.renderer;
     let found = if arguments.history {
         repository.changes(&snapshots, &path, &|entry| wanted.fits(entry), &mut |snapshot, difference| {

@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<
     }
     let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let repository = context.open(access)?;
-    let plan = plan(&repository, arguments)?;
+    let plan = plan(context, &repository, arguments)?;
     context.renderer.json(&retention::groups(&plan));
     match access {
         Access::Read => {
@@ -48,13 +48,13 @@ fn forecast(context: &Context<'_>, repository: &Repository, plan: &ForgetPlan) -
     forecast.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))
 }
 
-fn plan(repository: &Repository, arguments: &ForgetArguments) -> Result<ForgetPlan, Failure> {
+fn plan(context: &Context<'_>, repository: &Repository, arguments: &ForgetArguments) -> Result<ForgetPlan, Failure> {
     let filter = context::filter_of(&arguments.host, &arguments.kind)?;
     if !arguments.snapshots.is_empty() {
-        let snapshots = context::resolve(repository, &arguments.snapshots, &filter)?;
+        let snapshots = context::resolve(context, repository, &arguments.snapshots, &filter)?;
         return Ok(repository.plan_forget_snapshots(snapshots)?);
     }
-    let policy = policy(repository, &arguments.keep)?;
+    let policy = policy(context, repository, &arguments.keep)?;
     let options = RetentionOptions::new(policy).group_by(arguments.group_by.0.iter().copied()).filter(filter);
     let options = match &arguments.time_zone {
         Some(zone) => options.zone(zone.clone()),
@@ -63,7 +63,7 @@ fn plan(repository: &Repository, arguments: &ForgetArguments) -> Result<ForgetPl
     Ok(repository.plan_forget(&options)?)
 }
 
-fn policy(repository: &Repository, keep: &KeepArguments) -> Result<RetentionPolicy, Failure> {
+fn policy(context: &Context<'_>, repository: &Repository, keep: &KeepArguments) -> Result<RetentionPolicy, Failure> {
     let counted = [
         (Period::Last, keep.keep_last),
         (Period::Hourly, keep.keep_hourly),
@@ -90,7 +90,7 @@ fn policy(repository: &Repository, keep: &KeepArguments) -> Result<RetentionPoli
     for tags in &keep.keep_tag {
         policy = policy.keep_tags(tags.split(',').map(|tag| tag.as_bytes().to_vec()).collect());
     }
-    for snapshot in context::resolve(repository, &keep.keep_id, &holdall::SnapshotFilter::default())? {
+    for snapshot in context::resolve(context, repository, &keep.keep_id, &holdall::SnapshotFilter::default())? {
         policy = policy.keep_id(snapshot.id);
     }
     Ok(policy)
@@ -121,7 +121,7 @@ fn tell(context: &Context<'_>, report: &ForgetReport) -> u8 {
 fn undo(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failure> {
     let repository = context.open(Access::Write)?;
     let filter = context::filter_of(&arguments.host, &arguments.kind)?;
-    let snapshots = context::resolve(&repository, &arguments.snapshots, &filter)?;
+    let snapshots = context::resolve(context, &repository, &arguments.snapshots, &filter)?;
     let ids: Vec<SnapshotId> = snapshots.iter().map(|snapshot| snapshot.id).collect();
     let stop = Stop::listen()?;
     let display = Display::new(context.renderer, stop.clone());

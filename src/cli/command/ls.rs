@@ -15,7 +15,7 @@ use std::path::Path;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &LsArguments) -> Result<u8, Failure> {
     let repository = context.open(Access::Read)?;
-    let snapshot = repository.resolve(&arguments.snapshot.spec, &context::filter(&arguments.filter)?)?;
+    let snapshot = context.snapshot(&repository, &arguments.snapshot.spec, &context::filter(&arguments.filter)?)?;
     let top = key(arguments.snapshot.path.as_deref())?;
     // A snapshot without a path is listed whole, a folder only as deep as asked.
     let deepest = match &arguments.snapshot.path {

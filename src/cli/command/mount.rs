@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &MountArguments) -> Result<u
     refuse_to_cover(context, &directory)?;
     let name_time = name_time(&arguments.time_template)?;
     let repository = context.open(Access::Read)?;
-    let tree = repository.mounted(options(&repository, arguments, name_time)?)?;
+    let tree = repository.mounted(options(context, &repository, arguments, name_time)?)?;
     let stop = Stop::listen()?;
     let audience = match (arguments.allow_other, arguments.no_default_permissions) {
         (false, _) => Audience::Owner,
@@ -64,12 +64,18 @@ fn refuse_to_cover(context: &Context<'_>, directory: &Path) -> Result<(), Failur
     }
 }
 
-fn options(repository: &Repository, arguments: &MountArguments, name_time: NameTime) -> Result<MountOptions, Failure> {
+fn options(
+    context: &Context<'_>,
+    repository: &Repository,
+    arguments: &MountArguments,
+    name_time: NameTime,
+) -> Result<MountOptions, Failure> {
     let filter = context::filter(&arguments.filter)?;
     if let Some(named) = &arguments.snapshot {
-        let snapshot = repository.resolve(&named.spec, &filter)?;
+        let snapshot = context.snapshot(repository, &named.spec, &filter)?;
         return Ok(MountOptions::one(snapshot, key(named.path.as_deref())?));
     }
+    context.snapshots(repository, &filter)?;
     let templates =
         if arguments.path_template.is_empty() { PathTemplate::usual() } else { arguments.path_template.clone() };
     Ok(MountOptions::all(filter, templates, name_time))

@@ -15,7 +15,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &PinArguments) -> Result<u8,
         return Err(Failure::misuse("the time until which to pin is over, by this machine's clock"));
     }
     let repository = context.open(Access::Write)?;
-    let snapshots = context::resolve(&repository, &arguments.snapshots, &SnapshotFilter::default())?;
+    let snapshots = context::resolve(context, &repository, &arguments.snapshots, &SnapshotFilter::default())?;
     let stop = Stop::listen()?;
     let display = Display::new(context.renderer, stop.clone());
     let report = repository.pin(&snapshots, until_ns, &context.writer(), &display);
@@ -33,7 +33,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &PinArguments) -> Result<u8,
 
 pub(crate) fn lift(context: &Context<'_>, arguments: &UnpinArguments) -> Result<u8, Failure> {
     let repository = context.open(Access::Write)?;
-    let snapshots = context::resolve(&repository, &arguments.snapshots, &SnapshotFilter::default())?;
+    let snapshots = context::resolve(context, &repository, &arguments.snapshots, &SnapshotFilter::default())?;
     let ids: Vec<SnapshotId> = snapshots.iter().map(|snapshot| snapshot.id).collect();
     let unpinned = repository.unpin(&ids)?;
     context.renderer.json(&retention::unpinned(&unpinned));

@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result
         refuse_to_sweep_the_machine(arguments)?;
     }
     let repository = context.open(Access::Read)?;
-    let snapshot = the_snapshot(&repository, arguments)?;
+    let snapshot = the_snapshot(context, &repository, arguments)?;
     let stop = Stop::listen()?;
     if snapshot.is_partial() {
         context.renderer.notice(&format!("snapshot {} is partial{}", snapshot.id.short(), reasons(&snapshot)));
@@ -71,11 +71,15 @@ fn options(arguments: &RestoreArguments) -> Result<RestoreOptions, Failure> {
 }
 
 /// The one snapshot that all arguments name.
-fn the_snapshot(repository: &Repository, arguments: &RestoreArguments) -> Result<Snapshot, Failure> {
+fn the_snapshot(
+    context: &Context<'_>,
+    repository: &Repository,
+    arguments: &RestoreArguments,
+) -> Result<Snapshot, Failure> {
     let filter = context::filter(&arguments.filter)?;
     let mut found: Option<Snapshot> = None;
     for argument in &arguments.snapshots {
-        let snapshot = repository.resolve(&argument.spec, &filter)?;
+        let snapshot = context.snapshot(repository, &argument.spec, &filter)?;
         if found.as_ref().is_some_and(|first| first.id != snapshot.id) {
             return Err(Failure::misuse("all paths must be of one snapshot; restore the others by runs of their own"));
         }

@@ -13,6 +13,8 @@ use std::path::Path;
 
 const REMEDY: &str = "`holdall scrub --repair` heals it if it has parity or a second copy; otherwise put it back from \
                       another copy of the store; `holdall check` says what it touches";
+const REMEDY_UNHEALED: &str =
+    "put it back from another copy of the store; of a pack, `holdall repair packs` keeps what is left";
 const REMEDY_UNREAD: &str = "scrub as a user who may read it";
 
 /// How many unknown names people are shown; programs get all that were kept.
@@ -45,11 +47,17 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ScrubArguments) -> Result<u
     })
 }
 
-/// Heals what can be healed and says what was; what could not is for whoever looks next to report.
-pub(super) fn heal(context: &Context<'_>, path: &Path) -> Result<(), Failure> {
+/// Heals what can be healed and says what was, and what was not: that may be what keeps the repository from being opened.
+pub(super) fn heal(context: &Context<'_>, path: &Path) -> Result<ScrubReport, Failure> {
     let report = scrub(context, path, Remedy::Heal)?;
     report.healed.iter().for_each(|healed| show_healed(context, &healed.object, &healed.wrong));
-    Ok(())
+    for damage in &report.damage {
+        context.renderer.notice(&format!("{} could not be healed: {}", damage.object, damage.wrong));
+    }
+    for damage in &report.unread {
+        context.renderer.notice(&format!("{} could not be read: {}", damage.object, damage.wrong));
+    }
+    Ok(report)
 }
 
 fn scrub(context: &Context<'_>, path: &Path, remedy: Remedy) -> Result<ScrubReport, Failure> {
@@ -66,6 +74,12 @@ pub(super) fn show_healed(context: &Context<'_>, object: &str, what: &str) {
     let lines = format!("healed: {object}\n  what   {what}");
     context.renderer.print(&(text::printable_lines(&lines) + "\n"));
     context.renderer.json(&HealedObject::new(object, what));
+}
+
+/// What is still damaged after everything was tried.
+pub(super) fn show_unhealed(context: &Context<'_>, damage: &ScrubDamage) {
+    context.renderer.print(&damage_text("damaged", damage, REMEDY_UNHEALED));
+    context.renderer.json(&damage_report(damage, REMEDY_UNHEALED));
 }
 
 fn damage_text(label: &str, damage: &ScrubDamage, remedy: &str) -> String {

@@ -12,9 +12,11 @@ pub(crate) fn run(context: &Context<'_>, arguments: &SnapshotsArguments) -> Resu
     let repository = context.open(Access::Read)?;
     let filter = context::filter(&arguments.filter)?;
     let snapshots = if arguments.forgotten {
-        repository.forgotten_snapshots()?.into_iter().filter(|snapshot| filter.passes(snapshot)).collect()
+        let forgotten = repository.forgotten_snapshots()?;
+        context.tell_overlooked(&repository);
+        forgotten.into_iter().filter(|snapshot| filter.passes(snapshot)).collect()
     } else {
-        context::named_snapshots(&repository, &arguments.snapshots, &filter)?
+        context::named_snapshots(context, &repository, &arguments.snapshots, &filter)?
     };
     let snapshots = match arguments.latest {
         Some(count) => latest(snapshots, count.get()),

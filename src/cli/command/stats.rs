@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &StatsArguments) -> Result<u
         context.renderer.json(&stats::repository_totals(&totals));
         Ok(exit::DONE)
     } else {
-        show_each(context, &repository, &context::named_snapshots(&repository, &arguments.snapshots, &filter)?)
+        show_each(context, &repository, &context::named_snapshots(context, &repository, &arguments.snapshots, &filter)?)
     }
 }
 

@@ -6,7 +6,8 @@ use crate::error::ErrorKind;
 use crate::id::{SessionId, SnapshotId};
 use crate::progress::Silent;
 use crate::prune::{self, Forecast, MaxUnused, PruneOptions};
-use crate::session::{self, History, Stage, Writer};
+use crate::record::RecordKind;
+use crate::session::{self, History, RecordDraft, Stage, Writer};
 use crate::session_record::SessionKind;
 use crate::store::{Folder, ObjectName, Store};
 use std::time::Duration;
@@ -235,6 +236,42 @@ fn a_damaged_or_missing_control_object_stops_the_collection() {
         tried += 1;
     }
     assert!(tried >= 6, "{tried} objects were taken away");
+}
+
+#[test]
+fn prune_21_a_statement_that_is_gone_stops_the_collection_as_a_later_one_or_its_second_copy_tells() {
+    let world = World::new();
+    let [first, second, _] = [0, 2, 4].map(|from| world.back_up("a", &files(from..from + 3, 10_000)));
+    let owner = world.client("owner");
+    let client = session::load(&owner.state_dir).unwrap().client;
+    for kind in [RecordKind::Pin, RecordKind::Forget] {
+        let draft = RecordDraft { kind, snapshots: &[first, second], until_ns: None, note: &[] };
+        session::make_records(&owner, &History::load(&owner).unwrap(), client, &draft).unwrap();
+    }
+    let [pin, forget] = [1, 2].map(|number| ObjectName::Record(client, number));
+    let copied = |fork: &World, name: ObjectName| {
+        fork.store.overwrite(name.mirror().unwrap(), &objects(&fork.store)[&name]);
+        fork.store.remove(&name).unwrap();
+    };
+    type Inflict<'a> = &'a dyn Fn(&World);
+    let wounds: [(&str, Inflict<'_>); 4] = [
+        ("below a later one", &|fork| fork.store.remove(&pin).unwrap()),
+        ("below a later one, with a second copy", &|fork| copied(fork, pin)),
+        ("the last one, with a second copy", &|fork| copied(fork, forget)),
+        ("damaged, below a gap", &|fork| {
+            fork.store.remove(&pin).unwrap();
+            fork.store.overwrite(forget, b"no record");
+        }),
+    ];
+    for (wound, inflict) in wounds {
+        let fork = world.fork();
+        inflict(&fork);
+        let refused = prune(&fork.client("owner"), &PruneOptions::default()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Damaged, "{wound}: {refused}");
+        assert!(refused.to_string().starts_with("nothing is collected while records/"), "{wound}: {refused}");
+        assert_eq!(fork.pack_count(), world.pack_count());
+    }
+    assert!(world.prune().deleted.pack_count > 0);
 }
 
 #[test]

@@ -115,7 +115,14 @@ impl House {
             ..self.repository.access.clone()
         };
         let protecting = nothing_over(&access);
-        Repository { access, protecting, options: self.repository.options.clone(), place: None, notices: Vec::new() }
+        Repository {
+            access,
+            protecting,
+            options: self.repository.options.clone(),
+            place: None,
+            notices: Vec::new(),
+            overlooked: std::sync::Mutex::default(),
+        }
     }
 }
 
@@ -238,6 +245,93 @@ fn prune_4_an_undo_opens_its_session_before_it_looks() {
     assert_eq!(house.history().forgotten().len(), 0);
 }
 
+/// A pin whose record is damaged or gone looks like none, and the snapshot was forgotten, and then pruned.
+#[test]
+fn record_17_nothing_is_forgotten_while_a_pin_may_be_lost() {
+    let house = House::new();
+    let [old, _] = ["old", "new"].map(|content| house.backup(content));
+    let policy = RetentionPolicy::default().keep(Period::Last, KeepCount::AtMost(1));
+    let by_policy = || house.repository.plan_forget(&RetentionOptions::new(policy.clone()));
+    let early = by_policy().unwrap();
+    let pin = |ids: &[SnapshotId]| house.repository.pin(&house.snapshots(ids), None, &Writer::default(), &Silent);
+    pin(&[old]).unwrap();
+    pin(&[old]).unwrap();
+    let named = house.snapshots(&[old]);
+    let by_name = || house.repository.plan_forget_snapshots(named.clone());
+
+    let store = &house.repository.access.store;
+    let client = session::load(&house.repository.access.state_dir).unwrap().client;
+    let records = [1, 2].map(|number| ObjectName::Record(client, number));
+    let outcome = ObjectName::Outcome(*house.history().outcomes.keys().next().unwrap());
+    let sound = [records[0], records[1], outcome].map(|name| (name, store.read(&name, 1 << 20).unwrap()));
+    let refuses = |wound: &str| {
+        for refused in [by_policy().err(), by_name().err(), house.repository.forget(&early).err()] {
+            let refused = refused.unwrap_or_else(|| panic!("{wound}: it is forgotten"));
+            assert_eq!(refused.kind(), ErrorKind::Damaged, "{wound}: {refused}");
+            assert!(refused.to_string().starts_with("nothing is forgotten while "), "{wound}: {refused}");
+        }
+        assert_eq!(house.history().forgotten().len(), 0, "{wound}");
+    };
+    let put_back = || {
+        for (name, bytes) in &sound {
+            let _ = store.remove(name);
+            house.put(name, bytes);
+            let _ = store.remove(&name.mirror().unwrap());
+        }
+    };
+    for (name, bytes) in &sound {
+        store.remove(name).unwrap();
+        house.put(&name.mirror().unwrap(), bytes);
+        refuses(&format!("{name} is there only as its second copy"));
+        put_back();
+    }
+    store.remove(&records[0]).unwrap();
+    refuses("the first record is missing below the second one");
+    put_back();
+    store.remove(&records[1]).unwrap();
+    house.put(&records[1], b"no record");
+    refuses("a record can't be believed");
+    put_back();
+
+    // What is ordinary keeps nobody from forgetting: open sessions, and the sets of prunes.
+    let access = &house.repository.access;
+    let number = house.history().next_number(client);
+    session::open(access, client, number, SessionKind::Backup, &Writer::default()).unwrap();
+    session::open(access, ClientId::from_bytes([8; 16]), 1, SessionKind::Checkpoint, &Writer::default()).unwrap();
+    house.put(&ObjectName::Condemned { generation: 1 }, b"no envelope");
+    assert_eq!(by_policy().unwrap().goes().count(), 0, "it is pinned");
+    assert_eq!(by_name().unwrap_err().kind(), ErrorKind::Pinned);
+    assert_eq!(house.repository.forget(&early).unwrap().pinned, [old]);
+    house.repository.unpin(&[old]).unwrap();
+    assert_eq!(house.repository.forget(&by_policy().unwrap()).unwrap().forgotten, [old]);
+}
+
+#[test]
+fn record_18_the_number_of_a_record_that_is_lost_is_not_used_again() {
+    let house = House::new();
+    let id = house.backup("x");
+    let client = session::load(&house.repository.access.state_dir).unwrap().client;
+    let pin = || house.repository.pin(&house.snapshots(&[id]), None, &Writer::default(), &Silent).unwrap();
+    let numbers = || house.history().records.keys().map(|(_, number)| *number).collect::<Vec<_>>();
+    pin();
+    pin();
+    assert_eq!(numbers(), [1, 2]);
+    let store = &house.repository.access.store;
+    let [first, second] = [1, 2].map(|number| ObjectName::Record(client, number));
+    // Of the second one a copy is left, of the first one nothing.
+    let bytes = store.read(&second, 1 << 20).unwrap();
+    store.remove(&first).unwrap();
+    store.remove(&second).unwrap();
+    house.put(&second.mirror().unwrap(), &bytes);
+    pin();
+    assert_eq!(numbers(), [3]);
+    // Another client's numbers are its own, and what can't be believed has used its number up.
+    house.put(&ObjectName::Record(ClientId::from_bytes([8; 16]), 70), b"no record");
+    house.put(&ObjectName::Record(client, 5), b"no record");
+    pin();
+    assert_eq!(numbers(), [3, 6]);
+}
+
 #[test]
 fn a_pin_protects_brings_back_and_is_lifted() {
     let house = House::new();
@@ -319,8 +413,14 @@ fn a_put_keys_snapshot_comes_back_by_its_own_packs() {
     let Access { chain, .. } = putter.access.clone();
     let access = Access { chain, ..house.repository.access.clone() };
     let protecting = nothing_over(&access);
-    let reader =
-        Repository { access, protecting, options: house.repository.options.clone(), place: None, notices: Vec::new() };
+    let reader = Repository {
+        access,
+        protecting,
+        options: house.repository.options.clone(),
+        place: None,
+        notices: Vec::new(),
+        overlooked: std::sync::Mutex::default(),
+    };
     let snapshots = session::all(&reader.history().unwrap());
     reader.forget(&reader.plan_forget_snapshots(snapshots).unwrap()).unwrap();
     assert_eq!(reader.undo_forget(&[id], &Writer::default(), &Silent).unwrap().restated, [id]);

@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Re
         context.renderer.print(&planned.text);
         let summary = planned.summary(&PackRepairReport::default());
         context.renderer.json(&PacksSummary { dry_run: arguments.dry_run, ..summary });
-        return Ok(if plan.is_empty() { exit::DONE } else { exit::DAMAGED });
+        return Ok(if plan.is_empty() && plan.notices.is_empty() { exit::DONE } else { exit::DAMAGED });
     }
     let options = RepairOptions::default().writer(context.writer());
     let options = arguments.from.iter().fold(options, RepairOptions::from_path);
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Re
     context.renderer.print(&planned.text);
     context.renderer.say(&report_text(&report));
     context.renderer.json(&planned.summary(&report));
-    Ok(if report.lost_chunk_count == 0 { exit::DONE } else { exit::DAMAGED })
+    Ok(if report.lost_chunk_count == 0 && report.notices.is_empty() { exit::DONE } else { exit::DAMAGED })
 }
 
 fn other(context: &Context<'_>, arguments: &RepairPacksArguments) -> Result<Option<Repository>, Failure> {

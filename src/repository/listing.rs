@@ -1,0 +1,42 @@
+//! The snapshots as people name them, and what may be missing among them.
+
+use super::Repository;
+use crate::error::Result;
+use crate::session::{self, History, Overlooked, Snapshot, SnapshotFilter, SnapshotSpec};
+use std::sync::PoisonError;
+
+impl Repository {
+    /// All snapshots that pass a filter, oldest first; forgotten ones are left out.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn snapshots(&self, filter: &SnapshotFilter) -> Result<Vec<Snapshot>> {
+        let history = self.listed_history()?;
+        let fits = |snapshot: &Snapshot| !snapshot.forgotten && filter.passes(snapshot);
+        Ok(session::all(&history).into_iter().filter(fits).collect())
+    }
+
+    /// Finds the snapshot that a user names.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), or [`ErrorKind::Ambiguous`](crate::ErrorKind::Ambiguous) with
+    /// the list of what fits.
+    pub fn resolve(&self, spec: &SnapshotSpec, filter: &SnapshotFilter) -> Result<Snapshot> {
+        session::resolve(&self.listed_history()?, spec, filter, session::now_ns())
+    }
+
+    /// Outcomes that were damaged or missing when snapshots were listed, named or planned to be copied last: one of them may
+    /// be the snapshot that was meant.
+    pub fn overlooked(&self) -> Vec<Overlooked> {
+        self.overlooked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the store says, for those who show snapshots. What it lacks is noted.
+    pub(super) fn listed_history(&self) -> Result<History> {
+        let history = self.history()?;
+        // Whoever only looks is not to fail because it could not be found out what is missing.
+        let found = session::overlooked(&self.access, &history).unwrap_or_default();
+        *self.overlooked.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        Ok(history)
+    }
+}
