@@ -149,7 +149,9 @@ fn line_of(text: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
 
 fn run(command: &OsString) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut shell = Command::new("/bin/sh");
-    let run = shell.arg("-c").arg(command).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output();
+    shell.arg("-c").arg(command).stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    // Another repository's password is none of its business.
+    let run = shell.env_remove("HOLDALL_PASSWORD").output();
     let output = run.map_err(|error| Failure::failed(format!("the password command did not start: {error}")))?;
     let printed = Zeroizing::new(output.stdout);
     if output.status.success() {

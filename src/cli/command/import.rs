@@ -8,6 +8,7 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::secret::ForeignPassword;
 use crate::cli::stop::Stop;
+use crate::cli::surroundings::command_line;
 use holdall::{
     BackupOptions, ErrorKind, ImportOptions, ImportPlan, ImportReport, ImportSnapshot, ImportStanding, Repository,
 };
@@ -69,7 +70,7 @@ fn password(arguments: &ImportResticArguments) -> ForeignPassword {
 
 fn carrying(context: &Context<'_>, arguments: &ImportResticArguments) -> BackupOptions {
     let options = BackupOptions::default()
-        .command(std::env::args_os().map(OsStringExt::into_vec).collect())
+        .command(command_line())
         .user(context.surroundings.user().into_vec())
         .compression(arguments.compression);
     match arguments.read_concurrency {
