@@ -114,7 +114,7 @@ pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key,
 pub use keys::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner};
 pub use look::{DumpForm, DumpReport};
 pub use manifest::{Body, Difference, Entry, Key, Kind};
-pub use mirror::{MirrorDamage, MirrorDepth, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
+pub use mirror::{MirrorDamage, MirrorDepth, MirrorKeyRemoval, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
 pub use mounting::{
     Attributes, DirectoryRow, FileNumber, Lifetime, MountOptions, MountedTree, NameTime, OpenDirectory, OpenFile,
     PathTemplate, Seek, Taken,
