@@ -132,7 +132,11 @@ pub(crate) fn make_key_file(path: &Path) -> Result<Secret, Failure> {
         Err(error) => Err(Failure::io(path, "make the key file", &error)),
         Ok(mut file) => {
             let written = file.write_all(format_key_file(&secret).as_bytes()).and_then(|()| file.sync_all());
-            written.map(|()| secret).map_err(|error| Failure::io(path, "write the key file", &error))
+            written.map(|()| secret).map_err(|error| {
+                // Half of one would be refused by the next run, which makes none where there is one.
+                let _ = std::fs::remove_file(path);
+                Failure::io(path, "write the key file", &error)
+            })
         }
     }
 }
