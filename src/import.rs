@@ -54,8 +54,8 @@ pub fn run(
     let from = &snapshot.snapshot;
     check_names(from)?;
     let known = known(history);
-    if let Some((there, _)) = known.get(&Imported::Restic(from.id)) {
-        let message = format!("it was carried over meanwhile, as {there}");
+    if let Some(there) = known.get(&Imported::Restic(from.id)).filter(|there| Some(there.id) != snapshot.known_as) {
+        let message = format!("it was carried over meanwhile, as {}", there.id);
         return Err(Error::new(ErrorKind::Occupied, message));
     }
     let (parent, before) = match plan.nearest(from, &known) {
@@ -82,16 +82,36 @@ pub fn run(
     Ok(ImportReport { backup, foreign_attribute_count: trees.foreign_attribute_count() })
 }
 
-/// What was carried over before, forgotten or not, and whether it still stands. What a put key says is not believed: it
-/// could keep a snapshot from coming over, or have one built upon what it made.
-fn known(history: &History) -> HashMap<Imported, (SnapshotId, Standing)> {
+/// What a snapshot of another tool became.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    id: SnapshotId,
+    standing: Standing,
+    /// Items of it that could not be read.
+    problem_count: u64,
+}
+
+impl Known {
+    /// Whether this one is to be told of rather than another one of the same.
+    fn outdoes(&self, other: &Self) -> bool {
+        let rank = |known: &Self| (known.standing == Standing::There, std::cmp::Reverse(known.problem_count));
+        rank(self) >= rank(other)
+    }
+}
+
+/// What was carried over before, forgotten or not, and whether it still stands; of one that was carried over again, the
+/// better one. What a put key says is not believed: it could keep a snapshot from coming over, or have one built upon what
+/// it made.
+fn known(history: &History) -> HashMap<Imported, Known> {
     let mut known = HashMap::new();
     for snapshot in session::all(history).into_iter().filter(|snapshot| snapshot.role != Role::Put) {
         let standing = if snapshot.forgotten { Standing::Forgotten } else { Standing::There };
+        let problem_count = snapshot.counts().unreadable;
         let Some(imported) = snapshot.origin.and_then(|origin| origin.imported) else { continue };
-        let found = known.entry(imported).or_insert((snapshot.id, standing));
-        if standing == Standing::There {
-            *found = (snapshot.id, standing);
+        let this = Known { id: snapshot.id, standing, problem_count };
+        let found = known.entry(imported).or_insert(this);
+        if this.outdoes(found) {
+            *found = this;
         }
     }
     known

@@ -10,7 +10,7 @@ mod change;
 mod tests;
 mod unlock;
 
-pub use change::{add, import, read_configs, remove, replace};
+pub use change::{add, end, import, read_configs, remove, replace};
 pub use unlock::unlock;
 
 use crate::access::Access;
@@ -65,7 +65,7 @@ impl NewKeyOptions {
 pub enum KeyStanding {
     /// It may.
     Valid,
-    /// It was revoked: the slot still opens what was stored until then.
+    /// It was revoked: the slot still opens everything that it opened, and signs nothing any more.
     Revoked,
     /// No configuration ever listed it: making it was interrupted, or somebody else put it there.
     Unlisted,
@@ -115,14 +115,56 @@ pub struct AddedKey {
     pub role: Role,
 }
 
+/// Whether a slot may be replaced by one that the same secret opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameSecret {
+    /// Whoever has just learnt a password must not be told that it was changed.
+    Refuse,
+    /// It is to cost more, or less, to try.
+    Accept,
+}
+
+/// What became of a slot that was to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedKey {
+    /// The new slot.
+    pub key: AddedKey,
+    /// Whether it is opened by what opened the old one.
+    pub is_same_secret: bool,
+}
+
 /// What became of a slot that was to be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemovedKey {
-    /// The slot's name.
-    pub id: ObjectHash,
+    /// The slot's name; none for a key that had no slot.
+    pub id: Option<ObjectHash>,
     /// The key that was ended with its last slot; none while it has others, or when it is not known whose the slot was.
     pub revoked: Option<SignerKey>,
+    /// How many other slots of the same key are there; none when it is not known whose the slot was.
+    pub remaining_count: Option<usize>,
 }
+
+/// A key that may sign, and of which no slot is there that says so: lost, damaged, or carried away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotlessKey {
+    /// The key.
+    pub signer: SignerKey,
+    /// What it may do.
+    pub role: Role,
+}
+
+impl KeySlot {
+    /// The key that the slot says, signed, that it opens.
+    pub const fn signer(&self) -> Option<SignerKey> {
+        match &self.owner {
+            SlotOwner::Known { signer, .. } => Some(*signer),
+            SlotOwner::Unknown(_) => None,
+        }
+    }
+}
+
+/// How many digits of a name a slot or key is removed by at least, as with snapshots: one that was typed by mistake fits none.
+const DIGITS_MIN: usize = 4;
 
 /// Every slot, by name. A damaged one is listed as such.
 ///
@@ -144,18 +186,54 @@ pub fn list(access: &Access) -> Result<Vec<KeySlot>> {
     Ok(slots)
 }
 
+/// The keys that may sign and of which no slot is there. None for a key that can't read whose slots are.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn without_slot(access: &Access) -> Result<Vec<SlotlessKey>> {
+    if !access.ring.reads() {
+        return Ok(Vec::new());
+    }
+    let having: Vec<SignerKey> = list(access)?.iter().filter_map(KeySlot::signer).collect();
+    let valid = access.config().signers.0.iter().filter(|listed| listed.until == OPEN && !having.contains(&listed.key));
+    Ok(valid.map(|listed| SlotlessKey { signer: listed.key, role: listed.role }).collect())
+}
+
+/// Finds the one key without a slot whose public half begins with `prefix`.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_without_slot(access: &Access, prefix: &str) -> Result<SlotlessKey> {
+    let mut fitting = without_slot(access)?.into_iter().filter(|key| key.signer.to_string().starts_with(prefix));
+    match (fitting.next(), fitting.next()) {
+        (Some(key), None) => Ok(key),
+        (Some(one), Some(other)) => Err(ambiguous(prefix, &one.signer, &other.signer)),
+        (None, _) => {
+            Err(Error::new(ErrorKind::NotFound, format!("no key begins with {prefix}; `key list` lists them")))
+        }
+    }
+}
+
+fn ambiguous(prefix: &str, one: &dyn std::fmt::Display, other: &dyn std::fmt::Display) -> Error {
+    let message = format!("{prefix} fits several keys: {one}, {other}; give more digits, as `key list` shows them");
+    Error::new(ErrorKind::Ambiguous, message)
+}
+
 /// Finds the one slot whose name begins with `prefix`.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`], or when the store can't be read.
+/// [`ErrorKind::Invalid`] for less than four digits; [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`], or when the store
+/// can't be read.
 pub fn find(access: &Access, prefix: &str) -> Result<KeySlot> {
+    if prefix.len() < DIGITS_MIN {
+        let message =
+            format!("a key is named by at least {DIGITS_MIN} digits, not by {prefix:?}; `key list` lists them");
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
     let mut fitting = list(access)?.into_iter().filter(|slot| slot.id.to_string().starts_with(prefix));
     match (fitting.next(), fitting.next()) {
         (Some(slot), None) => Ok(slot),
-        (Some(one), Some(other)) => {
-            let message = format!("{prefix} fits several key slots: {}, {}; give more digits", one.id, other.id);
-            Err(Error::new(ErrorKind::Ambiguous, message))
-        }
+        (Some(one), Some(other)) => Err(ambiguous(prefix, &one.id, &other.id)),
         (None, _) => {
             Err(Error::new(ErrorKind::NotFound, format!("no key slot begins with {prefix}; `key list` lists them")))
         }

@@ -111,10 +111,12 @@ pub use info::{
     SnapshotInfo, UsedDirectory,
 };
 pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key, parse_key_file};
-pub use keys::{AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner};
+pub use keys::{
+    AddedKey, ChangedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SameSecret, SlotOwner, SlotlessKey,
+};
 pub use look::{DumpForm, DumpReport};
 pub use manifest::{Body, Difference, Entry, Key, Kind};
-pub use mirror::{MirrorDamage, MirrorDepth, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
+pub use mirror::{MirrorDamage, MirrorDepth, MirrorKeyRemoval, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
 pub use mounting::{
     Attributes, DirectoryRow, FileNumber, Lifetime, MountOptions, MountedTree, NameTime, OpenDirectory, OpenFile,
     PathTemplate, Seek, Taken,

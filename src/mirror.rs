@@ -5,12 +5,13 @@
 //! when something that was listed is gone before it was copied: a prune moved what was in it. format-spec/16-mirror.md.
 
 mod inventory;
+mod judgement;
 mod removal;
 mod report;
 mod standing;
 mod transfer;
 
-pub use removal::{MirrorRemovalPlan, MirrorRemovalReport, perform as remove, plan as plan_removal};
+pub use removal::{MirrorKeyRemoval, MirrorRemovalPlan, MirrorRemovalReport, perform as remove, plan as plan_removal};
 pub use report::{MirrorDamage, MirrorReport};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -20,6 +20,7 @@ mod retention;
 mod roles;
 #[cfg(test)]
 mod rolled_back;
+mod standing;
 #[cfg(test)]
 mod unstarted;
 mod view;
@@ -38,7 +39,7 @@ use crate::progress::Progress;
 use crate::prune::{self, PruneOptions, PrunePlan, PruneReport};
 use crate::restore::{self, RestoreOptions, RestoreReport};
 use crate::scrub::{self, ScrubOptions, ScrubReport};
-use crate::session::{self, ClientState, History, Overlooked, Snapshot};
+use crate::session::{self, History, Overlooked, Snapshot};
 use crate::stats::{self, RepositoryStats};
 use crate::store::{Created, LocalStore, ObjectName, ProtectingStore, Protection, Store};
 use std::path::{Path, PathBuf};
@@ -224,6 +225,8 @@ impl Repository {
             behind: Arc::default(),
         };
         let notice = view::open(&mut access, options.view)?;
+        // One that can't be kept in mind now is met again.
+        let _ = session::keep_config(&access.state_dir, &access.chain);
         Ok(Self {
             access,
             protecting,
@@ -366,25 +369,5 @@ impl Repository {
 
     fn history(&self) -> Result<History> {
         History::load(&self.access)
-    }
-
-    /// What a writer begins with: what the store says, which lacks nothing that this client knows of.
-    fn writing(&self) -> Result<(History, ClientState)> {
-        self.access.chain.allows(Purpose::Write)?;
-        self.standing()
-    }
-
-    /// What the store says, unless it lacks what this client knows of and nobody accepted that.
-    fn standing(&self) -> Result<(History, ClientState)> {
-        // The state first: what another process of this client acknowledges in between is then no rollback.
-        let mut state = session::load(&self.access.state_dir)?;
-        let history = self.history()?;
-        if let Err(error) = session::check_rollback(&self.access, &history, &state) {
-            match self.options.accept_rollback {
-                AcceptRollback::Refuse => return Err(error),
-                AcceptRollback::Accept => state = session::replace(&self.access.state_dir)?,
-            }
-        }
-        Ok((history, state))
     }
 }

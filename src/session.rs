@@ -13,6 +13,7 @@ mod kept;
 mod ledger;
 mod listed;
 mod liveness;
+mod newest_config;
 mod open_sessions;
 mod overlooked;
 mod packing;
@@ -47,6 +48,7 @@ pub use ledger::{Ledger, PublishedSegments};
 pub use listed::committed_packs;
 #[cfg(any(test, fuzzing))]
 pub(crate) use liveness::testing::move_to_machine;
+pub use newest_config::{check_config, keep_config, replace_config};
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
 pub use overlooked::{Overlooked, overlooked};
 pub use packing::{OpenPacks, Packed, Packing};

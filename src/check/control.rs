@@ -10,7 +10,7 @@ use crate::key::Slot;
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::segment::SegmentReader;
 use crate::session::{History, SegmentStand, read_segment};
-use crate::store::{Folder, Listed, ObjectName};
+use crate::store::{Folder, Listed, Mirrored, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
@@ -27,6 +27,7 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
     strangers(access, findings)?;
     gaps(history, findings);
     lost_with_copy(access, findings)?;
+    lost_slots(access, findings)?;
     outcomes(history, findings);
     segments(access, history, findings)
 }
@@ -66,6 +67,27 @@ fn lost_with_copy(access: &Access, findings: &Findings<'_>) -> Result<()> {
     for lost in heal::lost_with_copy(access.store.as_ref())? {
         let (object, wrong) = (lost.to_string(), "it is gone; its second copy is there".to_owned());
         findings.damage(Damage { object, wrong, remedy: remedy::OBJECT, ..Damage::default() }, []);
+    }
+    Ok(())
+}
+
+/// Second copies of key slots that are gone, where others are there: whoever removes a slot removes the copy first, so that it
+/// was lost; but then it might have been put there since.
+fn lost_slots(access: &Access, findings: &Findings<'_>) -> Result<()> {
+    let (mut slots, mut copies) = (BTreeSet::new(), BTreeSet::new());
+    for folder in [Folder::Keys, Folder::Mirror] {
+        access.store.list(folder, &mut |listed| match listed {
+            Listed::Object { name: ObjectName::Key(slot), .. } => drop(slots.insert(slot)),
+            Listed::Object { name: ObjectName::Mirror(Mirrored::Key(slot)), .. } => drop(copies.insert(slot)),
+            Listed::Object { .. } | Listed::Stranger { .. } => {}
+        })?;
+    }
+    // Where none is left, that is damage.
+    for slot in copies.difference(&slots).filter(|_| !slots.is_empty()) {
+        let (slot, copy) = (ObjectName::Key(*slot), ObjectName::Mirror(Mirrored::Key(*slot)));
+        findings.notice(format!(
+            "{slot} is gone, and its second copy is there: if nobody removed it, `holdall key import` puts {copy} back"
+        ));
     }
     Ok(())
 }

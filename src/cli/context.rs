@@ -5,7 +5,7 @@ use super::failure::{Failure, exit};
 use super::render::Renderer;
 use super::secret::{Purpose, SecretSource};
 use super::snapshot_argument::SnapshotArgument;
-use super::surroundings::{Surroundings, absolute, host_name};
+use super::surroundings::{Surroundings, absolute, command_line, host_name};
 use holdall::{AcceptRollback, OpenOptions, Overlooked, Repository, Snapshot, SnapshotFilter, SnapshotSpec, Writer};
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -133,11 +133,7 @@ impl<'a> Context<'a> {
 
     /// Who writes, as sessions tell it.
     pub(crate) fn writer(&self) -> Writer {
-        Writer {
-            host: host_name().into_bytes(),
-            user: self.surroundings.user().into_vec(),
-            command: std::env::args_os().map(OsStringExt::into_vec).collect(),
-        }
+        Writer { host: host_name().into_bytes(), user: self.surroundings.user().into_vec(), command: command_line() }
     }
 }
 

@@ -113,7 +113,8 @@ impl From<holdall::Error> for Failure {
             }
             ErrorKind::Unsupported => (exit::FAILED, "a newer holdall may know more"),
             ErrorKind::Pinned => (exit::FAILED, "nothing was changed; `holdall unpin` lifts a pin"),
-            ErrorKind::Ambiguous => (exit::FAILED, "`holdall snapshots` lists them"),
+            // The message names what fits, and where it is listed.
+            ErrorKind::Ambiguous => (exit::FAILED, ""),
             ErrorKind::Invalid => (exit::MISUSE, ""),
             ErrorKind::CommandFailed => {
                 (exit::COMMAND_FAILED, "`--optional-command` makes a snapshot without what a command can't deliver")

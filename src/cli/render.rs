@@ -191,6 +191,14 @@ impl Renderer {
         }
     }
 
+    /// As [`Self::notice`], for what has several lines, the names in which were made printable before.
+    pub(crate) fn notice_in_lines(&self, message: &str) {
+        match self.style {
+            Style::Human => self.write_err(&format!("holdall: {}\n", text::printable_lines(message))),
+            Style::Json => self.write_err_json(&json::Notice::new(message)),
+        }
+    }
+
     /// Prints one JSON value beside what was asked for.
     pub(crate) fn complain(&self, value: &impl Serialize) {
         if self.style == Style::Json {

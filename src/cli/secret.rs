@@ -132,7 +132,11 @@ pub(crate) fn make_key_file(path: &Path) -> Result<Secret, Failure> {
         Err(error) => Err(Failure::io(path, "make the key file", &error)),
         Ok(mut file) => {
             let written = file.write_all(format_key_file(&secret).as_bytes()).and_then(|()| file.sync_all());
-            written.map(|()| secret).map_err(|error| Failure::io(path, "write the key file", &error))
+            written.map(|()| secret).map_err(|error| {
+                // Half of one would be refused by the next run, which makes none where there is one.
+                let _ = std::fs::remove_file(path);
+                Failure::io(path, "write the key file", &error)
+            })
         }
     }
 }
@@ -149,7 +153,9 @@ fn line_of(text: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
 
 fn run(command: &OsString) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut shell = Command::new("/bin/sh");
-    let run = shell.arg("-c").arg(command).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output();
+    shell.arg("-c").arg(command).stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    // Another repository's password is none of its business.
+    let run = shell.env_remove("HOLDALL_PASSWORD").output();
     let output = run.map_err(|error| Failure::failed(format!("the password command did not start: {error}")))?;
     let printed = Zeroizing::new(output.stdout);
     if output.status.success() {

@@ -180,6 +180,37 @@ pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// The command line of this process, as it is kept for those who list sessions and snapshots. Every key that reads sees
+/// it, so that commands that print passwords, which may hold one, are left out of it.
+pub(crate) fn command_line() -> Vec<Vec<u8>> {
+    without_secrets(std::env::args_os().map(OsStringExt::into_vec))
+}
+
+/// What stands in the place of a command that prints a password.
+const LEFT_OUT: &str = "\u{2026}";
+
+fn without_secrets(words: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    let (mut kept, mut is_ended, mut is_value) = (Vec::new(), false, false);
+    for word in words {
+        if std::mem::take(&mut is_value) {
+            kept.push(LEFT_OUT.as_bytes().to_vec());
+            continue;
+        }
+        is_ended |= word == b"--";
+        let at = word.iter().position(|byte| *byte == b'=').unwrap_or(word.len());
+        let (name, value) = word.split_at(at);
+        if is_ended || !name.starts_with(b"--") || !name.ends_with(b"password-command") {
+            kept.push(word);
+        } else if value.is_empty() {
+            is_value = true;
+            kept.push(word);
+        } else {
+            kept.push([name, b"=", LEFT_OUT.as_bytes()].concat());
+        }
+    }
+    kept
+}
+
 /// An absolute form of a path, without looking at what is there.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::io(path, "resolve", &error))
@@ -226,6 +257,31 @@ mod tests {
         let based = Surroundings::with(|name| (name != "HOLDALL_CACHE_DIR").then(|| "/base".into()));
         assert_eq!(based.cache_folder(&none).ok(), Some(PathBuf::from("/base/holdall")));
         assert!(Surroundings::with(|_| None).state_folder().is_err());
+    }
+
+    #[test]
+    fn what_is_kept_of_a_command_line_holds_no_command_that_prints_a_password() {
+        let cases: &[(&[&str], &[&str])] = &[
+            (&["holdall", "-r", "/r", "backup", "/etc"], &["holdall", "-r", "/r", "backup", "/etc"]),
+            (
+                &["holdall", "--password-command", "pass a", "backup", "--host=h", "a"],
+                &["holdall", "--password-command", "\u{2026}", "backup", "--host=h", "a"],
+            ),
+            (
+                &["holdall", "--password-command=x=y", "copy", "--from-password-command", "z"],
+                &["holdall", "--password-command=\u{2026}", "copy", "--from-password-command", "\u{2026}"],
+            ),
+            (&["holdall", "--password-command"], &["holdall", "--password-command"]),
+            (
+                &["holdall", "backup", "--", "--password-command", "a", "--password-command=b"],
+                &["holdall", "backup", "--", "--password-command", "a", "--password-command=b"],
+            ),
+        ];
+        for (given, kept) in cases {
+            let found = without_secrets(given.iter().map(|word| word.as_bytes().to_vec()));
+            let found: Vec<_> = found.iter().map(|word| String::from_utf8_lossy(word)).collect();
+            assert_eq!(found, *kept);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! One file of a snapshot of restic, open for reading.
 
-use super::trees::stored;
-use crate::manifest::{Key, Xattr};
-use crate::restic::{BlobId, BlobKind, Repository, ResticError, Tree};
+use super::trees::{labels_of, stored};
+use crate::manifest::Key;
+use crate::restic::{BlobId, BlobKind, Node, Repository, ResticError, Tree};
 use crate::source::{Labels, Operation, Run, SourceError, Stat, TreeFile};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,7 +14,6 @@ pub(super) struct StoredFile {
     /// The directory that holds it, and where.
     place: (Arc<Tree>, usize),
     stat: Stat,
-    xattrs: Vec<Xattr>,
     piece: RefCell<Piece>,
 }
 
@@ -29,18 +28,17 @@ struct Piece {
 }
 
 impl StoredFile {
-    pub(super) fn new(
-        (repository, key): (Arc<Repository>, Key),
-        place: (Arc<Tree>, usize),
-        stat: Stat,
-        xattrs: Vec<Xattr>,
-    ) -> Self {
-        Self { repository, key, place, stat, xattrs, piece: RefCell::default() }
+    pub(super) fn new((repository, key): (Arc<Repository>, Key), place: (Arc<Tree>, usize), stat: Stat) -> Self {
+        Self { repository, key, place, stat, piece: RefCell::default() }
+    }
+
+    fn node(&self) -> Option<&Node> {
+        let (tree, place) = &self.place;
+        tree.nodes().get(*place)
     }
 
     fn content(&self) -> &[BlobId] {
-        let (tree, place) = &self.place;
-        tree.nodes().get(*place).map_or(&[], |node| &node.content)
+        self.node().map_or(&[], |node| &node.content)
     }
 
     /// Has `piece` be the one that holds the byte at `offset`; false when the file ends before.
@@ -104,6 +102,8 @@ impl TreeFile for StoredFile {
     }
 
     fn xattrs(&self) -> Result<Labels, SourceError> {
-        Ok(self.xattrs.clone().into())
+        // Asked for beside the content: one that has no place here takes none of that with it.
+        let labels = self.node().map_or(Ok(Labels::default()), labels_of);
+        labels.map_err(|unfit| stored(&self.key, Operation::Attributes, unfit))
     }
 }

@@ -1,6 +1,6 @@
 //! What an import would carry over.
 
-use super::known;
+use super::{Known, known};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SnapshotId;
 use crate::restic::{self, Opened, Repository, Snapshot, Snapshots};
@@ -25,7 +25,8 @@ impl ImportOptions {
         self
     }
 
-    /// Only those whose ids begin so; each must fit exactly one.
+    /// Only those whose ids begin so; each must fit exactly one. What was asked for so is carried over again if it was
+    /// forgotten here, or could not be read in full.
     #[must_use]
     pub fn snapshots(mut self, prefixes: impl IntoIterator<Item = String>) -> Self {
         self.prefixes = prefixes.into_iter().collect();
@@ -51,8 +52,10 @@ pub struct ImportSnapshot {
     pub snapshot: Snapshot,
     /// What became of it before.
     pub standing: Standing,
-    /// The snapshot that it became, unless it is new.
+    /// The snapshot that it became before.
     pub known_as: Option<SnapshotId>,
+    /// How many items of that one could not be read.
+    pub problem_count: u64,
 }
 
 /// What an import would carry over.
@@ -81,8 +84,12 @@ pub fn plan(history: &History, path: &Path, password: &[u8], options: &ImportOpt
     let known = known(history);
     let snapshots = wanted.into_iter().map(|snapshot| {
         let found = known.get(&Imported::Restic(snapshot.id));
-        let (known_as, standing) = found.map_or((None, Standing::New), |(id, standing)| (Some(*id), *standing));
-        ImportSnapshot { snapshot: snapshot.clone(), standing, known_as }
+        let is_lacking = |found: &Known| found.standing == Standing::Forgotten || found.problem_count > 0;
+        let again = found.filter(|found| !options.prefixes.is_empty() && is_lacking(found));
+        let standing =
+            if again.is_some() { Standing::New } else { found.map_or(Standing::New, |found| found.standing) };
+        let problem_count = found.map_or(0, |found| found.problem_count);
+        ImportSnapshot { snapshot: snapshot.clone(), standing, known_as: found.map(|found| found.id), problem_count }
     });
     let problems = problems.iter().chain(&unreadable).map(|problem| crate::error::chain(problem));
     Ok(ImportPlan {
@@ -96,15 +103,11 @@ pub fn plan(history: &History, path: &Path, password: &[u8], options: &ImportOpt
 impl ImportPlan {
     /// Of the snapshots of the same host and paths that stand here already, the latest before this one, else the first
     /// after it: with what it became.
-    pub(super) fn nearest(
-        &self,
-        to: &Snapshot,
-        known: &HashMap<Imported, (SnapshotId, Standing)>,
-    ) -> Option<(&Snapshot, SnapshotId)> {
+    pub(super) fn nearest(&self, to: &Snapshot, known: &HashMap<Imported, Known>) -> Option<(&Snapshot, SnapshotId)> {
         let akin = self.all.iter().filter(|other| other.host == to.host && other.paths == to.paths);
-        let standing = akin.filter_map(|other| match known.get(&Imported::Restic(other.id)) {
-            Some((id, Standing::There)) => Some((other, *id)),
-            _ => None,
+        let standing = akin.filter_map(|other| {
+            let there = known.get(&Imported::Restic(other.id)).filter(|known| known.standing == Standing::There)?;
+            Some((other, there.id))
         });
         let mut nearest = None;
         for found in standing {

@@ -300,3 +300,62 @@ fn snapshots_are_chosen_by_id_host_tag_and_path() {
     let path = SnapshotFilter { paths: vec!["/tmp/holdall-import/data/grüße".into()], ..SnapshotFilter::default() };
     assert_eq!(chosen(options().filter(path)), Ok(vec![id(2)]));
 }
+
+#[test]
+fn what_could_not_be_read_is_told_of_until_it_is_asked_for_again_and_so_is_what_was_forgotten() {
+    let world = World::new();
+    let from = world.path("restic");
+    let forge = Forge::new(&from);
+    let lost = BlobId::of(b"found again");
+    let (sound, other) = (forge.blob(BlobKind::Data, b"sound"), file(lost, ""));
+    let tree = forge.tree(&[file(sound, "").replace(r#""name":"f""#, r#""name":"a""#), other]);
+    forge.snapshot(2020, tree, "");
+    let first = world.import(&from).pop().unwrap().unwrap().backup;
+    assert_eq!(first.problem_count, 1);
+    let plan = |named: bool| {
+        let options = ImportOptions::default();
+        let options = if named { options.snapshots([first_id(&world, &from)]) } else { options };
+        world.repository.plan_import(&from, PASSWORD, &options).unwrap()
+    };
+    let told = |named| {
+        let found = plan(named).snapshots.remove(0);
+        (found.standing, found.known_as, found.problem_count)
+    };
+    assert_eq!(told(false), (Standing::There, Some(first.snapshot), 1));
+    assert_eq!(told(true), (Standing::New, Some(first.snapshot), 1));
+
+    assert_eq!(forge.blob(BlobKind::Data, b"found again"), lost);
+    let again = plan(true);
+    let import = || world.repository.import(&again, &again.snapshots[0], &BackupOptions::default(), &Silent);
+    let second = import().unwrap().backup;
+    assert_eq!((second.problem_count, world.content(second.snapshot, &key("/f"))), (0, b"found again".to_vec()));
+    assert_eq!(import().unwrap_err().kind(), ErrorKind::Occupied);
+    for named in [false, true] {
+        assert_eq!(told(named), (Standing::There, Some(second.snapshot), 0));
+    }
+
+    let all = world.repository.snapshots(&SnapshotFilter::default()).unwrap();
+    assert_eq!(all.len(), 2);
+    world.repository.forget(&world.repository.plan_forget_snapshots(all).unwrap()).unwrap();
+    assert_eq!(told(false).0, Standing::Forgotten);
+    assert_eq!(told(true).0, Standing::New);
+}
+
+fn first_id(world: &World, from: &Path) -> String {
+    world.plan(from).snapshots[0].snapshot.id.to_string()
+}
+
+#[test]
+fn attributes_that_are_too_long_take_no_content_with_them() {
+    let world = World::new();
+    let forge = Forge::new(&world.path("restic"));
+    // "x", 66,000 times, as restic has it.
+    let value = "eHh4".repeat(22_000);
+    let more = format!(r#","extended_attributes":[{{"name":"user.long","value":"{value}"}}]"#);
+    let tree = forge.tree(&[file(forge.blob(BlobKind::Data, b"one"), &more)]);
+    forge.snapshot(2020, tree, "");
+    let backup = world.import(&world.path("restic")).pop().unwrap().unwrap().backup;
+    let problems: Vec<_> = backup.problems.iter().map(|problem| escaped(&problem.path)).collect();
+    assert_eq!(problems, ["/f"], "{:?}", backup.problems);
+    assert_eq!(world.content(backup.snapshot, &key("/f")), b"one");
+}

@@ -283,8 +283,7 @@ impl Trees for ResticTrees {
     fn open_file(&self, key: &Key) -> Result<Box<dyn TreeFile>, SourceError> {
         let (tree, place) = self.find(key, Operation::Open)?;
         let stat = tree.nodes().get(place).map_or_else(|| self.root(), |node| self.stat_of(node));
-        let xattrs = self.xattrs(key)?.xattrs;
-        let file = StoredFile::new((Arc::clone(&self.repository), key.clone()), (tree, place), stat, xattrs);
+        let file = StoredFile::new((Arc::clone(&self.repository), key.clone()), (tree, place), stat);
         Ok(Box::new(file))
     }
 
@@ -305,11 +304,14 @@ impl Trees for ResticTrees {
         if key.is_root() {
             return Ok(Labels::default());
         }
-        self.with_node(key, Operation::Attributes, |node| {
-            if !node.xattrs.is_empty() && encode_xattrs(&node.xattrs).is_err() {
-                return Err(Unfit("no file system could hold them"));
-            }
-            Ok(node.xattrs.clone().into())
-        })
+        self.with_node(key, Operation::Attributes, labels_of)
     }
+}
+
+/// The attributes that restic has stored of an entry.
+pub(super) fn labels_of(node: &Node) -> Result<Labels, Unfit> {
+    if !node.xattrs.is_empty() && encode_xattrs(&node.xattrs).is_err() {
+        return Err(Unfit("no file system could hold them"));
+    }
+    Ok(node.xattrs.clone().into())
 }

@@ -1,7 +1,8 @@
 //! Making, changing and ending keys.
 
 use super::{
-    AddedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SlotOwner, limit_bytes, list, names, no_slot,
+    AddedKey, ChangedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SameSecret, SlotOwner, limit_bytes,
+    list, names, no_slot,
 };
 use crate::access::Access;
 use crate::config::{Config, ConfigChain, Role};
@@ -36,48 +37,119 @@ pub fn add(access: &Access, unlock: Unlock<'_>, options: &NewKeyOptions, now_ns:
 /// Removes a slot, and ends its key if it was the last one of it.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`] for the slot with which the repository was opened; [`ErrorKind::Denied`] when the key at hand
-/// may not end another one; or when the store can't be written to.
+/// [`ErrorKind::Invalid`] for the slot with which the repository was opened; [`ErrorKind::NotFound`] when that one is not
+/// there any more: two that remove each other would leave no way in; [`ErrorKind::Denied`] when the key at hand may not end
+/// another one; or when the store can't be written to.
 pub fn remove(access: &Access, slot: &KeySlot, now_ns: i64) -> Result<RemovedKey> {
     if slot.is_current {
         let message =
             "this is the key slot with which the repository was opened: open it with another one to remove it";
         return Err(Error::new(ErrorKind::Invalid, message));
     }
+    if !is_own_there(access)? {
+        return Err(locked_out("nothing was removed"));
+    }
     let own = access.ring.signer();
-    let ended = match &slot.owner {
-        SlotOwner::Known { signer, .. } if *signer == own => None,
+    let (ended, remaining_count) = match &slot.owner {
         SlotOwner::Known { signer, standing, .. } => {
-            require_all(access, "remove others' keys")?;
-            let is_last = *standing == KeyStanding::Valid && !has_other_slot(access, slot.id, signer)?;
-            is_last.then_some(*signer)
+            if *signer != own {
+                require_all(access, "remove others' keys")?;
+            }
+            let remaining_count = other_slot_count(access, slot.id, signer)?;
+            let is_ended = *signer != own && *standing == KeyStanding::Valid && remaining_count == 0;
+            (is_ended.then_some(*signer), Some(remaining_count))
         }
         SlotOwner::Unknown(_) => {
             require_all(access, "remove others' keys")?;
-            None
+            (None, None)
         }
     };
-    if let Some(signer) = ended {
-        change_config(access, now_ns, |config| match config.revoke(&signer) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(Error::from(error).while_doing(format!("ending the key {signer}"))),
-        })?;
+    if let Some(signer) = &ended {
+        revoke(access, signer, now_ns)?;
     }
-    access.store.remove_all(&[ObjectName::Key(slot.id)])?;
-    Ok(RemovedKey { id: slot.id, revoked: ended })
+    take_away(access, slot.id)?;
+    Ok(RemovedKey { id: Some(slot.id), revoked: ended, remaining_count })
+}
+
+/// Ends a key of which the store has no slot, so that there is none to remove.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] for the key at hand; [`ErrorKind::Denied`] when that may not end another one; or when the store
+/// can't be written to.
+pub fn end(access: &Access, signer: &SignerKey, now_ns: i64) -> Result<RemovedKey> {
+    require_all(access, "end others' keys")?;
+    if *signer == access.ring.signer() {
+        let message = "this is the key with which the repository was opened: open it with another one to end it";
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    revoke(access, signer, now_ns)?;
+    Ok(RemovedKey { id: None, revoked: Some(*signer), remaining_count: Some(0) })
+}
+
+fn revoke(access: &Access, signer: &SignerKey, now_ns: i64) -> Result<()> {
+    change_config(access, now_ns, |config| match config.revoke(signer) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(Error::from(error).while_doing(format!("ending the key {signer}"))),
+    })
+}
+
+/// Removes a slot, and puts it back if the one with which the repository was opened is gone by then. Of two that remove each
+/// other the later one finds its own gone, so that one of them stays.
+fn take_away(access: &Access, id: ObjectHash) -> Result<()> {
+    let name = ObjectName::Key(id);
+    let bytes = access.store.read(&name, limit_bytes());
+    access.store.remove_all(&[name])?;
+    let is_own_there = is_own_there(access);
+    if matches!(is_own_there, Ok(true)) {
+        return Ok(());
+    }
+    // What could not be read could not be opened either.
+    if let Ok(bytes) = bytes {
+        let _ = access.store.create(&name, &bytes)?;
+    }
+    Err(is_own_there.err().unwrap_or_else(|| locked_out("the other one was put back")))
+}
+
+/// Whether the slot is there with which the repository was opened.
+fn is_own_there(access: &Access) -> Result<bool> {
+    let Some(facts) = access.ring.slot() else { return Ok(true) };
+    match access.store.open(&ObjectName::Key(facts.name)) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn locked_out(what: &str) -> Error {
+    let message = format!(
+        "the key slot with which the repository was opened was removed by somebody else meanwhile: {what}, so that there is a \
+         way in"
+    );
+    Error::new(ErrorKind::NotFound, message)
 }
 
 /// Makes a new slot in place of the one with which the repository was opened, with the same key and label.
 ///
 /// # Errors
-/// As [`add`]. The old slot is removed only when the new one is there.
-pub fn replace(access: &Access, unlock: Unlock<'_>, kdf: KdfCost, now_ns: i64) -> Result<AddedKey> {
+/// As [`add`]; [`ErrorKind::Invalid`] for the secret that opens the old one, unless it may be the same. The old slot is
+/// removed only when the new one is there.
+pub fn replace(
+    access: &Access,
+    unlock: Unlock<'_>,
+    (kdf, same): (KdfCost, SameSecret),
+    now_ns: i64,
+) -> Result<ChangedKey> {
     let facts = access.ring.slot().ok_or_else(no_slot)?;
     refuse_known(access, unlock, Some(facts.name))?;
+    let is_same_secret = opens(access, facts.name, unlock);
+    if is_same_secret && same == SameSecret::Refuse {
+        let message = "this is the password or key file that opens the key already: nothing was changed";
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
     let options = NewKeyOptions::new(facts.label.clone()).kdf(kdf);
     let added = store_slot(access, &access.ring, unlock, &options, now_ns)?;
     access.store.remove_all(&[ObjectName::Key(facts.name)])?;
-    Ok(added)
+    Ok(ChangedKey { key: added, is_same_secret })
 }
 
 /// Puts an exported slot back into a store that has lost it. Needs no key: the slot must hash to its name, be whole, and
@@ -104,8 +176,7 @@ pub fn import(store: &dyn Store, configs: &[(u32, Vec<u8>)], bytes: &[u8]) -> Re
 /// holder may do. Slots that can't be tried don't count.
 fn refuse_known(access: &Access, unlock: Unlock<'_>, own: Option<ObjectHash>) -> Result<()> {
     for name in names(access.store.as_ref())?.into_iter().filter(|name| Some(*name) != own) {
-        let Ok(bytes) = access.store.read(&ObjectName::Key(name), limit_bytes()) else { continue };
-        if Slot::parse(&name, &bytes).is_ok_and(|slot| slot.open(unlock).is_ok()) {
+        if opens(access, name, unlock) {
             let message = format!(
                 "this password or key file opens the key slot {name} already, so it can't be that of another one; take \
                  another, or remove that slot first"
@@ -114,6 +185,12 @@ fn refuse_known(access: &Access, unlock: Unlock<'_>, own: Option<ObjectHash>) ->
         }
     }
     Ok(())
+}
+
+/// Whether a secret opens a slot that can be read.
+fn opens(access: &Access, name: ObjectHash, unlock: Unlock<'_>) -> bool {
+    let bytes = access.store.read(&ObjectName::Key(name), limit_bytes());
+    bytes.is_ok_and(|bytes| Slot::parse(&name, &bytes).is_ok_and(|slot| slot.open(unlock).is_ok()))
 }
 
 fn require_all(access: &Access, what: &str) -> Result<()> {
@@ -125,14 +202,11 @@ fn require_all(access: &Access, what: &str) -> Result<()> {
     }
 }
 
-/// Whether another slot says, signed, that it is of the same key. One that says nothing does not count: whoever can write
+/// How many other slots say, signed, that they are of the same key. One that says nothing does not count: whoever can write
 /// to the store could put it there, and the key would never end.
-fn has_other_slot(access: &Access, id: ObjectHash, signer: &SignerKey) -> Result<bool> {
-    let belongs = |slot: &KeySlot| match &slot.owner {
-        SlotOwner::Known { signer: other, .. } => other == signer,
-        SlotOwner::Unknown(_) => false,
-    };
-    Ok(list(access)?.iter().any(|slot| slot.id != id && belongs(slot)))
+fn other_slot_count(access: &Access, id: ObjectHash, signer: &SignerKey) -> Result<usize> {
+    let others = list(access)?.into_iter().filter(|slot| slot.id != id && slot.signer() == Some(*signer));
+    Ok(others.count())
 }
 
 fn seal(ring: &KeyRing, unlock: Unlock<'_>, options: &NewKeyOptions, now_ns: i64) -> Result<Vec<u8>> {

@@ -9,7 +9,10 @@ use crate::progress::Silent;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::seal::Secret;
 use crate::session::SnapshotFilter;
+use crate::store::hooked::{Hooked, Step};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const OWNER: Unlock<'static> = Unlock::Password(b"the owner's");
 const GUEST: Unlock<'static> = Unlock::Password(b"the guest's");
@@ -164,7 +167,7 @@ fn a_new_password_takes_the_place_of_the_old_one() {
     let house = House::new();
     let before = house.owner().access().ring.signer();
     let file = Secret::random();
-    house.owner().change_key(Unlock::KeyFile(&file), KdfCost::CHEAP).unwrap();
+    house.owner().change_key(Unlock::KeyFile(&file), KdfCost::CHEAP, SameSecret::Refuse).unwrap();
     assert!(refused(&house, OWNER));
     let repository = house.open(Unlock::KeyFile(&file)).unwrap();
     assert_eq!((repository.access().ring.signer(), config_count(&house)), (before, 1));
@@ -226,8 +229,8 @@ fn a_slot_is_named_by_the_start_of_its_name() {
     let added = house.add(GUEST, Grant::SameKey);
     let owner = house.owner();
     assert_eq!(find(owner.access(), &added.id.to_string()[..12]).unwrap().id, added.id);
-    assert_eq!(find(owner.access(), "").unwrap_err().kind(), ErrorKind::Ambiguous);
-    assert_eq!(find(owner.access(), "xyz").unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(find(owner.access(), &added.id.to_string()[..3]).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(find(owner.access(), "wxyz").unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]
@@ -242,4 +245,70 @@ fn an_exported_key_opens_a_repository_that_lost_its_slots() {
     let stranger = House::new();
     assert_eq!(Repository::import_key(&stranger.store(), &slot).unwrap_err().kind(), ErrorKind::Invalid);
     assert_eq!(Repository::import_key(&house.store(), &slot[1..]).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+/// Two holders of the same key, each of whom takes the other for a thief: nobody could open the repository any more.
+#[test]
+fn of_two_slots_that_remove_each_other_one_stays() {
+    let house = House::new();
+    let added = house.add(GUEST, Grant::SameKey);
+    let [owner, guest] = [OWNER, GUEST].map(|unlock| house.open(unlock).unwrap());
+    let slots = owner.keys().unwrap();
+    let (own, theirs) =
+        (slots.iter().find(|slot| slot.is_current).unwrap(), find(owner.access(), &added.id.to_string()));
+    let theirs = theirs.unwrap();
+
+    // The guest is through when the owner is about to remove his slot.
+    let (access, is_done) = (guest.access().clone(), AtomicBool::new(false));
+    let victim = KeySlot { is_current: false, ..own.clone() };
+    let before = move |step| {
+        if step == Step::Change && !is_done.swap(true, Ordering::SeqCst) {
+            remove(&access, &victim, 0).unwrap();
+        }
+    };
+    let hooked =
+        Access { store: Arc::new(Hooked::new(Arc::clone(&owner.access().store), before)), ..owner.access().clone() };
+    let error = remove(&hooked, &theirs, 0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(refused(&house, OWNER) && house.open(GUEST).is_ok());
+
+    // Whoever comes later still removes nothing.
+    let error = remove(owner.access(), &theirs, 0).unwrap_err();
+    assert!(error.to_string().contains("nothing was removed"), "{error}");
+    assert!(house.open(GUEST).is_ok());
+}
+
+#[test]
+fn a_secret_takes_its_own_place_only_where_that_is_accepted() {
+    let house = House::new();
+    let before = house.owner().keys().unwrap();
+    let change = |unlock, same| house.owner().change_key(unlock, KdfCost::CHEAP, same);
+    assert_eq!(change(OWNER, SameSecret::Refuse).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(house.owner().keys().unwrap(), before);
+    let accepted = change(OWNER, SameSecret::Accept).unwrap();
+    assert!(accepted.is_same_secret && accepted.key.id != before[0].id);
+    assert!(!change(GUEST, SameSecret::Accept).unwrap().is_same_secret);
+    assert!(refused(&house, OWNER) && house.open(GUEST).is_ok());
+}
+
+/// Somebody who stole a key gives himself another slot, or takes the slot away that shows whose it is.
+#[test]
+fn a_key_is_ended_however_many_slots_it_has_left() {
+    let house = House::new();
+    let added = house.add(GUEST, Grant::NewKey(Role::Prune));
+    let guest = house.open_as("guest", GUEST).unwrap();
+    let second = guest.add_key(Unlock::None, &options(Grant::SameKey)).unwrap();
+    let removed = house.owner().remove_key(&added.id.to_string()).unwrap();
+    assert_eq!((removed.revoked, removed.remaining_count), (None, Some(1)));
+    assert_eq!(house.owner().slotless_keys().unwrap(), []);
+
+    std::fs::remove_file(house.store().join(ObjectName::Key(second.id).to_string())).unwrap();
+    let key = SlotlessKey { signer: added.signer, role: Role::Prune };
+    assert_eq!(house.owner().slotless_keys().unwrap(), [key]);
+    let prefix = &added.signer.to_string()[..8];
+    assert_eq!(guest.remove_key(prefix).unwrap_err().kind(), ErrorKind::Denied);
+    let ended = house.owner().remove_key(prefix).unwrap();
+    assert_eq!((ended.id, ended.revoked), (None, Some(added.signer)));
+    assert_eq!(house.owner().slotless_keys().unwrap(), []);
+    assert_eq!(house.owner().remove_key(prefix).unwrap_err().kind(), ErrorKind::NotFound);
 }

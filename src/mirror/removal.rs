@@ -2,15 +2,13 @@
 //! the mirror's the last one. So this takes a key of the source: only what the source's own index does not need goes.
 
 use super::inventory::Inventory;
+use super::judgement::judge;
 use super::{is_own, missing, standing};
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::PackId;
 use crate::progress::{Event, Progress};
-use crate::segment::SegmentReader;
-use crate::session::{History, SegmentStand, Stage, read_segment};
 use crate::store::{Folder, ObjectName, Store};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// How many objects are removed at a time: between them a run can be stopped.
 const BATCH_COUNT: usize = 1000;
@@ -18,6 +16,16 @@ const BATCH_COUNT: usize = 1000;
 /// In which order folders are gone through: what says that a pack is not needed goes after it.
 const ORDER: [Folder; 7] =
     [Folder::Parity, Folder::Packs, Folder::Mirror, Folder::Segments, Folder::Gc, Folder::Sessions, Folder::Keys];
+
+/// Which key slots go from a mirror that the source does not have any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MirrorKeyRemoval {
+    /// Those of keys that were ended. Any other one may be lost at the source.
+    #[default]
+    Ended,
+    /// All of which the source has no second copy: whoever asks for that has removed them, or changed passwords.
+    All,
+}
 
 /// What a mirror holds that its source does not need any more. Nothing that is planned comes back: names are used once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +40,10 @@ pub struct MirrorRemovalPlan {
     pub folders: BTreeMap<String, (u64, u64)>,
     /// Objects of the source that the mirror lacks: before they are copied nothing can be removed.
     pub lacking_count: u64,
+    /// Packs that stay: the source set them aside and has them no more, and no prune deleted them.
+    pub staying_pack_count: u64,
+    /// Key slots that stay: the source does not have them, and their keys were not ended.
+    pub staying_key_count: u64,
 }
 
 /// What was removed from a mirror.
@@ -43,18 +55,24 @@ pub struct MirrorRemovalReport {
 }
 
 /// Finds what the mirror `to` holds and the repository neither has nor needs. Changes nothing. Costs two listings, a question
-/// for each object that would go, and a reading of all segments. Memory: as a mirror run.
+/// for each object that would go, and a reading of all segments; and where a pack would go of which no set of a prune tells
+/// any more, a reading of all that live snapshots need, as a prune does it. Memory: as a mirror run, or a prune.
 ///
 /// # Errors
 /// [`ErrorKind::Occupied`] when `to` is no mirror of this repository, was written to itself, or knows of more than the source,
 /// which was emptied or set back then; [`ErrorKind::Damaged`] when the source has lost something that it needs, or can't tell.
-pub fn plan(access: &Access, to: &dyn Store, progress: &dyn Progress) -> Result<MirrorRemovalPlan> {
+pub fn plan(
+    access: &Access,
+    to: &dyn Store,
+    keys: MirrorKeyRemoval,
+    progress: &dyn Progress,
+) -> Result<MirrorRemovalPlan> {
     progress.event(&Event::Phase("listing"));
     let from = access.store.as_ref();
     let there = Inventory::of_all(to)?;
     let here = Inventory::of_quiet(from)?;
     standing::check((from, &here), (to, &there))?;
-    let lacking_count = u64::try_from(missing(&here, &there).len()).unwrap_or(u64::MAX);
+    let lacking_count = count(missing(&here, &there).len());
     let mut plan = MirrorRemovalPlan { lacking_count, ..MirrorRemovalPlan::default() };
     let mut extra = Vec::new();
     for (name, bytes) in there.iter() {
@@ -66,7 +84,10 @@ pub fn plan(access: &Access, to: &dyn Store, progress: &dyn Progress) -> Result<
         return Ok(plan);
     }
     progress.event(&Event::Phase("asking the index what is needed"));
-    refuse_what_is_lost(access, &extra)?;
+    let staying = judge(access, (&here, to), &extra, keys, progress)?;
+    plan.staying_pack_count = count(staying.packs.len());
+    plan.staying_key_count = count(staying.keys.len());
+    extra.retain(|(name, _)| !staying.contains(name));
     extra.sort_by_key(|(name, _)| place(name));
     for (name, bytes) in extra {
         let (object_count, folder_bytes) = plan.folders.entry(name.folder().to_string()).or_default();
@@ -133,7 +154,7 @@ fn is_removable(name: &ObjectName, here: &Inventory) -> bool {
 }
 
 /// Whether the source has no object of this name, whatever a listing shows.
-fn is_gone(from: &dyn Store, name: &ObjectName) -> Result<bool> {
+pub(super) fn is_gone(from: &dyn Store, name: &ObjectName) -> Result<bool> {
     match from.open(name) {
         Ok(_) => Ok(false),
         Err(error) if error.is_not_found() => Ok(true),
@@ -147,45 +168,6 @@ fn place(name: &ObjectName) -> (usize, bool) {
     (folder, matches!(name, ObjectName::Deleted { .. }))
 }
 
-/// Fails unless the source knows that it does not need what is gone.
-fn refuse_what_is_lost(access: &Access, extra: &[(ObjectName, u64)]) -> Result<()> {
-    let history = History::load(&access.without_view())?;
-    if let Some(trouble) = history.troubles.first() {
-        return Err(lost(&format!("{} can't be believed: {}", trouble.object, trouble.error)));
-    }
-    if let Some((client, numbers)) = history.gaps().first() {
-        return Err(lost(&format!("outcomes {numbers:?} of client {client} are missing")));
-    }
-    let stand = SegmentStand::of(access, &history)?;
-    if let Some(segment) = stand.absent.first() {
-        return Err(lost(&format!("{} is missing", ObjectName::Segment(segment.id))));
-    }
-    let deleted = history.generations.iter().filter(|generation| generation.stage != Stage::Condemned);
-    let deleted: HashSet<PackId> = deleted.flat_map(|generation| generation.packs.iter().copied()).collect();
-    let gone: HashSet<PackId> = extra.iter().filter_map(|(name, _)| pack_of(name)).collect();
-    for id in stand.counting {
-        let body = read_segment(access, id).map_err(|error| {
-            let why = format!("{} can't be read: {error}", ObjectName::Segment(id));
-            if error.kind() == ErrorKind::Damaged { lost(&why) } else { error }
-        })?;
-        for row in SegmentReader::parse(id, &body)?.packs() {
-            let pack = row.facts().pack;
-            if gone.contains(&pack) && !deleted.contains(&pack) && !row.is_set_aside() {
-                return Err(lost(&format!("{} is missing, and it counts upon it", ObjectName::Pack(pack))));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn pack_of(name: &ObjectName) -> Option<PackId> {
-    if let ObjectName::Pack(pack) = name { Some(*pack) } else { None }
-}
-
-fn lost(what: &str) -> Error {
-    let message = format!(
-        "nothing is deleted in the mirror, which may have what the repository has lost: {what}; `holdall check` tells all, \
-         and `holdall repair` with --from-repo brings back what the mirror has"
-    );
-    Error::new(ErrorKind::Damaged, message)
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }

@@ -1,21 +1,23 @@
 //! Mirrors that are cut off, of repositories that are pruned meanwhile or damaged, and mirrors that were written to.
 
-use super::{MirrorDepth, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
+use super::{MirrorDepth, MirrorKeyRemoval, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
 use crate::backup::BackupOptions;
 use crate::check::{CheckDepth, CheckOptions, Remember};
-use crate::config::Parameters;
+use crate::config::{Parameters, Role};
 use crate::content::ContentReader;
 use crate::error::{ErrorKind, Result};
 use crate::id::SnapshotId;
 use crate::key::{KdfCost, Unlock};
+use crate::keys::{Grant, NewKeyOptions};
 use crate::manifest::{Body, Content, Cursor, Entry, ItemReader};
 use crate::parity::Percent;
 use crate::progress::{Event, Progress, Silent};
 use crate::prune::{MaxUnused, PruneOptions};
+use crate::repair::RepairOptions;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::session::SnapshotFilter;
 use crate::store::faulty::{Fault, FaultyStore};
-use crate::store::{LocalStore, Protection, Store};
+use crate::store::{LocalStore, ObjectName, Protection, Store};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -345,7 +347,7 @@ fn mirror_3_another_repository_and_a_folder_of_something_else_are_left_alone() {
 
 impl Place {
     fn plan(&self) -> Result<MirrorRemovalPlan> {
-        self.open("source").unwrap().plan_mirror_removal(&self.path("mirror"), &Silent)
+        self.open("source").unwrap().plan_mirror_removal(&self.path("mirror"), MirrorKeyRemoval::Ended, &Silent)
     }
 
     fn remove(&self, plan: &MirrorRemovalPlan) -> Result<MirrorRemovalReport> {
@@ -480,4 +482,104 @@ fn mirror_6_what_a_listing_does_not_show_and_is_there_does_not_go() {
     assert_eq!(place.remove(&plan).unwrap_err().kind(), ErrorKind::Damaged);
     assert_eq!(place.plan().unwrap().object_count, plan.object_count - 2, "neither the pack nor its parity");
     assert!(files(&place.path("mirror")) == before);
+}
+
+impl Place {
+    fn repair_packs(&self, from: &[&Repository]) -> crate::repair::PackRepairReport {
+        let repository = self.open("source").unwrap();
+        let plan = repository.plan_repair_packs(&Silent).unwrap();
+        repository.repair_packs(plan, &RepairOptions::default(), from, &Silent).unwrap()
+    }
+
+    fn flip(path: &Path) {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes[20_000] ^= 1;
+        std::fs::remove_file(path).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+/// After a repair no segment lists the pack that is gone, and the next run brings the mirror to that: its own snapshots
+/// don't restore any more, and all that is left is the pack that nothing there counts on.
+#[test]
+fn mirror_7_no_pack_goes_that_a_repair_gave_up_and_the_mirror_brings_back_what_it_held() {
+    let place = Place::new();
+    place.mirror(&Silent).unwrap();
+    let pack = place.largest_pack("source");
+    std::fs::remove_file(&pack).unwrap();
+    place.assert_refused(ErrorKind::Damaged);
+    assert!(place.repair_packs(&[]).lost_chunk_count > 0);
+    place.assert_refused(ErrorKind::Damaged);
+    place.mirror(&Silent).unwrap();
+    place.assert_refused(ErrorKind::Damaged);
+
+    assert_eq!(place.repair_packs(&[&place.open("mirror").unwrap()]).lost_chunk_count, 0);
+    place.mirror(&Silent).unwrap();
+    place.assert_is_whole("mirror");
+    let plan = place.plan().unwrap();
+    assert!(plan.folders.contains_key("packs"), "{plan:?}");
+    place.remove(&plan).unwrap();
+    place.assert_is_whole("mirror");
+}
+
+#[test]
+fn mirror_8_a_pack_that_was_set_aside_stays_and_brings_back_what_is_lost() {
+    let place = Place::new();
+    place.mirror(&Silent).unwrap();
+    let pack = place.largest_pack("source");
+    let kept = place.path("mirror").join(pack.strip_prefix(place.path("source")).unwrap());
+    Place::flip(&pack);
+    assert!(place.repair_packs(&[]).lost_chunk_count > 0);
+    place.mirror(&Silent).unwrap();
+    std::fs::remove_file(&pack).unwrap();
+    let plan = place.plan().unwrap();
+    assert_eq!((plan.staying_pack_count, plan.folders.get("packs")), (1, None), "{plan:?}");
+    if plan.object_count > 0 {
+        place.remove(&plan).unwrap();
+    }
+    assert!(kept.exists());
+
+    assert_eq!(place.repair_packs(&[&place.open("mirror").unwrap()]).lost_chunk_count, 0);
+    place.mirror(&Silent).unwrap();
+    place.assert_is_whole("mirror");
+}
+
+#[test]
+fn mirror_9_a_key_slot_goes_when_its_key_was_ended_or_when_slots_are_asked_for_and_the_source_has_no_copy() {
+    let place = Place::with(Protection::Parity(Percent::DEFAULT));
+    let owner = place.open("source").unwrap();
+    let add = |secret: &[u8], grant| {
+        let options = NewKeyOptions::new("another").kdf(KdfCost::CHEAP).grant(grant);
+        owner.add_key(Unlock::Password(secret), &options).unwrap().id
+    };
+    let [same, guest] = [add(b"same", Grant::SameKey), add(b"guest", Grant::NewKey(Role::Read))];
+    place.mirror(&Silent).unwrap();
+    let plan = |keys| owner.plan_mirror_removal(&place.path("mirror"), keys, &Silent).unwrap();
+    let lose = |name: ObjectName| std::fs::remove_file(place.path("source").join(name.to_string())).unwrap();
+
+    // Of both the second copies are there.
+    [same, guest].into_iter().for_each(|slot| lose(ObjectName::Key(slot)));
+    for keys in [MirrorKeyRemoval::Ended, MirrorKeyRemoval::All] {
+        let plan = plan(keys);
+        assert_eq!((plan.object_count, plan.staying_key_count), (0, 2), "{keys:?}");
+    }
+    // They are gone too: still nobody has ended a key.
+    [same, guest].into_iter().for_each(|slot| lose(ObjectName::Key(slot).mirror().unwrap()));
+    let kept = plan(MirrorKeyRemoval::Ended);
+    assert_eq!((kept.object_count, kept.staying_key_count), (0, 2));
+    let asked = plan(MirrorKeyRemoval::All);
+    assert_eq!((asked.object_count, asked.staying_key_count), (4, 0), "the slots and their second copies");
+
+    // One comes back from the mirror, and is removed by whoever may.
+    let slot = std::fs::read(place.path("mirror").join(ObjectName::Key(guest).to_string())).unwrap();
+    assert_eq!(Repository::import_key(&place.path("source"), &slot).unwrap(), guest);
+    let removed = place.open("source").unwrap().remove_key(&guest.to_string()).unwrap();
+    assert!(removed.revoked.is_some(), "{removed:?}");
+    place.mirror(&Silent).unwrap();
+    let owner = place.open("source").unwrap();
+    let ended = owner.plan_mirror_removal(&place.path("mirror"), MirrorKeyRemoval::Ended, &Silent).unwrap();
+    assert_eq!((ended.object_count, ended.staying_key_count), (2, 1), "{ended:?}");
+    place.remove(&ended).unwrap();
+    let there = |slot| place.path("mirror").join(ObjectName::Key(slot).to_string()).exists();
+    assert!(there(same) && !there(guest));
 }

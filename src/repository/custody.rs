@@ -1,10 +1,10 @@
 //! Who can open the repository.
 
 use super::Repository;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::id::ObjectHash;
 use crate::key::{KdfCost, Unlock};
-use crate::keys::{self, AddedKey, KeySlot, NewKeyOptions, RemovedKey};
+use crate::keys::{self, AddedKey, ChangedKey, KeySlot, NewKeyOptions, RemovedKey, SameSecret, SlotlessKey};
 use crate::session;
 use crate::store::LocalStore;
 use std::path::Path;
@@ -21,30 +21,47 @@ impl Repository {
     /// Makes another way into the repository, which `unlock` opens.
     ///
     /// # Errors
-    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when the key at hand may not make another one;
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for an empty password or too long a label; or when the store
+    /// [`ErrorKind::Denied`] when the key at hand may not make another one;
+    /// [`ErrorKind::Invalid`] for an empty password or too long a label; or when the store
     /// can't be written to.
     pub fn add_key(&self, unlock: Unlock<'_>, options: &NewKeyOptions) -> Result<AddedKey> {
         keys::add(&self.access, unlock, options, session::now_ns())
     }
 
-    /// Removes the way into the repository whose name begins with `prefix`. With the last one of a key the key ends: from
-    /// then on nobody accepts what it signs. Who has a copy of the removed slot can still read what was stored until now.
+    /// The keys that may sign and of which no slot is there, so that [`Self::keys`] does not show them.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), [`ErrorKind::Ambiguous`](crate::ErrorKind::Ambiguous);
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for the one with which the repository was opened;
-    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied); or when the store can't be written to.
+    /// When the store can't be read.
+    pub fn slotless_keys(&self) -> Result<Vec<SlotlessKey>> {
+        keys::without_slot(&self.access)
+    }
+
+    /// Removes the way into the repository whose name begins with `prefix`. With the last one of a key the key ends: what
+    /// it signs under a later configuration nobody accepts. A key of which no slot is there is named by its public half, and
+    /// ends. Who has a copy of the removed slot can still read everything, what is stored later included.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`];
+    /// [`ErrorKind::Invalid`] for the one with which the repository was opened;
+    /// [`ErrorKind::Denied`]; or when the store can't be written to.
     pub fn remove_key(&self, prefix: &str) -> Result<RemovedKey> {
-        keys::remove(&self.access, &keys::find(&self.access, prefix)?, session::now_ns())
+        let now_ns = session::now_ns();
+        match keys::find(&self.access, prefix) {
+            Ok(slot) => keys::remove(&self.access, &slot, now_ns),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                keys::end(&self.access, &keys::find_without_slot(&self.access, prefix)?.signer, now_ns)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Puts another password or key file in place of the one with which the repository was opened.
     ///
     /// # Errors
-    /// As [`Self::add_key`]; the old one counts until the new one is stored.
-    pub fn change_key(&self, unlock: Unlock<'_>, kdf: KdfCost) -> Result<AddedKey> {
-        keys::replace(&self.access, unlock, kdf, session::now_ns())
+    /// As [`Self::add_key`]; [`ErrorKind::Invalid`] for what opens it already, unless that is accepted. The old one counts
+    /// until the new one is stored.
+    pub fn change_key(&self, unlock: Unlock<'_>, kdf: KdfCost, same: SameSecret) -> Result<ChangedKey> {
+        keys::replace(&self.access, unlock, (kdf, same), session::now_ns())
     }
 
     /// The bytes of the key slot with which the repository was opened, for [`Self::import_key`] should the store lose it.
@@ -59,8 +76,8 @@ impl Repository {
     /// Puts an exported key slot into the repository in a local directory. Needs no key.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the bytes are no key slot of this repository;
-    /// [`ErrorKind::NoRepository`](crate::ErrorKind::NoRepository); or when the store can't be written to.
+    /// [`ErrorKind::Invalid`] when the bytes are no key slot of this repository;
+    /// [`ErrorKind::NoRepository`]; or when the store can't be written to.
     pub fn import_key(path: &Path, bytes: &[u8]) -> Result<ObjectHash> {
         let store = LocalStore::open(path)?;
         keys::import(&store, &keys::read_configs(&store)?, bytes)

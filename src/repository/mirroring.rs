@@ -3,7 +3,9 @@
 use super::Repository;
 use super::within::refuse_within;
 use crate::error::Result;
-use crate::mirror::{self, MirrorDepth, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport, Written};
+use crate::mirror::{
+    self, MirrorDepth, MirrorKeyRemoval, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport, Written,
+};
 use crate::progress::Progress;
 use crate::store::{LocalStore, MemoryStore, Store, StoreError};
 use std::path::Path;
@@ -39,9 +41,14 @@ impl Repository {
     /// [`crate::ErrorKind::Occupied`] when `to` is something else than a mirror of this repository, or the repository was
     /// emptied or set back; [`crate::ErrorKind::Damaged`] when the repository has lost something that it needs; when a folder
     /// can't be read, or the caller stops.
-    pub fn plan_mirror_removal(&self, to: &Path, progress: &dyn Progress) -> Result<MirrorRemovalPlan> {
+    pub fn plan_mirror_removal(
+        &self,
+        to: &Path,
+        keys: MirrorKeyRemoval,
+        progress: &dyn Progress,
+    ) -> Result<MirrorRemovalPlan> {
         match LocalStore::open(to) {
-            Ok(mirror) => mirror::plan_removal(&self.access, &mirror, progress),
+            Ok(mirror) => mirror::plan_removal(&self.access, &mirror, keys, progress),
             Err(StoreError::NotARepository { .. }) => Ok(MirrorRemovalPlan::default()),
             Err(error) => Err(error.into()),
         }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::progress::Silent;
 use crate::prune::MaxUnused;
+use crate::session::ClientState;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -72,5 +73,41 @@ fn a_prune_changes_nothing_in_it_unless_that_is_accepted() {
     assert!(place.objects() == before && place.client() == knows);
     place.prune(AcceptRollback::Accept).unwrap();
     assert_ne!(place.client().client, knows.client);
+    place.prune(AcceptRollback::Refuse).unwrap();
+}
+
+/// What was signed with a stolen key counts again where the configuration is gone that ended it.
+#[test]
+fn config_8_what_lacks_a_configuration_that_this_machine_has_seen_is_written_to_only_if_that_is_accepted() {
+    let place = Place(tempfile::tempdir().unwrap());
+    std::fs::create_dir(place.path("tree")).unwrap();
+    let create = CreateOptions::default().kdf(KdfCost::CHEAP);
+    Repository::create(&place.path("repository"), PASSWORD, &create).unwrap();
+    place.back_up("first");
+    let guest = crate::keys::NewKeyOptions::new("guest").kdf(KdfCost::CHEAP);
+    let guest = guest.grant(crate::keys::Grant::NewKey(crate::config::Role::Read));
+    let added = place.open(AcceptRollback::Refuse).add_key(Unlock::Password(b"guest"), &guest).unwrap();
+    let earlier = place.objects();
+    place.open(AcceptRollback::Refuse).remove_key(&added.id.to_string()).unwrap();
+    drop(place.open(AcceptRollback::Refuse));
+
+    let config = place.path("repository/config/2");
+    let newest = read(&config);
+    std::fs::remove_file(&config).unwrap();
+    let refused = place.prune(AcceptRollback::Refuse).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::RolledBack, "{refused}");
+    assert!(refused.to_string().contains("configuration 2"), "{refused}");
+    // It is back, as where a file system was late.
+    std::fs::write(&config, newest).unwrap();
+    place.prune(AcceptRollback::Refuse).unwrap();
+
+    // Another one of the same number is not the one that was seen.
+    for (path, _) in place.objects().into_iter().filter(|(path, _)| !earlier.contains_key(path)) {
+        std::fs::remove_file(path).unwrap();
+    }
+    let other = place.open(AcceptRollback::Accept).add_key(Unlock::Password(b"other"), &guest);
+    assert!(other.is_ok() && config.exists());
+    assert_eq!(place.prune(AcceptRollback::Refuse).unwrap_err().kind(), ErrorKind::RolledBack);
+    place.prune(AcceptRollback::Accept).unwrap();
     place.prune(AcceptRollback::Refuse).unwrap();
 }

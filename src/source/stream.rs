@@ -27,6 +27,10 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How long a command that is no longer wanted has to end itself after it was asked to.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Where the command line may have the repository's password from. It is none of the business of what is backed up: the
+/// command would hand it on to whatever it runs itself, and that to its logs.
+const PASSWORD_VARIABLE: &str = "HOLDALL_PASSWORD";
+
 /// Where a stream comes from.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -90,7 +94,7 @@ impl SourceStream {
                 let nothing = OsString::new();
                 let (program, arguments) = words.split_first().unwrap_or((&nothing, &[]));
                 let mut command = Command::new(program);
-                command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+                command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).env_remove(PASSWORD_VARIABLE);
                 if stream.is_group {
                     command.process_group(0);
                 }

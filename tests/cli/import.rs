@@ -120,12 +120,14 @@ fn files_with_damaged_content_are_named_and_the_exit_code_is_3() {
         Command::new("cp").arg("-r").arg(recorded("restic-0.19-version-1")).arg(&from).status().expect("cp").success()
     );
     let packs = Command::new("find").arg(from.join("data")).args(["-type", "f"]).output().expect("find");
-    for pack in Finished::of(&packs).succeeded().out.lines() {
+    let packs = Finished::of(&packs).succeeded().out;
+    let flip = |pack: &str| {
         let mut bytes = std::fs::read(pack).expect("a pack");
         // A directory's blob is JSON of some length: packs of content are told by their first blob, a short one.
         bytes[20] ^= 1;
         std::fs::write(pack, bytes).expect("a pack");
-    }
+    };
+    packs.lines().for_each(flip);
     let finished = import(&world, &from, &[]).ended(3);
     assert!(
         finished.err.contains("is damaged") && finished.err.contains("restic check --read-data"),
@@ -133,6 +135,19 @@ fn files_with_damaged_content_are_named_and_the_exit_code_is_3() {
         finished.err
     );
     assert!(finished.only("summary")["errors"].as_u64() > Some(0));
+
+    let later = import(&world, &from, &[]).ended(3);
+    let told = later.only("summary");
+    assert!(told["snapshots_imported"] == 0 && told["snapshots_present_with_problems"].as_u64() > Some(0), "{told}");
+    let lines = later.json();
+    let lacking = lines.iter().find(|line| line["status"] == "present" && line["errors"].as_u64() > Some(0));
+    let id = lacking.and_then(|line| line["restic_id"].as_str()).expect("it is told of").to_owned();
+    packs.lines().for_each(flip);
+    let again = import(&world, &from, &[&id]).ended(0);
+    let line = again.json().into_iter().find(|line| line["restic_id"] == id.as_str()).expect("a line");
+    assert!(line["status"] == "imported" && line["errors"] == 0, "{line}");
+    let settled = import(&world, &from, &[&id]).ended(0).only("summary");
+    assert_eq!((&settled["snapshots_present"], &settled["snapshots_imported"]), (&1.into(), &0.into()));
 }
 
 /// Runs the real restic, if there is one.

@@ -37,7 +37,7 @@ fn a_machine_that_can_only_back_up_is_set_up_and_taken_out() {
     );
     let id = web1["id"].as_str().expect("a name");
     let removed = world.run(["key", "remove", id]).succeeded();
-    assert!(removed.out.contains("nothing that it signs counts from now on"), "{}", removed.out);
+    assert!(removed.out.contains("nothing counts that it signs under a later configuration"), "{}", removed.out);
     machine(&["backup", "tree"]).ended(12);
     world.run(["check", "--read-data"]).succeeded();
 }
@@ -174,4 +174,50 @@ fn a_secret_opens_one_slot_and_no_other() {
     // Its own slot may get its own password again, with another cost say.
     world.run(cheap(&["key", "passwd", "--new-password-file", "same"])).succeeded();
     world.run(["backup", "tree"]).succeeded();
+}
+
+#[test]
+fn a_password_is_changed_to_itself_only_for_another_cost_and_a_key_file_never() {
+    let world = World::with_repository();
+    world.file("same", format!("{}\n", crate::run::PASSWORD).as_bytes());
+    let before = contents(&world.path("repository/keys"));
+    let refused = world.run(["key", "passwd", "--new-password-file", "same"]).ended(2);
+    assert!(refused.err.contains("opens the key already"), "{}", refused.err);
+    assert!(contents(&world.path("repository/keys")) == before);
+    let changed = world.run(cheap(&["key", "passwd", "--new-password-file", "same"])).succeeded();
+    assert!(changed.out.contains("the password is the same"), "{}", changed.out);
+    let key = world.path("key");
+    let key = key.to_str().expect("a text");
+    world.run(["key", "passwd", "--new-key-file", key]).succeeded();
+    let refused = world.run(cheap(&["--key-file", key, "key", "passwd", "--new-key-file", key])).ended(2);
+    assert!(refused.err.contains("opens the key already"), "{}", refused.err);
+}
+
+#[test]
+fn a_key_of_which_no_way_in_is_left_is_shown_and_ended() {
+    let world = World::with_repository();
+    let key = world.path("machine.key");
+    let key = key.to_str().expect("a text");
+    let added =
+        world.run(["key", "add", "--role", "put", "--new-key-file", key, "--json"]).succeeded().only("key_added");
+    let (id, signer) = (added["id"].as_str().expect("a name"), added["signer"].as_str().expect("a key"));
+    std::fs::remove_file(world.path("repository/keys").join(id)).expect("the slot goes");
+    let told = world.run(["check"]).succeeded();
+    assert!(told.err.contains("its second copy is there: if nobody removed it"), "{}", told.err);
+    let shown = world.run(["key", "list"]).succeeded().out;
+    assert!(shown.contains("no slot") && shown.contains(&signer[..8]), "{shown}");
+    let listed = world.run(["key", "list", "--json"]).succeeded().json();
+    let lost = listed[0].as_array().expect("a list").iter().find(|key| key["opened_by"] == "no slot").expect("the key");
+    assert!(lost["signer"] == signer && lost["role"] == "put" && lost.get("id").is_none(), "{lost}");
+    let refused = world.run(["key", "remove", &signer[..3]]).ended(2);
+    assert!(refused.err.contains("at least 4 digits"), "{}", refused.err);
+    let ended = world.run(["key", "remove", &signer[..8]]).succeeded().out;
+    assert!(ended.contains("which had no slot here, ended"), "{ended}");
+    assert!(!world.run(["key", "list"]).succeeded().out.contains("no slot"));
+
+    let second = ["key", "add", "--new-key-file", key, "--json"];
+    let second = world.run(second).succeeded().only("key_added");
+    let removed = world.run(["key", "remove", second["id"].as_str().expect("a name")]).succeeded().out;
+    assert!(removed.contains("1 other way into this key remains"), "{removed}");
+    assert!(removed.contains("later backups included"), "{removed}");
 }

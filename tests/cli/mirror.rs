@@ -160,3 +160,35 @@ fn a_mirror_that_lost_its_configurations_is_told_the_way_back() {
     world.run(["mirror", "mirror"]).succeeded();
     world.run(["restore", "latest", "--target", "restored", "--repo", "mirror"]).succeeded();
 }
+
+#[test]
+fn the_last_copy_of_a_pack_or_key_that_the_repository_lost_stays_in_the_mirror() {
+    let world = world();
+    world.run(["mirror", "mirror"]).succeeded();
+    let packs = contents(&world.path("repository/packs"));
+    let (pack, _) = packs.iter().max_by_key(|(_, bytes)| bytes.len()).expect("a pack");
+    std::fs::remove_file(world.path("repository/packs").join(pack)).expect("it goes");
+    world.run(["mirror", "mirror", "--delete"]).ended(5);
+    world.run(["repair", "packs"]).ended(5);
+    let refused = world.run(["mirror", "mirror", "--delete"]).ended(5);
+    assert!(refused.err.contains("a snapshot can't be read in full"), "{}", refused.err);
+    assert!(world.path("mirror/packs").join(pack).exists());
+    // By now the mirror has given it up as well, and has it all the same.
+    world.run(["repair", "packs", "--from-repo", "mirror"]).succeeded();
+    world.run(["mirror", "mirror", "--delete"]).succeeded();
+    world.run(["check", "--read-data"]).succeeded();
+    world.run(["restore", "latest", "--target", "restored", "--repo", "mirror"]).succeeded();
+
+    let key = world.path("key");
+    let key = key.to_str().expect("a text");
+    let added = world.run(["key", "add", "--new-key-file", key, "--json"]).succeeded().only("key_added");
+    let slot = added["id"].as_str().expect("a name");
+    world.run(["mirror", "mirror"]).succeeded();
+    world.run(["key", "remove", slot]).succeeded();
+    let kept = world.run(["mirror", "mirror", "--delete"]).succeeded();
+    assert!(kept.err.contains("1 key slot stays in the mirror") && kept.err.contains("--delete-keys"), "{}", kept.err);
+    assert!(world.path("mirror/keys").join(slot).exists());
+    world.run(["mirror", "mirror", "--delete-keys"]).ended(2);
+    world.run(["mirror", "mirror", "--delete", "--delete-keys"]).succeeded();
+    assert!(!world.path("mirror/keys").join(slot).exists());
+}

@@ -237,3 +237,29 @@ fn lists_name_what_is_backed_up() {
     let gone = world.run(["backup", "--files-from-verbatim", "globs", "tree"]).ended(3);
     assert!(gone.err.contains("# texts"), "what is listed and not there is said: {}", gone.err);
 }
+
+/// A command is backed up that says which password it was given, and what the repository tells others of the run.
+#[test]
+fn neither_a_command_that_is_backed_up_nor_the_list_of_sessions_has_the_password() {
+    let world = World::with_repository();
+    let password = world.file("password", crate::run::PASSWORD.as_bytes());
+    let holdall = env!("CARGO_BIN_EXE_holdall");
+    let lists = format!("sessions={holdall} -p {} sessions --json", password.display());
+    let prints = format!("printf '{}'", crate::run::PASSWORD);
+    let given = "given=echo \"[$HOLDALL_PASSWORD]\"";
+    world.run(["backup", "--password-command", &prints, "--command", given, "--command", &lists]).succeeded();
+    let files = restored(&world, "whole");
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["given", "sessions"]);
+    assert_eq!(String::from_utf8_lossy(&files[0].1), "[]\n");
+    let sessions = String::from_utf8_lossy(&files[1].1);
+    assert!(sessions.contains("--password-command") && sessions.contains(holdall), "{sessions}");
+    assert!(!sessions.contains("printf"), "{sessions}");
+}
+
+#[test]
+fn a_command_that_prints_a_password_is_not_given_another_one() {
+    let world = World::with_repository();
+    let refused = world.run(["snapshots", "--password-command", "printf %s \"$HOLDALL_PASSWORD\""]).ended(2);
+    assert!(refused.err.contains("the password is empty"), "{}", refused.err);
+}

@@ -20,13 +20,14 @@ pub(crate) enum KeyCommand {
     List,
     /// Make another way in: one more password for this key, or with --role a key of its own for another user
     Add(AddKeyArguments),
-    /// Remove ways in; a key that has no other one left ends, and nothing that it signs counts from then on
+    /// Remove ways in; a key that has no other one left ends, and nothing counts that it signs under a later configuration
     Remove {
-        /// The start of a name that `key list` shows
+        /// The start of a name that `key list` shows, of at least 4 digits
         #[arg(required = true, value_name = "KEY")]
         keys: Vec<String>,
     },
-    /// Change the password or key file with which the repository was opened
+    /// Change the password or key file with which the repository was opened, or with --kdf-memory or --kdf-passes only what
+    /// trying the same password costs
     Passwd(NewSecretArguments),
     /// Write the sealed key with which the repository was opened to a file, for the day when the repository loses it
     Export {
@@ -99,18 +100,19 @@ pub(crate) struct NewSecretArguments {
 }
 
 /// What trying a password costs.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct KdfArguments {
-    /// Memory that trying one password costs; more is slower for you and for those who guess
-    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
-    pub(crate) kdf_memory: ByteSize,
-    /// How often that memory is passed over
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(crate) kdf_passes: u32,
+    /// Memory that trying one password costs; more is slower for you and for those who guess [otherwise: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) kdf_memory: Option<ByteSize>,
+    /// How often that memory is passed over [otherwise: 3]
+    #[arg(long, value_name = "N")]
+    pub(crate) kdf_passes: Option<u32>,
 }
 
-impl Default for KdfArguments {
-    fn default() -> Self {
-        Self { kdf_memory: ByteSize(64 << 20), kdf_passes: 3 }
+impl KdfArguments {
+    /// Whether a cost was asked for.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.kdf_memory.is_some() || self.kdf_passes.is_some()
     }
 }

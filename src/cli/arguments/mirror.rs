@@ -14,9 +14,9 @@ verified on its way and flushed to the medium. Wherever a run is cut off, what t
 next run goes on, and with nothing new costs two listings. Backups and prunes may run in the repository meanwhile.
 
 Whatever is damaged in the repository is listed and not copied, never over what is whole in the mirror; the exit code is 5.
-Packs that a prune deleted and key slots that were removed stay in the mirror, unless --delete is given. That refuses when the
-repository was emptied or set back, lacks something that its index needs, or has something that could not be copied. A mirror
-is only read otherwise. One that was backed up to or pruned itself is a repository of its own, and mirror leaves it alone.";
+Packs that a prune deleted and slots of keys that were ended stay in the mirror, unless --delete is given. That refuses when the
+repository was emptied or set back, lacks something that its index or a snapshot needs, or has something that could not be
+copied. A mirror is only read otherwise. One that was backed up to or pruned itself is a repository of its own, and mirror leaves it alone.";
 
 /// `holdall mirror`
 #[derive(Debug, Args)]
@@ -31,4 +31,8 @@ pub(crate) struct MirrorArguments {
     /// what a prune deleted can be told from what was lost
     #[arg(long)]
     pub(crate) delete: bool,
+    /// With --delete: also key slots that the repository has no more and whose keys were not ended, as after a change of the
+    /// password; otherwise they stay, since the repository may have lost them
+    #[arg(long, requires = "delete")]
+    pub(crate) delete_keys: bool,
 }

@@ -10,7 +10,7 @@ use crate::cli::render::text;
 use crate::cli::selection::selection;
 use crate::cli::sources;
 use crate::cli::stop::Stop;
-use crate::cli::surroundings::host_name;
+use crate::cli::surroundings::{command_line, host_name};
 use crate::cli::values::Moment;
 use holdall::{BackupOptions, BackupReport, ParentChoice, Protected, Rehashed, Repository, SnapshotFilter, StreamFate};
 use std::os::unix::ffi::OsStringExt;
@@ -58,7 +58,7 @@ fn options(
     let options = BackupOptions::new(sources::paths(context.renderer, &arguments.source)?)
         .host(arguments.host.clone().unwrap_or_else(host_name))
         .user(context.surroundings.user().into_vec())
-        .command(std::env::args_os().map(OsStringExt::into_vec).collect())
+        .command(command_line())
         .tags(arguments.tag.iter().map(|tag| tag.clone().into_bytes()).collect())
         .parent(parent)
         .selection(selection(&context.surroundings, &arguments.exclude, &arguments.selection)?)

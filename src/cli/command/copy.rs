@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CopyArguments) -> Result<u8
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
     report.notices.iter().for_each(|notice| context.renderer.notice(notice));
-    lacking_lines(&report).iter().for_each(|line| context.renderer.notice(line));
+    lacking_lines(&report).iter().for_each(|line| context.renderer.notice_in_lines(line));
     context.renderer.say(&report_text(&report));
     context.renderer.json(&CopySummary::of(&report));
     Ok(if report.lacking.is_empty() { done } else { exit::DAMAGED })

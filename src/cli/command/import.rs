@@ -8,6 +8,7 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::secret::ForeignPassword;
 use crate::cli::stop::Stop;
+use crate::cli::surroundings::command_line;
 use holdall::{
     BackupOptions, ErrorKind, ImportOptions, ImportPlan, ImportReport, ImportSnapshot, ImportStanding, Repository,
 };
@@ -46,6 +47,11 @@ fn restic(context: &Context<'_>, arguments: &ImportResticArguments) -> Result<u8
                 summary.snapshots_imported = summary.snapshots_imported.saturating_add(1);
                 told(context, snapshot, "new", &SnapshotLine::planned(snapshot));
             }
+            (ImportStanding::There, _) if snapshot.problem_count > 0 => {
+                summary.snapshots_present = summary.snapshots_present.saturating_add(1);
+                summary.snapshots_present_with_problems = summary.snapshots_present_with_problems.saturating_add(1);
+                told(context, snapshot, &lacking_text(snapshot), &SnapshotLine::planned(snapshot));
+            }
             (ImportStanding::There | ImportStanding::Forgotten, _) => {
                 summary.snapshots_present = summary.snapshots_present.saturating_add(1);
                 context.renderer.json(&SnapshotLine::planned(snapshot));
@@ -55,7 +61,15 @@ fn restic(context: &Context<'_>, arguments: &ImportResticArguments) -> Result<u8
     summary.total_duration = started.elapsed().as_secs_f64();
     context.renderer.say(&summary_text(&summary));
     context.renderer.json(&summary);
-    Ok(if summary.errors == 0 { exit::DONE } else { exit::INCOMPLETE })
+    let is_whole = summary.errors == 0 && summary.snapshots_present_with_problems == 0;
+    Ok(if is_whole { exit::DONE } else { exit::INCOMPLETE })
+}
+
+/// Of one that came over before and could not be read in full.
+fn lacking_text(snapshot: &ImportSnapshot) -> String {
+    let became = snapshot.known_as.map(|id| id.short()).unwrap_or_default();
+    let problems = text::counted(snapshot.problem_count, "problem", "problems");
+    format!("is snapshot {became} since an earlier run, {problems}: named by its id it is carried over again")
 }
 
 fn password(arguments: &ImportResticArguments) -> ForeignPassword {
@@ -69,7 +83,7 @@ fn password(arguments: &ImportResticArguments) -> ForeignPassword {
 
 fn carrying(context: &Context<'_>, arguments: &ImportResticArguments) -> BackupOptions {
     let options = BackupOptions::default()
-        .command(std::env::args_os().map(OsStringExt::into_vec).collect())
+        .command(command_line())
         .user(context.surroundings.user().into_vec())
         .compression(arguments.compression);
     match arguments.read_concurrency {
@@ -157,7 +171,11 @@ fn report_text(report: &ImportReport) -> String {
 fn summary_text(summary: &ImportSummary) -> String {
     let snapshots = text::counted(summary.snapshots_imported, "snapshot", "snapshots");
     let done = if summary.dry_run { "would be carried over" } else { "carried over" };
-    let mut lines = vec![format!("{snapshots} {done}, {} here before", text::count(summary.snapshots_present))];
+    let mut before = format!("{} here before", text::count(summary.snapshots_present));
+    if summary.snapshots_present_with_problems > 0 {
+        before += &format!(", {} of them with problems", text::count(summary.snapshots_present_with_problems));
+    }
+    let mut lines = vec![format!("{snapshots} {done}, {before}")];
     if !summary.dry_run {
         lines.push(format!(
             "  added    {}, stored as {}",

@@ -9,6 +9,10 @@ use crate::cli::secret::{Purpose, SecretSource};
 use holdall::{CreateOptions, KdfCost, Repository};
 use std::os::unix::ffi::OsStrExt;
 
+/// What trying a password costs unless something else is asked for, as page 13 of the format has it.
+const KDF_MEMORY_BYTES: u64 = 64 << 20;
+const KDF_PASSES: u32 = 3;
+
 pub(crate) fn run(context: &Context<'_>, arguments: &InitArguments) -> Result<u8, Failure> {
     let path = context.repository_path()?;
     let options = CreateOptions::default().kdf(kdf_cost(&arguments.kdf)?).protection(arguments.parity);
@@ -44,8 +48,10 @@ fn alike(context: &Context<'_>, arguments: &InitArguments) -> Result<Option<Repo
 
 /// What trying a password is to cost.
 pub(super) fn kdf_cost(arguments: &KdfArguments) -> Result<KdfCost, Failure> {
-    let kibibytes = u32::try_from(arguments.kdf_memory.0 / 1024).unwrap_or(u32::MAX);
-    KdfCost::parse(kibibytes, arguments.kdf_passes, KdfCost::LANES).map_err(|error| Failure::misuse(error.to_string()))
+    let memory_bytes = arguments.kdf_memory.map_or(KDF_MEMORY_BYTES, |memory| memory.0);
+    let kibibytes = u32::try_from(memory_bytes / 1024).unwrap_or(u32::MAX);
+    KdfCost::parse(kibibytes, arguments.kdf_passes.unwrap_or(KDF_PASSES), KdfCost::LANES)
+        .map_err(|error| Failure::misuse(error.to_string()))
 }
 
 /// What the owner of a new repository should know.

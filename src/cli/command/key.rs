@@ -6,7 +6,7 @@ use crate::cli::context::{Access, Context, require_folder};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::{Renderer, keys};
 use crate::cli::secret::{Purpose, SecretSource};
-use holdall::{AddedKey, Grant, KdfCost, NewKeyOptions, Repository, Secret, Unlock, format_recovery_key};
+use holdall::{Grant, KdfCost, NewKeyOptions, RemovedKey, Repository, SameSecret, Secret, Unlock, format_recovery_key};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,9 +25,11 @@ pub(crate) fn run(context: &Context<'_>, arguments: &KeyArguments) -> Result<u8,
 }
 
 fn list(context: &Context<'_>) -> Result<u8, Failure> {
-    let slots = context.open(Access::Read)?.keys()?;
-    context.renderer.json(&slots.iter().map(keys::as_json).collect::<Vec<_>>());
-    context.renderer.print(&keys::table(&slots));
+    let repository = context.open(Access::Read)?;
+    let (slots, slotless) = (repository.keys()?, repository.slotless_keys()?);
+    let shown = slots.iter().map(keys::as_json).chain(slotless.iter().map(keys::slotless_as_json));
+    context.renderer.json(&shown.collect::<Vec<_>>());
+    context.renderer.print(&keys::table(&slots, &slotless));
     Ok(exit::DONE)
 }
 
@@ -54,26 +56,44 @@ fn remove(context: &Context<'_>, prefixes: &[String]) -> Result<u8, Failure> {
     let repository = context.open(Access::Write)?;
     for prefix in prefixes {
         let removed = repository.remove_key(prefix)?;
-        let id = keys::short(&removed.id);
-        let said = match &removed.revoked {
-            Some(_) => format!("key {id} removed: nothing that it signs counts from now on\n"),
-            None => format!("key {id} removed\n"),
-        };
-        context.renderer.say(&said);
+        context.renderer.say(&removed_text(&removed));
         context.renderer.json(&keys::removed(&removed));
     }
-    context
-        .renderer
-        .say("whoever has a copy of a removed key and its password can still read what was stored until now\n");
+    context.renderer.say(
+        "whoever has a copy of a removed key and its password can still read everything, later backups included\n",
+    );
     Ok(exit::DONE)
+}
+
+fn removed_text(removed: &RemovedKey) -> String {
+    let ended = "nothing counts that it signs under a later configuration";
+    match (&removed.id, &removed.revoked, removed.remaining_count) {
+        (Some(id), Some(_), _) => format!("key {} removed and ended: {ended}\n", keys::short(id)),
+        (Some(id), None, Some(1)) => format!("key {} removed; 1 other way into this key remains\n", keys::short(id)),
+        (Some(id), None, Some(count)) if count > 1 => {
+            format!("key {} removed; {count} other ways into this key remain\n", keys::short(id))
+        }
+        (Some(id), None, _) => format!("key {} removed\n", keys::short(id)),
+        (None, signer, _) => {
+            let signer = signer.as_ref().map(keys::short).unwrap_or_default();
+            format!("key {signer}, which had no slot here, ended: {ended}\n")
+        }
+    }
 }
 
 fn change(context: &Context<'_>, secret: &NewSecretArguments) -> Result<u8, Failure> {
     let repository = context.open(Access::Write)?;
-    let make = |unlock: Unlock<'_>, kdf| Ok(repository.change_key(unlock, kdf)?);
+    let make = |unlock: Unlock<'_>, kdf| {
+        // A key file costs nothing to try, and so has nothing to change but itself.
+        let is_of_cost = secret.kdf.is_given() && matches!(unlock, Unlock::Password(_));
+        let same = if is_of_cost { SameSecret::Accept } else { SameSecret::Refuse };
+        Ok(repository.change_key(unlock, kdf, same)?)
+    };
     let (changed, words) = with_new_secret(context.renderer, secret, make)?;
-    context.renderer.say(&format!("key {} has taken the place of the old one\n", keys::short(&changed.id)));
-    context.renderer.json(&keys::added("key_changed", &changed, words.as_deref().map(String::as_str)));
+    let same = if changed.is_same_secret { "; the password is the same" } else { "" };
+    let id = keys::short(&changed.key.id);
+    context.renderer.say(&format!("key {id} has taken the place of the old one{same}\n"));
+    context.renderer.json(&keys::added("key_changed", &changed.key, words.as_deref().map(String::as_str)));
     Ok(exit::DONE)
 }
 
@@ -112,11 +132,11 @@ fn import(context: &Context<'_>, file: &Path) -> Result<u8, Failure> {
 }
 
 /// Gets the new secret and makes the key; returns the words too if it is a recovery key.
-fn with_new_secret(
+fn with_new_secret<T>(
     renderer: &Renderer,
     arguments: &NewSecretArguments,
-    make: impl FnOnce(Unlock<'_>, KdfCost) -> Result<AddedKey, Failure>,
-) -> Result<(AddedKey, Option<Zeroizing<String>>), Failure> {
+    make: impl FnOnce(Unlock<'_>, KdfCost) -> Result<T, Failure>,
+) -> Result<(T, Option<Zeroizing<String>>), Failure> {
     let kdf = kdf_cost(&arguments.kdf)?;
     if arguments.new_recovery_key {
         let secret = Secret::random();

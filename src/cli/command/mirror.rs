@@ -7,7 +7,7 @@ use crate::cli::render::json::FolderText;
 use crate::cli::render::progress::Display;
 use crate::cli::render::text::{self, Align};
 use crate::cli::stop::Stop;
-use holdall::{MirrorDepth, MirrorRemovalPlan, MirrorReport, Repository};
+use holdall::{MirrorDepth, MirrorKeyRemoval, MirrorRemovalPlan, MirrorReport, Repository};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -53,9 +53,11 @@ fn delete(
 ) -> Result<u64, Failure> {
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
     let display = Display::of_a_check(context.renderer, stop.clone());
-    let plan = repository.plan_mirror_removal(&arguments.to, &display);
+    let keys = if arguments.delete_keys { MirrorKeyRemoval::All } else { MirrorKeyRemoval::Ended };
+    let plan = repository.plan_mirror_removal(&arguments.to, keys, &display);
     drop(display);
     let plan = plan.map_err(failed)?;
+    staying(&plan, keys).iter().for_each(|notice| context.renderer.notice(notice));
     context.renderer.say(&plan_text(&plan));
     context.renderer.json(&removal_plan(&plan));
     if arguments.dry_run || plan.object_count == 0 {
@@ -65,6 +67,36 @@ fn delete(
     let removed = repository.remove_from_mirror(&arguments.to, &plan, &display);
     drop(display);
     Ok(removed.map_err(failed)?.object_count)
+}
+
+/// What stays in the mirror, and why.
+fn staying(plan: &MirrorRemovalPlan, keys: MirrorKeyRemoval) -> Vec<String> {
+    let mut notices = Vec::new();
+    if plan.staying_pack_count > 0 {
+        notices.push(format!(
+            "{} in the mirror that the repository gave up and no prune has deleted: `holdall repair packs` with --from-repo \
+             takes from them what is lost",
+            stay(plan.staying_pack_count, "pack")
+        ));
+    }
+    if plan.staying_key_count > 0 {
+        let slots = stay(plan.staying_key_count, "key slot");
+        notices.push(match keys {
+            MirrorKeyRemoval::Ended => format!(
+                "{slots} in the mirror that the repository has no more and whose keys were not ended: they open the mirror, and \
+                 `holdall key import` puts back one that is lost; --delete-keys deletes them"
+            ),
+            MirrorKeyRemoval::All => format!(
+                "{slots} in the mirror that the repository has lost, as their second copies there tell: \
+                 `holdall key import` puts them back"
+            ),
+        });
+    }
+    notices
+}
+
+fn stay(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one} stays") } else { format!("{} {one}s stay", text::count(count)) }
 }
 
 fn plan_text(plan: &MirrorRemovalPlan) -> String {
@@ -86,6 +118,8 @@ fn removal_plan(plan: &MirrorRemovalPlan) -> RemovalPlan {
         objects: plan.object_count,
         size: plan.bytes,
         objects_lacking: plan.lacking_count,
+        packs_staying: plan.staying_pack_count,
+        keys_staying: plan.staying_key_count,
         folders: folders.collect(),
     }
 }
@@ -173,5 +207,9 @@ pub(super) struct RemovalPlan {
     size: u64,
     /// Objects of the repository that the mirror lacks: nothing is deleted before they are copied.
     objects_lacking: u64,
+    /// Packs that stay, since the repository gave them up and no prune deleted them.
+    packs_staying: u64,
+    /// Key slots that stay, since their keys were not ended.
+    keys_staying: u64,
     folders: BTreeMap<String, FolderText>,
 }

@@ -7,7 +7,7 @@ use crate::cli::render::json::{self, PruneWait, PruneWaitSession, moment};
 use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use crate::cli::surroundings::host_name;
+use crate::cli::surroundings::{command_line, host_name};
 use holdall::{Amount, OpenSession, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
 use std::os::unix::ffi::OsStringExt;
 
@@ -51,11 +51,7 @@ fn run_with(context: &Context<'_>, access: Access, options: PruneOptions) -> Res
 }
 
 fn signed_by_this_process(context: &Context<'_>, options: PruneOptions) -> PruneOptions {
-    options.writer(
-        host_name().into_bytes(),
-        context.surroundings.user().into_vec(),
-        std::env::args_os().map(OsStringExt::into_vec).collect(),
-    )
+    options.writer(host_name().into_bytes(), context.surroundings.user().into_vec(), command_line())
 }
 
 fn amount(amount: Amount) -> String {

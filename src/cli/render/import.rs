@@ -20,6 +20,7 @@ pub(crate) struct SnapshotLine {
     snapshot_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// Items that could not be read, also when it was carried over before.
     errors: u64,
     files_unmodified: u64,
     total_files_processed: u64,
@@ -44,7 +45,7 @@ impl SnapshotLine {
             status,
             snapshot_id: snapshot.known_as.map(|id| id.to_string()),
             message: None,
-            errors: 0,
+            errors: if snapshot.standing == ImportStanding::There { snapshot.problem_count } else { 0 },
             files_unmodified: 0,
             total_files_processed: 0,
             total_bytes_processed: 0,
@@ -98,6 +99,8 @@ pub(crate) struct ImportSummary {
     pub(crate) snapshots_imported: u64,
     /// Carried over before.
     pub(crate) snapshots_present: u64,
+    /// Those of them of which something could not be read.
+    pub(crate) snapshots_present_with_problems: u64,
     pub(crate) snapshots_failed: u64,
     pub(crate) data_added: u64,
     pub(crate) data_added_packed: u64,

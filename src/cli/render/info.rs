@@ -124,7 +124,7 @@ pub(crate) fn repository_text(info: &RepositoryInfo) -> String {
         info.troubles.iter().map(|trouble| format!("{}\n", text::printable(trouble.as_bytes()))).collect();
     let troubles =
         if troubles.is_empty() { troubles } else { format!("\nNot believed (see `holdall check`):\n{troubles}") };
-    format!("{about}\n{}\n{}\n{state}{troubles}", keys::table(&info.keys), stats::folders_text(&info.folders))
+    format!("{about}\n{}\n{}\n{state}{troubles}", keys::table(&info.keys, &[]), stats::folders_text(&info.folders))
 }
 
 const fn algorithms(suite: u16) -> &'static str {

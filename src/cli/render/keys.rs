@@ -2,19 +2,23 @@
 
 use super::json::moment;
 use super::text::{self, Align};
-use holdall::{AddedKey, KeySlot, KeyStanding, ObjectHash, RemovedKey, Role, SlotOwner, UnlockKind};
+use holdall::{AddedKey, KeySlot, KeyStanding, RemovedKey, Role, SlotOwner, SlotlessKey, UnlockKind};
 use serde::Serialize;
 
 /// How many digits of a slot's name are shown.
 const ID_DIGITS: usize = 8;
+/// What is said to open a key of which no slot is there.
+const NO_SLOT: &str = "no slot";
 
 /// A way into the repository.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct KeyText {
     pub(crate) current: bool,
-    pub(crate) id: String,
-    /// `password`, `key file`, `nothing`, or `damaged`.
+    /// None for a key of which no slot is there: it is removed by its signer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    /// `password`, `key file`, `nothing`, `damaged`, or `no slot`.
     pub(crate) opened_by: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) signer: Option<String>,
@@ -57,10 +61,15 @@ pub(crate) struct AddedKeyText {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RemovedKeyText {
     pub(crate) message_type: &'static str,
-    pub(crate) id: String,
+    /// None for a key of which no slot was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
     /// The signer that nobody believes any more; none while it has other keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ended_signer: Option<String>,
+    /// How many other ways into the same key are there; none when it is not known whose it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ways_remaining: Option<u64>,
 }
 
 /// What a role allows, as the end of "it may".
@@ -73,8 +82,8 @@ pub(crate) const fn rights(role: Role) -> &'static str {
     }
 }
 
-/// The start of a slot's name, by which people call it.
-pub(crate) fn short(id: &ObjectHash) -> String {
+/// The start of a name, by which people call a slot, or a key without one.
+pub(crate) fn short(id: &impl std::fmt::Display) -> String {
     id.to_string().chars().take(ID_DIGITS).collect()
 }
 
@@ -95,8 +104,8 @@ const fn standing_text(standing: KeyStanding) -> &'static str {
     }
 }
 
-/// The slots, a line each.
-pub(crate) fn table(keys: &[KeySlot]) -> String {
+/// The slots, a line each, and the keys of which there is none.
+pub(crate) fn table(keys: &[KeySlot], slotless: &[SlotlessKey]) -> String {
     let columns = [
         ("", Align::Left),
         ("Key", Align::Left),
@@ -106,7 +115,7 @@ pub(crate) fn table(keys: &[KeySlot]) -> String {
         ("Created", Align::Left),
         ("Standing", Align::Left),
     ];
-    text::table(&columns, &keys.iter().map(row).collect::<Vec<_>>())
+    text::table(&columns, &keys.iter().map(row).chain(slotless.iter().map(slotless_row)).collect::<Vec<_>>())
 }
 
 fn row(key: &KeySlot) -> Vec<String> {
@@ -118,6 +127,26 @@ fn row(key: &KeySlot) -> Vec<String> {
     };
     let mark = if key.is_current { "*" } else { "" };
     vec![mark.to_owned(), short(&key.id), label, role, opened_by(key.kind).to_owned(), created, standing]
+}
+
+fn slotless_row(key: &SlotlessKey) -> Vec<String> {
+    let (role, standing) = (key.role.to_string(), standing_text(KeyStanding::Valid).to_owned());
+    vec![String::new(), short(&key.signer), String::new(), role, NO_SLOT.to_owned(), String::new(), standing]
+}
+
+/// A key without a slot, for programs.
+pub(crate) fn slotless_as_json(key: &SlotlessKey) -> KeyText {
+    KeyText {
+        current: false,
+        id: None,
+        opened_by: NO_SLOT,
+        signer: Some(key.signer.to_string()),
+        role: Some(key.role.to_string()),
+        label: None,
+        created: None,
+        standing: Some(standing_text(KeyStanding::Valid)),
+        problem: None,
+    }
 }
 
 /// A slot, for programs.
@@ -136,7 +165,7 @@ pub(crate) fn as_json(key: &KeySlot) -> KeyText {
     let opened_by = opened_by(key.kind);
     KeyText {
         current: key.is_current,
-        id: key.id.to_string(),
+        id: Some(key.id.to_string()),
         opened_by,
         signer,
         role,
@@ -162,8 +191,9 @@ pub(crate) fn added(message_type: &'static str, added: &AddedKey, words: Option<
 pub(crate) fn removed(removed: &RemovedKey) -> RemovedKeyText {
     RemovedKeyText {
         message_type: "key_removed",
-        id: removed.id.to_string(),
+        id: removed.id.map(|id| id.to_string()),
         ended_signer: removed.revoked.map(|signer| signer.to_string()),
+        ways_remaining: removed.remaining_count.map(|count| u64::try_from(count).unwrap_or(u64::MAX)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Another repository: a second copy of this one, or one with other keys that holds the same files.
 
 use super::files::Cutting;
-use super::{Intake, Origin, is_of_origin};
+use super::{Intake, Origin, Uncounted, is_of_origin};
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::Result;
@@ -12,8 +12,9 @@ use crate::repair::wanted::Paths;
 use crate::segment::{PackRow, SegmentReader};
 use crate::session::{self, History, read_segment};
 
-/// A repository that is read. Where it has the keys of the one at hand it is asked for chunks and nodes by their ids;
-/// else for the content of files at the paths where something is lost, newest snapshots first, which is cut anew: what has
+/// A repository that is read. Where it is a copy of the one at hand it is asked for chunks and nodes by their ids, and then
+/// every pack of it is read that its own index does not count on: a mirror gives up what the repository gave up. Else it is asked
+///  for the content of files at the paths where something is lost, newest snapshots first, which is cut anew: what has
 /// changed since simply does not fit.
 pub(in crate::repair) struct Another<'a> {
     access: &'a Access,
@@ -154,7 +155,8 @@ impl Origin for Another<'_> {
             Err(error) => return Err(error),
         };
         if self.access.ring.repository() == intake.access().ring.repository() {
-            self.by_id(intake)
+            self.by_id(intake)?;
+            Uncounted::new(self.access).offer(intake)
         } else {
             self.by_path(&history, intake)
         }

@@ -1,5 +1,6 @@
-//! Packs of the repository itself that nothing counts on: of sessions that are undecided or were aborted, and of those
-//! whose outcome is lost; and packs that were deleted and are still there.
+//! Packs that nothing counts on, of the repository itself or of a copy of it: of sessions that are undecided or were
+//! aborted, and of those whose outcome is lost; packs that were deleted and are still there; and packs that were given up.
+//! A mirror may hold one whole that the repository itself has lost, and give it up as that did.
 
 use super::{Intake, Origin};
 use crate::access::Access;
@@ -11,7 +12,7 @@ use crate::session::read_segment;
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::BTreeSet;
 
-/// Reads every pack that is there and that no counting segment lists. Each chunk proves itself by its id, so it does not
+/// Reads every pack that is there and that no counting segment lists in full. Each chunk proves itself by its id, so it does not
 /// matter who wrote the pack, nor what became of the session.
 pub(in crate::repair) struct Uncounted<'a> {
     access: &'a Access,
@@ -23,7 +24,7 @@ impl<'a> Uncounted<'a> {
     }
 
     /// Memory: the names of all packs.
-    fn packs(&self) -> Result<BTreeSet<PackId>> {
+    fn packs(&self, intake: &mut Intake<'_>) -> Result<BTreeSet<PackId>> {
         let mut packs = BTreeSet::new();
         self.access.store.list(Folder::Packs, &mut |listed| {
             if let Listed::Object { name: ObjectName::Pack(id), .. } = listed {
@@ -31,8 +32,15 @@ impl<'a> Uncounted<'a> {
             }
         })?;
         for segment in self.access.index.applied()? {
-            let body = read_segment(self.access, segment)?;
-            for row in SegmentReader::parse(segment, &body)?.packs() {
+            let body = match read_segment(self.access, segment) {
+                Ok(body) => body,
+                // What it lists is read as well then.
+                Err(error) => {
+                    intake.notice(format_args!("a segment of {}", self.access.store.describe()), &error);
+                    continue;
+                }
+            };
+            for row in SegmentReader::parse(segment, &body)?.packs().filter(|row| !row.is_set_aside()) {
                 packs.remove(&row.facts().pack);
             }
         }
@@ -43,7 +51,7 @@ impl<'a> Uncounted<'a> {
 impl Origin for Uncounted<'_> {
     fn offer(&mut self, intake: &mut Intake<'_>) -> Result<()> {
         let mut reading = PackReader::new(self.access);
-        for pack in self.packs()? {
+        for pack in self.packs(intake)? {
             if intake.is_done() {
                 break;
             }

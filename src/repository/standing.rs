@@ -1,0 +1,36 @@
+//! What a client may write to: a store that lacks nothing that it knows of.
+
+use super::{AcceptRollback, Repository};
+use crate::config::Purpose;
+use crate::error::Result;
+use crate::session::{self, ClientState, History};
+
+impl Repository {
+    /// What a writer begins with: what the store says, which lacks nothing that this client knows of.
+    pub(super) fn writing(&self) -> Result<(History, ClientState)> {
+        self.access.chain.allows(Purpose::Write)?;
+        self.standing()
+    }
+
+    /// What the store says, unless it lacks what this client knows of and nobody accepted that.
+    pub(super) fn standing(&self) -> Result<(History, ClientState)> {
+        // The state first: what another process of this client acknowledges in between is then no rollback.
+        let mut state = session::load(&self.access.state_dir)?;
+        let history = self.history()?;
+        let (state_dir, chain) = (&self.access.state_dir, &self.access.chain);
+        let known = session::check_config(state_dir, chain)
+            .and_then(|()| session::check_rollback(&self.access, &history, &state));
+        if let Err(error) = known {
+            match self.options.accept_rollback {
+                AcceptRollback::Refuse => return Err(error),
+                AcceptRollback::Accept => {
+                    session::replace_config(state_dir, chain)?;
+                    state = session::replace(state_dir)?;
+                }
+            }
+        }
+        // Only now is there a directory for it, where this is the first run.
+        let _ = session::keep_config(state_dir, chain);
+        Ok((history, state))
+    }
+}
