@@ -12,11 +12,14 @@
 mod assemble;
 mod components;
 mod contents;
+mod counted;
+mod doubt;
 mod entry;
 mod file;
 mod foreign;
 mod join;
 mod links;
+mod losses;
 mod metadata;
 mod old_leaves;
 mod options;
@@ -30,7 +33,7 @@ mod unfinished;
 mod work;
 mod workers;
 
-pub use assemble::Changes;
+pub use counted::Changes;
 pub use foreign::{Foreign, run_foreign};
 pub use metadata::is_untouched;
 pub use options::{BackupOptions, BackupReport, ParentChoice};
@@ -53,6 +56,8 @@ use crate::source::{Source, Trees, WalkOptions};
 use crate::store::Protected;
 use crate::wire::{Blob, List};
 use components::Components;
+use doubt::Doubt;
+use losses::Losses;
 use owners::ThisMachine;
 use parent::Parent;
 use pipeline::{Parts, Stored};
@@ -150,12 +155,12 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     fn run(&self, progress: &dyn Progress) -> Result<BackupReport> {
         let history = History::load(self.access)?;
-        session::take_stock(self.access, &history)?;
-        let material = self.material;
+        let absent = session::take_stock(self.access, &history)?;
+        let (material, losses) = (self.material, Losses::new(self.access));
         let parent = if material.trees.arguments().is_empty() {
             None
         } else {
-            parent::choose(self.access, &history, self.options, self.state.client, &material.paths)?
+            parent::choose(self.access, &history, self.options, self.state.client, (&material.paths, &losses))?
         };
         if let Some(parent) = &parent {
             progress.event(&Event::Estimated { files: parent.counts.files, bytes: parent.counts.bytes });
@@ -165,7 +170,8 @@ impl Attempt<'_> {
             WalkStart::Now => session::now_ns(),
             WalkStart::At(started_ns) => started_ns,
         };
-        let window = self.window(parent.as_ref())?;
+        let window = self.window(parent.as_ref(), &losses)?;
+        let doubt = Doubt::of(&history, absent, (&self.options.host, &material.paths));
         let run = pipeline::Run {
             access: self.access,
             source: &material.trees,
@@ -174,6 +180,8 @@ impl Attempt<'_> {
             main: self.main,
             parent: parent.as_ref(),
             window: window.as_ref(),
+            doubt: self.unsettled(doubt.as_ref(), parent.as_ref())?,
+            losses: &losses,
             compression: self.options.compression,
             fault: self.options.fault.as_ref(),
             readers: self.options.readers.map_or(self.access.threads, NonZeroUsize::get),
@@ -200,14 +208,25 @@ impl Attempt<'_> {
         let hash = self.commit(&history, &stored, published.references(), made, &description)?;
         published.apply_last(self.access);
         let snapshot = SnapshotId::from_bytes(*hash.as_bytes());
+        if let Some(doubt) = &doubt {
+            doubt.settle(self.access, snapshot);
+        }
+        losses.tell();
         let parent = parent.map(|parent| parent.id);
         Ok(BackupReport { problem_count, problems, ..self.report(snapshot, parent, counts, &parts, &stored) })
     }
 
     /// Which unchanged files this run reads again.
-    fn window(&self, parent: Option<&Parent>) -> Result<Option<Window>> {
+    fn window(&self, parent: Option<&Parent>, losses: &Losses<'_>) -> Result<Option<Window>> {
         let (Some(share), Some(parent)) = (self.options.rehash, parent) else { return Ok(None) };
-        Window::plan(&ContentReader::new(self.access.clone()), parent, share)
+        Window::plan(&ContentReader::new(self.access.clone()), parent, share, losses)
+    }
+
+    /// What may be lost of what the parent holds, unless it was made when that was lost already.
+    fn unsettled<'d>(&self, doubt: Option<&'d Doubt>, parent: Option<&Parent>) -> Result<Option<&'d Doubt>> {
+        let (Some(doubt), Some(parent)) = (doubt, parent) else { return Ok(None) };
+        let is_settled = doubt.is_settled(self.access, parent)?;
+        Ok(Some(doubt).filter(|_| !is_settled))
     }
 
     fn report(

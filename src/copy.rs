@@ -25,7 +25,7 @@ use crate::id::SnapshotId;
 use crate::outcome::{
     Component, ComponentDescription, ComponentState, OutcomeDescription, OutcomeKind, OwnerName, SegmentRef,
 };
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Gravity, Progress};
 use crate::session::{
     self, History, Intake, RunningSession, Snapshot, SnapshotComponent, Stored, Storing, check_may_open,
 };
@@ -223,7 +223,8 @@ impl<'a> Told<'a> {
 
     fn problem(&self, path: &Path, error: &Error) {
         let message = crate::error::chain(error);
-        self.progress.event(&Event::Problem { path, operation: "copy", message: &message });
+        let gravity = Gravity::Trouble;
+        self.progress.event(&Event::Problem { path, operation: "copy", message: &message, gravity });
     }
 
     /// Tells what was not told, because it was taken from an earlier copy.

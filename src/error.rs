@@ -99,6 +99,12 @@ impl Error {
         matches!(self.kind, ErrorKind::Damaged | ErrorKind::RolledBack)
     }
 
+    /// Whether stored bytes can't be read where they lie, or are wrong there, so that another copy may serve: a bit that
+    /// flipped in a pack's header makes it one of another version or of other keys.
+    pub(crate) const fn is_loss(&self) -> bool {
+        matches!(self.kind, ErrorKind::Damaged | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Io)
+    }
+
     /// Whether the same call may succeed later without anything being mended.
     pub const fn is_retryable(&self) -> bool {
         matches!(self.kind, ErrorKind::Busy | ErrorKind::NoSpace | ErrorKind::Aborted | ErrorKind::Interrupted)

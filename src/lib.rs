@@ -125,7 +125,7 @@ pub use outcome::{ComponentKind, ComponentState, Counts, OutcomeKind, TEXT_BYTES
 pub use owner::OwnerKind;
 pub use parity::Percent as ParityPercent;
 pub use pattern::{Case as PatternCase, PatternError, PatternList, Rule, Standing};
-pub use progress::{Change, EntryKind, Event, LeftOutPart, Progress, Silent};
+pub use progress::{Change, EntryKind, Event, Gravity, LeftOutPart, Progress, Silent};
 pub use prune::{
     Amount, Forecast, Holding, Holdings, MaxUnused, PruneOptions, PrunePlan, PruneReport, PruneSummary,
     WaitingGeneration,

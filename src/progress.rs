@@ -129,7 +129,18 @@ pub enum Event<'a> {
         operation: &'static str,
         /// Why it failed.
         message: &'a str,
+        /// How grave it is.
+        gravity: Gravity,
     },
+}
+
+/// How grave a problem is for who is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gravity {
+    /// What the repository held of an item can't be had: nobody finds out later which item that was.
+    Damage,
+    /// Anything else. Of many that say the same the first few tell enough.
+    Trouble,
 }
 
 /// How much of something is left out.

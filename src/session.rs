@@ -69,7 +69,9 @@ pub use statements::{Pin, RecordDraft, check_may_state, make_records};
 pub(crate) use steady::ATTEMPTS_MAX;
 pub(crate) use steady::{Tracks, steadily, steadily_since};
 pub use storing::{Intake, Stored, Storing};
-pub use view::{SegmentStand, bring_up_to_date, present_segments, read_segment, replaced_by, take_stock};
+pub use view::{
+    SegmentStand, bring_up_to_date, present_segments, read_segment, replaced_by, take_stock, uncounted_packs,
+};
 pub use written::Written;
 
 /// The clock, in nanoseconds since the epoch. Nothing's safety rests on it.

@@ -2,7 +2,6 @@
 
 use crate::access::Access;
 use crate::error::Result;
-use crate::index::Totals;
 use crate::layout::Class;
 use crate::session::{self, History};
 use crate::store::{Folder, Listed, Store};
@@ -93,13 +92,16 @@ pub fn run(access: &Access, history: &History) -> Result<RepositoryStats> {
     for class in Class::ALL {
         stats.classes.insert(class.to_string(), ClassStats::default());
     }
+    let uncounted = session::uncounted_packs(access, history)?;
     access.index.for_each_pack(&mut |_, entry| {
+        if uncounted.contains(&entry.id) {
+            return;
+        }
+        stats.chunk_count = stats.chunk_count.saturating_add(entry.chunk_count);
         let counted = stats.classes.entry(entry.class.to_string()).or_default();
         counted.pack_count = counted.pack_count.saturating_add(1);
         counted.bytes = counted.bytes.saturating_add(entry.bytes);
         counted.chunk_count = counted.chunk_count.saturating_add(entry.chunk_count);
     })?;
-    let Totals { chunk_count, .. } = access.index.totals()?;
-    stats.chunk_count = chunk_count;
     Ok(stats)
 }

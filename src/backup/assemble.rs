@@ -3,23 +3,24 @@
 //! A leaf of one of the parent's trees whose rows were all found unchanged is carried over as it is, that of the
 //! manifest without being read.
 
+use crate::backup::counted::{Changes, Counted};
 use crate::backup::links::{First, Identity, Links, Wholeness};
+use crate::backup::losses::Losses;
 use crate::backup::metadata;
 use crate::backup::old_leaves::OldLeaves;
 use crate::backup::problem::ProblemKind;
 use crate::backup::rehash::Rehashed;
 use crate::backup::unfinished::Unfinished;
-use crate::backup::work::{Change, Finished, FinishedRow, FreshRow, Row, Shared, Worker};
+use crate::backup::work::{Change, Finished, FinishedRow, FreshRow, Row, Shared, Standing, Worker};
 use crate::content::NodeWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::NodeId;
-use crate::manifest::Kind;
-use crate::manifest::{BuildError, Carry, Entry, StatEntry, State, TreeBuilder};
+use crate::manifest::{BuildError, Carry, Entry, StatEntry, TreeBuilder};
 use crate::outcome::Counts;
 use crate::owner::Named;
 use crate::source::{Role, Walked};
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
@@ -50,23 +51,6 @@ impl Assembled {
     pub(super) const fn is_bare(&self) -> bool {
         self.member_count == 0
     }
-}
-
-/// How many items came, changed or stayed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Files that the parent lacks.
-    pub files_new: u64,
-    /// Files whose stat differs from the parent's.
-    pub files_changed: u64,
-    /// Files that stand as in the parent.
-    pub files_unmodified: u64,
-    /// Directories that the parent lacks.
-    pub directories_new: u64,
-    /// Directories whose stat differs from the parent's.
-    pub directories_changed: u64,
-    /// Directories that stand as in the parent.
-    pub directories_unmodified: u64,
 }
 
 /// The ids of owners and groups.
@@ -105,21 +89,27 @@ pub(super) struct Assembler<'a> {
     manifest: TreeBuilder<Entry>,
     stat: TreeBuilder<StatEntry>,
     old: Option<OldTrees<'a>>,
+    losses: &'a Losses<'a>,
     /// Unchanged rows of the old manifest leaf at hand that are not in the manifest yet.
-    waiting: Vec<Rc<StatEntry>>,
+    waiting: Vec<Arc<Standing>>,
     /// Unchanged rows of the old stat leaf at hand that are not in the stat tree yet.
-    stat_waiting: Vec<Rc<StatEntry>>,
+    stat_waiting: Vec<Arc<Standing>>,
+    /// Whether the stat tree has a row of something that could not be stored as the row says.
+    is_stat_wrong: bool,
     links: Links,
     /// Reads the further names of files that could not be read under the first one.
     worker: Worker<'a>,
-    counts: Counts,
-    changes: Changes,
+    counted: Counted,
     owners: Owners,
 }
 
 impl<'a> Assembler<'a> {
     /// Starts both trees empty.
-    pub(super) fn new(worker: Worker<'a>, stat_nodes: NodeWriter, old: Option<OldTrees<'a>>) -> Self {
+    pub(super) fn new(
+        worker: Worker<'a>,
+        stat_nodes: NodeWriter,
+        (old, losses): (Option<OldTrees<'a>>, &'a Losses<'a>),
+    ) -> Self {
         let shared = worker.shared;
         let (access, naming) = (shared.access, &shared.access.naming);
         Self {
@@ -128,12 +118,13 @@ impl<'a> Assembler<'a> {
             manifest: TreeBuilder::new(&naming.boundary, naming.manifest_means),
             stat: TreeBuilder::new(&naming.boundary, naming.stat_means),
             old,
+            losses,
             waiting: Vec::new(),
             stat_waiting: Vec::new(),
+            is_stat_wrong: false,
             links: Links::new(access.scratch()),
             worker,
-            counts: Counts::default(),
-            changes: Changes::default(),
+            counted: Counted::default(),
             owners: Owners::default(),
         }
     }
@@ -145,9 +136,7 @@ impl<'a> Assembler<'a> {
     pub(super) fn take(&mut self, rows: Finished) -> Result<()> {
         for row in rows {
             match row {
-                FinishedRow::Unchanged(stat, identity) | FinishedRow::Rehashed(stat, identity) => {
-                    self.unchanged(stat, identity)?;
-                }
+                FinishedRow::Unchanged(standing) | FinishedRow::Rehashed(standing) => self.unchanged(standing)?,
                 FinishedRow::Fresh(fresh) => self.fresh(fresh)?,
                 FinishedRow::Link(walked, change) => self.link(*walked, change)?,
             }
@@ -168,13 +157,17 @@ impl<'a> Assembler<'a> {
             nodes.flush()?;
             root
         };
+        if self.is_stat_wrong {
+            // An empty one: the next backup reads everything.
+            self.stat = TreeBuilder::new(&self.shared.access.naming.boundary, self.shared.access.naming.stat_means);
+        }
         let stat = self.stat.finish(&mut self.stat_nodes)?;
         self.stat_nodes.flush()?;
         Ok(Assembled {
             manifest,
             stat,
-            counts: self.counts,
-            changes: self.changes,
+            counts: self.counted.counts,
+            changes: self.counted.changes,
             owners: self.owners.with(&self.shared.listed),
             member_count: self.shared.member_count.load(Ordering::Relaxed),
             left_out_count: self.shared.left_out_count.load(Ordering::Relaxed),
@@ -183,22 +176,24 @@ impl<'a> Assembler<'a> {
         })
     }
 
-    fn unchanged(&mut self, stat: StatEntry, identity: Option<Identity>) -> Result<()> {
-        self.count_change(stat.kind, None);
-        self.count(stat.kind, stat.size);
-        let row = Rc::new(stat);
-        self.unchanged_stat(Rc::clone(&row))?;
-        self.unchanged_entry(row, identity)
+    fn unchanged(&mut self, standing: Arc<Standing>) -> Result<()> {
+        self.counted.standing(&standing.row);
+        self.unchanged_stat(Arc::clone(&standing))?;
+        self.unchanged_entry(standing)
     }
 
-    fn unchanged_stat(&mut self, row: Rc<StatEntry>) -> Result<()> {
-        if self.old.as_ref().is_some_and(|old| old.stat.is_past(&row.key)) {
+    fn unchanged_stat(&mut self, standing: Arc<Standing>) -> Result<()> {
+        let key = &standing.row.key;
+        if self.old.as_ref().is_some_and(|old| old.stat.is_past(key)) {
             self.push_waiting_stats()?;
         }
-        let Some(old) = &mut self.old else { return Err(disagreement(&row)) };
-        old.stat.advance(&row.key)?;
-        self.stat_waiting.push(row);
-        if let Some(leaf) = old.stat.whole(&self.stat_waiting)
+        let Some(old) = &mut self.old else { return Err(disagreement(&standing.row)) };
+        old.stat.advance(key)?;
+        self.stat_waiting.push(standing);
+        if !old.stat.is_at_leaf() {
+            return self.push_waiting_stats();
+        }
+        if let Some(leaf) = old.stat.whole(&self.stat_waiting)?
             && self.stat.carry(leaf, &mut self.stat_nodes)? == Carry::Carried
         {
             self.stat_waiting.clear();
@@ -206,19 +201,23 @@ impl<'a> Assembler<'a> {
         Ok(())
     }
 
-    fn unchanged_entry(&mut self, row: Rc<StatEntry>, identity: Option<Identity>) -> Result<()> {
-        if self.old.as_ref().is_some_and(|old| old.manifest.is_past(&row.key)) {
+    fn unchanged_entry(&mut self, standing: Arc<Standing>) -> Result<()> {
+        let key = &standing.row.key;
+        if self.old.as_ref().is_some_and(|old| old.manifest.is_past(key)) {
             self.read_waiting()?;
         }
-        let Some(old) = &mut self.old else { return Err(disagreement(&row)) };
-        old.manifest.advance(&row.key)?;
-        if let Some(identity) = identity {
+        let Some(old) = &mut self.old else { return Err(disagreement(&standing.row)) };
+        old.manifest.advance(key)?;
+        if let Some(identity) = standing.identity() {
             // Its group and content may be wanted for another name, so its entry must be read.
             self.read_waiting()?;
-            return self.unchanged_link(&row, &identity);
+            return self.unchanged_link(&standing, &identity);
         }
-        self.waiting.push(row);
-        if let Some(leaf) = old.manifest.whole(&self.waiting)
+        self.waiting.push(standing);
+        if !old.manifest.is_at_leaf() {
+            return self.read_waiting();
+        }
+        if let Some(leaf) = old.manifest.whole(&self.waiting)?
             && self.manifest.carry(leaf, &mut *self.shared.nodes())? == Carry::Carried
         {
             self.waiting.clear();
@@ -233,40 +232,64 @@ impl<'a> Assembler<'a> {
     }
 
     fn push_waiting_stats(&mut self) -> Result<()> {
-        for row in self.stat_waiting.drain(..) {
-            self.stat.push(&row, &mut self.stat_nodes)?;
+        for standing in self.stat_waiting.drain(..) {
+            self.stat.push(&standing.row, &mut self.stat_nodes)?;
         }
         Ok(())
     }
 
     /// Takes the waiting rows' entries from the old leaf at hand.
     fn read_waiting(&mut self) -> Result<()> {
-        for row in std::mem::take(&mut self.waiting) {
-            let entry = self.old_entry(&row)?;
-            self.push(&entry)?;
+        for standing in std::mem::take(&mut self.waiting) {
+            match self.old_entry(&standing.row)? {
+                Some(entry) => self.push(&entry)?,
+                None => self.read_again(&standing)?,
+            }
         }
         Ok(())
     }
 
-    fn unchanged_link(&mut self, row: &StatEntry, identity: &Identity) -> Result<()> {
-        let mut entry = self.old_entry(row)?;
+    fn unchanged_link(&mut self, standing: &Standing, identity: &Identity) -> Result<()> {
+        let Some(mut entry) = self.old_entry(&standing.row)? else { return self.read_again(standing) };
         if entry.group.is_some() {
             self.join_group(&mut entry, identity, Wholeness::Whole)?;
         }
         self.push(&entry)
     }
 
-    fn old_entry(&mut self, row: &StatEntry) -> Result<Entry> {
-        let entry = self.old.as_mut().map(|old| old.manifest.row(&row.key)).transpose()?;
-        entry.flatten().ok_or_else(|| disagreement(row))
+    /// The parent's entry of what stands as in the parent; none where it is lost.
+    fn old_entry(&mut self, row: &StatEntry) -> Result<Option<Entry>> {
+        let Some(old) = &mut self.old else { return Err(disagreement(row)) };
+        let entry = old.manifest.row(&row.key)?;
+        if entry.is_none() && old.manifest.is_at_leaf() {
+            self.losses.note(&disagreement(row));
+        }
+        Ok(entry)
+    }
+
+    /// Reads what did not change and is lost in the parent. Its stat row is in the stat tree already.
+    fn read_again(&mut self, standing: &Standing) -> Result<()> {
+        self.losses.count();
+        self.counted.take_back(&standing.row);
+        let mut is_whole = false;
+        for read in self.worker.process(vec![Row::Fresh(standing.walked(), Change::Unsettled)])? {
+            let FinishedRow::Fresh(FreshRow { mut entry, stat, identity, .. }) = read else { continue };
+            is_whole = stat.is_some();
+            if let Some(identity) = identity {
+                self.join_group(&mut entry, &identity, Wholeness::of(stat.is_some()))?;
+            }
+            self.counted.entry(&entry);
+            self.push(&entry)?;
+        }
+        self.is_stat_wrong |= !is_whole;
+        Ok(())
     }
 
     fn fresh(&mut self, fresh: FreshRow) -> Result<()> {
         self.settle_waiting()?;
         let FreshRow { mut entry, stat, identity, change } = fresh;
         if let Some(identity) = identity {
-            let wholeness = if stat.is_some() { Wholeness::Whole } else { Wholeness::Lacking };
-            self.join_group(&mut entry, &identity, wholeness)?;
+            self.join_group(&mut entry, &identity, Wholeness::of(stat.is_some()))?;
         }
         self.fresh_row(&entry, stat.as_ref(), change)
     }
@@ -292,13 +315,12 @@ impl<'a> Assembler<'a> {
         };
         let mut entry = metadata::entry(&walked.key, &walked.stat, Role::Member);
         first.share_with(&mut entry);
-        self.counts.hard_links = self.counts.hard_links.saturating_add(1);
+        self.counted.hard_link();
         self.fresh_row(&entry, stat.as_ref(), change)
     }
 
     fn fresh_row(&mut self, entry: &Entry, stat: Option<&StatEntry>, change: Change) -> Result<()> {
-        self.count_change(entry.kind(), Some(change));
-        self.count_entry(entry);
+        self.counted.fresh(entry, change);
         self.push(entry)?;
         if let Some(stat) = stat {
             self.stat.push(stat, &mut self.stat_nodes)?;
@@ -313,7 +335,7 @@ impl<'a> Assembler<'a> {
         match first {
             Some(first) if is_as_good(&first) => {
                 first.share_with(entry);
-                self.counts.hard_links = self.counts.hard_links.saturating_add(1);
+                self.counted.hard_link();
             }
             lacking => {
                 let known = entry.group.filter(|_| lacking.is_none());
@@ -340,49 +362,9 @@ impl<'a> Assembler<'a> {
         self.shared.problems.add(metadata::path_of(&entry.key), ProblemKind::Incomplete, message);
         Ok(())
     }
-
-    fn count_entry(&mut self, entry: &Entry) {
-        match entry.state {
-            State::Unreadable { .. } => self.counts.unreadable = self.counts.unreadable.saturating_add(1),
-            State::Inconsistent => self.counts.inconsistent = self.counts.inconsistent.saturating_add(1),
-            State::Stored => {}
-        }
-        self.count(entry.kind(), entry.content().map_or(0, crate::manifest::Content::bytes));
-    }
-
-    fn count(&mut self, kind: Kind, bytes: u64) {
-        let counts = &mut self.counts;
-        let count = match kind {
-            Kind::File => {
-                counts.bytes = counts.bytes.saturating_add(bytes);
-                &mut counts.files
-            }
-            Kind::Directory => &mut counts.directories,
-            Kind::Symlink => &mut counts.symlinks,
-            Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice | Kind::Unknown => &mut counts.others,
-        };
-        *count = count.saturating_add(1);
-    }
-
-    fn count_change(&mut self, kind: Kind, change: Option<Change>) {
-        let changes = &mut self.changes;
-        let count = match (kind, change) {
-            (Kind::File, Some(Change::New)) => &mut changes.files_new,
-            (Kind::File, Some(Change::Modified)) => &mut changes.files_changed,
-            (Kind::File, Some(Change::Unsettled) | None) => &mut changes.files_unmodified,
-            (Kind::Directory, Some(Change::New)) => &mut changes.directories_new,
-            (Kind::Directory, Some(Change::Modified)) => &mut changes.directories_changed,
-            (Kind::Directory, Some(Change::Unsettled) | None) => &mut changes.directories_unmodified,
-            _ => return,
-        };
-        *count = count.saturating_add(1);
-    }
 }
 
 pub(super) fn disagreement(stat: &StatEntry) -> Error {
-    let message = format!(
-        "the parent's stat tree names {:?}, which its manifest lacks; run check, and back up with --force meanwhile",
-        stat.key
-    );
+    let message = format!("its stat tree names {:?}, which its manifest lacks", stat.key);
     Error::new(ErrorKind::Damaged, message)
 }

@@ -1,12 +1,14 @@
 //! The first stage: the sorted walk against the parent's stat tree, in one merge.
 
 use crate::access::Access;
+use crate::backup::doubt::Questions;
 use crate::backup::links::Identity;
+use crate::backup::losses::Losses;
 use crate::backup::metadata;
 use crate::backup::parent::{Parent, ParentPart};
 use crate::backup::problem::{ProblemKind, Problems};
 use crate::backup::rehash::DueFiles;
-use crate::backup::work::{BATCH_BYTES_TARGET, BATCH_ROWS_MAX, Change, Row, SMALL_FILE_BYTES_MAX, Shared};
+use crate::backup::work::{BATCH_BYTES_TARGET, BATCH_ROWS_MAX, Change, Row, SMALL_FILE_BYTES_MAX, Shared, Standing};
 use crate::content::ContentReader;
 use crate::error::Result;
 use crate::index::Scratch;
@@ -19,6 +21,7 @@ use std::sync::atomic::Ordering;
 /// The parent's stat trees, read along.
 pub(super) struct ParentStats<'a> {
     reader: &'a ContentReader,
+    losses: &'a Losses<'a>,
     parts: std::slice::Iter<'a, ParentPart>,
     current: Option<CurrentStats<'a>>,
 }
@@ -32,30 +35,41 @@ struct CurrentStats<'a> {
 
 impl<'a> ParentStats<'a> {
     /// Stands before the first row. Without a parent there is none.
-    pub(super) fn new(reader: &'a ContentReader, parent: Option<&'a Parent>) -> Self {
+    pub(super) fn new(reader: &'a ContentReader, parent: Option<&'a Parent>, losses: &'a Losses<'a>) -> Self {
         let parts = parent.map_or(&[][..], |parent| &parent.parts).iter();
-        Self { reader, parts, current: None }
+        Self { reader, losses, parts, current: None }
     }
 
-    /// The row for `key`, and the part that has it; rows before it are of things that are gone.
+    /// The row for `key`, and the part that has it; rows before it are of things that are gone. Of what is lost there is
+    /// none.
     fn find(&mut self, key: &Key) -> Result<Option<(StatEntry, &'a ParentPart)>> {
         let is_over = |current: &CurrentStats<'_>| current.part.end.as_ref().is_some_and(|end| end < key);
         while self.current.as_ref().is_none_or(is_over) {
             let Some(part) = self.parts.next() else { return Ok(None) };
             let mut cursor = Cursor::new(self.reader, part.stat);
             cursor.seek(key);
-            let next = cursor.next_row()?;
+            let next = next_row(&mut cursor, self.losses)?;
             self.current = Some(CurrentStats { part, cursor, next });
         }
         let Some(CurrentStats { part, cursor, next }) = &mut self.current else { return Ok(None) };
         while next.as_ref().is_some_and(|row| row.key < *key) {
-            *next = cursor.next_row()?;
+            *next = next_row(cursor, self.losses)?;
         }
         if next.as_ref().is_none_or(|row| row.key != *key) {
             return Ok(None);
         }
-        let found = std::mem::replace(next, cursor.next_row()?);
+        let found = std::mem::replace(next, next_row(cursor, self.losses)?);
         Ok(found.map(|row| (row, *part)))
+    }
+}
+
+/// The next row that can be read.
+fn next_row(cursor: &mut Cursor<StatEntry, &ContentReader>, losses: &Losses<'_>) -> Result<Option<StatEntry>> {
+    loop {
+        match cursor.next_row() {
+            Ok(row) => return Ok(row),
+            Err(error) => losses.pass(error)?,
+        }
     }
 }
 
@@ -65,6 +79,8 @@ pub(super) struct Join<'a> {
     /// The files with several names that were met already.
     links: Box<dyn Scratch>,
     problems: &'a Problems<'a>,
+    /// Whether all of what did not change is still stored, where that is in doubt.
+    questions: Option<Questions<'a>>,
     /// The unchanged files that are read again.
     due: Option<DueFiles<'a>>,
     batch: Vec<Row>,
@@ -77,9 +93,9 @@ impl<'a> Join<'a> {
         access: &Access,
         parent: ParentStats<'a>,
         problems: &'a Problems<'a>,
-        due: Option<DueFiles<'a>>,
+        (questions, due): (Option<Questions<'a>>, Option<DueFiles<'a>>),
     ) -> Self {
-        Self { parent, links: access.scratch(), problems, due, batch: Vec::new(), batch_bytes: 0 }
+        Self { parent, links: access.scratch(), problems, questions, due, batch: Vec::new(), batch_bytes: 0 }
     }
 
     /// Takes what the walk found next; gives a batch when one is full.
@@ -120,11 +136,11 @@ impl<'a> Join<'a> {
         let change = match row {
             None => Change::New,
             Some((row, part)) if is_as_in(&row, &walked) => {
-                if metadata::is_settled(&row, part.walk_started_ns) {
+                if metadata::is_settled(&row, part.walk_started_ns) && self.is_stored(&row, part)? {
                     return match &mut self.due {
                         // What has several names is read under the first of them.
                         Some(due) if !known_link => due.row(walked, row, part),
-                        _ => Ok((Row::Unchanged(row, identity), 0)),
+                        _ => Ok((Row::Unchanged(Standing::new(row, walked)), 0)),
                     };
                 }
                 Change::Unsettled
@@ -137,6 +153,16 @@ impl<'a> Join<'a> {
         }
         let bytes = if walked.stat.kind == Kind::File { walked.stat.size } else { 0 };
         Ok((Row::Fresh(walked, change), bytes))
+    }
+
+    /// Whether what the parent holds of an unchanged item is still stored.
+    fn is_stored(&mut self, row: &StatEntry, part: &'a ParentPart) -> Result<bool> {
+        let Some(questions) = &mut self.questions else { return Ok(true) };
+        let is_whole = questions.is_whole(row, part)?;
+        if !is_whole {
+            self.parent.losses.count();
+        }
+        Ok(is_whole)
     }
 
     /// Whether another name of the same file came earlier; remembers this one if not.

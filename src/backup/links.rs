@@ -54,6 +54,13 @@ pub(super) enum Wholeness {
     Lacking,
 }
 
+impl Wholeness {
+    /// Of what has a stat row, or has none.
+    pub(super) const fn of(has_stat: bool) -> Self {
+        if has_stat { Self::Whole } else { Self::Lacking }
+    }
+}
+
 /// What the trees hold of the first name of a file.
 pub(super) struct First {
     entry: Entry,

@@ -1,6 +1,6 @@
 //! What a backup is asked to do, and what it did.
 
-use crate::backup::assemble::Changes;
+use crate::backup::counted::Changes;
 use crate::backup::problem::Problem;
 use crate::backup::rehash::{RehashShare, Rehashed};
 use crate::backup::stream::{StreamFate, StreamSource};
@@ -183,8 +183,8 @@ pub struct BackupReport {
     pub problem_count: u64,
     /// The first ten thousand of them.
     pub problems: Vec<Problem>,
-    /// What could not be noted on this machine of what was committed, or why everything was stored anew. The snapshot lacks
-    /// nothing for it.
+    /// What could not be noted on this machine of what was committed, why everything was stored anew, or what was found to be
+    /// lost and was read again. The snapshot lacks nothing for it.
     pub notices: Vec<String>,
     /// How long it took.
     pub duration: Duration,

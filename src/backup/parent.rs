@@ -1,12 +1,13 @@
 //! The snapshot that a backup is compared with, and where it ends before its trees did, those before it.
 
 use crate::access::Access;
+use crate::backup::losses::Losses;
 use crate::backup::options::{BackupOptions, ParentChoice};
 use crate::config::Role;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ClientId, NodeId, SnapshotId};
-use crate::manifest::{Entry, Key, LeafCursor};
+use crate::manifest::{Entry, Key, LeafCursor, NodeSource, ReadError};
 use crate::outcome::{ComponentKind, ComponentState, Counts};
 use crate::session::{self, History, Snapshot, SnapshotComponent};
 use std::collections::BTreeMap;
@@ -56,7 +57,7 @@ pub(super) fn choose(
     history: &History,
     options: &BackupOptions,
     client: ClientId,
-    paths: &[Vec<u8>],
+    (paths, losses): (&[Vec<u8>], &Losses<'_>),
 ) -> Result<Option<Parent>> {
     // A put key can't read any tree, its own neither.
     if access.ring.role() == Role::Put {
@@ -70,7 +71,7 @@ pub(super) fn choose(
     // What a collector has condemned around a parent that was named can't be told from what it needs: read everything
     // anew.
     let chosen: Vec<Snapshot> = chosen.into_iter().filter(|snapshot| history.may_inherit(snapshot.id)).collect();
-    joined(&ContentReader::new(access.clone()), &chosen)
+    joined(&ContentReader::new(access.clone()), &chosen, losses)
 }
 
 fn named(history: &History, id: SnapshotId) -> Result<Snapshot> {
@@ -128,8 +129,9 @@ fn tree(snapshot: &Snapshot) -> Option<&SnapshotComponent> {
     snapshot.components.iter().find(|component| component.kind == ComponentKind::Tree)
 }
 
-/// The parent that newer and then older snapshots make together.
-fn joined(reader: &ContentReader, snapshots: &[Snapshot]) -> Result<Option<Parent>> {
+/// The parent that newer and then older snapshots make together. One of whose manifest nothing can be read is passed over;
+/// of one whose end can't be told the rest is taken, and nothing of older ones.
+fn joined(reader: &ContentReader, snapshots: &[Snapshot], losses: &Losses<'_>) -> Result<Option<Parent>> {
     let Some(newest) = snapshots.first() else { return Ok(None) };
     let mut parent = Parent {
         id: newest.id,
@@ -142,8 +144,19 @@ fn joined(reader: &ContentReader, snapshots: &[Snapshot]) -> Result<Option<Paren
     for (number, snapshot) in snapshots.iter().enumerate() {
         let Some(tree) = tree(snapshot) else { continue };
         let (Some(manifest), Some(stat)) = (tree.manifest, tree.stat) else { continue };
+        if let Err(error) = reader.node(manifest) {
+            losses.pass_node(manifest, error)?;
+            continue;
+        }
         let is_last = number.saturating_add(1) == snapshots.len();
-        let end = if is_last { None } else { last_key(reader, manifest)? };
+        let end = if is_last { Ok(None) } else { last_key(reader, manifest) };
+        let (end, is_cut) = match end {
+            Ok(end) => (end, false),
+            Err(error) => {
+                losses.pass(error)?;
+                (None, true)
+            }
+        };
         let (id, walk_started_ns) = (snapshot.id, tree.walk_started_ns);
         parent.parts.push(ParentPart { id, manifest, stat, walk_started_ns, end });
         if tree.counts.files >= parent.counts.files {
@@ -151,6 +164,9 @@ fn joined(reader: &ContentReader, snapshots: &[Snapshot]) -> Result<Option<Paren
         }
         add_names(&mut parent.users, &tree.users);
         add_names(&mut parent.groups, &tree.groups);
+        if is_cut {
+            break;
+        }
     }
     Ok(Some(parent).filter(|parent| !parent.parts.is_empty()))
 }
@@ -163,7 +179,7 @@ fn add_names(names: &mut BTreeMap<u32, Vec<u8>>, older: &[(u32, Vec<u8>)]) {
 }
 
 /// The last key of a manifest. Reads its inner nodes.
-fn last_key(reader: &ContentReader, manifest: NodeId) -> Result<Option<Key>> {
+fn last_key(reader: &ContentReader, manifest: NodeId) -> Result<Option<Key>, ReadError<Error>> {
     let mut leaves = LeafCursor::<Entry, _>::new(reader, manifest);
     let mut last = None;
     while let Some(leaf) = leaves.next_leaf()? {

@@ -2,7 +2,9 @@
 
 use crate::access::Access;
 use crate::backup::assemble::{Assembled, Assembler, OldTrees};
+use crate::backup::doubt::{Doubt, Questions};
 use crate::backup::join::{self, Join, ParentStats};
+use crate::backup::losses::Losses;
 use crate::backup::old_leaves::OldLeaves;
 use crate::backup::parent::Parent;
 use crate::backup::problem::Problems;
@@ -40,6 +42,10 @@ pub(super) struct Run<'a> {
     pub parent: Option<&'a Parent>,
     /// Which of the files that did not change are read again.
     pub window: Option<&'a Window>,
+    /// Whether anything that files which did not change were made of may be lost.
+    pub doubt: Option<&'a Doubt>,
+    /// Where it is noted what of the parent can't be read.
+    pub losses: &'a Losses<'a>,
     /// How to compress.
     pub compression: Compression,
     /// A defect of the encoder, on purpose.
@@ -200,9 +206,10 @@ impl Run<'_> {
         tasks: &Sender<Task>,
         ordered: &Sender<Receiver<Finished>>,
     ) -> Result<()> {
-        let parent = ParentStats::new(reader, self.parent);
-        let due = self.window.map(|window| DueFiles::new(reader, window));
-        let mut join = Join::new(self.access, parent, self.problems, due);
+        let parent = ParentStats::new(reader, self.parent, self.losses);
+        let due = self.window.map(|window| DueFiles::new(reader, window, self.losses));
+        let questions = self.doubt.map(|doubt| Questions::new(reader, doubt, self.losses));
+        let mut join = Join::new(self.access, parent, self.problems, (questions, due));
         for step in Arc::clone(self.source).steps() {
             if self.progress.stopped() {
                 return Err(super::interrupted());
@@ -233,12 +240,12 @@ impl Run<'_> {
         ordered: &Receiver<Receiver<Finished>>,
     ) -> Result<Assembled> {
         let parts = || self.parent.into_iter().flat_map(|parent| &parent.parts);
-        let manifest = OldLeaves::new(reader, parts().map(|part| part.manifest))?;
-        let stat = OldLeaves::new(reader, parts().map(|part| part.stat))?;
+        let manifest = OldLeaves::new(reader, self.losses, parts().map(|part| (part.manifest, part.end.clone())))?;
+        let stat = OldLeaves::new(reader, self.losses, parts().map(|part| (part.stat, part.end.clone())))?;
         let old = manifest.zip(stat).map(|(manifest, stat)| OldTrees { manifest, stat });
         // The workers may have ended when it still has something to read, so it hands them nothing.
         let (nobody, _) = bounded(0);
-        let mut assembler = Assembler::new(self.worker(shared, packs, &nobody), stat_nodes, old);
+        let mut assembler = Assembler::new(self.worker(shared, packs, &nobody), stat_nodes, (old, self.losses));
         for batch in ordered {
             let rows = batch.recv().map_err(|_| gone("a worker"))?;
             self.tell(&rows);
@@ -251,9 +258,10 @@ impl Run<'_> {
         let (mut files, mut bytes) = (0u64, 0u64);
         for row in rows {
             let (kind, size) = match row {
-                FinishedRow::Unchanged(stat, _)
-                | FinishedRow::Rehashed(stat, _)
-                | FinishedRow::Fresh(FreshRow { stat: Some(stat), .. }) => (stat.kind, stat.size),
+                FinishedRow::Unchanged(standing) | FinishedRow::Rehashed(standing) => {
+                    (standing.row.kind, standing.row.size)
+                }
+                FinishedRow::Fresh(FreshRow { stat: Some(stat), .. }) => (stat.kind, stat.size),
                 FinishedRow::Link(walked, _) => (walked.stat.kind, walked.stat.size),
                 FinishedRow::Fresh(FreshRow { stat: None, .. }) => continue,
             };
@@ -272,11 +280,11 @@ impl Run<'_> {
 fn send(batch: Vec<Row>, tasks: &Sender<Task>, ordered: &Sender<Receiver<Finished>>) -> Result<()> {
     let (sender, receiver) = bounded(1);
     ordered.send(receiver).map_err(|_| gone("the last stage"))?;
-    if batch.iter().any(|row| !matches!(row, Row::Unchanged(..))) {
+    if batch.iter().any(|row| !matches!(row, Row::Unchanged(_))) {
         return tasks.send((batch, sender)).map_err(|_| gone("every worker"));
     }
     let rows = batch.into_iter().filter_map(|row| match row {
-        Row::Unchanged(stat, identity) => Some(FinishedRow::Unchanged(stat, identity)),
+        Row::Unchanged(standing) => Some(FinishedRow::Unchanged(standing)),
         Row::Due(_) | Row::Fresh(..) | Row::Link(..) => None,
     });
     sender.send(rows.collect()).map_err(|_| gone("the last stage"))

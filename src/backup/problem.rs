@@ -1,7 +1,7 @@
 //! What could not be read, or not read in peace: returned to the caller, counted, and never only logged.
 
 use crate::id::SnapshotId;
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Gravity, Progress};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -77,6 +77,7 @@ impl<'a> Problems<'a> {
             path: Path::new(OsStr::from_bytes(&path)),
             operation: kind.operation(),
             message: &message,
+            gravity: Gravity::Trouble,
         });
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.0 = kept.0.saturating_add(1);

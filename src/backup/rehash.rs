@@ -7,16 +7,16 @@
 
 use crate::backup::assemble::{Assembled, disagreement};
 use crate::backup::entry::Stopped;
-use crate::backup::links::Identity;
+use crate::backup::losses::Losses;
 use crate::backup::metadata;
 use crate::backup::parent::{Parent, ParentPart};
 use crate::backup::problem::ProblemKind;
-use crate::backup::work::{Change, Draft, FinishedRow, Row, Shared, Worker};
+use crate::backup::work::{Change, Draft, FinishedRow, Row, Shared, Standing, Worker};
 use crate::content::ContentReader;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::SnapshotId;
 use crate::manifest::{
-    Body, Content, Cursor, Entry, Goal, Key, Kind, StatEntry, State, byte_total, bytes_through, row_at,
+    Body, Content, Cursor, Entry, Goal, Key, Kind, ReadError, StatEntry, State, byte_total, bytes_through, row_at,
 };
 use crate::source::Walked;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,9 +99,20 @@ pub(super) struct Window {
 impl Window {
     /// Plans the window of a run; none when the parent holds no content. Reads one node of each level of a tree, twice.
     ///
+    /// Where one of these nodes is lost there is none.
+    ///
     /// # Errors
-    /// When one of these nodes can't be read.
-    pub(super) fn plan(reader: &ContentReader, parent: &Parent, share: RehashShare) -> Result<Option<Self>> {
+    /// When one of these nodes can't be read for another reason.
+    pub(super) fn plan(
+        reader: &ContentReader,
+        parent: &Parent,
+        share: RehashShare,
+        losses: &Losses<'_>,
+    ) -> Result<Option<Self>> {
+        Self::find(reader, parent, share).or_else(|error| losses.pass(error).map(|()| None))
+    }
+
+    fn find(reader: &ContentReader, parent: &Parent, share: RehashShare) -> Result<Option<Self>, ReadError<Error>> {
         // The last part alone speaks for all keys. Where others tell of newer files before, it is a little off.
         let Some(part) = parent.parts.last() else { return Ok(None) };
         let total = byte_total::<Entry, _>(reader, part.manifest)?;
@@ -149,14 +160,15 @@ pub(super) struct Due {
 pub(super) struct DueFiles<'a> {
     reader: &'a ContentReader,
     window: &'a Window,
+    losses: &'a Losses<'a>,
     /// The manifest of the part at hand.
     manifest: Option<(SnapshotId, Cursor<Entry, &'a ContentReader>)>,
 }
 
 impl<'a> DueFiles<'a> {
     /// Starts before the first.
-    pub(super) const fn new(reader: &'a ContentReader, window: &'a Window) -> Self {
-        Self { reader, window, manifest: None }
+    pub(super) const fn new(reader: &'a ContentReader, window: &'a Window, losses: &'a Losses<'a>) -> Self {
+        Self { reader, window, losses, manifest: None }
     }
 
     /// What is to be done about something unchanged, and how many bytes must be read for it. It is asked in key order.
@@ -165,20 +177,27 @@ impl<'a> DueFiles<'a> {
     /// When the parent's manifest can't be read.
     pub(super) fn row(&mut self, walked: Walked, row: StatEntry, part: &'a ParentPart) -> Result<(Row, u64)> {
         if row.kind != Kind::File || row.size == 0 || !self.window.holds(&row.key) {
-            let identity = Identity::of(&walked.stat);
-            return Ok((Row::Unchanged(row, identity), 0));
+            return Ok((Row::Unchanged(Standing::new(row, walked)), 0));
         }
-        let (content, before, bytes) = (self.content(&row, part)?, part.id, row.size);
-        Ok((Row::Due(Box::new(Due { walked, row, content, before })), bytes))
+        let (before, bytes) = (part.id, row.size);
+        Ok(match self.content(&row, part)? {
+            Some(content) => (Row::Due(Box::new(Due { walked, row, content, before })), bytes),
+            None => (Row::Fresh(walked, Change::Unsettled), bytes),
+        })
     }
 
-    fn content(&mut self, row: &StatEntry, part: &'a ParentPart) -> Result<Content> {
+    /// None where it is lost.
+    fn content(&mut self, row: &StatEntry, part: &'a ParentPart) -> Result<Option<Content>> {
         let known = self.manifest.take().filter(|(id, _)| *id == part.id);
         let (_, cursor) =
             self.manifest.insert(known.unwrap_or_else(|| (part.id, Cursor::new(self.reader, part.manifest))));
-        match cursor.find(&row.key)?.map(|entry| entry.body) {
-            Some(Body::File(content)) => Ok(content),
-            _ => Err(disagreement(row)),
+        match cursor.find(&row.key).map(|entry| entry.map(|entry| entry.body)) {
+            Ok(Some(Body::File(content))) => Ok(Some(content)),
+            Ok(_) => {
+                self.losses.note(&disagreement(row));
+                Ok(None)
+            }
+            Err(error) => self.losses.pass(error).map(|()| None),
         }
     }
 }
@@ -200,8 +219,7 @@ impl Worker<'_> {
             }
             Err(Stopped::Enough) => {
                 self.shared.rehash.cut_short_count.fetch_add(1, Ordering::Relaxed);
-                let identity = Identity::of(&due.walked.stat);
-                Ok(Some(Draft::done(FinishedRow::Unchanged(due.row, identity))))
+                Ok(Some(Draft::done(FinishedRow::Unchanged(Standing::new(due.row, due.walked)))))
             }
         }
     }
@@ -211,7 +229,7 @@ impl Worker<'_> {
         let FinishedRow::Fresh(fresh) = &read else { return read };
         self.shared.rehash.count(due.row.size);
         if fresh.entry.content() == Some(&due.content) {
-            return FinishedRow::Rehashed(due.row, Identity::of(&due.walked.stat));
+            return FinishedRow::Rehashed(Standing::new(due.row, due.walked));
         }
         due.report(self.shared);
         read

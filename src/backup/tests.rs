@@ -5,6 +5,7 @@ mod disc;
 mod ended_early;
 mod labels;
 mod links;
+mod lost;
 mod rehash;
 mod selection;
 

@@ -17,7 +17,7 @@ use crate::manifest::{Body, Content, Entry, Item, Key, Kind, StatEntry, Xattr};
 use crate::owner::{self, Named};
 use crate::pattern::Rule;
 use crate::progress::{Event, LeftOutPart, Progress};
-use crate::source::{Trees, Walked};
+use crate::source::{Role, Stat, Trees, Walked};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::ops::Range;
@@ -35,14 +35,40 @@ pub(super) const BATCH_ROWS_MAX: usize = 512;
 
 /// What the walk found, compared with the parent.
 pub(super) enum Row {
-    /// Nothing changed: the parent's row stands for it. What its names have in common now is not in that row.
-    Unchanged(StatEntry, Option<Identity>),
+    /// Nothing changed: the parent's row stands for it.
+    Unchanged(Arc<Standing>),
     /// Nothing changed by its stat, and its turn has come to be read again.
     Due(Box<Due>),
     /// New, changed, or not settled: everything is read.
     Fresh(Walked, Change),
     /// Another name of a file that came earlier in this run: its content is the first one's.
     Link(Walked, Change),
+}
+
+/// What stands as the parent has it, by its stat.
+pub(super) struct Standing {
+    /// The parent's row.
+    pub(super) row: StatEntry,
+    /// What the walk saw. What its names have in common now is in it alone.
+    stat: Stat,
+    role: Role,
+}
+
+impl Standing {
+    /// Of an entry that is what its row says.
+    pub(super) fn new(row: StatEntry, walked: Walked) -> Arc<Self> {
+        Arc::new(Self { row, stat: walked.stat, role: walked.role })
+    }
+
+    /// What its names have in common; none where it has one.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        Identity::of(&self.stat)
+    }
+
+    /// As it was walked: nothing was missing below it, or it would not stand.
+    pub(super) fn walked(&self) -> Walked {
+        Walked::new(self.row.key.clone(), self.stat.clone(), self.role)
+    }
 }
 
 /// Why a row is fresh.
@@ -52,16 +78,16 @@ pub(super) enum Change {
     New,
     /// The parent has it with another stat.
     Modified,
-    /// The stat is the same, but too recent to rely on.
+    /// The stat is the same, but too recent to rely on, or what the parent held is lost.
     Unsettled,
 }
 
 /// A row that is ready for the trees.
 pub(super) enum FinishedRow {
     /// As in [`Row`].
-    Unchanged(StatEntry, Option<Identity>),
+    Unchanged(Arc<Standing>),
     /// The same of a file that was read again.
-    Rehashed(StatEntry, Option<Identity>),
+    Rehashed(Arc<Standing>),
     /// What was read now.
     Fresh(FreshRow),
     /// Another name of a file, whose content must be taken from the first one.
@@ -202,7 +228,7 @@ impl<'a> Worker<'a> {
                 return Err(super::interrupted());
             }
             let draft = match row {
-                Row::Unchanged(stat, identity) => Some(Draft::done(FinishedRow::Unchanged(stat, identity))),
+                Row::Unchanged(standing) => Some(Draft::done(FinishedRow::Unchanged(standing))),
                 Row::Due(due) => self.rehash(due)?,
                 Row::Link(walked, change) => Some(Draft::done(FinishedRow::Link(Box::new(walked), change))),
                 Row::Fresh(walked, change) if walked.stat.kind == Kind::File => self.file(&walked, change)?,

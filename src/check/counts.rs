@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::check::report::{CheckReport, Damage};
 use crate::error::{ErrorKind, Result};
 use crate::needed::{CountsCheck, KeptCounts};
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Gravity, Progress};
 use crate::session::{self, History};
 use std::path::Path;
 
@@ -43,7 +43,8 @@ fn report_difference(under_count: u64, over_count: u64, report: &mut CheckReport
         "of {under_count} chunks and nodes it counts fewer uses than the snapshots have, and of {over_count} more; no \
          prune goes by it any more"
     );
-    progress.event(&Event::Problem { path: Path::new(OBJECT), operation: "check", message: &wrong });
+    let (path, gravity) = (Path::new(OBJECT), Gravity::Trouble);
+    progress.event(&Event::Problem { path, operation: "check", message: &wrong, gravity });
     report.damage_count = report.damage_count.saturating_add(1);
     report.damage.push(Damage {
         object: OBJECT.to_owned(),

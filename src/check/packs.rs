@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::id::PackId;
 use crate::index::{PACK_COUNT_MAX, PackOrdinal};
 use crate::segment::{SegmentReader, set_aside_id};
-use crate::session::{History, read_segment};
+use crate::session::{self, History, read_segment};
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::HashSet;
 
@@ -73,9 +73,11 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
     })?;
     failure?;
     let deleted: HashSet<PackId> = history.excluded().into_iter().collect();
+    let uncounted = session::uncounted_packs(access, history)?;
     let mut gone = Vec::new();
     access.index.for_each_pack(&mut |ordinal, entry| {
-        listing.counted = listing.counted.saturating_add(1);
+        let counts = !uncounted.contains(&entry.id);
+        listing.counted = listing.counted.saturating_add(u64::from(counts));
         if !listing.present.contains(ordinal) && !deleted.contains(&entry.id) {
             gone.push(entry.id);
         }

@@ -6,7 +6,7 @@ use crate::check::remedy;
 use crate::error::{Error, ErrorKind};
 use crate::id::{ChunkId, NodeId, PackId, SnapshotId};
 use crate::index::{IndexError, Scratch};
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Gravity, Progress};
 use crate::store::ObjectName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -234,7 +234,8 @@ impl<'a> Findings<'a> {
             return Some(*place);
         }
         let path = Path::new(&damage.object);
-        self.progress.event(&Event::Problem { path, operation: "check", message: &damage.wrong });
+        let gravity = Gravity::Trouble;
+        self.progress.event(&Event::Problem { path, operation: "check", message: &damage.wrong, gravity });
         state.report.damage_count = state.report.damage_count.saturating_add(1);
         let place = state.report.damage.len();
         if place >= DAMAGE_KEPT_MAX {

@@ -65,7 +65,7 @@ impl ContentReader {
         for extent in &copies {
             match self.shelf.take(extent.pack) {
                 Ok(_) => return Ok(Some(*extent)),
-                Err(error) if is_of_one_copy(&error) => {}
+                Err(error) if error.is_loss() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -126,12 +126,12 @@ impl ContentReader {
     fn any_whole<T>(&self, id: ChunkId, prove: impl Fn(&Arc<DecodedFrame>, &Extent) -> Option<T>) -> Result<T> {
         let from = |extent: &Extent| -> Result<T> { prove(&self.frame(extent)?, extent).ok_or_else(|| wrong(&id)) };
         let damage = match self.steadily(|| from(&self.locate(id)?)) {
-            Err(error) if is_of_one_copy(&error) => error,
+            Err(error) if error.is_loss() => error,
             found => return found,
         };
         for extent in self.access.index.copies(id)? {
             match from(&extent) {
-                Err(error) if is_of_one_copy(&error) => {}
+                Err(error) if error.is_loss() => {}
                 found => return found,
             }
         }
@@ -235,12 +235,6 @@ impl NodeSource for ContentReader {
         let guessed = self.neighbours.find(sort, |bytes| self.proved_node(Some(bytes), id).ok().map(Arc::from));
         guessed.map_or_else(|| self.node(id), Ok)
     }
-}
-
-/// Whether another copy may be read all the same: a bit that flipped in a pack's header makes it one of another version or
-/// of other keys.
-const fn is_of_one_copy(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Io)
 }
 
 fn missing(id: &impl std::fmt::Display) -> Error {

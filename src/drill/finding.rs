@@ -1,7 +1,7 @@
 //! What a drill found wrong.
 
 use crate::manifest::Key;
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Gravity, Progress};
 use std::path::PathBuf;
 
 /// How many findings are kept with their text; all are counted.
@@ -65,7 +65,12 @@ impl<'a> Findings<'a> {
 
     /// The same, when nobody has told of it yet.
     pub(super) fn leave_for(&mut self, key: &Key, message: &str) {
-        self.progress.event(&Event::Problem { path: &key.to_path(), operation: "compare", message });
+        self.progress.event(&Event::Problem {
+            path: &key.to_path(),
+            operation: "compare",
+            message,
+            gravity: Gravity::Trouble,
+        });
         self.leave();
     }
 

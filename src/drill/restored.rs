@@ -8,7 +8,7 @@ use crate::drill::scratch::Scratch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::NodeId;
 use crate::manifest::{Entry, Key};
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Gravity, Progress};
 use crate::restore::{self, Below, Ownership, RestoreOptions, RestoreProblemKind, RestoreReport};
 use crate::session::now_ns;
 use std::path::Path;
@@ -60,8 +60,14 @@ pub fn restore(access: &Access, plan: DrillPlan, progress: &dyn Progress) -> Res
         .ownership(ownership());
     let report = restore::run(access, &plan.snapshot, &options, &WithoutProblems(progress))?;
     let left = report.problems.iter().filter(|problem| problem.kind != RestoreProblemKind::Damaged);
+    let gravity = Gravity::Trouble;
     for problem in left {
-        progress.event(&Event::Problem { path: &problem.path, operation: "restore", message: &problem.message });
+        progress.event(&Event::Problem {
+            path: &problem.path,
+            operation: "restore",
+            message: &problem.message,
+            gravity,
+        });
     }
     Ok(DrillRestore { plan, scratch, report, began_at_ns })
 }

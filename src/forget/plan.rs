@@ -146,7 +146,9 @@ pub(crate) fn by_policy(
     let fits = |snapshot: &Snapshot| !snapshot.forgotten && options.filter.passes(snapshot);
     let groups = grouped(session::all(history).into_iter().filter(fits), &options.group_by);
     let plan = |(key, snapshots)| GroupPlan { key, verdicts: group_verdicts(snapshots, options, &clocks) };
-    Ok(ForgetPlan { groups: groups.into_iter().map(plan).collect() })
+    let mut groups: Vec<GroupPlan> = groups.into_iter().map(plan).collect();
+    keep_beside(&mut groups);
+    Ok(ForgetPlan { groups })
 }
 
 /// Takes the snapshots that were named.
@@ -204,15 +206,19 @@ fn group_key(snapshot: &Snapshot, fields: &BTreeSet<GroupField>) -> GroupKey {
 
 /// Judges a group. Complete snapshots are judged as if there were no partial ones; partial ones stay where they would
 /// have a place among all, so none takes one from a complete snapshot. What can't be placed in time stays and takes no
-/// place. The newest complete snapshot stays in any case, or the newest partial one where none is complete.
+/// place. The newest complete snapshot stays in any case, or the newest partial one where none is complete. What a repair
+/// made beside a damaged snapshot of the group takes no place either, for it stays, or goes, with that one.
 fn group_verdicts(snapshots: Vec<Snapshot>, options: &RetentionOptions, clocks: &Clocks) -> Vec<Verdict> {
+    let ids: BTreeSet<SnapshotId> = snapshots.iter().map(|snapshot| snapshot.id).collect();
+    let beside = |snapshot: &Snapshot| snapshot.repairs.filter(|damaged| ids.contains(damaged));
     let odd: Vec<Option<Stays>> = snapshots.iter().map(|snapshot| out_of_place(snapshot, clocks)).collect();
-    let sound = || snapshots.iter().zip(&odd).filter(|(_, odd)| odd.is_none()).map(|(snapshot, _)| snapshot);
+    let has_place = |(snapshot, odd): &(&Snapshot, &Option<Stays>)| odd.is_none() && beside(snapshot).is_none();
+    let sound = || snapshots.iter().zip(&odd).filter(has_place).map(|(snapshot, _)| snapshot);
     let complete: Vec<&Snapshot> = sound().filter(|snapshot| !snapshot.is_partial()).collect();
     let last = complete.first().copied().or_else(|| sound().next()).map(|snapshot| snapshot.id);
     let mut judgements = judged(&sound().collect::<Vec<_>>(), options);
     judgements.extend(judged(&complete, options));
-    let verdicts = snapshots.into_iter().zip(odd).map(|(snapshot, odd)| {
+    let verdict = |(snapshot, odd): (Snapshot, Option<Stays>)| {
         let Judgement { mut stays, goes, left } = judgements.remove(&snapshot.id).unwrap_or_default();
         stays.extend(odd);
         if let Some(pin) = snapshot.pin.filter(|pin| pin.holds_at(options.now_ns)) {
@@ -223,8 +229,30 @@ fn group_verdicts(snapshots: Vec<Snapshot>, options: &RetentionOptions, clocks: 
         }
         let fate = if stays.is_empty() { Fate::Goes(goes) } else { Fate::Stays(stays) };
         Verdict { snapshot, fate, left }
-    });
-    verdicts.collect()
+    };
+    snapshots.iter().cloned().zip(odd).map(verdict).collect()
+}
+
+/// Keeps what repairs made beside damaged snapshots that stay: those are less worth than what they were made of. It may be
+/// in a group of its own, where another key signed it.
+fn keep_beside(groups: &mut [GroupPlan]) {
+    let verdicts = groups.iter().flat_map(|group| &group.verdicts);
+    let fates: BTreeMap<SnapshotId, Fate> =
+        verdicts.map(|verdict| (verdict.snapshot.id, verdict.fate.clone())).collect();
+    for verdict in groups.iter_mut().flat_map(|group| &mut group.verdicts) {
+        let Some(damaged) = verdict.snapshot.repairs else { continue };
+        follow(&mut verdict.fate, damaged, fates.get(&damaged));
+    }
+}
+
+/// Gives a corrected snapshot the fate of the damaged one, unless it has reasons of its own to stay.
+fn follow(fate: &mut Fate, damaged: SnapshotId, its: Option<&Fate>) {
+    match (fate, its) {
+        (Fate::Stays(stays), Some(Fate::Stays(_))) => stays.push(Stays::Corrects(damaged)),
+        (fate @ Fate::Goes(_), Some(Fate::Stays(_))) => *fate = Fate::Stays(vec![Stays::Corrects(damaged)]),
+        (Fate::Goes(goes), Some(Fate::Goes(its))) if goes.is_empty() => goes.clone_from(its),
+        (Fate::Goes(_) | Fate::Stays(_), Some(Fate::Goes(_)) | None) => {}
+    }
 }
 
 fn judged(snapshots: &[&Snapshot], options: &RetentionOptions) -> BTreeMap<SnapshotId, Judgement> {

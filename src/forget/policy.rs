@@ -84,6 +84,8 @@ pub enum Stays {
     },
     /// No rule keeps it, but it is all that its group has.
     LastOfGroup,
+    /// It was made beside this one by a repair, which stays: it holds what is left of that one.
+    Corrects(SnapshotId),
     /// It says that it was committed at a time that has not come yet.
     AheadOfClock,
     /// It says that it was committed before one that its client had made earlier.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::parity::Percent;
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Gravity, Progress};
 use crate::store::{Folder, Listed, ObjectName, ProtectError, Store, protect};
 use crate::threads;
 use crossbeam_channel::bounded;
@@ -151,6 +151,7 @@ fn note(
                 path: Path::new(&name.to_string()),
                 operation: "protect",
                 message: &message,
+                gravity: Gravity::Trouble,
             });
             report.failure_count = report.failure_count.saturating_add(1);
             if report.failures.len() < KEPT_MAX {

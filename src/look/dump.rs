@@ -13,7 +13,7 @@ use crate::id::NodeId;
 use crate::manifest::{
     Attribute, Body, Cursor, Entry, Hole, Key, Kind, ValueError, Xattr, decode_holes, decode_xattrs,
 };
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Gravity, Progress};
 use crate::session::{Snapshot, SnapshotComponent};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -113,7 +113,12 @@ impl Tally<'_> {
 
     fn problem(&mut self, key: &Key, message: &str) {
         self.report.problem_count = self.report.problem_count.saturating_add(1);
-        self.progress.event(&Event::Problem { path: &key.to_path(), operation: "dump", message });
+        self.progress.event(&Event::Problem {
+            path: &key.to_path(),
+            operation: "dump",
+            message,
+            gravity: Gravity::Trouble,
+        });
     }
 
     /// What is damaged of one item is a problem; anything else ends the dump.

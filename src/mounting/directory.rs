@@ -3,8 +3,8 @@
 use super::nodes::NodeCache;
 use super::number::{FileNumber, position, row_of};
 use super::snapshot_tree::{Found, SnapshotTree};
-use crate::error::Result;
-use crate::manifest::{Cursor, Entry, Goal, Key, Kind, row_at};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::{Cursor, Entry, Goal, Key, Kind, ReadError, Span, row_at};
 use std::sync::{Arc, Mutex};
 
 /// How many positions the directory itself and the one above it take.
@@ -71,6 +71,10 @@ pub(super) struct Walk {
     pub(super) at: u64,
     /// A row that was read and found no place.
     ahead: Option<Found>,
+    /// What was said of the first part of the directory that can't be read.
+    lost: Option<(ErrorKind, String)>,
+    /// Whether all is given out that can be read.
+    is_at_end: bool,
 }
 
 impl Walk {
@@ -92,10 +96,11 @@ impl Walk {
     fn of_component(nodes: &Arc<NodeCache>, tree: &SnapshotTree, directory: &Key, component: usize) -> Option<Self> {
         let mut cursor = Cursor::new(Arc::clone(nodes), tree.manifest(component)?);
         cursor.seek(directory);
-        Some(Self { component, cursor, passed: None, next_ordinal: None, at: DOTS, ahead: None })
+        let (passed, next_ordinal, ahead, lost) = (None, None, None, None);
+        Some(Self { component, cursor, passed, next_ordinal, at: DOTS, ahead, lost, is_at_end: false })
     }
 
-    /// The next entry of the directory; none at the end.
+    /// The next entry of the directory; none at the end. Behind what can't be read it goes on, and says so at the end.
     pub(super) fn next(
         &mut self,
         nodes: &Arc<NodeCache>,
@@ -106,10 +111,11 @@ impl Walk {
             return Ok(Some(found));
         }
         loop {
-            let Some(entry) = self.cursor.next_row()?.filter(|entry| entry.key.is_within(directory)) else {
+            let Some(entry) = self.next_row(directory)?.filter(|entry| entry.key.is_within(directory)) else {
                 let next = self.component.saturating_add(1);
-                let Some(walk) = Self::of_component(nodes, tree, directory, next) else { return Ok(None) };
-                *self = Self { at: self.at, ..walk };
+                let walk = if self.is_at_end { None } else { Self::of_component(nodes, tree, directory, next) };
+                let Some(walk) = walk else { return self.end().map(|()| None) };
+                *self = Self { at: self.at, lost: self.lost.take(), ..walk };
                 continue;
             };
             let is_same = self.passed.as_ref() == Some(&entry.key);
@@ -131,6 +137,39 @@ impl Walk {
         }
     }
 
+    /// The next row that can be read.
+    fn next_row(&mut self, directory: &Key) -> Result<Option<Entry>> {
+        loop {
+            let error = match self.cursor.next_row() {
+                Ok(entry) => return Ok(entry),
+                Err(error) => error,
+            };
+            if lies_behind(&error, directory) {
+                return Ok(None);
+            }
+            let error = Error::from(error);
+            if !error.is_loss() {
+                return Err(error);
+            }
+            self.next_ordinal = None;
+            self.lost.get_or_insert_with(|| (error.kind(), error.to_string()));
+        }
+    }
+
+    /// What is said at the end, as often as it is asked.
+    fn end(&mut self) -> Result<()> {
+        self.is_at_end = true;
+        match &self.lost {
+            Some((kind, message)) => Err(Error::new(*kind, message.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the listing came to its end, and may be asked for the same again.
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
     /// Takes note that a row was given out.
     pub(super) fn give(&mut self, found: Found, at: u64) {
         (self.passed, self.at) = (Some(found.entry.key), at);
@@ -150,6 +189,14 @@ impl Walk {
         };
         self.next_ordinal = Some(ordinal.saturating_add(1));
         Ok(ordinal)
+    }
+}
+
+/// Whether nothing of a directory lies in a part that can't be read.
+fn lies_behind(error: &ReadError<Error>, directory: &Key) -> bool {
+    match error.span() {
+        Span::Keys { after: Some(after), .. } => after > directory && !after.is_within(directory),
+        Span::Keys { after: None, .. } | Span::Bytes { .. } => false,
     }
 }
 

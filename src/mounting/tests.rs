@@ -314,6 +314,52 @@ fn damaged_bytes_are_errors_and_never_other_bytes() {
     assert!((1..1000).contains(&failed), "{failed} of {} reads", content.len() / 4096);
 }
 
+/// One lost leaf once hid everything behind it.
+#[test]
+fn a_directory_is_listed_behind_what_is_lost_and_says_so_at_its_end() {
+    let world = World::new();
+    // Entries that take three frames of their trees' pack, of which the one in the middle is lost.
+    for number in 0..1800 {
+        let tail: String = noise(number, 25).iter().map(|byte| format!("{byte:02x}")).collect();
+        world.file(&format!("many/{number:04}{tail}"), &noise(number, 30));
+    }
+    world.file("zoo/file", b"behind");
+    world.backup(&[]);
+    world.wound(crate::layout::Class::Manifest.code());
+    let tree = world.latest();
+    let many = at(&tree, "many").number;
+    let mut listings = Vec::new();
+    for page in [1, 100, usize::MAX] {
+        let directory = tree.open_directory(many).unwrap();
+        let (mut names, mut from, mut failed) = (Vec::new(), 0, 0);
+        // The kernel asks until there are no more rows; what is wrong is to be told then, as often as it asks.
+        while failed < 2 {
+            let before = names.len();
+            let listed = tree.list(&directory, from, &mut |row| {
+                if names.len() - before == page {
+                    return Taken::Full;
+                }
+                names.push(String::from_utf8_lossy(row.name).into_owned());
+                from = row.position;
+                Taken::Yes
+            });
+            match listed {
+                Ok(()) => assert!(names.len() > before, "it ends without a word, with {} names", names.len()),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Damaged);
+                    failed += 1;
+                }
+            }
+        }
+        assert!(names.is_sorted() && names.len() < 1802, "{}", names.len());
+        listings.push(names);
+    }
+    assert!(listings.iter().all(|names| *names == listings[0]));
+    let has = |start: &str| listings[0].iter().any(|name| name.starts_with(start));
+    assert!(has("0000") && has("1799") && listings[0].len() > 500, "{}", listings[0].len());
+    assert_eq!(names(&tree, at(&tree, "zoo").number), ["file"], "what lies behind is no part of it");
+}
+
 #[test]
 fn only_a_directory_that_is_there_can_be_mounted() {
     let world = World::new();

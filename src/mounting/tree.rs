@@ -187,7 +187,7 @@ impl MountedTree {
     /// middle than at the start.
     ///
     /// # Errors
-    /// When rows can't be read, or could not be when they were stored; those before were given out.
+    /// When rows can't be read, or could not be when they were stored; all others were given out.
     pub fn list(
         &self,
         directory: &OpenDirectory,
@@ -216,15 +216,15 @@ impl MountedTree {
             Rows::Snapshot(rows) => {
                 let SnapshotRows { tree, directory, walk } = &**rows;
                 let mut held = walk.lock().unwrap_or_else(PoisonError::into_inner);
-                // After an error it is not put back: the next listing begins anew and meets the error again.
-                let walk = match held.take().filter(|walk| walk.at == from.max(DOTS)) {
+                let mut walk = match held.take().filter(|walk| walk.at == from.max(DOTS)) {
                     Some(walk) => Some(walk),
                     None if from <= DOTS => Walk::new(&self.nodes, tree, &directory.key),
                     None => Walk::after(&self.nodes, tree, &directory.key, from)?,
                 };
-                let walk = walk.map(|walk| self.list_entries((tree, directory), walk, each)).transpose();
-                *held = walk.map_err(|error| error.while_doing(&directory.key))?;
-                Ok(())
+                let listed = walk.as_mut().map_or(Ok(()), |walk| self.list_entries((tree, directory), walk, each));
+                // After another error it is not put back: the next listing begins anew and meets the error again.
+                *held = walk.filter(|walk| listed.is_ok() || walk.is_at_end());
+                listed.map_err(|error| error.while_doing(&directory.key))
             }
         }
     }
@@ -243,9 +243,9 @@ impl MountedTree {
     fn list_entries(
         &self,
         (tree, directory): (&SnapshotTree, &Entry),
-        mut walk: Walk,
+        walk: &mut Walk,
         each: &mut dyn FnMut(&DirectoryRow<'_>) -> Taken,
-    ) -> Result<Walk> {
+    ) -> Result<()> {
         while let Some(found) = walk.next(&self.nodes, tree, &directory.key)? {
             let number = numbered(tree.spot(&found))?;
             let position = behind(&found).ok_or_else(too_many)?;
@@ -255,11 +255,11 @@ impl MountedTree {
             let row = DirectoryRow { name, number, inode, kind, position, found: Some((tree, &found)) };
             if each(&row) == Taken::Full {
                 walk.keep(found);
-                return Ok(walk);
+                return Ok(());
             }
             walk.give(found, position);
         }
-        if directory.is_unreadable() { Err(was_unreadable(directory)) } else { Ok(walk) }
+        if directory.is_unreadable() { Err(was_unreadable(directory)) } else { Ok(()) }
     }
 
     /// The number of the directory above one of a snapshot.

@@ -23,10 +23,12 @@ pub struct Missing {
     pub ranges: Vec<String>,
     /// How many there are.
     pub range_count: u64,
+    /// Components whose stat tree lacks something, and nothing else: the next backup reads everything.
+    pub stat_tree_count: u64,
 }
 
 impl Missing {
-    /// Whether nothing is missing.
+    /// Whether nothing is missing of what can be restored.
     pub const fn is_empty(&self) -> bool {
         self.file_count == 0 && self.bare_count == 0 && self.range_count == 0
     }
@@ -57,6 +59,7 @@ impl Missing {
         self.file_count = self.file_count.saturating_add(other.file_count);
         self.bare_count = self.bare_count.saturating_add(other.bare_count);
         self.range_count = self.range_count.saturating_add(other.range_count);
+        self.stat_tree_count = self.stat_tree_count.saturating_add(other.stat_tree_count);
     }
 
     /// What a snapshot's outcome says of it.

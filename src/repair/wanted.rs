@@ -5,7 +5,7 @@ use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, PackId};
 use crate::index::Scratch;
-use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, NodeSource, NodeVisit, Visit};
+use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, NodeSource, NodeVisit, Row, StatEntry, Visit};
 use crate::needed::{References, Roots};
 use crate::progress::Progress;
 use crate::repair::aside::AilingPacks;
@@ -123,7 +123,7 @@ impl Search<'_> {
                     waiting.append(&mut found.nodes);
                     found.ends.clear();
                 }
-                Err(error) if is_loss(&error) => self.miss_node(node.as_chunk())?,
+                Err(error) if error.is_loss() => self.miss_node(node.as_chunk())?,
                 Err(error) => return Err(error),
             }
         }
@@ -183,16 +183,11 @@ pub(super) fn is_readable(
                 return Ok(true);
             }
             Ok(_) => {}
-            Err(error) if is_loss(&error) => {}
+            Err(error) if error.is_loss() => {}
             Err(error) => return Err(error),
         }
     }
     Ok(false)
-}
-
-/// Whether a copy can't be read: a bit that flipped in a pack's header makes it one of another version or of other keys.
-pub(super) fn is_loss(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Io)
 }
 
 /// The paths at which files miss something.
@@ -284,7 +279,7 @@ pub(super) fn lacks(reader: &ContentReader, wanted: &Wanted, list: &ItemList) ->
             }
             Err(error) => {
                 let error = Error::from(error);
-                return if is_loss(&error) { Ok(true) } else { Err(error) };
+                return if error.is_loss() { Ok(true) } else { Err(error) };
             }
         }
     }
@@ -303,7 +298,8 @@ impl Damaged {
         Self { holders: access.scratch(), count: 0, whole: BTreeSet::new() }
     }
 
-    /// Whether a snapshot misses something of its content.
+    /// Whether a snapshot misses something: of its content, or of a stat tree, which keeps nobody from restoring it, but a
+    /// collector from going on.
     ///
     /// # Errors
     /// When the index can't be read, or the caller stops.
@@ -315,8 +311,16 @@ impl Damaged {
         progress: &dyn Progress,
     ) -> Result<bool> {
         self.count = self.count.saturating_add(1);
-        for root in snapshot.components.iter().filter_map(|component| component.manifest) {
-            if self.misses_below(reader, wanted, root, progress)? {
+        for component in &snapshot.components {
+            let lacks = |entry: &Entry| misses(reader, wanted, entry);
+            if let Some(root) = component.manifest
+                && self.misses_below(reader, root, &lacks, progress)?
+            {
+                return Ok(true);
+            }
+            if let Some(root) = component.stat
+                && self.misses_below(reader, root, &|_: &StatEntry| Ok(false), progress)?
+            {
                 return Ok(true);
             }
         }
@@ -324,14 +328,14 @@ impl Damaged {
         Ok(false)
     }
 
-    fn misses_below(
+    fn misses_below<R: Row>(
         &mut self,
         reader: &ContentReader,
-        wanted: &Wanted,
         root: NodeId,
+        misses: &dyn Fn(&R) -> Result<bool>,
         progress: &dyn Progress,
     ) -> Result<bool> {
-        let mut entries = Cursor::<Entry, _>::new(reader, root);
+        let mut entries = Cursor::<R, _>::new(reader, root);
         let mut failed = None;
         loop {
             check_stopped(progress)?;
@@ -345,11 +349,11 @@ impl Damaged {
             };
             match entries.next_row_with(&mut enter) {
                 Ok(None) => return failed.map_or(Ok(false), Err),
-                Ok(Some(entry)) if misses(reader, wanted, &entry)? => return Ok(true),
+                Ok(Some(entry)) if misses(&entry)? => return Ok(true),
                 Ok(Some(_)) => {}
                 Err(error) => {
                     let error = Error::from(error);
-                    return if is_loss(&error) { Ok(true) } else { Err(error) };
+                    return if error.is_loss() { Ok(true) } else { Err(error) };
                 }
             }
         }

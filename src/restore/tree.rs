@@ -128,7 +128,7 @@ impl Entries<'_> {
         loop {
             match self.try_next() {
                 Ok(entry) => return Ok(entry),
-                Err(error) => outcome.damaged(self.subtree.clone().unwrap_or_default().to_path(), error)?,
+                Err(error) => outcome.damaged_part(self.subtree.clone().unwrap_or_default().to_path(), error)?,
             }
         }
     }

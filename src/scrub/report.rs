@@ -1,7 +1,7 @@
 //! What a scrub found.
 
 use crate::id::PackId;
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Gravity, Progress};
 use crate::store::ObjectName;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -138,7 +138,12 @@ impl<'a> Findings<'a> {
     }
 
     fn problem(&self, object: &str, message: &str) {
-        self.progress.event(&Event::Problem { path: Path::new(object), operation: "scrub", message });
+        self.progress.event(&Event::Problem {
+            path: Path::new(object),
+            operation: "scrub",
+            message,
+            gravity: Gravity::Trouble,
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, ScrubReport> {

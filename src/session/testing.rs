@@ -13,7 +13,7 @@ use crate::outcome::{
     OutcomeKind, Seen, SeenEntry, Statement, StatementKind,
 };
 use crate::record::{Record, RecordBody, RecordKind};
-use crate::session::History;
+use crate::session::{History, repairs_attribute};
 use crate::wire::{Blob, List};
 
 /// A snapshot as a test tells it.
@@ -31,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) seen: Option<u64>,
     /// The outcome whose list of what was seen it continues.
     pub(crate) base: u64,
+    /// The damaged snapshot beside which a repair made it.
+    pub(crate) repairs: Option<SnapshotId>,
 }
 
 impl Default for Told {
@@ -46,6 +48,7 @@ impl Default for Told {
             state: ComponentState::Complete,
             seen: None,
             base: 0,
+            repairs: None,
         }
     }
 }
@@ -72,6 +75,7 @@ pub(crate) fn tell(history: &mut History, told: &Told) -> SnapshotId {
         committed_at_ns: told.committed_at_ns,
         components: List(vec![component]),
         seen,
+        attributes: List(told.repairs.map(repairs_attribute).into_iter().collect()),
         ..body(id, OutcomeKind::Snapshot)
     };
     let blobs = |texts: &[&str]| List(texts.iter().map(|text| Blob::from(*text)).collect());

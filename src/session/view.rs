@@ -4,15 +4,15 @@ use crate::access::Access;
 use crate::config::{Role, Signer};
 use crate::envelope::{self, Kind, Opened};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::SegmentId;
+use crate::id::{PackId, SegmentId};
 use crate::index::{self, Excluded, IndexError};
 use crate::outcome::SegmentRef;
-use crate::segment::{Replaced, SegmentReader};
-use crate::session::history::{CONTROL_BYTES_MAX, History};
+use crate::segment::{Replaced, SegmentReader, set_aside_id};
+use crate::session::history::{CONTROL_BYTES_MAX, Generation, History, Stage};
 use crate::session::running;
 use crate::store::{Folder, Listed, ObjectName, StoreError};
 use crate::wire::{self, List};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// How often the store is read again when segments vanish between its listing and their reading: each time somebody has
 /// published others in their place.
@@ -49,13 +49,14 @@ pub fn bring_up_to_date(access: &Access, history: &History) -> Result<Vec<Segmen
 
 /// Brings the view up to date for a session that will count on what is stored. While a set of a prune can't be read,
 /// nothing that is stored is a hit: that prune, or the next one, may delete it as soon as the set is healed, without waiting
-/// for a session that could not see it.
+/// for a session that could not see it. Nor is what lies in packs that are listed and gone; they are returned. Costs a
+/// listing of the packs.
 ///
 /// # Errors
 /// As [`bring_up_to_date`].
-pub fn take_stock(access: &Access, history: &History) -> Result<()> {
+pub fn take_stock(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
     bring_up_to_date(access, history)?;
-    let Some(trouble) = history.unreadable_set() else { return Ok(()) };
+    let Some(trouble) = history.unreadable_set() else { return without_absent(access, history) };
     access.behind.note(format!(
         "{} can't be read, so what a prune is about to delete is not known: everything is stored anew until \
          `holdall check --repair` has healed it",
@@ -63,7 +64,74 @@ pub fn take_stock(access: &Access, history: &History) -> Result<()> {
     ));
     let mut stored = Vec::new();
     access.index.for_each_pack(&mut |_, entry| stored.push(entry.id))?;
-    Ok(access.index.exclude(&Excluded::packs(stored))?)
+    access.index.exclude(&Excluded::packs(stored))?;
+    Ok(BTreeSet::new())
+}
+
+/// Takes care that what lies in packs that are gone is no hit.
+fn without_absent(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
+    let absent = absent_packs(access, history)?;
+    let Some(first) = absent.first() else { return Ok(absent) };
+    let (count, first) = (absent.len(), ObjectName::Pack(*first));
+    access.behind.note(format!(
+        "{count} {}: what is met of what lay there is stored anew; run `holdall check`, and then `holdall repair packs`",
+        if count == 1 { format!("pack is gone, {first}") } else { format!("packs are gone, {first} and others") },
+    ));
+    access.index.exclude(&Excluded::packs(absent.iter().copied()))?;
+    Ok(absent)
+}
+
+/// The packs that are listed and of which nothing counts: those that a prune has deleted, and those that a repair has set
+/// aside.
+///
+/// # Errors
+/// When the view can't be read.
+pub fn uncounted_packs(access: &Access, history: &History) -> Result<HashSet<PackId>> {
+    let is_deleted = |known: &&Generation| known.stage != Stage::Condemned;
+    let deleted = history.generations.iter().filter(is_deleted);
+    let mut uncounted: HashSet<PackId> = deleted.flat_map(|known| known.packs.iter().copied()).collect();
+    let mut perhaps = Vec::new();
+    access.index.for_each_pack(&mut |_, entry| {
+        // The row of one that is set aside has one chunk, which is no chunk's.
+        if entry.chunk_count == 1 {
+            perhaps.push(entry.id);
+        }
+    })?;
+    for id in perhaps {
+        if !access.index.copies(set_aside_id(id))?.is_empty() {
+            uncounted.insert(id);
+        }
+    }
+    Ok(uncounted)
+}
+
+/// The packs that are listed and gone, though no prune deletes them and no repair has set them aside.
+fn absent_packs(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
+    let mut present = HashSet::new();
+    access.store.list(Folder::Packs, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Pack(id), .. } = listed {
+            present.insert(id);
+        }
+    })?;
+    let mut unseen = Vec::new();
+    access.index.for_each_pack(&mut |_, entry| {
+        if !present.contains(&entry.id) {
+            unseen.push(entry.id);
+        }
+    })?;
+    if unseen.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let deleted: HashSet<PackId> = history.excluded().into_iter().collect();
+    let mut absent = BTreeSet::new();
+    for id in unseen.into_iter().filter(|id| !deleted.contains(id)) {
+        // Not every store lists what was just created.
+        let is_there = running::exists(access, &ObjectName::Pack(id))?;
+        if !is_there && access.index.copies(set_aside_id(id))?.is_empty() {
+            absent.insert(id);
+        }
+    }
+    Ok(absent)
 }
 
 /// Why the view did not catch up.

@@ -232,6 +232,12 @@ fn a_corrected_snapshot_is_planned_made_listed_and_made_once() {
     let again = world.run(["repair", "snapshots"]).succeeded();
     assert!(again.out.contains("stands beside damaged snapshot"), "{}", again.out);
     assert_eq!(world.run(["snapshots"]).succeeded().out, listed.out);
+    // What is left to do is a command that can be copied.
+    let (_, command) = again.out.split_once("until they are forgotten: holdall ").expect("it says what to forget");
+    world.run(["prune"]).ended(5);
+    world.run(command.split_whitespace()).succeeded();
+    world.run(["prune"]).succeeded();
+    world.run(["check"]).succeeded();
 }
 
 /// It said that nothing was lost, and ended well, while a snapshot or a pin was gone for good.

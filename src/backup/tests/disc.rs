@@ -290,17 +290,24 @@ impl OwnerNames for Residents {
 /// A disc and a repository in memory.
 pub(super) struct Place {
     pub(super) disc: Arc<Disc>,
-    access: Access,
-    _folder: tempfile::TempDir,
+    pub(super) access: Access,
+    pub(super) store: MemoryStore,
+    keys: Keys,
+    folder: tempfile::TempDir,
 }
 
 impl Place {
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::new(Parameters::default());
-        let access = keys.open(Arc::new(MemoryStore::new()), folder.path());
+        let (folder, store) = (tempfile::tempdir().unwrap(), MemoryStore::new());
+        let keys = Keys::new(Parameters { pack_bytes_target: 1 << 20, ..Parameters::default() });
+        let access = keys.open(Arc::new(store.clone()), folder.path());
         std::fs::create_dir_all(&access.cache_dir).unwrap();
-        Self { disc: Arc::default(), access, _folder: folder }
+        Self { disc: Arc::default(), access, store, keys, folder }
+    }
+
+    /// Opens the repository anew, with another view of the index.
+    pub(super) fn reopen(&mut self) {
+        self.access = self.keys.open(Arc::new(self.store.clone()), self.folder.path());
     }
 
     /// A place with a snapshot of files of these lengths.
@@ -338,7 +345,8 @@ impl Place {
             walk_start: WalkStart::At(NOW_NS),
             attributes: Vec::new(),
         };
-        carry_out(&self.access, &history, &state, (options, &material), progress)
+        let run = |access: &Access| carry_out(access, &history, &state, (options, &material), progress);
+        self.access.noting(|report: &mut BackupReport| &mut report.notices, run)
     }
 
     pub(super) fn snapshot(&self, id: SnapshotId) -> Snapshot {

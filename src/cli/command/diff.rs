@@ -262,7 +262,7 @@ impl Progress for Watch<'_> {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Entry { path, kind, change, bytes } => self.take(path, *kind, (*change, *bytes)),
-            Event::Problem { path, operation: _, message } => self.renderer.problem(path, "compare", message),
+            Event::Problem { path, message, .. } => self.renderer.problem(path, "compare", message),
             Event::Spared { path, .. } => {
                 let path = text::printable(path.as_os_str().as_bytes());
                 self.renderer.notice(&format!("{path}: not compared"));

@@ -6,7 +6,7 @@ use super::text;
 use super::{Renderer, Style, Verbosity};
 use crate::cli::deadline::Deadline;
 use crate::cli::stop::Stop;
-use holdall::progress::{Change, Event, Progress};
+use holdall::progress::{Change, Event, Gravity, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -234,10 +234,10 @@ impl Drop for Display<'_> {
 impl Progress for Display<'_> {
     fn event(&self, event: &Event<'_>) {
         let verbosity = self.renderer.verbosity();
-        if let Event::Problem { path, operation, message } = event
+        if let Event::Problem { path, operation, message, gravity } = event
             && self.problems == Problems::Print
         {
-            if self.is_worth_a_line(message) {
+            if *gravity == Gravity::Damage || self.is_worth_a_line(message) {
                 self.renderer.problem(path, operation, message);
             }
         } else if let Event::Entry { path, change, bytes, .. } = event {
@@ -435,7 +435,7 @@ mod tests {
         let meter = metered(&[
             Event::Estimated { files: 10, bytes: 1 << 30 },
             Event::Processed { files: 1, bytes: 512 << 20 },
-            Event::Problem { path: Path::new("/x"), operation: "read", message: "gone" },
+            Event::Problem { path: Path::new("/x"), operation: "read", message: "gone", gravity: Gravity::Trouble },
             Event::Entered { path: Path::new("/a\nb") },
         ]);
         let lines = |columns| meter.bar_lines(meter.started + Duration::from_secs(64), columns);
@@ -449,7 +449,12 @@ mod tests {
         let (renderer, out, err) = renderer(Style::Human, Verbosity::Normal);
         let display = Display::new(&renderer, Stop::default());
         display.event(&Event::Processed { files: 1, bytes: 1 });
-        display.event(&Event::Problem { path: Path::new("/x"), operation: "read", message: "gone" });
+        display.event(&Event::Problem {
+            path: Path::new("/x"),
+            operation: "read",
+            message: "gone",
+            gravity: Gravity::Trouble,
+        });
         drop(display);
         assert_eq!((out.text().as_str(), err.text().as_str()), ("", "holdall: can't read /x: gone\n"));
     }
@@ -461,13 +466,31 @@ mod tests {
             let display = Display::new(&renderer, Stop::default());
             for number in 0..25 {
                 let path = std::path::PathBuf::from(format!("/{number}"));
-                display.event(&Event::Problem { path: &path, operation: "restore", message: "owner not set" });
+                display.event(&Event::Problem {
+                    path: &path,
+                    operation: "restore",
+                    message: "owner not set",
+                    gravity: Gravity::Trouble,
+                });
             }
             drop(display);
             assert_eq!(err.text().lines().count(), lines, "{}", err.text());
             let told = err.text().contains("15 more problems like these: owner not set");
             assert_eq!(told, verbosity == Verbosity::Normal);
         }
+    }
+
+    #[test]
+    fn every_item_that_is_damaged_gets_a_line() {
+        let (renderer, _, err) = renderer(Style::Human, Verbosity::Normal);
+        let display = Display::new(&renderer, Stop::default());
+        for number in 0..25 {
+            let path = std::path::PathBuf::from(format!("/{number}"));
+            let (message, gravity) = ("a pack is gone", Gravity::Damage);
+            display.event(&Event::Problem { path: &path, operation: "restore", message, gravity });
+        }
+        drop(display);
+        assert_eq!(err.text().lines().count(), 25, "{}", err.text());
     }
 
     #[test]

@@ -231,6 +231,7 @@ fn stays_text(reason: &Stays) -> String {
         Stays::Pinned { until_ns: None } => "pinned".to_owned(),
         Stays::Pinned { until_ns: Some(until_ns) } => format!("pinned until {}", text::time(*until_ns)),
         Stays::LastOfGroup => "the last of its group".to_owned(),
+        Stays::Corrects(damaged) => format!("all that is left of {}", damaged.short()),
         Stays::AheadOfClock => "committed ahead of this machine's clock; fills no place".to_owned(),
         Stays::Backwards => "committed before an earlier one of its client, by the clock; fills no place".to_owned(),
         Stays::Sealed => "this key can't read where it comes from; fills no place".to_owned(),

@@ -234,3 +234,29 @@ fn a_snapshot_named_twice_or_forgotten_before_goes_once_or_not() {
     let ids: Vec<SnapshotId> = by_name(twice, NOW_NS).unwrap().goes().map(|snapshot| snapshot.id).collect();
     assert_eq!(ids, [named]);
 }
+
+/// Retention once threw away what was left of a damaged snapshot, and kept the damaged one.
+#[test]
+fn a_corrected_snapshot_takes_no_place_and_stays_or_goes_with_the_damaged_one() {
+    for state in [ComponentState::Partial, ComponentState::Complete] {
+        for signer in [1, 2] {
+            let mut history = History::default();
+            let [old, new] = [(1, 9), (2, 8)].map(|(number, days)| tell(&mut history, &told(number, days)));
+            let mut beside = |number, days, damaged| {
+                let beside =
+                    Told { repairs: Some(damaged), state, signer, committed_at_ns: NOW_NS, ..told(number, days) };
+                tell(&mut history, &beside)
+            };
+            let [of_old, of_new] = [(3, 9, old), (4, 8, new)].map(|(number, days, of)| beside(number, days, of));
+            let last = |count| options(RetentionPolicy::default().keep(Period::Last, KeepCount::AtMost(count)));
+            let (one, two) = (fates(&history, &last(1)), fates(&history, &last(2)));
+            assert!(stays(&one[&new]) && !stays(&one[&old]) && stays(&two[&old]), "{one:?}");
+            let Fate::Stays(why) = &one[&of_new] else { panic!("{one:?}") };
+            assert!(why.contains(&Stays::Corrects(new)), "{why:?}");
+            assert!(stays(&two[&of_old]) && stays(&two[&of_new]), "{two:?}");
+            if signer == 1 {
+                assert!(!stays(&one[&of_old]) && one[&of_old] == one[&old], "{one:?}");
+            }
+        }
+    }
+}

@@ -100,6 +100,7 @@ fn in_restics_words(reason: &Stays) -> String {
         Stays::Id
         | Stays::Pinned { .. }
         | Stays::LastOfGroup
+        | Stays::Corrects(_)
         | Stays::AheadOfClock
         | Stays::Backwards
         | Stays::Sealed => panic!("restic has no such reason: {reason:?}"),

@@ -4,6 +4,7 @@ use super::{OfClass, TreeSink, nothing_of};
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{Error, Result};
+use crate::id::NodeId;
 use crate::index::Scratch;
 use crate::layout::Class;
 use crate::manifest::{
@@ -13,7 +14,7 @@ use crate::outcome::{Component, ComponentKind, ComponentState, Counts};
 use crate::progress::Progress;
 use crate::repair::look::check_stopped;
 use crate::repair::missing::Missing;
-use crate::repair::wanted::{Wanted, is_loss, lacks};
+use crate::repair::wanted::{Wanted, lacks};
 use crate::session::SnapshotComponent;
 
 /// What an entry says whose content is lost: an input/output error, as a medium gives it that can't be read.
@@ -36,7 +37,7 @@ pub(super) struct Correction<'a> {
 }
 
 impl Correction<'_> {
-    /// Builds a component anew. One that misses nothing is taken over as it is; of a stream, which is of no use in part,
+    /// Builds a component anew. One that misses nothing is taken over as it is, but for a stat tree that lacks something; of a stream, which is of no use in part,
     /// nothing is left.
     ///
     /// # Errors
@@ -59,7 +60,7 @@ impl Correction<'_> {
                 Err(error) => {
                     let span = error.span().to_string();
                     let error = Error::from(error);
-                    if !is_loss(&error) {
+                    if !error.is_loss() {
                         return Err(error);
                     }
                     rebuilt.missing.add_range(span);
@@ -67,20 +68,51 @@ impl Correction<'_> {
             }
         }
         if rebuilt.missing.is_empty() {
-            let body = Component {
-                kind: component.kind,
-                required: false,
-                state: component.state,
-                manifest: component.manifest,
-                stat: component.stat,
-                counts: component.counts,
-            };
-            return Ok(Corrected { component: body, missing: rebuilt.missing });
+            return self.with_stat(component, rebuilt.missing, sink);
         }
         if component.kind == ComponentKind::Stream || rebuilt.counts == Counts::default() {
             return Ok(Corrected { component: nothing_of(component), missing: rebuilt.missing });
         }
         rebuilt.finish(self.access, sink)
+    }
+
+    /// A component whose content is whole: as it is, but for a stat tree that lacks something.
+    fn with_stat(
+        &self,
+        component: &SnapshotComponent,
+        mut missing: Missing,
+        sink: &mut dyn TreeSink,
+    ) -> Result<Corrected> {
+        let mut stat = component.stat;
+        if let Some(root) = stat
+            && self.lacks_rows(root)?
+        {
+            missing.stat_tree_count = missing.stat_tree_count.saturating_add(1);
+            stat = Some(no_rows(self.access, sink)?);
+        }
+        let component = Component {
+            kind: component.kind,
+            required: false,
+            state: component.state,
+            manifest: component.manifest,
+            stat,
+            counts: component.counts,
+        };
+        Ok(Corrected { component, missing })
+    }
+
+    /// Whether something of a stat tree is lost.
+    fn lacks_rows(&self, root: NodeId) -> Result<bool> {
+        let mut rows = Cursor::<StatEntry, _>::new(self.reader, root);
+        loop {
+            check_stopped(self.progress)?;
+            match rows.next_row().map_err(Error::from) {
+                Ok(None) => return Ok(false),
+                Ok(Some(_)) => {}
+                Err(error) if error.is_loss() => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The entry without the content or attributes that are lost.
@@ -108,6 +140,12 @@ impl Correction<'_> {
         entry.attributes = kept;
         Ok(entry)
     }
+}
+
+/// A stat tree without rows: the next backup reads everything.
+fn no_rows(access: &Access, sink: &mut dyn TreeSink) -> Result<NodeId> {
+    let stat = TreeBuilder::<StatEntry>::new(&access.naming.boundary, access.naming.stat_means);
+    Ok(stat.finish(&mut OfClass { sink, class: Class::Stat })?)
 }
 
 /// A manifest on its way.
@@ -193,11 +231,10 @@ impl Rebuilt {
         Ok(())
     }
 
-    /// Ends the manifest. The stat tree is an empty one: the next backup reads everything.
+    /// Ends the manifest. The stat tree has no rows.
     fn finish(self, access: &Access, sink: &mut dyn TreeSink) -> Result<Corrected> {
         let manifest = self.tree.finish(&mut OfClass { sink, class: Class::Manifest })?;
-        let stat = TreeBuilder::<StatEntry>::new(&access.naming.boundary, access.naming.stat_means);
-        let stat = stat.finish(&mut OfClass { sink, class: Class::Stat })?;
+        let stat = no_rows(access, sink)?;
         let component = Component {
             kind: ComponentKind::Tree,
             required: false,

@@ -75,6 +75,28 @@ fn segment_16_after_every_wound_of_a_pack_what_is_left_counts_and_what_is_lost_i
     }
 }
 
+/// Packs that nothing counts on once were among those that a check and the statistics counted.
+#[test]
+fn packs_that_are_set_aside_or_deleted_are_counted_by_nobody() {
+    let (world, _) = used_world(60);
+    let counts = |world: &World| {
+        let access = world.client("reader");
+        let history = History::load(&access).unwrap();
+        session::bring_up_to_date(&access, &history).unwrap();
+        let stats = crate::stats::run(&access, &history).unwrap();
+        let of_classes = stats.classes.values().map(|class| class.pack_count).sum::<u64>();
+        assert_eq!(stats.chunk_count, stats.classes.values().map(|class| class.chunk_count).sum::<u64>());
+        (of_classes, check_all(world).pack_count)
+    };
+    let there = |world: &World| u64::try_from(packs(&world.store).len()).unwrap();
+    assert_eq!(counts(&world), (there(&world), there(&world)), "after a prune that deleted packs");
+    let content = packs(&world.store).into_iter().find(|pack| class_of(&world.store, *pack) == Class::Content).unwrap();
+    WOUNDS.iter().find(|(wound, _)| *wound == "flipped").unwrap().1(&world.store, ObjectName::Pack(content));
+    assert_eq!(repair_all(&world, &RepairOptions::default(), &[]).set_aside.len(), 1);
+    let left = there(&world) - 1;
+    assert_eq!(counts(&world), (left, left));
+}
+
 #[test]
 fn what_parity_brings_back_is_not_set_aside() {
     let (world, held) = used_world(60);

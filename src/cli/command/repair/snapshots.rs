@@ -69,7 +69,18 @@ impl Done {
         }
         lines.extend(self.beyond.iter().map(|id| format!("nothing is left of snapshot {}", id.short())));
         lines.push(self.last_line());
+        lines.extend(self.way_on());
         text::printable_lines(&lines.join("\n")) + "\n"
+    }
+
+    /// What has to be forgotten: a prune can't tell what a damaged snapshot needs, and frees nothing while it is there.
+    fn way_on(&self) -> Option<String> {
+        let repairs = self.new.iter().chain(&self.repaired).filter(|repair| repair.corrected.is_some());
+        let mut damaged: Vec<String> = repairs.map(|repair| repair.damaged.short()).collect();
+        damaged.extend(self.beyond.iter().map(SnapshotId::short));
+        let which = if damaged.len() == 1 { "it is" } else { "they are" };
+        let command = format!("holdall forget {}", damaged.join(" "));
+        (!damaged.is_empty()).then(|| format!("no prune frees anything until {which} forgotten: {command}"))
     }
 
     fn last_line(&self) -> String {
@@ -94,6 +105,9 @@ fn missing_lines(missing: &Missing, lines: &mut Vec<String>) {
         if more > 0 {
             lines.push(format!("  lacks  {} more", text::count(more)));
         }
+    }
+    if missing.stat_tree_count > 0 {
+        lines.push("  lacks  what the next backup goes by, which reads everything".to_owned());
     }
 }
 
