@@ -202,7 +202,7 @@ fn a_key_of_which_no_way_in_is_left_is_shown_and_ended() {
         world.run(["key", "add", "--role", "put", "--new-key-file", key, "--json"]).succeeded().only("key_added");
     let (id, signer) = (added["id"].as_str().expect("a name"), added["signer"].as_str().expect("a key"));
     std::fs::remove_file(world.path("repository/keys").join(id)).expect("the slot goes");
-    let told = world.run(["check"]).succeeded();
+    let told = world.run(["check"]).ended(0);
     assert!(told.err.contains("its second copy is there: if nobody removed it"), "{}", told.err);
     let shown = world.run(["key", "list"]).succeeded().out;
     assert!(shown.contains("no slot") && shown.contains(&signer[..8]), "{shown}");
@@ -220,4 +220,18 @@ fn a_key_of_which_no_way_in_is_left_is_shown_and_ended() {
     let removed = world.run(["key", "remove", second["id"].as_str().expect("a name")]).succeeded().out;
     assert!(removed.contains("1 other way into this key remains"), "{removed}");
     assert!(removed.contains("later backups included"), "{removed}");
+}
+
+/// A disc that is full: half a key file would be refused by the next run, which makes none where there is one.
+#[test]
+fn a_key_file_that_can_t_be_written_leaves_nothing() {
+    let world = World::new();
+    let mut command = std::process::Command::new("/bin/sh");
+    let script = format!("trap '' XFSZ; ulimit -f 0; exec {} init --key-file key", env!("CARGO_BIN_EXE_holdall"));
+    command.arg("-c").arg(script).current_dir(world.path(".")).env_clear();
+    command.env("HOME", world.path("home")).env("HOLDALL_REPOSITORY", world.path("repository"));
+    let refused = crate::run::Finished::of(&command.output().expect("a shell"));
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.err.contains("can't write the key file"), "{}", refused.err);
+    assert!(!world.path("key").exists());
 }
