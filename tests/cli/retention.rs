@@ -205,7 +205,8 @@ fn objects(world: &World, folder: &str) -> Vec<std::path::PathBuf> {
 /// The pin was overlooked when its record was damaged or gone: the snapshot was forgotten, pruned, and no undo helped.
 #[test]
 fn a_pin_whose_record_is_damaged_or_gone_protects_all_the_same() {
-    let wounds: [(&str, fn(&World)); 3] = [
+    type Inflict = fn(&World);
+    let wounds: [(&str, Inflict); 3] = [
         ("damaged", |world| {
             for record in objects(world, "records") {
                 let mut bytes = std::fs::read(&record).expect("it is there");
