@@ -112,8 +112,7 @@ enum Standing {
 fn compare(access: &Access, findings: &Findings<'_>, id: PackId, bytes: u64) -> Result<Standing> {
     let Some(ordinal) = access.index.find_pack(&id)? else { return Ok(Standing::Unlisted) };
     if is_set_aside(access, id)? {
-        let object = ObjectName::Pack(id);
-        findings.notice(format!("{object} was damaged and is set aside: nothing counts on it, and a prune deletes it"));
+        findings.set_aside(id);
         return Ok(Standing::SetAside);
     }
     let expected = access.index.pack(ordinal)?.bytes;

@@ -73,6 +73,8 @@ pub struct CheckReport {
     pub remembered_pack_count: u64,
     /// Packs of put keys that count for everybody from now on.
     pub vouched_pack_count: u64,
+    /// Names of packs that a repair has set aside: whatever they hold, nothing counts on it.
+    pub set_aside: BTreeSet<String>,
     /// How long it took.
     pub duration: Duration,
 }
@@ -174,6 +176,13 @@ impl<'a> Findings<'a> {
                 touched_last: BTreeMap::new(),
             }),
         }
+    }
+
+    /// A pack that a repair has set aside, which is no damage.
+    pub(super) fn set_aside(&self, id: PackId) {
+        let object = ObjectName::Pack(id).to_string();
+        self.notice(format!("{object} was damaged and is set aside: nothing counts on it, and a prune deletes it"));
+        self.lock().report.set_aside.insert(object);
     }
 
     /// Has every thread of the check end.

@@ -16,6 +16,8 @@ use std::time::Duration;
 const NAMED_MAX: usize = 3;
 /// How many problems are kept with their text; all are counted and all are reported as they happen.
 const PROBLEMS_KEPT_MAX: usize = 10_000;
+/// How many damaged items are kept in mind so that each is told once: their parts lie close together.
+const TOLD_DAMAGED_MAX: usize = 1 << 20;
 
 /// What kept an item from coming back as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -319,7 +321,13 @@ impl<'a> Outcome<'a> {
     /// many parts of it are damaged.
     pub(super) fn damaged(&self, path: PathBuf, error: Error) -> Result<()> {
         let name = *blake3::hash(path.as_os_str().as_bytes()).as_bytes();
-        let is_told = || !self.told_damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        let is_told = || {
+            let mut told = self.told_damaged.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.len() >= TOLD_DAMAGED_MAX {
+                told.clear();
+            }
+            !told.insert(name)
+        };
         if is_damage(&error) && is_told() { Ok(()) } else { self.damaged_part(path, error) }
     }
 

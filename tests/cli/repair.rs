@@ -170,6 +170,8 @@ fn lose_content(world: &World) {
 
 fn assert_comes_back(world: &World) {
     world.run(["check", "--read-data"]).ended(0);
+    // What was set aside stays damaged until a prune, and is no damage.
+    world.run(["check", "--repair"]).ended(0);
     assert_eq!(world.run(["repair", "packs", "-n"]).succeeded().out, "every pack is whole, and nothing is lost\n");
     world.run(["restore", "latest", "--target", "whole"]).succeeded();
     let tree = world.path("tree");

@@ -41,8 +41,9 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
         context.renderer.print(&damage_text(damage, shown_count_max));
         context.renderer.json(&damage_report(damage));
     }
-    let told: BTreeSet<&str> = report.damage.iter().map(|damage| damage.object.as_str()).collect();
-    let (_, unhealed): (Vec<_>, Vec<_>) = tried.damage.iter().partition(|damage| told.contains(damage.object.as_str()));
+    let told = report.damage.iter().map(|damage| &damage.object);
+    let told: BTreeSet<&String> = told.chain(&report.set_aside).collect();
+    let unhealed: Vec<_> = tried.damage.iter().filter(|damage| !told.contains(&damage.object)).collect();
     unhealed.iter().for_each(|damage| super::scrub::show_unhealed(context, damage));
     let damage_count = report.damage_count.saturating_add(u64::try_from(unhealed.len()).unwrap_or(u64::MAX));
     context.renderer.say(&summary_text(&report, damage_count));
