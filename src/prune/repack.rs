@@ -142,7 +142,11 @@ impl<'a, 's> Copier<'a, 's> {
             }
             Ok(())
         };
-        threads::in_each(self.access.threads, work)?.into_iter().collect::<Result<()>>()?;
+        if self.access.threads <= 1 {
+            work()?;
+        } else {
+            threads::in_each(self.access.threads, work)?.into_iter().collect::<Result<()>>()?;
+        }
         let mut sink = self.sink();
         if sink.is_full() { sink.commit(&self.claims) } else { Ok(()) }
     }

@@ -13,8 +13,8 @@ use crate::segment::{PackRow, SegmentReader};
 use crate::session::{self, History, read_segment};
 
 /// A repository that is read. Where it is a copy of the one at hand it is asked for chunks and nodes by their ids, and then
-/// every pack of it is read that its own index does not count on: a mirror gives up what the repository gave up. Else it is asked
-///  for the content of files at the paths where something is lost, newest snapshots first, which is cut anew: what has
+/// every pack of it is read that its own index does not count on: a mirror gives up what the repository gave up. Else it is
+/// asked for the content of files at the paths where something is lost, newest snapshots first, which is cut anew: what has
 /// changed since simply does not fit.
 pub(in crate::repair) struct Another<'a> {
     access: &'a Access,
