@@ -142,7 +142,7 @@ fn outcome_26_a_corrected_snapshot_goes_without_a_stat_tree_that_is_lost() {
     let damaged = place.snapshot(place.first());
     place.packs(Class::Stat).into_iter().for_each(|pack| place.lose(pack));
     place.reopen();
-    let refused = world::prune(&place.access, &PruneOptions::default()).err().expect("it does not know what is needed");
+    let refused = world::prune(&place.access, &PruneOptions::default()).expect_err("it does not know what is needed");
     assert_eq!(refused.kind(), ErrorKind::Damaged);
     place.reopen();
     let planned = plan_snapshots(&place.access, &Silent).unwrap();
