@@ -70,7 +70,13 @@ pub fn take_stock(access: &Access, history: &History) -> Result<BTreeSet<PackId>
 
 /// Takes care that what lies in packs that are gone is no hit.
 fn without_absent(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
-    let absent = absent_packs(access, history)?;
+    let mut absent = absent_packs(access, history)?;
+    if !absent.is_empty() {
+        // A prune may have condemned and deleted some since the history was read.
+        for deleted in History::load(access)?.excluded() {
+            absent.remove(&deleted);
+        }
+    }
     let Some(first) = absent.first() else { return Ok(absent) };
     let (count, first) = (absent.len(), ObjectName::Pack(*first));
     access.behind.note(format!(
