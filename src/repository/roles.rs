@@ -258,9 +258,13 @@ fn segment_17_a_put_key_that_lists_packs_under_another_key_is_believed_by_nobody
     let (web, owner) = (house.open("web", WEB), house.open("owner", OWNER));
     house.back_up(&web, 1);
     let lie = |by: &Repository, seed| {
-        let wanted = chunk_of(&owner, seed);
+        let (wanted, pack) = (chunk_of(&owner, seed), PackId::from_bytes([seed; 32]));
+        // What lies in packs that are gone is no hit, whoever lists it.
+        let place = house.store().join(ObjectName::Pack(pack).to_string());
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, b"there").unwrap();
         list_again(by, |facts, ids| {
-            (facts.pack, facts.signer) = (PackId::from_bytes([seed; 32]), owner.access.ring.signer());
+            (facts.pack, facts.signer) = (pack, owner.access.ring.signer());
             ids[0] = wanted;
         });
     };

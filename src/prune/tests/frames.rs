@@ -59,7 +59,7 @@ fn frames_that_are_needed_in_part_are_gathered_and_compressed() {
     assert!(packs_bytes * 3 < raw_bytes, "{packs_bytes} of {raw_bytes}");
 }
 
-/// Compressing all of them anew takes many times as long as copying them, for the sake of a fiftieth.
+/// Compressing all of them anew takes far longer than copying them, for the sake of a fiftieth.
 #[test]
 fn small_packs_are_merged_as_they_were_compressed_and_little_goes_along_that_nothing_needs() {
     let place = tempfile::tempdir().unwrap();

@@ -475,17 +475,3 @@ fn prune_1_a_key_that_may_not_prune_is_refused_and_so_is_a_store_that_proves_not
     let said = "can't be written, so nothing is deleted there: permission denied";
     assert!(closed.kind() == ErrorKind::ReadOnly && closed.to_string().ends_with(said), "{closed}");
 }
-
-/// Else each backup beside a prune would say that packs are lost.
-#[test]
-fn what_a_prune_deletes_while_a_backup_begins_is_not_called_gone() {
-    let world = World::new();
-    let first = world.back_up("a", &files(0..6, 30_000));
-    world.back_up("b", &files(3..9, 30_000));
-    world.forget(first);
-    let access = world.client("late");
-    let history = History::load(&access).unwrap();
-    session::bring_up_to_date(&access, &history).unwrap();
-    assert!(world.prune().deleted.pack_count > 0);
-    assert!(session::take_stock(&access, &history).unwrap().is_empty());
-}

@@ -12,8 +12,8 @@ use crate::session::read_segment;
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::BTreeSet;
 
-/// Reads every pack that is there and that no counting segment lists in full. Each chunk proves itself by its id, so it does not
-/// matter who wrote the pack, nor what became of the session.
+/// Reads every pack that is there and that no counting segment lists in full. Each chunk proves itself by its id, so it does
+/// not matter who wrote the pack, nor what became of the session.
 pub(in crate::repair) struct Uncounted<'a> {
     access: &'a Access,
 }

@@ -37,8 +37,8 @@ pub(super) struct Correction<'a> {
 }
 
 impl Correction<'_> {
-    /// Builds a component anew. One that misses nothing is taken over as it is, but for a stat tree that lacks something; of a stream, which is of no use in part,
-    /// nothing is left.
+    /// Builds a component anew. One that misses nothing is taken over as it is, but for a stat tree that lacks something; of
+    /// a stream, which is of no use in part, nothing is left.
     ///
     /// # Errors
     /// When the sink can't take a node, or the caller stops.

@@ -106,7 +106,9 @@ fn try_pattern(base: &Base, seed: u64) {
     let again = plan_packs(&base.access(&store), &Silent).unwrap();
     assert_eq!(again.packs, []);
     let repaired = repair_snapshots(&base.access(&store), &RepairOptions::default(), &Silent).unwrap();
-    assert_eq!((repaired.made.len(), repaired.repaired.len()), (0, made.len()));
+    // Writers here make stat trees without rows, and so does a repair: where only that was lost the damaged one is whole now.
+    let still_damaged = made.iter().filter(|repair| !repair.missing.is_empty()).count();
+    assert_eq!((repaired.made.len(), repaired.repaired.len()), (0, still_damaged));
     let (report, touched) = check_all_of(base, &store);
     assert!(touched.is_subset(&touched_before), "{touched:?} are touched, and were not: {touched_before:?}");
     // What is really lost: chunks and nodes that no pack holds.
