@@ -396,7 +396,8 @@ macro_rules! losses {
     ($($name:ident: $fault:ident from $first:literal,)*) => {$(
         #[test]
         fn $name() {
-            let lost = run_all($first, FAULTY_SCHEDULES, Fault::$fault).expect_err("something is lost");
+            let (first, count) = (number("HOLDALL_SEED", $first), number("HOLDALL_SCHEDULES", FAULTY_SCHEDULES));
+            let lost = run_all(first, count, Fault::$fault).expect_err("something is lost");
             println!("{:?}: {lost}", Fault::$fault);
         }
     )*};
