@@ -374,13 +374,14 @@ impl<'a> Prune<'a> {
 
     async fn begin(&mut self, look: &mut Look, shown: &Chosen) -> Result<Condemning, Stop> {
         let chosen = look.chosen.within(shown);
-        if chosen.unused.is_empty() && chosen.repack.is_empty() && chosen.orphans.is_empty() {
+        let sources = [chosen.repack.as_slice(), &chosen.merge].concat();
+        if chosen.unused.is_empty() && sources.is_empty() && chosen.orphans.is_empty() {
             return Ok(Condemning::Done);
         }
         let unused = chosen.unused.into_iter().chain(chosen.orphans);
-        let mut candidates: BTreeSet<PackId> = unused.chain(chosen.repack.iter().copied()).collect();
+        let mut candidates: BTreeSet<PackId> = unused.chain(sources.iter().copied()).collect();
         self.view.exclude(candidates.iter().copied());
-        let session = self.repack(look, &chosen.repack).await?;
+        let session = self.repack(look, &sources).await?;
         let generation = look.survey.generation;
         self.refresh(&mut look.survey, generation).await;
         let spared = self.spared(look, &candidates);
