@@ -13,6 +13,9 @@ use crate::outcome::OutcomeKind;
 use crate::session::History;
 use std::collections::BTreeSet;
 
+/// How many chunks of a file are looked up at once.
+const LOOKUP_IDS: usize = if cfg!(test) { 2 } else { 4096 };
+
 /// What may have been lost since snapshots were made.
 pub(super) struct Doubt {
     /// Packs that are listed and gone.
@@ -126,22 +129,31 @@ impl<'a> Questions<'a> {
         let mut items = ItemReader::new(self.reader, list.clone());
         let mut ids: Vec<ChunkId> = Vec::new();
         loop {
-            match items.next_item() {
-                Ok(None) => break,
-                Ok(Some(placed)) => {
-                    if let Item::Chunk { id, .. } = placed.item {
-                        ids.push(id);
-                    }
-                }
+            let item = match items.next_item() {
+                Ok(placed) => placed.map(|placed| placed.item),
                 Err(error) => {
                     self.losses.pass(error)?;
                     return Ok(false);
                 }
+            };
+            if let Some(Item::Chunk { id, .. }) = item {
+                ids.push(id);
+            }
+            if (item.is_none() || ids.len() >= LOOKUP_IDS) && !self.are_there(&ids)? {
+                return Ok(false);
+            }
+            if item.is_none() {
+                return Ok(true);
+            }
+            if ids.len() >= LOOKUP_IDS {
+                ids.clear();
             }
         }
-        let index = &self.reader.access().index;
-        let mut found = Vec::new();
-        index.lookup(&ids, &mut found)?;
+    }
+
+    fn are_there(&self, ids: &[ChunkId]) -> Result<bool> {
+        let mut found = Vec::with_capacity(ids.len());
+        self.reader.access().index.lookup(ids, &mut found)?;
         for (id, _) in ids.iter().zip(&found).filter(|(_, extent)| extent.is_none()) {
             if !self.has_copy(*id)? {
                 return Ok(false);

@@ -1,12 +1,13 @@
 //! Parity and second copies: what damage is healed with has to be whole itself.
 
 use crate::access::Access;
-use crate::check::packs::{Seen, is_set_aside};
+use crate::check::packs::Seen;
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::error::{Result, chain};
 use crate::heal;
 use crate::id::PackId;
+use crate::session;
 use crate::store::{Folder, Listed, ObjectName, StoreError, is_proven, wrong_head};
 use std::collections::HashSet;
 
@@ -47,12 +48,11 @@ pub(super) fn tell_unprotected(access: &Access, present: &Seen, findings: &Findi
     }
     let mut pack_count = 0usize;
     for pack in packs {
-        pack_count = pack_count.saturating_add(usize::from(!is_set_aside(access, pack)?));
+        pack_count = pack_count.saturating_add(usize::from(!session::is_set_aside(access, pack)?));
     }
-    let counted = [(pack_count, "packs have no parity"), (copies.len(), "small objects have no second copy")];
-    for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
-        findings
-            .notice(format!("{count} {what}, so that damage to them can't be healed; `holdall parity add` makes it"));
+    let counted = [("packs without parity", pack_count), ("small objects without a second copy", copies.len())];
+    for (what, count) in counted.into_iter().filter(|(_, count)| *count > 0) {
+        findings.notice(format!("{what}: {count}; damage to them can't be healed, and `holdall parity add` makes it"));
     }
     Ok(())
 }

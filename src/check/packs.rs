@@ -6,7 +6,7 @@ use crate::check::report::{Damage, Findings};
 use crate::error::Result;
 use crate::id::PackId;
 use crate::index::{PACK_COUNT_MAX, PackOrdinal};
-use crate::segment::{SegmentReader, set_aside_id};
+use crate::segment::SegmentReader;
 use crate::session::{self, History, read_segment};
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::HashSet;
@@ -91,7 +91,7 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
     }
     let mut missed = HashSet::new();
     for id in lost {
-        if !is_set_aside(access, id)? {
+        if !session::is_set_aside(access, id)? {
             missed.insert(id);
         }
     }
@@ -111,7 +111,7 @@ enum Standing {
 
 fn compare(access: &Access, findings: &Findings<'_>, id: PackId, bytes: u64) -> Result<Standing> {
     let Some(ordinal) = access.index.find_pack(&id)? else { return Ok(Standing::Unlisted) };
-    if is_set_aside(access, id)? {
+    if session::is_set_aside(access, id)? {
         findings.set_aside(id);
         return Ok(Standing::SetAside);
     }
@@ -120,11 +120,6 @@ fn compare(access: &Access, findings: &Findings<'_>, id: PackId, bytes: u64) -> 
         findings.damage(damage(id, String::new(), format!("it has {bytes} bytes instead of {expected}")), []);
     }
     Ok(Standing::Counting(ordinal))
-}
-
-/// Whether a pack is set aside, so that its state is no damage.
-pub(super) fn is_set_aside(access: &Access, id: PackId) -> Result<bool> {
-    Ok(!access.index.copies(set_aside_id(id))?.is_empty())
 }
 
 /// Tells of packs that are gone, with the chunks that the segments list in them.

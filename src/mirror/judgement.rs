@@ -53,8 +53,8 @@ pub(super) fn judge(
     if let Some(trouble) = history.troubles.first() {
         return Err(lost(&format!("{} can't be believed: {}", trouble.object, trouble.error)));
     }
-    if let Some((client, numbers)) = history.gaps().first() {
-        return Err(lost(&format!("outcomes {numbers:?} of client {client} are missing")));
+    if let Some(missing) = session::missing(access, &history)?.first() {
+        return Err(lost(&format!("{missing}, as later numbers tell")));
     }
     let packs = staying_packs(access, &history, here, extra, progress)?;
     Ok(Staying { packs, keys: staying_keys(access, (here, to), extra, keys)? })

@@ -438,6 +438,25 @@ fn mirror_7_nothing_goes_while_the_source_lacks_segments_or_sets_that_say_what_i
     }
 }
 
+/// A pin, which nothing else tells of.
+#[test]
+fn mirror_7_nothing_goes_while_a_record_is_missing_of_which_later_ones_tell() {
+    let place = Place::with_a_full_mirror();
+    let before = files(&place.path("source/records"));
+    let source = place.open("source").unwrap();
+    let pinned = source.snapshots(&SnapshotFilter::default()).unwrap().split_off(1);
+    source.pin(&pinned, None, &crate::session::Writer::default(), &Silent).unwrap();
+    let pin = files(&place.path("source/records")).into_keys().find(|path| !before.contains_key(path)).unwrap();
+    source.unpin(&[pinned[0].id]).unwrap();
+    place.mirror(&Silent).unwrap();
+    assert!(place.plan().unwrap().object_count > 0);
+    for side in ["source", "mirror"] {
+        std::fs::remove_file(place.path(side).join("records").join(&pin)).unwrap();
+        std::fs::remove_file(place.path(side).join(format!("mirror/records-{}", pin.display()))).unwrap();
+    }
+    place.assert_refused(ErrorKind::Damaged);
+}
+
 #[test]
 fn mirror_3_nothing_goes_when_the_source_was_set_back_or_emptied() {
     let place = Place::new();

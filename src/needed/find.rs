@@ -6,7 +6,7 @@ use crate::needed::counts::{Counts, build};
 use crate::needed::mark::mark;
 use crate::needed::{Needed, Roots};
 use crate::progress::Progress;
-use crate::segment::set_aside_id;
+use crate::session;
 
 /// Finds what is needed for a prune generation: by the counts of the view, brought to these roots, while they can be
 /// trusted and little has changed; else by a full mark, from which the view gets new counts. Nobody else in this process
@@ -52,23 +52,11 @@ pub fn settle(access: &Access, generation: u64) -> Result<()> {
 
 fn counted(access: &Access, roots: &Roots, generation: u64, progress: &dyn Progress) -> Result<Option<Counts>> {
     // A repair may not have brought back all that lay in it, and no change of the roots tells: a mark looks for everything.
-    if is_any_set_aside(access)? {
+    if !session::set_aside_packs(access)?.is_empty() {
         return Ok(None);
     }
     let Some(mut counts) = Counts::trusted(access, generation)?.filter(|counts| counts.are_near(roots)) else {
         return Ok(None);
     };
     counts.bring_to(roots, progress).map(|()| Some(counts))
-}
-
-/// Whether a pack is set aside. The row of such a one names one chunk, which is none.
-fn is_any_set_aside(access: &Access) -> Result<bool> {
-    let mut single = Vec::new();
-    access.index.for_each_pack(&mut |_, entry| single.extend(Some(entry.id).filter(|_| entry.chunk_count == 1)))?;
-    for pack in single {
-        if !access.index.copies(set_aside_id(pack))?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

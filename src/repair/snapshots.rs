@@ -5,7 +5,7 @@ mod correct;
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{Error, Result};
-use crate::id::{NodeId, PackId, SnapshotId};
+use crate::id::{NodeId, SnapshotId};
 use crate::index::{Excluded, Scratch};
 use crate::layout::Class;
 use crate::manifest::{NodeSink, NodeSource};
@@ -18,7 +18,6 @@ use crate::repair::options::RepairOptions;
 use crate::repair::wanted::{self, Damaged, Wanted};
 use crate::session::{self, Batch, Beating, History, Snapshot, SnapshotDraft, check_may_open, steadily};
 use crate::session_record::SessionKind;
-use crate::store::{Folder, Listed, ObjectName};
 use crate::wire::{Blob, List};
 use correct::{Corrected, Correction};
 use std::collections::{BTreeSet, HashSet};
@@ -145,7 +144,7 @@ impl<'a> Look<'a> {
         IndexLook::require_clean(access, &history, progress)?;
         session::bring_up_to_date(access, &history)?;
         // What lies in them must not hide that it is lost.
-        access.index.exclude(&Excluded::packs(gone_packs(access)?))?;
+        access.index.exclude(&Excluded::packs(session::unseen_packs(access)?))?;
         progress.event(&Event::Phase("finding what is lost"));
         let wanted = wanted::find(access, &history, &AilingPacks::new(), progress)?;
         let reader = wanted::reader(access);
@@ -248,23 +247,6 @@ fn draft(snapshot: &Snapshot, made: &[Made]) -> SnapshotDraft {
         attributes: vec![session::walk_starts_attribute(&starts), session::repairs_attribute(snapshot.id)],
         description,
     }
-}
-
-/// Packs that are listed and are not there.
-fn gone_packs(access: &Access) -> Result<Vec<PackId>> {
-    let mut present = HashSet::new();
-    access.store.list(Folder::Packs, &mut |listed| {
-        if let Listed::Object { name: ObjectName::Pack(id), .. } = listed {
-            present.insert(id);
-        }
-    })?;
-    let mut gone = Vec::new();
-    access.index.for_each_pack(&mut |_, entry| {
-        if !present.contains(&entry.id) {
-            gone.push(entry.id);
-        }
-    })?;
-    Ok(gone)
 }
 
 /// Takes the nodes of a tree, which are of a class.

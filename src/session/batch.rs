@@ -36,7 +36,7 @@ pub struct SnapshotDraft {
 pub enum Enough {
     /// As full as those that are made anew.
     Full,
-    /// Half as full: it is compressed hardly worse.
+    /// Half as full.
     Half,
 }
 

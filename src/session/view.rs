@@ -96,23 +96,40 @@ pub fn uncounted_packs(access: &Access, history: &History) -> Result<HashSet<Pac
     let is_deleted = |known: &&Generation| known.stage != Stage::Condemned;
     let deleted = history.generations.iter().filter(is_deleted);
     let mut uncounted: HashSet<PackId> = deleted.flat_map(|known| known.packs.iter().copied()).collect();
-    let mut perhaps = Vec::new();
-    access.index.for_each_pack(&mut |_, entry| {
-        // The row of one that is set aside has one chunk, which is no chunk's.
-        if entry.chunk_count == 1 {
-            perhaps.push(entry.id);
-        }
-    })?;
-    for id in perhaps {
-        if !access.index.copies(set_aside_id(id))?.is_empty() {
-            uncounted.insert(id);
-        }
-    }
+    uncounted.extend(set_aside_packs(access)?);
     Ok(uncounted)
 }
 
-/// The packs that are listed and gone, though no prune deletes them and no repair has set them aside.
-fn absent_packs(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
+/// The packs that a repair has set aside. Costs a visit of all packs, and a look-up for each that has one chunk.
+///
+/// # Errors
+/// When the view can't be read.
+pub fn set_aside_packs(access: &Access) -> Result<Vec<PackId>> {
+    let mut single = Vec::new();
+    // The row of one that is set aside has one chunk, which is no chunk's.
+    access.index.for_each_pack(&mut |_, entry| single.extend(Some(entry.id).filter(|_| entry.chunk_count == 1)))?;
+    let mut aside = Vec::new();
+    for id in single {
+        if is_set_aside(access, id)? {
+            aside.push(id);
+        }
+    }
+    Ok(aside)
+}
+
+/// Whether a repair has set a pack aside, so that its state is no damage.
+///
+/// # Errors
+/// When the view can't be read.
+pub fn is_set_aside(access: &Access, id: PackId) -> Result<bool> {
+    Ok(!access.index.copies(set_aside_id(id))?.is_empty())
+}
+
+/// The packs that the view lists and a listing of the store does not show. Memory: the names of all packs.
+///
+/// # Errors
+/// When the store can't be listed, or the view not be read.
+pub fn unseen_packs(access: &Access) -> Result<Vec<PackId>> {
     let mut present = HashSet::new();
     access.store.list(Folder::Packs, &mut |listed| {
         if let Listed::Object { name: ObjectName::Pack(id), .. } = listed {
@@ -125,6 +142,12 @@ fn absent_packs(access: &Access, history: &History) -> Result<BTreeSet<PackId>> 
             unseen.push(entry.id);
         }
     })?;
+    Ok(unseen)
+}
+
+/// The packs that are listed and gone, though no prune deletes them and no repair has set them aside.
+fn absent_packs(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
+    let unseen = unseen_packs(access)?;
     if unseen.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -132,8 +155,7 @@ fn absent_packs(access: &Access, history: &History) -> Result<BTreeSet<PackId>> 
     let mut absent = BTreeSet::new();
     for id in unseen.into_iter().filter(|id| !deleted.contains(id)) {
         // Not every store lists what was just created.
-        let is_there = running::exists(access, &ObjectName::Pack(id))?;
-        if !is_there && access.index.copies(set_aside_id(id))?.is_empty() {
+        if !running::exists(access, &ObjectName::Pack(id))? && !is_set_aside(access, id)? {
             absent.insert(id);
         }
     }

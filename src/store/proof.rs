@@ -67,20 +67,7 @@ impl Claim {
 
 /// How long an object of this name can be. What is longer is damaged, and not hashed: a length is easily wrong by any factor.
 pub const fn bytes_max(name: &ObjectName) -> u64 {
-    match name {
-        ObjectName::Pack(_) | ObjectName::Parity(_) => PACK_BYTES_MAX,
-        ObjectName::Config(_)
-        | ObjectName::Key(_)
-        | ObjectName::Segment(_)
-        | ObjectName::Session(_)
-        | ObjectName::Heartbeat(..)
-        | ObjectName::Outcome(_)
-        | ObjectName::Record(..)
-        | ObjectName::Verified(..)
-        | ObjectName::Condemned { .. }
-        | ObjectName::Deleted { .. }
-        | ObjectName::Mirror(_) => CONTROL_BYTES_MAX,
-    }
+    if matches!(name, ObjectName::Pack(_) | ObjectName::Parity(_)) { PACK_BYTES_MAX } else { CONTROL_BYTES_MAX }
 }
 
 /// Says of all bytes of an object whether they are right.

@@ -28,6 +28,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Re
         context.renderer.json(&PacksSummary { dry_run: arguments.dry_run, ..summary });
         return Ok(if plan.is_empty() && plan.notices.is_empty() { exit::DONE } else { exit::DAMAGED });
     }
+    // Not all that is told: what nothing was found in has harmed nobody.
+    let is_hindered = !plan.notices.is_empty();
     let options = RepairOptions::default().writer(context.writer());
     let options = arguments.from.iter().fold(options, RepairOptions::from_path);
     let others: Vec<&Repository> = other.iter().collect();
@@ -38,7 +40,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Re
     context.renderer.print(&planned.text);
     context.renderer.say(&report_text(&report));
     context.renderer.json(&planned.summary(&report));
-    Ok(if report.lost_chunk_count == 0 && report.notices.is_empty() { exit::DONE } else { exit::DAMAGED })
+    Ok(if report.lost_chunk_count == 0 && !is_hindered { exit::DONE } else { exit::DAMAGED })
 }
 
 fn other(context: &Context<'_>, arguments: &RepairPacksArguments) -> Result<Option<Repository>, Failure> {
