@@ -14,8 +14,9 @@ type Files = Vec<(PathBuf, Vec<u8>)>;
 
 /// A world whose repository lies on a medium of its own.
 struct Small {
-    world: World,
+    /// Goes first: what is mounted can't be removed, and the world's folder would stay.
     medium: Mount,
+    world: World,
     random: Random,
     /// What was acknowledged: the snapshots, and what they hold.
     kept: Vec<(String, Files)>,
@@ -25,7 +26,7 @@ impl Small {
     fn new(bytes: u64) -> Option<Self> {
         let world = World::new();
         let medium = Mount::new(&["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"], &world.path("medium"))?;
-        Some(Self { world, medium, random: Random::new(17), kept: Vec::new() })
+        Some(Self { medium, world, random: Random::new(17), kept: Vec::new() })
     }
 
     fn run(&self, arguments: &[&str]) -> Finished {

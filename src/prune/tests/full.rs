@@ -33,10 +33,11 @@ impl Drop for Mount {
 
 /// A repository on a medium without a free byte, but for the reserve; none where this user or sandbox may not mount.
 struct FullMedium {
+    /// Goes first: what is mounted can't be removed, and the world's folder would stay.
+    _mount: Mount,
     world: World,
     place: PathBuf,
     store: Arc<dyn Store>,
-    _mount: Mount,
 }
 
 impl FullMedium {
@@ -56,7 +57,7 @@ impl FullMedium {
         let store: Arc<dyn Store> = Arc::new(LocalStore::create(&place.join("repository")).unwrap());
         store.facts().unwrap();
         store.keep_reserve().unwrap();
-        let medium = Self { world, place, store, _mount: mount };
+        let medium = Self { _mount: mount, world, place, store };
         assert_eq!(medium.reserve_bytes(), Some(1 << 20));
         let first = medium.back_up(&files(0..100, file_bytes)).unwrap();
         medium.back_up(&files((70..100).step_by(2).chain(100..120), file_bytes)).unwrap();
