@@ -30,7 +30,7 @@ pub fn find(access: &Access, roots: &Roots, generation: u64, progress: &dyn Prog
     }
     let mark = mark(access, roots, progress)?;
     match build(access, table, &mark, roots, generation).and_then(|()| Counts::trusted(access, generation)) {
-        Ok(Some(counts)) => Ok(Box::new(counts.held(claim))),
+        Ok(Some(counts)) => Ok(Box::new(counts.answering_from(mark).held(claim))),
         // A view that can't keep counts stops nobody.
         Ok(None) | Err(_) => Ok(Box::new(mark)),
     }

@@ -173,7 +173,10 @@ impl SortedIds {
     pub(super) fn count_of(&self, ids: &[ChunkId], counts: &mut Vec<u64>) -> Result<()> {
         counts.clear();
         match self {
-            Self::Memory(known) => counts.extend(ids.iter().map(|id| count_in(known, id))),
+            Self::Memory(known) => {
+                let mut ahead = Ahead { known, place: 0 };
+                counts.extend(ids.iter().map(|id| ahead.count_of(id)));
+            }
             Self::File(known) => {
                 counts.resize(ids.len(), 0);
                 // In order, those of a block come one after the other.
@@ -230,6 +233,30 @@ impl IdFile {
     fn read(&self, start: u64, count_max: usize, ids: &mut Vec<Counted>) -> Result<()> {
         let left = usize::try_from(self.file.count().saturating_sub(start)).unwrap_or(usize::MAX);
         self.file.read(start, left.min(count_max), ids)
+    }
+}
+
+/// Looks for ids that mostly come in order, each near behind the one before.
+struct Ahead<'k> {
+    known: &'k [Counted],
+    /// Where the last one was found, or would stand.
+    place: usize,
+}
+
+impl Ahead<'_> {
+    fn count_of(&mut self, id: &ChunkId) -> u64 {
+        let is_before = |place: usize| self.known.get(place).is_some_and(|(known, _)| known < id);
+        let start = if is_before(self.place) { self.place } else { 0 };
+        // In steps that double, then between the last two.
+        let mut step = 1usize;
+        while is_before(start.saturating_add(step)) {
+            step = step.saturating_mul(2);
+        }
+        let from = start.saturating_add(step / 2).min(self.known.len());
+        let to = start.saturating_add(step).saturating_add(1).min(self.known.len());
+        let between = self.known.get(from..to).unwrap_or_default();
+        self.place = from.saturating_add(between.partition_point(|(known, _)| known < id));
+        self.known.get(self.place).filter(|(known, _)| known == id).map_or(0, |(_, count)| *count)
     }
 }
 
