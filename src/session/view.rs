@@ -47,10 +47,10 @@ pub fn bring_up_to_date(access: &Access, history: &History) -> Result<Vec<Segmen
     }
 }
 
-/// Brings the view up to date for a session that will count on what is stored. While a set of a prune can't be read,
-/// nothing that is stored is a hit: that prune, or the next one, may delete it as soon as the set is healed, without waiting
-/// for a session that could not see it. Nor is what lies in packs that are listed and gone; they are returned. Costs a
-/// listing of the packs.
+/// Brings the view up to date for a session that will count on what is stored, and that was open when `history` was read.
+/// While a set of a prune can't be read, nothing that is stored is a hit: that prune, or the next one, may delete it as soon
+/// as the set is healed, without waiting for a session that could not see it. Nor is what lies in packs that are listed and
+/// gone; they are returned. Costs a listing of the packs.
 ///
 /// # Errors
 /// As [`bring_up_to_date`].
@@ -70,13 +70,8 @@ pub fn take_stock(access: &Access, history: &History) -> Result<BTreeSet<PackId>
 
 /// Takes care that what lies in packs that are gone is no hit.
 fn without_absent(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
-    let mut absent = absent_packs(access, history)?;
-    if !absent.is_empty() {
-        // A prune may have condemned and deleted some since the history was read.
-        for deleted in History::load(access)?.excluded() {
-            absent.remove(&deleted);
-        }
-    }
+    // No prune deletes what it condemns after the history was read: it waits for the session that read it.
+    let absent = absent_packs(access, history)?;
     let Some(first) = absent.first() else { return Ok(absent) };
     let (count, first) = (absent.len(), ObjectName::Pack(*first));
     access.behind.note(format!(
