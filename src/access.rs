@@ -12,7 +12,7 @@ use crate::index::{Index, MemoryIndex, Scratch, open_scratch};
 use crate::key::KeyRing;
 use crate::layout::Class;
 use crate::manifest::{BoundaryKey, HardLinkKey, ItemTreeBuilder, Means, NodeIdKey};
-use crate::store::Store;
+use crate::store::{SecondCopies, Store, UsedCopies};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -42,6 +42,8 @@ pub struct Access {
     pub catch_up: Option<CatchUp>,
     /// What this machine could not note of what it committed, or not know of what it needed.
     pub behind: Arc<Behind>,
+    /// Of which objects second copies were read.
+    pub used_copies: Arc<UsedCopies>,
 }
 
 /// Brings the index of an open repository up to date.
@@ -136,6 +138,14 @@ impl Access {
     #[must_use]
     pub fn without_view(&self) -> Self {
         Self { index: Arc::new(MemoryIndex::without_notes()), ..self.clone() }
+    }
+
+    /// The same for whoever only reads: where a small object is damaged, gone or can't be read, its second copy serves.
+    /// Nothing is decided by what is read so that lets something go.
+    #[must_use]
+    pub fn with_second_copies(&self) -> Self {
+        let store = SecondCopies::over(Arc::clone(&self.store), Arc::clone(&self.used_copies));
+        Self { store: Arc::new(store), ..self.clone() }
     }
 
     /// Does what may commit, and adds to the notices of its report all that lacks then. The operation has an access whose

@@ -38,6 +38,7 @@ use crate::error::{ErrorKind, Result};
 use crate::id::PackId;
 use crate::progress::{Event, Progress};
 use crate::session::{self, History, Snapshot, Tracks, present_segments};
+use crate::store::{Folder, NOTHING_HEALS_HERE};
 use crate::threads;
 use feed::Feed;
 use packs::Seen;
@@ -68,6 +69,9 @@ pub fn run(access: &Access, options: &CheckOptions, progress: &dyn Progress) -> 
             Err(error) if matches!(error.kind(), ErrorKind::ReadOnly | ErrorKind::Interrupted) => {}
             Err(error) => report.notices.push(format!("packs of put keys were not vouched for: {error}")),
         }
+    }
+    if report.damage_count > 0 && !access.store.is_writable(Folder::Packs) {
+        report.notices.push(NOTHING_HEALS_HERE.to_owned());
     }
     Ok(report)
 }
@@ -127,6 +131,10 @@ impl Check<'_> {
         let verified = Verified::load(access)?;
         verified.tell(&findings);
         self.progress.event(&Event::Phase("checking the index"));
+        // What is damaged is told; what lies behind it is read by its second copy, as every reader does.
+        let access = &access.with_second_copies();
+        let whole = if findings.has_damage() { Some(History::load(&access.without_view())?) } else { None };
+        let history = whole.as_ref().unwrap_or(history);
         let access = &view::open(access, history, &findings)?;
         let packs = packs::check(access, history, &findings)?;
         healing::tell_unprotected(access, &packs.present, &findings)?;

@@ -150,7 +150,7 @@ pub use session::{
 pub use session_record::SessionKind;
 pub use source::{Selection, StreamInput};
 pub use stats::{ClassStats, FolderStats, RepositoryStats};
-pub use store::{Protected, Protection};
+pub use store::{Protected, Protection, UsedCopies, UsedCopy};
 
 #[doc(hidden)]
 pub mod access;

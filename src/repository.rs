@@ -20,6 +20,8 @@ mod retention;
 mod roles;
 #[cfg(test)]
 mod rolled_back;
+#[cfg(test)]
+mod second_copies;
 mod standing;
 #[cfg(test)]
 mod unstarted;
@@ -41,7 +43,7 @@ use crate::restore::{self, RestoreOptions, RestoreReport};
 use crate::scrub::{self, ScrubOptions, ScrubReport};
 use crate::session::{self, History, Overlooked, Snapshot};
 use crate::stats::{self, RepositoryStats};
-use crate::store::{Created, LocalStore, ObjectName, ProtectingStore, Protection, Store};
+use crate::store::{Created, LocalStore, ObjectName, ProtectingStore, Protection, SecondCopies, Store, UsedCopies};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -95,7 +97,8 @@ impl OpenOptions {
         self
     }
 
-    /// Takes no lock on the view: for operations that only read.
+    /// Takes no lock on the view: for operations that only read. Opens also by the second copies of configurations and of the
+    /// key slot, where the first ones are damaged, gone or can't be read; nothing is written or let go then.
     #[must_use]
     pub const fn reading(mut self) -> Self {
         self.view = Mode::Reader;
@@ -206,7 +209,12 @@ impl Repository {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_store(store: Arc<dyn Store>, unlock: Unlock<'_>, options: OpenOptions) -> Result<Self> {
-        let (ring, chain) = keys::unlock(store.as_ref(), unlock)?;
+        let used_copies = Arc::<UsedCopies>::default();
+        let (ring, chain) = match options.view {
+            Mode::Reader => keys::unlock(&SecondCopies::over(Arc::clone(&store), Arc::clone(&used_copies)), unlock)?,
+            Mode::Writer => keys::unlock(store.as_ref(), unlock)?,
+        };
+        used_copies.end_opening(ring.slot().map(|slot| ObjectName::Key(slot.name)).as_ref());
         chain.allows(Purpose::Read)?;
         let repository = chain.repository().to_string();
         let naming = Naming::derive(&ring, &chain)?;
@@ -223,6 +231,7 @@ impl Repository {
             threads: options.threads,
             catch_up: Some(Arc::new(|access| session::bring_up_to_date(access, &History::load(access)?).map(drop))),
             behind: Arc::default(),
+            used_copies,
         };
         let notice = view::open(&mut access, options.view)?;
         // One that can't be kept in mind now is met again.
@@ -268,8 +277,7 @@ impl Repository {
         progress: &dyn Progress,
     ) -> Result<RestoreReport> {
         self.require_reader("restore")?;
-        session::bring_up_to_date(&self.access, &self.history()?)?;
-        restore::run(&self.access, snapshot, &self.sparing(options)?, progress)
+        restore::run(&self.reading()?, snapshot, &self.sparing(options)?, progress)
     }
 
     /// Checks every object, and with [`CheckDepth::Data`](crate::CheckDepth::Data) every byte, or as much as the options
@@ -315,6 +323,7 @@ impl Repository {
     /// [`ErrorKind::Damaged`] when what must be known to collect can't be believed or is missing; [`ErrorKind::Denied`]
     /// when the key's role may not prune.
     pub fn plan_prune(&self, options: &PruneOptions, progress: &dyn Progress) -> Result<PrunePlan> {
+        session::require_opened_soundly(&self.access)?;
         prune::plan(&self.access, options, progress)
     }
 
@@ -336,9 +345,16 @@ impl Repository {
     /// # Errors
     /// When the store can't be listed.
     pub fn stats(&self) -> Result<RepositoryStats> {
-        let history = self.history()?;
-        session::bring_up_to_date(&self.access, &history)?;
-        stats::run(&self.access, &history)
+        let access = self.access.with_second_copies();
+        let history = History::load(&access)?;
+        session::bring_up_to_date(&access, &history)?;
+        stats::run(&access, &history)
+    }
+
+    /// Which objects were read from their second copies, since the first ones are damaged, gone or can't be read. More may
+    /// come with every operation.
+    pub fn used_copies(&self) -> Arc<UsedCopies> {
+        Arc::clone(&self.access.used_copies)
     }
 
     /// The repository's id.
@@ -365,6 +381,13 @@ impl Repository {
         }
         let message = format!("a key with the role {} may not {what}: it can read nothing", self.access.ring.role());
         Err(Error::new(ErrorKind::Denied, message))
+    }
+
+    /// What a reader works with, its index up to date: second copies serve where first ones don't.
+    fn reading(&self) -> Result<Access> {
+        let access = self.access.with_second_copies();
+        session::bring_up_to_date(&access, &History::load(&access)?)?;
+        Ok(access)
     }
 
     fn history(&self) -> Result<History> {

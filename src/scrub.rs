@@ -13,7 +13,7 @@ pub use report::{ScrubDamage, ScrubReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::heal;
 use crate::progress::{Event, Progress};
-use crate::store::{Folder, Listed, ObjectName, Store};
+use crate::store::{Folder, Listed, NOTHING_HEALS_HERE, ObjectName, Store};
 use crate::threads;
 use crossbeam_channel::{Sender, bounded};
 use proof::Prover;
@@ -79,6 +79,9 @@ pub fn run(store: &dyn Store, options: &ScrubOptions, progress: &dyn Progress) -
     prove_all(store, options, &findings)?;
     findings.temporaries(count_temporaries(store)?);
     let mut report = findings.into_report();
+    if report.damage_count > 0 && !store.is_writable(Folder::Packs) {
+        report.notices.push(NOTHING_HEALS_HERE.to_owned());
+    }
     report.duration = started.elapsed();
     Ok(report)
 }

@@ -62,7 +62,7 @@ pub use snapshots::{
     CopyOf, Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, copy_of_attribute,
     repairs_attribute, resolve, walk_starts_attribute,
 };
-pub use sound::{LettingGo, Missing, missing, require_sound};
+pub use sound::{LettingGo, Missing, missing, require_opened_soundly, require_sound};
 pub use state::{ClientState, load, replace};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod proof;
 mod protect;
 mod protecting;
 mod rehearsal;
+mod second;
 
 pub use local::LocalStore;
 pub use memory::MemoryStore;
@@ -29,6 +30,7 @@ pub(crate) use protect::parity_of;
 pub use protect::{ProtectError, protect};
 pub use protecting::{Protected, ProtectingStore, Protection};
 pub use rehearsal::RehearsalStore;
+pub use second::{SecondCopies, UsedCopies, UsedCopy};
 
 use crate::fs::is_full;
 use crate::id::SessionId;
@@ -172,6 +174,11 @@ pub trait Store: Send + Sync {
         Ok(false)
     }
 
+    /// Whether objects can be made in a folder, as far as that can be told without writing there: for advice to people.
+    fn is_writable(&self, _folder: Folder) -> bool {
+        true
+    }
+
     /// Proves what the store can be trusted with, once; later calls answer from memory. A store that can't be
     /// written proves nothing, which is an answer and not an error.
     ///
@@ -181,6 +188,19 @@ pub trait Store: Send + Sync {
 
     /// Where the store is, for people.
     fn describe(&self) -> String;
+}
+
+/// What is said once of all damage in a store in which nothing can be written.
+pub const NOTHING_HEALS_HERE: &str = "nothing can be written there, and whatever heals or repairs writes: copy the \
+                                      repository to a disc that can be written, and run that on the copy";
+
+/// What comes before healing in a folder, for advice to people: nothing where objects can be made there.
+pub fn before_healing(store: &dyn Store, folder: Folder) -> &'static str {
+    if store.is_writable(folder) {
+        ""
+    } else {
+        "nothing can be written there: copy the repository to a disc that can be written, and there "
+    }
 }
 
 /// An object opened for reading.

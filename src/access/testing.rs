@@ -48,6 +48,7 @@ impl Keys {
             threads: 1,
             catch_up: None,
             behind: Arc::default(),
+            used_copies: Arc::default(),
         }
     }
 }

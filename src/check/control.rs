@@ -10,7 +10,7 @@ use crate::key::Slot;
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::segment::SegmentReader;
 use crate::session::{History, SegmentStand, read_segment};
-use crate::store::{Folder, Listed, Mirrored, ObjectName};
+use crate::store::{self, Folder, Listed, Mirrored, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
@@ -23,6 +23,7 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
         let (object, wrong) = (trouble.object.clone(), trouble.error.to_string());
         findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
     }
+    configurations(access, findings)?;
     slots(access, findings)?;
     strangers(access, findings)?;
     gaps(history, findings);
@@ -30,6 +31,28 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
     lost_slots(access, findings)?;
     outcomes(history, findings);
     segments(access, history, findings)
+}
+
+/// The repository may have been opened by their second copies.
+fn configurations(access: &Access, findings: &Findings<'_>) -> Result<()> {
+    let mut names = Vec::new();
+    access.store.list(Folder::Config, &mut |listed| {
+        if let Listed::Object { name, .. } = listed {
+            names.push(name);
+        }
+    })?;
+    for name in names {
+        let prove = || -> Result<()> {
+            if store::is_proven(&name, access.store.open(&name)?.as_ref())? {
+                return Ok(());
+            }
+            Err(Error::new(ErrorKind::Damaged, "its bytes don't fit its checksum"))
+        };
+        if let Err(error) = prove().or_else(|_| prove()) {
+            findings.control_error(&name.to_string(), &error);
+        }
+    }
+    Ok(())
 }
 
 fn slots(access: &Access, findings: &Findings<'_>) -> Result<()> {

@@ -22,4 +22,5 @@ pub(super) const VERIFIED: &str = "remove it: nothing needs it, and the packs th
 /// A second copy, or the object that it bears the name of.
 pub(super) const COPY: &str = "heal it with `holdall check --repair`: of the two, a key tells which one is right; where neither is, put the object back from another copy of the store, and then heal the copy";
 /// Parity, or a second copy.
-pub(super) const HEALING: &str = "`holdall scrub --repair` writes it anew; nothing but healing ever reads it";
+pub(super) const HEALING: &str =
+    "`holdall scrub --repair` writes it anew; nothing reads it while what it heals is sound";

@@ -295,6 +295,10 @@ impl<'a> Findings<'a> {
         self.lock().report.damaged_packs().collect()
     }
 
+    pub(super) fn has_damage(&self) -> bool {
+        self.lock().report.damage_count > 0
+    }
+
     pub(super) fn has_lost(&self) -> bool {
         self.lock().lost.count > 0
     }

@@ -38,6 +38,12 @@ use super::render::Purpose;
 
 /// Runs a command and returns its exit code.
 pub(crate) fn run(context: &Context<'_>, command: &Command) -> Result<u8, Failure> {
+    let done = perform(context, command);
+    context.tell_used_copies();
+    done
+}
+
+fn perform(context: &Context<'_>, command: &Command) -> Result<u8, Failure> {
     match command {
         Command::Init(arguments) => init::run(context, arguments),
         Command::Backup(arguments) => backup::run(context, arguments),

@@ -6,14 +6,26 @@ use super::render::Renderer;
 use super::secret::{Purpose, SecretSource};
 use super::snapshot_argument::SnapshotArgument;
 use super::surroundings::{Surroundings, absolute, command_line, host_name};
-use holdall::{AcceptRollback, OpenOptions, Overlooked, Repository, Snapshot, SnapshotFilter, SnapshotSpec, Writer};
-use std::cell::Cell;
+use holdall::{
+    AcceptRollback, OpenOptions, Overlooked, Repository, Snapshot, SnapshotFilter, SnapshotSpec, UsedCopies, UsedCopy,
+    Writer,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How many outcomes that can't be read are named.
 const OVERLOOKED_SHOWN_MAX: usize = 5;
+
+/// How many objects that were read from their second copies are named.
+const USED_COPIES_SHOWN_MAX: usize = 20;
+const COPY_FIRST: &str = "nothing can be written there: copy the repository to a disc that can be written, and there ";
+const HEAL_HERE: &str = "the medium may be failing: `holdall check --repair` or `holdall scrub --repair` heals them";
+const HEAL_ELSEWHERE: &str = "the medium may be failing, and nothing can be written there: copy the repository to a disc that \
+                              can be written, and run `holdall scrub --repair` there";
 
 /// What a command is going to do with the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +42,10 @@ pub(crate) struct Context<'a> {
     pub(crate) surroundings: Surroundings,
     pub(crate) renderer: &'a Renderer,
     doubt: Cell<Doubt>,
+    /// What the repositories that were opened have read from second copies.
+    used_copies: RefCell<Vec<Arc<UsedCopies>>>,
+    /// Objects of which that was told.
+    told_copies: RefCell<BTreeSet<String>>,
 }
 
 /// Whether what the repository lacks may be what was asked for.
@@ -45,7 +61,14 @@ enum Doubt {
 impl<'a> Context<'a> {
     /// Nothing is known of the repository yet.
     pub(crate) const fn new(global: &'a GlobalArguments, surroundings: Surroundings, renderer: &'a Renderer) -> Self {
-        Self { global, surroundings, renderer, doubt: Cell::new(Doubt::None) }
+        Self {
+            global,
+            surroundings,
+            renderer,
+            doubt: Cell::new(Doubt::None),
+            used_copies: RefCell::new(Vec::new()),
+            told_copies: RefCell::new(BTreeSet::new()),
+        }
     }
 
     /// Where the repository is, or should be made.
@@ -78,6 +101,7 @@ impl<'a> Context<'a> {
         };
         let repository = source.unlock(Purpose::Open, |unlock| Ok(Repository::open(path, unlock, options.clone())?))?;
         repository.notices().iter().for_each(|notice| self.renderer.notice(notice));
+        self.used_copies.borrow_mut().push(repository.used_copies());
         Ok(repository)
     }
 
@@ -117,10 +141,28 @@ impl<'a> Context<'a> {
             }
             let more = overlooked.len().saturating_sub(OVERLOOKED_SHOWN_MAX);
             let more = if more > 0 { format!("{more} more outcomes are damaged; ") } else { String::new() };
-            self.renderer.notice(&format!("{more}`holdall check --repair` heals what has a second copy"));
+            let before = if repository.is_writable() { "" } else { COPY_FIRST };
+            self.renderer.notice(&format!("{more}{before}`holdall check --repair` heals what has a second copy"));
             self.doubt.set(Doubt::Told);
         }
         !overlooked.is_empty()
+    }
+
+    /// Says which objects were read from their second copies since this was asked last, and what to do about it.
+    pub(crate) fn tell_used_copies(&self) {
+        let used = self.used_copies.borrow().iter().flat_map(|used| used.all()).collect::<Vec<_>>();
+        let mut told = self.told_copies.borrow_mut();
+        let new: Vec<&UsedCopy> = used.iter().filter(|one| told.insert(one.object.clone())).collect();
+        for one in new.iter().take(USED_COPIES_SHOWN_MAX) {
+            self.renderer.notice(&format!("{}: {}; its second copy was read in its place", one.object, one.wrong));
+        }
+        let more = new.len().saturating_sub(USED_COPIES_SHOWN_MAX);
+        if more > 0 {
+            self.renderer.notice(&format!("second copies of {more} more objects were read in their place"));
+        }
+        if let Some(first) = new.first() {
+            self.renderer.notice(if first.is_healable_here { HEAL_HERE } else { HEAL_ELSEWHERE });
+        }
     }
 
     /// The exit code of a command that was done: another one if it was done with what may not be the latest snapshot.

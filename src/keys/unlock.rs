@@ -5,7 +5,7 @@ use crate::config::ConfigChain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ObjectHash;
 use crate::key::{KeyError, KeyRing, Slot, Unlock};
-use crate::store::{Folder, ObjectName, Store};
+use crate::store::{Folder, ObjectName, Store, before_healing};
 
 /// Finds the key slot that opens and verifies the configurations by it.
 ///
@@ -44,9 +44,10 @@ fn unlock_ring(store: &dyn Store, unlock: Unlock<'_>, config_zero: Option<Object
     let names = names(store)?;
     if names.is_empty() {
         let message = format!(
-            "no key slot is left in {}, and nothing opens without one: `holdall scrub --repair` brings slots back from \
+            "no key slot is left in {}, and nothing opens without one; {}`holdall scrub --repair` brings slots back from \
              their second copies, `holdall key import` one that was exported",
-            store.describe()
+            store.describe(),
+            before_healing(store, Folder::Keys)
         );
         return Err(Error::new(ErrorKind::Damaged, message));
     }

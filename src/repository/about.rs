@@ -3,7 +3,7 @@
 use super::Repository;
 use crate::error::Result;
 use crate::info::{self, RepositoryInfo, SnapshotInfo};
-use crate::session::Snapshot;
+use crate::session::{History, Snapshot};
 
 impl Repository {
     /// Tells what there is to know of the repository without looking into its packs. What the key can't see is left out.
@@ -11,7 +11,8 @@ impl Repository {
     /// # Errors
     /// When the store can't be listed or read.
     pub fn info(&self) -> Result<RepositoryInfo> {
-        info::about_repository(&self.access, &self.history()?)
+        let access = self.access.with_second_copies();
+        info::about_repository(&access, &History::load(&access)?)
     }
 
     /// Tells what there is to know of a snapshot. What the key can't see is left out.
@@ -20,6 +21,7 @@ impl Repository {
     /// When the store can't be read; [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when items could not be read and the
     /// tree that names them is damaged.
     pub fn snapshot_info(&self, snapshot: &Snapshot) -> Result<SnapshotInfo> {
-        info::about_snapshot(&self.access, &self.history()?, snapshot)
+        let access = self.access.with_second_copies();
+        info::about_snapshot(&access, &History::load(&access)?, snapshot)
     }
 }

@@ -41,7 +41,7 @@ impl Repository {
     pub fn plan_copy(&self, from: &Self, wanted: CopyWanted) -> Result<CopyPlan> {
         from.require_reader("be copied from")?;
         from.listed_history()?;
-        copy::plan(&from.access, &self.access, wanted)
+        copy::plan(&from.access.with_second_copies(), &self.access, wanted)
     }
 
     /// Copies snapshots as planned; nothing is written to `from`. What can't be read there is in the report, and no
@@ -60,10 +60,10 @@ impl Repository {
         from.require_reader("be copied from")?;
         self.writing()?;
         let _ = self.access.store.keep_reserve();
-        session::bring_up_to_date(&from.access, &from.history()?)?;
+        let source = from.reading()?;
         self.access.noting(
             |report: &mut CopyReport| &mut report.notices,
-            |access| copy::run(&from.access, access, plan, options, progress),
+            |access| copy::run(&source, access, plan, options, progress),
         )
     }
 }

@@ -15,7 +15,7 @@ impl Repository {
     /// # Errors
     /// When the store can't be read.
     pub fn keys(&self) -> Result<Vec<KeySlot>> {
-        keys::list(&self.access)
+        keys::list(&self.access.with_second_copies())
     }
 
     /// Makes another way into the repository, which `unlock` opens.
@@ -25,6 +25,7 @@ impl Repository {
     /// [`ErrorKind::Invalid`] for an empty password or too long a label; or when the store
     /// can't be written to.
     pub fn add_key(&self, unlock: Unlock<'_>, options: &NewKeyOptions) -> Result<AddedKey> {
+        session::require_opened_soundly(&self.access)?;
         keys::add(&self.access, unlock, options, session::now_ns())
     }
 
@@ -33,7 +34,7 @@ impl Repository {
     /// # Errors
     /// When the store can't be read.
     pub fn slotless_keys(&self) -> Result<Vec<SlotlessKey>> {
-        keys::without_slot(&self.access)
+        keys::without_slot(&self.access.with_second_copies())
     }
 
     /// Removes the way into the repository whose name begins with `prefix`. With the last one of a key the key ends: what
@@ -45,6 +46,7 @@ impl Repository {
     /// [`ErrorKind::Invalid`] for the one with which the repository was opened;
     /// [`ErrorKind::Denied`]; or when the store can't be written to.
     pub fn remove_key(&self, prefix: &str) -> Result<RemovedKey> {
+        session::require_opened_soundly(&self.access)?;
         let now_ns = session::now_ns();
         match keys::find(&self.access, prefix) {
             Ok(slot) => keys::remove(&self.access, &slot, now_ns),
@@ -61,6 +63,7 @@ impl Repository {
     /// As [`Self::add_key`]; [`ErrorKind::Invalid`] for what opens it already, unless that is accepted. The old one counts
     /// until the new one is stored.
     pub fn change_key(&self, unlock: Unlock<'_>, kdf: KdfCost, same: SameSecret) -> Result<ChangedKey> {
+        session::require_opened_soundly(&self.access)?;
         keys::replace(&self.access, unlock, (kdf, same), session::now_ns())
     }
 
@@ -70,7 +73,7 @@ impl Repository {
     /// # Errors
     /// When the store can't be read.
     pub fn export_key(&self) -> Result<Vec<u8>> {
-        keys::export(&self.access)
+        keys::export(&self.access.with_second_copies())
     }
 
     /// Puts an exported key slot into the repository in a local directory. Needs no key.

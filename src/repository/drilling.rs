@@ -5,7 +5,7 @@ use crate::drill::{self, Drill, DrillConclusion, DrillOptions, DrillPlan, DrillR
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::record::DrillCommand;
-use crate::session::{self, Snapshot};
+use crate::session::Snapshot;
 
 impl Repository {
     /// Picks what a drill restores, and makes sure that there is room for it. Nothing is written.
@@ -18,8 +18,7 @@ impl Repository {
     pub fn plan_drill(&self, snapshot: Snapshot, options: &DrillOptions, progress: &dyn Progress) -> Result<DrillPlan> {
         self.require_reader("drill")?;
         self.refuse_own(options.folder())?;
-        session::bring_up_to_date(&self.access, &self.history()?)?;
-        drill::plan(&self.access, snapshot, options, progress)
+        drill::plan(&self.reading()?, snapshot, options, progress)
     }
 
     /// Restores what was planned, as [`Repository::restore`] does.
@@ -27,7 +26,7 @@ impl Repository {
     /// # Errors
     /// When the folder can't be written to or is not empty, or the caller stops: nothing is left of it then.
     pub fn restore_drill(&self, plan: DrillPlan, progress: &dyn Progress) -> Result<DrillRestore> {
-        drill::restore(&self.access, plan, progress)
+        drill::restore(&self.access.with_second_copies(), plan, progress)
     }
 
     /// Reads back what was restored and compares it with the manifest and, if that is wanted, with the live files.
@@ -36,7 +35,7 @@ impl Repository {
     /// # Errors
     /// When the store or the folder can't be read, or the caller stops: nothing is left of what was restored then.
     pub fn compare_drill(&self, restored: DrillRestore, progress: &dyn Progress) -> Result<Drill> {
-        restored.compare(&self.access, progress)
+        restored.compare(&self.access.with_second_copies(), progress)
     }
 
     /// States in the repository what came of a drill, passed or not, and of a command that the caller has run on what was

@@ -3,6 +3,7 @@
 use super::Repository;
 use crate::error::Result;
 use crate::session::{self, History, Overlooked, Snapshot, SnapshotFilter, SnapshotSpec};
+use crate::store::Folder;
 use std::sync::PoisonError;
 
 impl Repository {
@@ -31,11 +32,17 @@ impl Repository {
         self.overlooked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether objects can be made where it lies, as far as that can be told without writing there: for advice to people.
+    pub fn is_writable(&self) -> bool {
+        self.access.store.is_writable(Folder::Outcomes)
+    }
+
     /// What the store says, for those who show snapshots. What it lacks is noted.
     pub(super) fn listed_history(&self) -> Result<History> {
-        let history = self.history()?;
+        let access = self.access.with_second_copies();
+        let history = History::load(&access)?;
         // Whoever only looks is not to fail because it could not be found out what is missing.
-        let found = session::overlooked(&self.access, &history).unwrap_or_default();
+        let found = session::overlooked(&access, &history).unwrap_or_default();
         *self.overlooked.lock().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(history)
     }

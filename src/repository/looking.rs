@@ -7,7 +7,7 @@ use crate::manifest::{Difference, Entry, Key};
 use crate::mounting::{MountOptions, MountedTree};
 use crate::progress::Progress;
 use crate::restore::{self, Below};
-use crate::session::{self, Snapshot};
+use crate::session::Snapshot;
 use std::io::Write;
 
 impl Repository {
@@ -18,8 +18,7 @@ impl Repository {
     /// `ErrorKind::Damaged`; or what `each` returns.
     pub fn list(&self, snapshot: &Snapshot, path: &Key, each: &mut dyn FnMut(&Entry) -> Result<Below>) -> Result<()> {
         self.require_reader("list what snapshots hold")?;
-        session::bring_up_to_date(&self.access, &self.history()?)?;
-        restore::list(&self.access, snapshot, path, each)
+        restore::list(&self.reading()?, snapshot, path, each)
     }
 
     /// Tells every entry at and below `path` that is not the same in two snapshots, in key order. What they share is not
@@ -34,8 +33,7 @@ impl Repository {
         each: &mut dyn FnMut(Difference<Entry>) -> Result<()>,
     ) -> Result<()> {
         self.require_reader("diff")?;
-        session::bring_up_to_date(&self.access, &self.history()?)?;
-        look::diff(&self.access, snapshots, path, each)
+        look::diff(&self.reading()?, snapshots, path, each)
     }
 
     /// Tells every wanted entry at and below `path`, snapshot by snapshot in the order given.
@@ -50,8 +48,7 @@ impl Repository {
         each: &mut dyn FnMut(&Snapshot, &Entry) -> Result<()>,
     ) -> Result<()> {
         self.require_reader("find")?;
-        session::bring_up_to_date(&self.access, &self.history()?)?;
-        look::find(&self.access, snapshots, path, wanted, each)
+        look::find(&self.reading()?, snapshots, path, wanted, each)
     }
 
     /// Tells what became of every wanted entry at and below `path` from each snapshot to the next of the same host and
@@ -67,8 +64,7 @@ impl Repository {
         each: &mut dyn FnMut(&Snapshot, Difference<Entry>) -> Result<()>,
     ) -> Result<()> {
         self.require_reader("find")?;
-        session::bring_up_to_date(&self.access, &self.history()?)?;
-        look::history(&self.access, snapshots, path, wanted, each)
+        look::history(&self.reading()?, snapshots, path, wanted, each)
     }
 
     /// Writes the content of a file, or a tree as an archive.
@@ -85,8 +81,7 @@ impl Repository {
         progress: &dyn Progress,
     ) -> Result<DumpReport> {
         self.require_reader("dump")?;
-        session::bring_up_to_date(&self.access, &self.history()?)?;
-        look::dump(&self.access, snapshot, what, out, progress)
+        look::dump(&self.reading()?, snapshot, what, out, progress)
     }
 
     /// Snapshots as a read-only file tree that is looked at piece by piece.
@@ -95,7 +90,6 @@ impl Repository {
     /// `ErrorKind::Denied` when the key can't read; as [`MountedTree::new`].
     pub fn mounted(&self, options: MountOptions) -> Result<MountedTree> {
         self.require_reader("mount")?;
-        session::bring_up_to_date(&self.access, &self.history()?)?;
-        MountedTree::new(&self.access, options)
+        MountedTree::new(&self.reading()?, options)
     }
 }

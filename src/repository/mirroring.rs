@@ -7,6 +7,7 @@ use crate::mirror::{
     self, MirrorDepth, MirrorKeyRemoval, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport, Written,
 };
 use crate::progress::Progress;
+use crate::session;
 use crate::store::{LocalStore, MemoryStore, Store, StoreError};
 use std::path::Path;
 
@@ -47,6 +48,7 @@ impl Repository {
         keys: MirrorKeyRemoval,
         progress: &dyn Progress,
     ) -> Result<MirrorRemovalPlan> {
+        session::require_opened_soundly(&self.access)?;
         match LocalStore::open(to) {
             Ok(mirror) => mirror::plan_removal(&self.access, &mirror, keys, progress),
             Err(StoreError::NotARepository { .. }) => Ok(MirrorRemovalPlan::default()),

@@ -18,6 +18,7 @@ impl Repository {
     /// # Errors
     /// As [`Repository::backup`], except that a repository that was rolled back or can't be written to is none.
     pub fn rehearse_backup(&self, options: &BackupOptions, progress: &dyn Progress) -> Result<BackupReport> {
+        session::require_opened_soundly(&self.access)?;
         let folder = Folder::make(&self.options.cache_dir.join(self.id().to_string()))?;
         // What a reader's view is given lies over the shared one and goes away with it.
         let mut access = Access {

@@ -85,7 +85,8 @@ impl Repository {
         progress: &dyn Progress,
     ) -> Result<PackRepairReport> {
         self.writing()?;
-        let others: Vec<&Access> = others.iter().map(|other| &other.access).collect();
+        let others: Vec<Access> = others.iter().map(|other| other.access.with_second_copies()).collect();
+        let others: Vec<&Access> = others.iter().collect();
         self.access.noting(
             |report: &mut PackRepairReport| &mut report.behind,
             |access| repair::repair_packs(access, plan, options, &others, progress),

@@ -38,6 +38,7 @@ impl Repository {
     }
 
     fn history_to_forget_by(&self) -> Result<History> {
+        session::require_opened_soundly(&self.access)?;
         let mut history = self.history()?;
         session::require_sound(&self.access, &mut history, LettingGo::Forgetting)?;
         Ok(history)
@@ -59,7 +60,7 @@ impl Repository {
     /// [`ErrorKind::Denied`] when the key can't read; and as [`Self::forecast`].
     pub fn holdings(&self, snapshots: &[SnapshotId], progress: &dyn Progress) -> Result<Holdings> {
         self.require_reader("measure snapshots")?;
-        prune::holdings(&self.access, snapshots, progress)
+        prune::holdings(&self.access.with_second_copies(), snapshots, progress)
     }
 
     /// Forgets what a plan says. Nothing is deleted: until a prune has collected what only these snapshots needed,
@@ -127,9 +128,9 @@ impl Repository {
     /// # Errors
     /// When the store can't be read.
     pub fn forgotten_snapshots(&self) -> Result<Vec<Snapshot>> {
-        let history = self.listed_history()?;
-        session::bring_up_to_date(&self.access, &history)?;
-        forget::recoverable(&self.access, &history)
+        let (access, history) = (self.access.with_second_copies(), self.listed_history()?);
+        session::bring_up_to_date(&access, &history)?;
+        forget::recoverable(&access, &history)
     }
 
     /// Every snapshot that was ever made and passes a filter, oldest first, be it forgotten and its data gone.
@@ -146,7 +147,8 @@ impl Repository {
     /// # Errors
     /// When the store can't be read.
     pub fn open_sessions(&self) -> Result<Vec<UndecidedSession>> {
-        session::open_sessions(&self.access, &self.history()?)
+        let access = self.access.with_second_copies();
+        session::open_sessions(&access, &History::load(&access)?)
     }
 
     /// Ends a session of anybody, unless it ends before. Its writer loses what it had not committed.
@@ -154,6 +156,7 @@ impl Repository {
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`], [`ErrorKind::Denied`], or when the store can't be written to.
     pub fn abort_session(&self, spec: &SessionSpec) -> Result<(SessionId, AbortOutcome)> {
+        session::require_opened_soundly(&self.access)?;
         let open = self.history()?.open;
         let mut fitting = open.iter().filter(|id| spec.fits(**id));
         match (fitting.next(), fitting.next()) {

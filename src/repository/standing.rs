@@ -14,6 +14,7 @@ impl Repository {
 
     /// What the store says, unless it lacks what this client knows of and nobody accepted that.
     pub(super) fn standing(&self) -> Result<(History, ClientState)> {
+        session::require_opened_soundly(&self.access)?;
         // The state first: what another process of this client acknowledges in between is then no rollback.
         let mut state = session::load(&self.access.state_dir)?;
         let history = self.history()?;

@@ -18,7 +18,11 @@ pub(super) fn open(access: &mut Access, mode: Mode) -> Result<Option<String>> {
     let memory_bytes = usize::try_from(access.memory_bytes / 4).unwrap_or(usize::MAX);
     match index::open_view(directory, access.chain.repository(), mode, memory_bytes) {
         Ok(view) => {
-            let rebuild = rebuild(access.clone(), directory, memory_bytes);
+            let filling = match mode {
+                Mode::Reader => access.with_second_copies(),
+                Mode::Writer => access.clone(),
+            };
+            let rebuild = rebuild(filling, directory, memory_bytes);
             access.index = Arc::new(Replaceable::new(view.index, rebuild));
             Ok(view.moved_aside.as_ref().map(notice))
         }

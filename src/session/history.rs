@@ -7,7 +7,7 @@ use crate::id::{ClientId, ObjectHash, PackId, SessionId, SnapshotId};
 use crate::outcome::{self, Outcome, OutcomeKind, SeenEntry};
 use crate::record::{self, Record};
 use crate::session_record;
-use crate::store::{Folder, Listed, ObjectName};
+use crate::store::{Folder, Listed, ObjectName, before_healing};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The largest outcome, record or gc object that is read.
@@ -307,7 +307,10 @@ pub(super) fn read_outcome(access: &Access, id: SessionId) -> Result<Outcome> {
     let name = ObjectName::Outcome(id);
     let bytes = access.store.read(&name, CONTROL_BYTES_MAX)?;
     let outcome = open(&bytes)?;
-    access.index.remember(name.to_string().as_bytes(), &bytes)?;
+    // What the view keeps of an outcome goes for the first copy.
+    if !access.used_copies.contain(&name) {
+        access.index.remember(name.to_string().as_bytes(), &bytes)?;
+    }
     Ok(outcome)
 }
 
@@ -377,9 +380,10 @@ fn lost_or_rolled_back(access: &Access, history: &History, id: SessionId) -> Err
             return Error::new(ErrorKind::RolledBack, message);
         }
     };
+    let before = before_healing(access.store.as_ref(), Folder::Outcomes);
     let message = format!(
-        "{name}, which this machine knows of, is damaged ({wrong}); `holdall check --repair` heals it if it has a second \
-         copy; where nothing does, --accept-rollback goes on without it"
+        "{name}, which this machine knows of, is damaged ({wrong}); {before}`holdall check --repair` heals it if it has a \
+         second copy; where nothing does, --accept-rollback goes on without it"
     );
     Error::new(ErrorKind::Damaged, message)
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::heal;
 use crate::id::{ClientId, SessionId};
 use crate::session::history::{History, Trouble, kept_outcome};
-use crate::store::ObjectName;
+use crate::store::{Folder, ObjectName, before_healing};
 use std::fmt;
 
 /// What to do about a control object without which nothing is let go.
@@ -57,15 +57,17 @@ impl LettingGo {
 /// # Errors
 /// [`ErrorKind::Damaged`], with the object and what to do; or when the store can't be read.
 pub fn require_sound(access: &Access, history: &mut History, what: LettingGo) -> Result<()> {
+    let before = before_healing(access.store.as_ref(), Folder::Outcomes);
     if let Some(trouble) = history.troubles.iter().find(|trouble| what.minds(history, trouble)) {
         let kind = trouble.error.kind();
         let is_damage = !matches!(kind, ErrorKind::Unsupported | ErrorKind::Io | ErrorKind::Denied);
         let kind = if is_damage { ErrorKind::Damaged } else { kind };
-        let message = format!("{what} while {} can't be believed ({}); {WAYS_OUT}", trouble.object, trouble.error);
+        let message =
+            format!("{what} while {} can't be believed ({}); {before}{WAYS_OUT}", trouble.object, trouble.error);
         return Err(Error::new(kind, message));
     }
     let missing = |object: &str, told_by: &str| {
-        Error::new(ErrorKind::Damaged, format!("{what} while {object} is missing, {told_by}; {WAYS_OUT}"))
+        Error::new(ErrorKind::Damaged, format!("{what} while {object} is missing, {told_by}; {before}{WAYS_OUT}"))
     };
     for (client, numbers) in history.gaps() {
         for number in numbers {
@@ -95,6 +97,20 @@ pub fn require_sound(access: &Access, history: &mut History, what: LettingGo) ->
         Some(lost) => Err(missing(&lost.to_string(), "of which a second copy tells")),
         None => Ok(()),
     }
+}
+
+/// Fails when the repository was opened by a second copy: whoever only reads may go by it, and nobody else.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`], with the object and what to do.
+pub fn require_opened_soundly(access: &Access) -> Result<()> {
+    let Some(object) = access.used_copies.of_opening() else { return Ok(()) };
+    let before = before_healing(access.store.as_ref(), object.folder());
+    let message = format!(
+        "{object} is damaged, and by its second copy the repository is only read; {before}heal it with `holdall check \
+         --repair`"
+    );
+    Err(Error::new(ErrorKind::Damaged, message))
 }
 
 /// Outcomes or records of neighbouring numbers that are not there although a later number tells of them.

@@ -195,6 +195,10 @@ impl Store for FaultyStore {
         self.do_judged(|| self.inner.give_up_reserve())
     }
 
+    fn is_writable(&self, folder: Folder) -> bool {
+        self.inner.is_writable(folder)
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.alive()?;
         self.inner.facts()

@@ -85,6 +85,10 @@ impl Store for Hooked {
         self.inner.give_up_reserve()
     }
 
+    fn is_writable(&self, folder: Folder) -> bool {
+        self.inner.is_writable(folder)
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.inner.facts()
     }

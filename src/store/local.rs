@@ -145,6 +145,10 @@ impl Store for LocalStore {
         reserve::give_up(&self.root)
     }
 
+    fn is_writable(&self, folder: Folder) -> bool {
+        self.root.is_writable(folder.as_str())
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         if let Some(facts) = self.facts.get() {
             return Ok(facts.clone());

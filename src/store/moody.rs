@@ -78,7 +78,20 @@ impl Store for MoodyStore {
     }
 
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
-        self.inner.read(name, limit_bytes)
+        let mut bytes = self.inner.read(name, limit_bytes)?;
+        if *name != self.name {
+            return Ok(bytes);
+        }
+        let first = self.reads.fetch_add(1, Ordering::SeqCst) == 0;
+        match self.mood {
+            Mood::WrongOnce if first => bytes[0] ^= 1,
+            Mood::FailsOnce if first => return Err(failed(Errno::IO)),
+            Mood::Fails => return Err(failed(Errno::IO)),
+            Mood::Gone => return Err(StoreError::NotFound { name: *name }),
+            Mood::Denied => return Err(failed(Errno::ACCESS)),
+            Mood::WrongOnce | Mood::FailsOnce => {}
+        }
+        Ok(bytes)
     }
 
     fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
@@ -103,6 +116,10 @@ impl Store for MoodyStore {
 
     fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
         self.inner.sweep_temporaries(may_go)
+    }
+
+    fn is_writable(&self, folder: Folder) -> bool {
+        self.inner.is_writable(folder)
     }
 
     fn facts(&self) -> Result<StoreFacts, StoreError> {

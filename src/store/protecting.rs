@@ -226,6 +226,10 @@ impl Store for Arc<ProtectingStore> {
         self.inner.give_up_reserve()
     }
 
+    fn is_writable(&self, folder: Folder) -> bool {
+        self.inner.is_writable(folder)
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.inner.facts()
     }

@@ -56,6 +56,10 @@ impl Store for RehearsalStore {
         Ok(0)
     }
 
+    fn is_writable(&self, folder: Folder) -> bool {
+        self.real.is_writable(folder)
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.real.facts()
     }

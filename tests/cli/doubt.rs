@@ -42,14 +42,27 @@ impl Doubtful {
         self.outcomes().into_iter().find(is_it).expect("a snapshot's outcome")
     }
 
-    /// Loses an outcome, and what the cache has kept of it.
+    /// Loses an outcome and what the cache has kept of it, and damages its second copy.
     fn lose(&self, snapshot: &str, wound: Wound) {
         let path = self.outcome_of(snapshot);
         wound(&path);
+        std::fs::create_dir(self.world.path("aside")).expect("a folder");
+        let copy = format!("outcomes-{}", path.file_name().and_then(|name| name.to_str()).expect("a name"));
+        let second = self.world.path("repository/mirror").join(&copy);
+        std::fs::copy(&second, self.world.path("aside").join(copy)).expect("it has a second copy");
+        flip(&second);
         let _ = std::fs::remove_dir_all(self.world.path("home/.cache"));
         if !path.exists() {
             let name = path.file_name().expect("a name");
             let _ = std::fs::remove_file(self.world.path("repository/sessions").join(name));
+        }
+    }
+
+    /// Puts the second copy back as it was.
+    fn mend_copy(&self) {
+        for copy in std::fs::read_dir(self.world.path("aside")).expect("a folder").flatten() {
+            let place = self.world.path("repository/mirror").join(copy.file_name());
+            std::fs::rename(copy.path(), place).expect("it can be moved");
         }
     }
 
@@ -105,6 +118,7 @@ fn a_latest_snapshot_that_cant_be_read_is_told_and_what_takes_its_place_ends_wit
         assert!(refused.err.contains("is damaged") && !refused.err.contains("rolled back"), "{}", refused.err);
         tells(&refused);
 
+        doubtful.mend_copy();
         world.run(["check", "--repair"]).succeeded();
         let healed = world.run(["restore", "latest", "--target", "healed"]).succeeded();
         assert_eq!(doubtful.restored(&healed, "healed"), "three");
@@ -134,6 +148,7 @@ fn a_copy_of_all_snapshots_without_those_that_cant_be_read_ends_with_the_code_fo
     copy(&["-n"]).ended(5);
     let copied = copy(&[]).ended(5);
     assert!(copied.err.contains("outcomes/") && copied.err.contains("check --repair"), "{}", copied.err);
+    doubtful.mend_copy();
     world.run(["check", "--repair"]).succeeded();
     copy(&[]).succeeded();
     assert!(world.run(["snapshots", "--repo", "other"]).succeeded().out.contains("3 snapshots"));

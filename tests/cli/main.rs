@@ -27,6 +27,7 @@ mod retention;
 mod run;
 mod schedules;
 mod screens;
+mod second_copies;
 mod selection;
 mod sources;
 mod stats;

@@ -49,7 +49,9 @@ fn lost_key_slots_and_configurations_are_told_as_damage_and_come_back_from_secon
         for folder in folders {
             std::fs::remove_dir_all(world.path("repository").join(folder)).expect("it is there");
         }
-        let refused = world.run(["snapshots"]).ended(5);
+        let read = world.run(["snapshots"]).ended(0);
+        assert!(read.err.contains("its second copy was read") && read.err.contains("scrub --repair"), "{}", read.err);
+        let refused = world.run(["backup", "tree"]).ended(5);
         assert!(refused.err.contains("scrub --repair"), "{}", refused.err);
         assert!(!refused.err.contains("init"), "{}", refused.err);
         world.run(["scrub"]).ended(5);

@@ -47,6 +47,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &MountArguments) -> Result<u
     context.renderer.say(&format!("The snapshots are at {name} until Ctrl-C or `umount {name}`\n"));
     context.renderer.json(&Mounted { message_type: "mounted", mountpoint: name });
     context.renderer.flush();
+    // Its end may be weeks away.
+    context.tell_used_copies();
     serve(context, (session, &directory), &problems, &stop)
 }
 

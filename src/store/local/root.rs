@@ -3,7 +3,7 @@
 use super::super::{Created, Folder, ObjectName, StoreError};
 use super::steps::{Step, Steps};
 use super::temporary::temporary_session;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{Access, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -103,6 +103,16 @@ impl Root {
             }
         }
         Ok(false)
+    }
+
+    /// Whether files can be made in a directory, or in the one in which it could be made, as far as the system tells that
+    /// without trying.
+    pub(super) fn is_writable(&self, directory: &str) -> bool {
+        let may = |path: &str| rustix::fs::accessat(&self.directory, path, Access::WRITE_OK, AtFlags::EACCESS);
+        match may(directory) {
+            Err(Errno::NOENT) => may(".").is_ok(),
+            found => found.is_ok(),
+        }
     }
 
     fn at(path: &Path) -> Result<Self, StoreError> {

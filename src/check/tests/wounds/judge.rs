@@ -12,7 +12,7 @@ use crate::progress::Silent;
 use crate::restore::{self, RestoreOptions};
 use crate::scrub::{self, Remedy, ScrubOptions};
 use crate::session::{self, History};
-use crate::store::{MemoryStore, ObjectName};
+use crate::store::{MemoryStore, ObjectName, SecondCopies, UsedCopies};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,7 +64,9 @@ impl<'a> Judge<'a> {
     }
 
     fn open(&self, store: &MemoryStore) -> Result<Access, Error> {
-        let (ring, chain) = keys::unlock(store, Unlock::KeyFile(&self.story.secret))?;
+        let used_copies = Arc::<UsedCopies>::default();
+        let opened_by = SecondCopies::over(Arc::new(store.clone()), Arc::clone(&used_copies));
+        let (ring, chain) = keys::unlock(&opened_by, Unlock::KeyFile(&self.story.secret))?;
         let naming = Arc::new(Naming::derive(&ring, &chain)?);
         Ok(Access {
             store: Arc::new(store.clone()),
@@ -78,6 +80,7 @@ impl<'a> Judge<'a> {
             threads: 1,
             catch_up: None,
             behind: Arc::default(),
+            used_copies,
         })
     }
 
@@ -96,7 +99,7 @@ impl<'a> Judge<'a> {
                 judgement.lost = self.story.kept.iter().flat_map(|kept| kept.held.keys().cloned()).collect();
             }
             Ok(access) => {
-                let blank = self.restore_all(&access, &mut judgement);
+                let blank = self.restore_all(&access.with_second_copies(), &mut judgement);
                 self.check(&access, &blank, &mut judgement);
             }
         }
