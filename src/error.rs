@@ -105,6 +105,11 @@ impl Error {
         matches!(self.kind, ErrorKind::Damaged | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Io)
     }
 
+    /// Whether the system refuses this user what was to be done. Of what is only read that says nothing about its bytes.
+    pub(crate) const fn is_refused(&self) -> bool {
+        matches!(self.kind, ErrorKind::ReadOnly)
+    }
+
     /// Whether the same call may succeed later without anything being mended.
     pub const fn is_retryable(&self) -> bool {
         matches!(self.kind, ErrorKind::Busy | ErrorKind::NoSpace | ErrorKind::Aborted | ErrorKind::Interrupted)

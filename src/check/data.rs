@@ -6,7 +6,7 @@
 use crate::access::Access;
 use crate::check::feed::{Feed, stopped};
 use crate::check::healing;
-use crate::check::packs::damage;
+use crate::check::packs::{damage, unread};
 use crate::check::proof::{Attempt, PackProof, Prover};
 use crate::check::ration::{Ration, Share};
 use crate::check::remember::Recorder;
@@ -123,7 +123,7 @@ fn read_pack<'a>(lines: &Lines<'a>, row: PackRow, tasks: &Sender<Task<'a>>) -> R
     Ok(())
 }
 
-/// Opens a pack; none when it is damaged, which is then told.
+/// Opens a pack; none when it is damaged or may not be read, which is then told.
 fn open_twice(lines: &Lines<'_>, row: &PackRow) -> Result<Option<(OpenPack, Attempt)>> {
     let id = row.facts().pack;
     let first = match open_pack(lines.access, id) {
@@ -139,6 +139,10 @@ fn open_twice(lines: &Lines<'_>, row: &PackRow) -> Result<Option<(OpenPack, Atte
         // A header that names another repository or epoch was changed: a committed segment vouches for this pack.
         Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io | ErrorKind::Denied) => {
             lines.findings.damage(damage(id, "header".to_owned(), error.to_string()), row.ids().iter().copied());
+            Ok(None)
+        }
+        Err(error) if error.is_refused() => {
+            lines.findings.damage(unread(id, &error), row.ids().iter().copied());
             Ok(None)
         }
         Err(error) => Err(error),

@@ -76,23 +76,26 @@ pub(super) fn check_parity(access: &Access, pack: PackId, findings: &Findings<'_
 
 /// An object is read twice before it is called damaged.
 fn look_twice(access: &Access, name: &ObjectName, findings: &Findings<'_>) {
-    let Some(first) = wrong(access, name) else { return };
+    let Some((first, _)) = wrong(access, name) else { return };
     match wrong(access, name) {
         None => findings.only_twice(&name.to_string(), &first),
-        Some(wrong) => {
-            let remedy = if wrong == OTHER { remedy::COPY } else { remedy::HEALING };
+        Some((wrong, remedy)) => {
             let object = name.to_string();
             findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
         }
     }
 }
 
-/// What is wrong with it, if anything is. Nothing is wrong with one that is not there.
-fn wrong(access: &Access, name: &ObjectName) -> Option<String> {
+/// What is wrong with it, if anything is, and what helps. Nothing is wrong with one that is not there.
+fn wrong(access: &Access, name: &ObjectName) -> Option<(String, &'static str)> {
     match look(access, name) {
-        Ok(wrong) => wrong,
+        Ok(wrong) => wrong.map(|wrong| {
+            let remedy = if wrong == OTHER { remedy::COPY } else { remedy::HEALING };
+            (wrong, remedy)
+        }),
         Err(error) if error.is_not_found() => None,
-        Err(error) => Some(chain(&error)),
+        Err(error) if error.is_read_only() => Some((chain(&error), remedy::UNREAD)),
+        Err(error) => Some((chain(&error), remedy::HEALING)),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::PackId;
 use crate::index::{PACK_COUNT_MAX, PackOrdinal};
 use crate::segment::SegmentReader;
@@ -140,6 +140,12 @@ fn tell_lost(access: &Access, mut lost: HashSet<PackId>, findings: &Findings<'_>
 
 pub(super) fn damage(id: PackId, place: String, wrong: String) -> Damage {
     Damage { object: ObjectName::Pack(id).to_string(), place, wrong, remedy: remedy::PACK, ..Damage::default() }
+}
+
+/// A pack that this user may not read: what lies in it may be whole.
+pub(super) fn unread(id: PackId, error: &Error) -> Damage {
+    let wrong = format!("it may not be read by this user: {error}");
+    Damage { object: ObjectName::Pack(id).to_string(), wrong, remedy: remedy::UNREAD, ..Damage::default() }
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ pub(super) const OBJECT: &str = "heal it with `holdall check --repair`, or put i
 pub(super) const SIGN: &str = "nothing needs it once its session has ended, and a prune removes it then: wait for the writer, or end the session with `holdall sessions abort`, if `holdall sessions` or a prune names it";
 /// A segment.
 pub(super) const SEGMENT: &str = "run `holdall repair index`: it heals the segment, or rebuilds it from the packs";
+/// An object that this user may not read.
+pub(super) const UNREAD: &str =
+    "let a user who may read it run this: nothing is known of it, and it need not be damaged";
 /// Chunks that no segment lists.
 pub(super) const UNLISTED: &str = "run `holdall repair index`; what is missed afterwards comes back with `holdall repair packs` from what still has it (--from PATH, --from-repo DIR), or with the next backup of the files that are named; `holdall repair snapshots` makes snapshots of what is left";
 /// A pack.

@@ -256,9 +256,8 @@ impl<'a> Findings<'a> {
     }
 
     pub(super) fn control_error(&self, object: &str, error: &Error) {
-        let damage =
-            Damage { object: object.to_owned(), wrong: error.to_string(), remedy: remedy::OBJECT, ..Damage::default() };
-        self.damage(damage, []);
+        let remedy = if error.is_refused() { remedy::UNREAD } else { remedy::OBJECT };
+        self.damage(Damage { object: object.to_owned(), wrong: error.to_string(), remedy, ..Damage::default() }, []);
     }
 
     pub(super) fn notice(&self, notice: String) {

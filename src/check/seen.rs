@@ -34,7 +34,7 @@ fn unread(id: SessionId, held: &Outcome, error: &Error, findings: &Findings<'_>)
         object: ObjectName::Outcome(id).to_string(),
         place: format!("node {node}"),
         wrong: format!("its list of what it had seen can't be read: {error}"),
-        remedy: remedy::PACK,
+        remedy: if error.is_refused() { remedy::UNREAD } else { remedy::PACK },
         ..Damage::default()
     };
     findings.damage(damage, [node.as_chunk()]);

@@ -216,6 +216,38 @@ fn what_is_read_wrong_once_is_worth_a_notice_and_no_damage() {
     }
 }
 
+/// A check of all data ended at the first of them, with advice for whoever may not write.
+#[test]
+fn a_pack_that_this_user_may_not_read_is_told_and_all_others_are_read() {
+    let patient = Patient::new();
+    let local: Arc<dyn Store> = Arc::new(LocalStore::open(&patient.store()).unwrap());
+    let packs: Vec<PackId> = (1..4).flat_map(|class| patient.packs(class)).collect();
+    let pack_count = u64::try_from(packs.len()).unwrap();
+    let mut told_as_node = 0;
+    for pack in packs {
+        let store = Arc::new(MoodyStore::new(Arc::clone(&local), ObjectName::Pack(pack), Mood::Denied));
+        for (depth, memory_bytes) in [CheckDepth::Data, CheckDepth::Structure].into_iter().zip(MEMORIES_BYTES) {
+            let options = patient.options().reading().memory_bytes(memory_bytes);
+            let repository = Repository::open_store(Arc::clone(&store) as Arc<dyn Store>, PASSWORD, options).unwrap();
+            let report = repository.check(&CheckOptions::default().depth(depth), &Silent).unwrap();
+            for damage in &report.damage {
+                assert!(damage.wrong.contains("permission denied"), "{damage:?}");
+                assert!(damage.remedy.contains("let a user who may read it run this"), "{damage:?}");
+            }
+            match depth {
+                CheckDepth::Data => {
+                    let [damage] = report.damage.as_slice() else { panic!("{report:?}") };
+                    assert_eq!(damage.object, ObjectName::Pack(pack).to_string());
+                    assert!(damage.wrong.contains("may not be read by this user"), "{damage:?}");
+                    assert_eq!(report.read_pack_count, pack_count);
+                }
+                CheckDepth::Structure => told_as_node += usize::from(report.damage_count > 0),
+            }
+        }
+    }
+    assert!(told_as_node > 0, "trees are read by every check");
+}
+
 #[test]
 fn a_rotten_segment_is_named() {
     let patient = Patient::new();
@@ -328,7 +360,7 @@ fn where_one_of_several_readers_fails_the_others_end_and_its_failure_is_told() {
     let read_bytes = patient.packs(1).into_iter().map(|pack| {
         let reading = Reading::default();
         let begun = Arc::clone(&reading.has_begun);
-        let store = MoodyStore::new(Arc::clone(&local), ObjectName::Pack(pack), Mood::Denied);
+        let store = MoodyStore::new(Arc::clone(&local), ObjectName::Pack(pack), Mood::Unusable);
         // So that no reader is done with its first pack before another one has failed.
         let store = Hooked::new(Arc::new(store), move |_| {
             if begun.load(Ordering::Relaxed) {
@@ -338,7 +370,7 @@ fn where_one_of_several_readers_fails_the_others_end_and_its_failure_is_told() {
         let options = patient.options().reading().threads(17);
         let repository = Repository::open_store(Arc::new(store), PASSWORD, options).unwrap();
         let error = repository.check(&CheckOptions::default().depth(CheckDepth::Data), &reading).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
         reading.bytes.into_inner()
     });
     // That of the packs which comes first is not known.

@@ -155,11 +155,12 @@ impl NodeSource for SecondLook<'_> {
 }
 
 impl SecondLook<'_> {
-    /// Whether an error is about the bytes of the store. Who holds the keys of all trees is denied nothing but a pack
+    /// Whether an error is about the bytes of the store, or about who may read them. Who holds the keys of all trees is denied nothing but a pack
     /// whose header was changed to another repository's or epoch's.
     pub(super) fn is_bad(&self, error: &Error) -> bool {
         let has_keys = self.reader.access().ring.role() != Role::Put;
-        matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io) || (has_keys && error.kind() == ErrorKind::Denied)
+        let is_denied = has_keys && error.kind() == ErrorKind::Denied;
+        matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io) || error.is_refused() || is_denied
     }
 
     fn forget(&self, id: NodeId) {
@@ -343,7 +344,7 @@ impl Walker<'_> {
             object: format!("node {node}"),
             place: span,
             wrong: error.to_string(),
-            remedy: remedy::NODE,
+            remedy: if error.is_refused() { remedy::UNREAD } else { remedy::NODE },
             ..Damage::default()
         };
         self.findings.node_damage(damage, node);

@@ -65,7 +65,7 @@ impl ContentReader {
         for extent in &copies {
             match self.shelf.take(extent.pack) {
                 Ok(_) => return Ok(Some(*extent)),
-                Err(error) if error.is_loss() => {}
+                Err(error) if error.is_loss() || error.is_refused() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -126,12 +126,12 @@ impl ContentReader {
     fn any_whole<T>(&self, id: ChunkId, prove: impl Fn(&Arc<DecodedFrame>, &Extent) -> Option<T>) -> Result<T> {
         let from = |extent: &Extent| -> Result<T> { prove(&self.frame(extent)?, extent).ok_or_else(|| wrong(&id)) };
         let damage = match self.steadily(|| from(&self.locate(id)?)) {
-            Err(error) if error.is_loss() => error,
+            Err(error) if error.is_loss() || error.is_refused() => error,
             found => return found,
         };
         for extent in self.access.index.copies(id)? {
             match from(&extent) {
-                Err(error) if error.is_loss() => {}
+                Err(error) if error.is_loss() || error.is_refused() => {}
                 found => return found,
             }
         }

@@ -1,7 +1,7 @@
 //! Rebuilding segments.
 
 use crate::access::Access;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::heal::{self, Cure};
 use crate::id::PackId;
 use crate::outcome::{OutcomeKind, SegmentRef};
@@ -133,12 +133,15 @@ fn rebuild_in(
     for (pack, standing) in &look.unlisted {
         check_stopped(progress)?;
         session.beat_if_due(access)?;
-        match reading.derive_healed(*pack, standing.session)? {
-            Ok(row) => {
+        match reading.derive_healed(*pack, standing.session) {
+            Ok(Ok(row)) => {
                 report.listed_pack_count = report.listed_pack_count.saturating_add(1);
                 replacement.push(access, row)?;
             }
-            Err(wrong) => drop(ailing.insert(*pack, ailing_of(access, *pack, *standing, wrong))),
+            Ok(Err(wrong)) => drop(ailing.insert(*pack, ailing_of(access, *pack, *standing, wrong))),
+            // Without it in a segment it would pass for garbage.
+            Err(error) if error.is_refused() => return Err(unread(*pack, error)),
+            Err(error) => return Err(error),
         }
         progress.event(&Event::Processed { files: 0, bytes: standing.bytes });
     }
@@ -149,6 +152,14 @@ fn rebuild_in(
         session.commit(access, OutcomeKind::Repair, Vec::new(), segments)?;
     }
     session::bring_up_to_date(access, &History::load(access)?).map(drop)
+}
+
+fn unread(pack: PackId, error: Error) -> Error {
+    let pack = ObjectName::Pack(pack);
+    let message = format!(
+        "{pack} may not be read by this user, and no segment lists it: nothing was rebuilt; let a user who may read it run this"
+    );
+    Error::new(ErrorKind::Denied, message).because(error)
 }
 
 fn ailing_of(access: &Access, pack: PackId, standing: Standing, wrong: String) -> Ailing {

@@ -72,6 +72,8 @@ pub struct PackRepairPlan {
     pub lost_chunk_count: u64,
     /// Tree nodes likewise. What they name is not known, and is not counted.
     pub lost_node_count: u64,
+    /// Packs that this user may not read: they are passed over, and nothing of them is given up.
+    pub unread: Vec<LostPack>,
     /// What stands in the way of a full repair.
     pub notices: Vec<String>,
     pub(super) ailing: AilingPacks,
@@ -79,7 +81,7 @@ pub struct PackRepairPlan {
 }
 
 impl PackRepairPlan {
-    /// Whether every pack is whole and nothing is lost.
+    /// Whether every pack that may be read is whole and nothing is lost.
     pub const fn is_empty(&self) -> bool {
         self.packs.is_empty() && self.lost_chunk_count == 0 && self.lost_node_count == 0
     }

@@ -18,7 +18,7 @@ use crate::session_record::SessionKind;
 use crate::store::ObjectName;
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Reads every pack in full, and finds out what is lost. Nothing is changed. Time: that of reading and decoding
@@ -37,7 +37,7 @@ fn look(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
     let estimate = access.index.totals()?.pack_bytes;
     progress.event(&Event::Phase("reading packs"));
     progress.event(&Event::Estimated { files: 0, bytes: estimate });
-    let ailing = read_all(access, &history, progress)?;
+    let Found { ailing, unread } = read_all(access, &history, progress)?;
     // What lies in them must not hide that it is lost.
     access.index.exclude(&Excluded::packs(ailing.keys().copied()))?;
     progress.event(&Event::Phase("finding what is lost"));
@@ -50,6 +50,10 @@ fn look(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
         packs: ailing.iter().map(lost).collect(),
         lost_chunk_count: wanted.left_count.saturating_sub(wanted.node_count),
         lost_node_count: wanted.node_count,
+        unread: unread
+            .into_iter()
+            .map(|(pack, wrong)| LostPack { object: ObjectName::Pack(pack).to_string(), wrong })
+            .collect(),
         notices: notices(access, &history, &BTreeSet::new())?,
         ailing,
         wanted,
@@ -161,16 +165,24 @@ impl Search<'_> {
     }
 }
 
+/// What came of reading all packs.
+#[derive(Default)]
+struct Found {
+    ailing: AilingPacks,
+    /// Those that this user may not read, with what the system said.
+    unread: BTreeMap<PackId, String>,
+}
+
 /// Reads every listed pack once, on all cores.
-fn read_all(access: &Access, history: &History, progress: &dyn Progress) -> Result<AilingPacks> {
-    let ailing = Mutex::new(AilingPacks::new());
+fn read_all(access: &Access, history: &History, progress: &dyn Progress) -> Result<Found> {
+    let found = Mutex::new(Found::default());
     let thread_count = access.threads.max(1);
     let (rows, queue) = bounded::<PackRow>(thread_count);
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..thread_count)
             .map(|_| {
-                let (queue, ailing) = (queue.clone(), &ailing);
-                threads::start(scope, move || read_some(access, &queue, ailing, progress))
+                let (queue, found) = (queue.clone(), &found);
+                threads::start(scope, move || read_some(access, &queue, found, progress))
             })
             .collect::<Result<_, _>>()?;
         drop(queue);
@@ -179,7 +191,7 @@ fn read_all(access: &Access, history: &History, progress: &dyn Progress) -> Resu
         let read = readers.into_iter().map(threads::join);
         read.collect::<Vec<Result<()>>>().into_iter().collect::<Result<()>>().and(fed)
     })?;
-    Ok(ailing.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Gives out every pack that counts once, whatever number of segments list it.
@@ -202,21 +214,22 @@ fn feed(access: &Access, history: &History, rows: &Sender<PackRow>) -> Result<()
     Ok(())
 }
 
-fn read_some(
-    access: &Access,
-    queue: &Receiver<PackRow>,
-    ailing: &Mutex<AilingPacks>,
-    progress: &dyn Progress,
-) -> Result<()> {
+fn read_some(access: &Access, queue: &Receiver<PackRow>, found: &Mutex<Found>, progress: &dyn Progress) -> Result<()> {
     let mut reading = PackReader::new(access);
     for row in queue {
         check_stopped(progress)?;
-        if let Some(wrong) = reading.prove(&row)? {
-            let pack = row.facts().pack;
-            let is_present =
-                access.store.open(&ObjectName::Pack(pack)).map_or_else(|error| !error.is_not_found(), |_| true);
-            let ill = Ailing { facts: *row.facts(), frames: Some(row.frames().clone()), is_present, wrong };
-            ailing.lock().unwrap_or_else(PoisonError::into_inner).insert(pack, ill);
+        let pack = row.facts().pack;
+        let lock = || found.lock().unwrap_or_else(PoisonError::into_inner);
+        match reading.prove(&row) {
+            Ok(None) => {}
+            Ok(Some(wrong)) => {
+                let is_present =
+                    access.store.open(&ObjectName::Pack(pack)).map_or_else(|error| !error.is_not_found(), |_| true);
+                let ill = Ailing { facts: *row.facts(), frames: Some(row.frames().clone()), is_present, wrong };
+                lock().ailing.insert(pack, ill);
+            }
+            Err(error) if error.is_refused() => drop(lock().unread.insert(pack, error.to_string())),
+            Err(error) => return Err(error),
         }
         progress.event(&Event::Processed { files: 0, bytes: row.facts().bytes });
     }

@@ -47,7 +47,7 @@ impl<'a> PackReader<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] for a sound pack of a newer program, [`ErrorKind::Denied`] when the key may not read
-    /// it.
+    /// it, [`ErrorKind::ReadOnly`] when this user may not.
     pub(super) fn derive(&mut self, pack: PackId, session: SessionId) -> Result<Result<PackRow, String>> {
         match self.derive_once(pack, session)? {
             Ok(row) => Ok(Ok(row)),
@@ -82,12 +82,15 @@ impl<'a> PackReader<'a> {
     fn derive_once(&mut self, pack: PackId, session: SessionId) -> Result<Result<PackRow, String>> {
         let object = match self.access.store.open(&ObjectName::Pack(pack)) {
             Ok(object) => object,
+            // That this user may not read it says nothing about its bytes.
+            Err(error) if error.is_read_only() => return Err(error.into()),
             Err(error) => return Ok(Err(chain(&error))),
         };
         object.forget_cached();
         match hashes_to_its_name(object.as_ref(), pack) {
             Ok(true) => {}
             Ok(false) => return Ok(Err("its bytes do not hash to its name".to_owned())),
+            Err(error) if error.is_read_only() => return Err(error.into()),
             Err(error) => return Ok(Err(chain(&error))),
         }
         // These bytes are what its writer wrote: what can't be opened now is not damaged.

@@ -83,9 +83,9 @@ pub(super) fn find(
     progress: &dyn Progress,
 ) -> Result<Wanted> {
     let reader = reader(access);
-    let mut search = Search { access, reader: &reader, wanted: Wanted::new(access) };
+    let mut search = Search { access, reader: &reader, wanted: Wanted::new(access), has_unread: false };
     search.trees(history, progress)?;
-    if search.wanted.node_count > 0 {
+    if search.wanted.node_count > 0 || search.has_unread {
         // What lost nodes name is not known. What lost packs held is, and may be it.
         search.packs(ailing)?;
     }
@@ -101,6 +101,8 @@ struct Search<'a> {
     access: &'a Access,
     reader: &'a ContentReader,
     wanted: Wanted,
+    /// Whether there are nodes that this user may not read: they are not lost, but what they name is not known.
+    has_unread: bool,
 }
 
 impl Search<'_> {
@@ -124,6 +126,7 @@ impl Search<'_> {
                     found.ends.clear();
                 }
                 Err(error) if error.is_loss() => self.miss_node(node.as_chunk())?,
+                Err(error) if error.is_refused() => self.has_unread = true,
                 Err(error) => return Err(error),
             }
         }
@@ -183,7 +186,7 @@ pub(super) fn is_readable(
                 return Ok(true);
             }
             Ok(_) => {}
-            Err(error) if error.is_loss() => {}
+            Err(error) if error.is_loss() || error.is_refused() => {}
             Err(error) => return Err(error),
         }
     }
@@ -223,7 +226,10 @@ impl Paths {
                 };
                 while let Ok(Some(entry)) = entries.next_row_with(&mut enter) {
                     check_stopped(progress)?;
-                    if misses(&reader, wanted, &entry)? {
+                    // What this user may not read may miss something.
+                    if misses(&reader, wanted, &entry)
+                        .or_else(|error| error.is_refused().then_some(true).ok_or(error))?
+                    {
                         these.put(&Self::place(entry.key.as_bytes()), &[])?;
                     }
                 }

@@ -35,6 +35,8 @@ pub(crate) enum Mood {
     Gone,
     /// It may not be read.
     Denied,
+    /// What has it can't be worked with.
+    Unusable,
 }
 
 struct MoodyObject {
@@ -44,6 +46,10 @@ struct MoodyObject {
 
 fn failed(errno: Errno) -> StoreError {
     StoreError::from_io("reading", "it", errno.into())
+}
+
+fn unusable() -> StoreError {
+    StoreError::Unsupported { place: "it".to_owned(), missing: "what it needs is not there".to_owned() }
 }
 
 impl Object for MoodyObject {
@@ -58,7 +64,7 @@ impl Object for MoodyObject {
             Mood::WrongOnce if first => buffer[0] ^= 1,
             Mood::FailsOnce if first => return Err(failed(Errno::IO)),
             Mood::Fails => return Err(failed(Errno::IO)),
-            Mood::WrongOnce | Mood::FailsOnce | Mood::Gone | Mood::Denied => {}
+            Mood::WrongOnce | Mood::FailsOnce | Mood::Gone | Mood::Denied | Mood::Unusable => {}
         }
         Ok(())
     }
@@ -89,6 +95,7 @@ impl Store for MoodyStore {
             Mood::Fails => return Err(failed(Errno::IO)),
             Mood::Gone => return Err(StoreError::NotFound { name: *name }),
             Mood::Denied => return Err(failed(Errno::ACCESS)),
+            Mood::Unusable => return Err(unusable()),
             Mood::WrongOnce | Mood::FailsOnce => {}
         }
         Ok(bytes)
@@ -102,6 +109,7 @@ impl Store for MoodyStore {
         match self.mood {
             Mood::Gone => Err(StoreError::NotFound { name: *name }),
             Mood::Denied => Err(failed(Errno::ACCESS)),
+            Mood::Unusable => Err(unusable()),
             Mood::WrongOnce | Mood::FailsOnce | Mood::Fails => Ok(Box::new(MoodyObject { inner, store: self.clone() })),
         }
     }

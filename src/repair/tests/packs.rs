@@ -6,6 +6,7 @@ use crate::config::Parameters;
 use crate::layout::Class;
 use crate::prune::tests::world::{Inherit, back_up};
 use crate::repair::{PackRepairReport, plan_packs, repair_packs};
+use crate::store::moody::{Mood, MoodyStore};
 
 pub(super) fn repair_all(world: &World, options: &RepairOptions, others: &[&Access]) -> PackRepairReport {
     let access = world.client("owner");
@@ -357,4 +358,58 @@ fn what_counted_by_an_outcome_that_is_lost_is_stored_again_for_all_other_snapsho
         assert_eq!(restorable(&world.client("a new reader"), &held), every_file(&others), "{name}");
     }
     assert!(lost_count > 10, "{lost_count} files had been lost");
+}
+
+/// Opens a world's repository as a user who may not read one of the packs.
+fn without_right_to(world: &World, pack: PackId) -> Access {
+    let store = MoodyStore::new(Arc::new(world.store.clone()), ObjectName::Pack(pack), Mood::Denied);
+    world.client_on("owner", Arc::new(store))
+}
+
+/// A repair ended at the first of them.
+#[test]
+fn a_pack_that_this_user_may_not_read_is_passed_over_and_nothing_of_it_is_given_up() {
+    let (base, held) = used_world(60);
+    let mut repaired_count = 0;
+    for denied in packs(&base.store) {
+        let plan = plan_packs(&without_right_to(&base, denied), &Silent).unwrap();
+        let unread: Vec<&str> = plan.unread.iter().map(|pack| pack.object.as_str()).collect();
+        assert_eq!(unread, [ObjectName::Pack(denied).to_string()]);
+        assert!(plan.is_empty() && plan.unread[0].wrong.contains("permission denied"), "{:?}", plan.packs);
+
+        // One of the others is damaged, and content: what it lost is stored again.
+        for damaged in packs(&base.store).into_iter().filter(|pack| class_of(&base.store, *pack) == Class::Content) {
+            if damaged == denied {
+                continue;
+            }
+            let world = base.fork();
+            WOUNDS.iter().find(|(wound, _)| *wound == "flipped").unwrap().1(&world.store, ObjectName::Pack(damaged));
+            let access = without_right_to(&world, denied);
+            let plan = plan_packs(&access, &Silent).unwrap();
+            let report = repair_packs(&access, plan, &RepairOptions::default(), &[], &Silent).unwrap();
+            let aside: Vec<&str> = report.set_aside.iter().map(|pack| pack.object.as_str()).collect();
+            assert_eq!(aside, [ObjectName::Pack(damaged).to_string()]);
+            back_up_again(&world, &held);
+            assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+            assert_eq!(check_all(&world).damage, []);
+            repaired_count += 1;
+        }
+    }
+    assert!(repaired_count > 1);
+}
+
+/// It was set aside, though nothing was wrong with it.
+#[test]
+fn a_pack_that_no_segment_lists_and_this_user_may_not_read_ends_a_repair_of_the_index_before_it_changes_anything() {
+    let (base, held) = used_world(60);
+    for denied in packs(&base.store) {
+        let world = base.fork();
+        segments(&world.store).into_iter().for_each(|id| world.store.remove(&ObjectName::Segment(id)).unwrap());
+        let options = RepairOptions::default();
+        let error = repair_index(&without_right_to(&world, denied), &options, &Silent).unwrap_err();
+        assert!(error.to_string().contains("let a user who may read it run this"), "{error}");
+        assert_eq!(segments(&world.store), [], "none was published without it");
+        assert_eq!(repair(&world).set_aside, []);
+        assert_eq!(restorable(&world.client("reader"), &held), every_file(&held));
+    }
 }

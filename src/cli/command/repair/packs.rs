@@ -8,8 +8,10 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::secret::SecretSource;
 use crate::cli::stop::Stop;
-use holdall::{PackRepairPlan, PackRepairReport, RepairOptions, Repository};
+use holdall::{LostPack, PackRepairPlan, PackRepairReport, RepairOptions, Repository};
 use serde::Serialize;
+
+const UNREAD: &str = "it is passed over, and nothing of it is given up; let a user who may read it run this";
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Result<u8, Failure> {
     let access = if arguments.dry_run { Access::Read } else { Access::Write };
@@ -26,10 +28,11 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Re
         context.renderer.print(&planned.text);
         let summary = planned.summary(&PackRepairReport::default());
         context.renderer.json(&PacksSummary { dry_run: arguments.dry_run, ..summary });
-        return Ok(if plan.is_empty() && plan.notices.is_empty() { exit::DONE } else { exit::DAMAGED });
+        let is_done = plan.is_empty() && plan.notices.is_empty() && plan.unread.is_empty();
+        return Ok(if is_done { exit::DONE } else { exit::DAMAGED });
     }
     // Not all that is told: what nothing was found in has harmed nobody.
-    let is_hindered = !plan.notices.is_empty();
+    let is_hindered = !plan.notices.is_empty() || !plan.unread.is_empty();
     let options = RepairOptions::default().writer(context.writer());
     let options = arguments.from.iter().fold(options, RepairOptions::from_path);
     let others: Vec<&Repository> = other.iter().collect();
@@ -54,15 +57,17 @@ fn other(context: &Context<'_>, arguments: &RepairPacksArguments) -> Result<Opti
 struct Planned {
     text: String,
     packs: Vec<(String, String)>,
+    unread: Vec<(String, String)>,
     lost_chunks: u64,
     lost_nodes: u64,
 }
 
 impl Planned {
     fn of(plan: &PackRepairPlan) -> Self {
-        let packs = plan.packs.iter().map(|pack| (pack.object.clone(), pack.wrong.clone())).collect();
+        let named = |packs: &[LostPack]| packs.iter().map(|pack| (pack.object.clone(), pack.wrong.clone())).collect();
+        let (packs, unread) = (named(&plan.packs), named(&plan.unread));
         let (lost_chunks, lost_nodes) = (plan.lost_chunk_count, plan.lost_node_count);
-        Self { text: plan_text(plan), packs, lost_chunks, lost_nodes }
+        Self { text: plan_text(plan), packs, unread, lost_chunks, lost_nodes }
     }
 
     fn summary(&self, report: &PackRepairReport) -> PacksSummary {
@@ -71,6 +76,7 @@ impl Planned {
             message_type: "summary",
             dry_run: false,
             packs_damaged: self.packs.iter().map(lost).collect(),
+            packs_unread: self.unread.iter().map(lost).collect(),
             chunks_lost: self.lost_chunks,
             nodes_lost: self.lost_nodes,
             packs_healed: report.healed.iter().map(|pack| pack.object.clone()).collect(),
@@ -84,11 +90,18 @@ impl Planned {
 }
 
 fn plan_text(plan: &PackRepairPlan) -> String {
-    if plan.is_empty() {
+    if plan.is_empty() && plan.unread.is_empty() {
         return "every pack is whole, and nothing is lost\n".to_owned();
     }
     let damaged = plan.packs.iter().map(|pack| format!("damaged: {}\n  what   {}", pack.object, pack.wrong));
-    let mut lines: Vec<String> = damaged.collect();
+    let unread = plan.unread.iter().map(|pack| {
+        format!("not read: {}\n  what   this user may not read it: {}\n  remedy {UNREAD}", pack.object, pack.wrong)
+    });
+    let mut lines: Vec<String> = damaged.chain(unread).collect();
+    if plan.is_empty() {
+        lines.push("every other pack is whole, and nothing is known to be lost".to_owned());
+        return text::printable_lines(&lines.join("\n")) + "\n";
+    }
     lines.push(format!(
         "lost: {} of content and {}, of which no whole copy is left here",
         text::counted(plan.lost_chunk_count, "chunk", "chunks"),
@@ -121,6 +134,8 @@ pub(in crate::cli) struct PacksSummary {
     message_type: &'static str,
     dry_run: bool,
     packs_damaged: Vec<Lost>,
+    /// Packs that this user may not read: nothing of them is given up.
+    packs_unread: Vec<Lost>,
     chunks_lost: u64,
     nodes_lost: u64,
     packs_healed: Vec<String>,
