@@ -5,6 +5,7 @@ use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::forget::{self, Client, ForgetPlan, ForgetReport, PinReport, RetentionOptions, UndoReport};
 use crate::id::{SessionId, SnapshotId};
+use crate::mirror;
 use crate::outcome::StatementKind;
 use crate::progress::Progress;
 use crate::prune::{self, Forecast, Holdings};
@@ -152,8 +153,9 @@ impl Repository {
     /// Ends a session of anybody, unless it ends before. Its writer loses what it had not committed.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`], [`ErrorKind::Denied`], or when the store can't be written to.
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`], [`ErrorKind::Denied`], [`ErrorKind::Occupied`] for a mirror, or when the store can't be written to.
     pub fn abort_session(&self, spec: &SessionSpec) -> Result<(SessionId, AbortOutcome)> {
+        mirror::refuse(self.access.store.as_ref())?;
         let open = self.history()?.open;
         let mut fitting = open.iter().filter(|id| spec.fits(**id));
         match (fitting.next(), fitting.next()) {

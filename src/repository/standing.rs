@@ -3,6 +3,7 @@
 use super::{AcceptRollback, Repository};
 use crate::config::Purpose;
 use crate::error::Result;
+use crate::mirror;
 use crate::session::{self, ClientState, History};
 
 impl Repository {
@@ -13,7 +14,9 @@ impl Repository {
     }
 
     /// What the store says, unless it lacks what this client knows of and nobody accepted that.
+    /// Nor is a mirror written to, whatever it lacks.
     pub(super) fn standing(&self) -> Result<(History, ClientState)> {
+        mirror::refuse(self.access.store.as_ref())?;
         // The state first: what another process of this client acknowledges in between is then no rollback.
         let mut state = session::load(&self.access.state_dir)?;
         let history = self.history()?;

@@ -105,6 +105,14 @@ impl Store for MoodyStore {
         self.inner.sweep_temporaries(may_go)
     }
 
+    fn is_mirror(&self) -> Result<bool, StoreError> {
+        self.inner.is_mirror()
+    }
+
+    fn mark_mirror(&self) -> Result<(), StoreError> {
+        self.inner.mark_mirror()
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.inner.facts()
     }

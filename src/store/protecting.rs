@@ -226,6 +226,14 @@ impl Store for Arc<ProtectingStore> {
         self.inner.give_up_reserve()
     }
 
+    fn is_mirror(&self) -> Result<bool, StoreError> {
+        self.inner.is_mirror()
+    }
+
+    fn mark_mirror(&self) -> Result<(), StoreError> {
+        self.inner.mark_mirror()
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.inner.facts()
     }
