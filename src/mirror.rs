@@ -6,11 +6,13 @@
 
 mod inventory;
 mod judgement;
+mod mark;
 mod removal;
 mod report;
 mod standing;
 mod transfer;
 
+pub use mark::refuse;
 pub use removal::{MirrorKeyRemoval, MirrorRemovalPlan, MirrorRemovalReport, perform as remove, plan as plan_removal};
 pub use report::{MirrorDamage, MirrorReport};
 
@@ -84,6 +86,7 @@ pub fn run(
             report.duration = started.elapsed();
             return Ok(report);
         }
+        mark::make(from, (to, &there))?;
         let bytes = missing.iter().fold(0u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
         progress.event(&Event::Estimated { files: u64::try_from(missing.len()).unwrap_or(u64::MAX), bytes });
         progress.event(&Event::Phase("copying objects"));

@@ -284,7 +284,7 @@ impl Repository {
     /// say. Damage is data in the report, not an error. What was read and found sound is said in the repository, for the
     /// checks that come, unless the options say otherwise; where that fails, the report has a notice, but not where nothing may
     /// be written at all. So it is where packs of put keys can't be vouched for, if the options ask for that and the key may
-    /// repair.
+    /// repair; in a mirror nobody vouches for any.
     ///
     /// # Errors
     /// [`ErrorKind::Denied`] when the key can't read; when the store can't be listed, or the caller stops.

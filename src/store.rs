@@ -179,6 +179,18 @@ pub trait Store: Send + Sync {
         true
     }
 
+    /// Whether this is marked as the mirror of another store, so that only who mirrors may write to it.
+    ///
+    /// # Errors
+    /// When that can't be found out.
+    fn is_mirror(&self) -> Result<bool, StoreError>;
+
+    /// Marks this as a mirror unless it is marked; durable on return, in both cases.
+    ///
+    /// # Errors
+    /// What the medium says.
+    fn mark_mirror(&self) -> Result<(), StoreError>;
+
     /// Proves what the store can be trusted with, once; later calls answer from memory. A store that can't be
     /// written proves nothing, which is an answer and not an error.
     ///

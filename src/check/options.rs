@@ -154,7 +154,7 @@ impl CheckOptions {
 
     /// Whether the check may open a session.
     pub(crate) fn vouches(&self) -> bool {
-        self.vouch != Vouch::ForNothing
+        self.vouch != Vouch::ForNothing && self.reads_packs()
     }
 }
 

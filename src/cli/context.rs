@@ -91,6 +91,9 @@ impl<'a> Context<'a> {
     fn open_at(&self, path: &Path, source: &SecretSource, access: Access) -> Result<Repository, Failure> {
         // Said before anybody types a password in vain.
         require_folder(path)?;
+        if access == Access::Write {
+            Repository::refuse_mirror(path)?;
+        }
         let cache = self.surroundings.cache_folder(self.global)?;
         let state = self.surroundings.state_folder()?;
         let accept = if self.global.accept_rollback { AcceptRollback::Accept } else { AcceptRollback::Refuse };

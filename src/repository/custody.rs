@@ -21,11 +21,11 @@ impl Repository {
     /// Makes another way into the repository, which `unlock` opens.
     ///
     /// # Errors
-    /// [`ErrorKind::Denied`] when the key at hand may not make another one;
+    /// [`ErrorKind::Denied`] when the key at hand may not make another one; [`ErrorKind::Occupied`] for a mirror;
     /// [`ErrorKind::Invalid`] for an empty password or too long a label; or when the store
     /// can't be written to.
     pub fn add_key(&self, unlock: Unlock<'_>, options: &NewKeyOptions) -> Result<AddedKey> {
-        session::require_opened_soundly(&self.access)?;
+        self.may_write()?;
         keys::add(&self.access, unlock, options, session::now_ns())
     }
 
@@ -44,9 +44,9 @@ impl Repository {
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`];
     /// [`ErrorKind::Invalid`] for the one with which the repository was opened;
-    /// [`ErrorKind::Denied`]; or when the store can't be written to.
+    /// [`ErrorKind::Denied`]; [`ErrorKind::Occupied`] for a mirror; or when the store can't be written to.
     pub fn remove_key(&self, prefix: &str) -> Result<RemovedKey> {
-        session::require_opened_soundly(&self.access)?;
+        self.may_write()?;
         let now_ns = session::now_ns();
         match keys::find(&self.access, prefix) {
             Ok(slot) => keys::remove(&self.access, &slot, now_ns),
@@ -63,7 +63,7 @@ impl Repository {
     /// As [`Self::add_key`]; [`ErrorKind::Invalid`] for what opens it already, unless that is accepted. The old one counts
     /// until the new one is stored.
     pub fn change_key(&self, unlock: Unlock<'_>, kdf: KdfCost, same: SameSecret) -> Result<ChangedKey> {
-        session::require_opened_soundly(&self.access)?;
+        self.may_write()?;
         keys::replace(&self.access, unlock, (kdf, same), session::now_ns())
     }
 
@@ -76,7 +76,7 @@ impl Repository {
         keys::export(&self.access.with_second_copies())
     }
 
-    /// Puts an exported key slot into the repository in a local directory. Needs no key.
+    /// Puts an exported key slot into the repository in a local directory, which may be a mirror. Needs no key.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the bytes are no key slot of this repository;

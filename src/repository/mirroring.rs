@@ -26,13 +26,23 @@ impl Repository {
         let source: (&dyn Store, &Written<'_>) = (&source, &written);
         let mirror = match (LocalStore::open(to), depth) {
             (Ok(mirror), _) => mirror,
-            (Err(StoreError::NotARepository { .. }), MirrorDepth::Copy) => LocalStore::create(to)?,
+            (Err(StoreError::NotARepository { .. }), MirrorDepth::Copy) => LocalStore::create_mirror(to)?,
             (Err(StoreError::NotARepository { .. }), MirrorDepth::Compare) => {
                 return mirror::run(source, &MemoryStore::new(), depth, progress);
             }
             (Err(error), _) => return Err(error.into()),
         };
         mirror::run(source, &mirror, depth, progress)
+    }
+
+    /// Fails where the folder is a mirror, which nobody but [`Self::mirror`] may write to; what would write to it refuses
+    /// so too, when it is about to. Takes no key: whoever asks first need not type a password in vain.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Occupied`] says what to do instead; [`crate::ErrorKind::NoRepository`]; when the folder can't be
+    /// read.
+    pub fn refuse_mirror(path: &Path) -> Result<()> {
+        mirror::refuse(&LocalStore::open(path)?)
     }
 
     /// Finds what the mirror in the folder `to` holds that this repository neither has nor needs any more, and changes

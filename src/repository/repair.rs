@@ -4,6 +4,7 @@ use super::{Repository, view};
 use crate::access::Access;
 use crate::config::Purpose;
 use crate::error::{Error, Result};
+use crate::mirror;
 use crate::progress::Progress;
 use crate::repair::{
     self, HealedControl, IndexRepairPlan, IndexRepairReport, LostObject, PackRepairPlan, PackRepairReport,
@@ -24,9 +25,11 @@ impl Repository {
     /// the second time.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Denied`] when the key's role may not repair; when the store fails or the caller stops. What
-    /// was committed until then stands, and what was brought back, of which the error says how much it is.
+    /// [`crate::ErrorKind::Denied`] when the key's role may not repair; [`crate::ErrorKind::Occupied`] for a mirror; when the
+    /// store fails or the caller stops. What was committed until then stands, and what was brought back, of which the error
+    /// says how much it is.
     pub fn repair_index(&mut self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
+        mirror::refuse(self.access.store.as_ref())?;
         // Before the view goes with all that it keeps, and before an outcome that is lost passes for a rollback.
         self.access.chain.allows(Purpose::Write)?;
         let healed = repair::heal_control(&self.access, progress)?;

@@ -154,9 +154,10 @@ impl Repository {
     /// Ends a session of anybody, unless it ends before. Its writer loses what it had not committed.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`], [`ErrorKind::Denied`], or when the store can't be written to.
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Ambiguous`], [`ErrorKind::Denied`], [`ErrorKind::Occupied`] for a mirror, or when
+    /// the store can't be written to.
     pub fn abort_session(&self, spec: &SessionSpec) -> Result<(SessionId, AbortOutcome)> {
-        session::require_opened_soundly(&self.access)?;
+        self.may_write()?;
         let open = self.history()?.open;
         let mut fitting = open.iter().filter(|id| spec.fits(**id));
         match (fitting.next(), fitting.next()) {

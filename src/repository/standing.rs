@@ -3,6 +3,7 @@
 use super::{AcceptRollback, Repository};
 use crate::config::Purpose;
 use crate::error::Result;
+use crate::mirror;
 use crate::session::{self, ClientState, History};
 
 impl Repository {
@@ -12,9 +13,10 @@ impl Repository {
         self.standing()
     }
 
-    /// What the store says, unless it lacks what this client knows of and nobody accepted that.
+    /// What the store says, unless it lacks what this client knows of and nobody accepted that, or may not be written to at
+    /// all.
     pub(super) fn standing(&self) -> Result<(History, ClientState)> {
-        session::require_opened_soundly(&self.access)?;
+        self.may_write()?;
         // The state first: what another process of this client acknowledges in between is then no rollback.
         let mut state = session::load(&self.access.state_dir)?;
         let history = self.history()?;
@@ -33,5 +35,11 @@ impl Repository {
         // Only now is there a directory for it, where this is the first run.
         let _ = session::keep_config(state_dir, chain);
         Ok((history, state))
+    }
+
+    /// Fails where nobody may write, whatever the store lacks: to a mirror, and by second copies.
+    pub(super) fn may_write(&self) -> Result<()> {
+        mirror::refuse(self.access.store.as_ref())?;
+        session::require_opened_soundly(&self.access)
     }
 }

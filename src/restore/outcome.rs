@@ -1,5 +1,7 @@
 //! What a restore did, and what it could not do.
 
+mod incomplete;
+
 use crate::destination::{Aspect, DestinationError, Shortfall};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Key, Kind};
@@ -72,10 +74,14 @@ pub struct Renumbered {
 pub struct RestoreReport {
     /// Files whose content is complete.
     pub file_count: u64,
+    /// Files that are there and lack parts of their content, which are lost.
+    pub incomplete_count: u64,
     /// Directories, links, pipes, sockets and devices.
     pub other_count: u64,
-    /// Bytes of content, holes included.
+    /// Bytes of content of complete files, holes included.
     pub bytes: u64,
+    /// What the content of those that lack parts of it would be long.
+    pub incomplete_bytes: u64,
     /// Bytes of content that were written, or would be: of files that were there only what differed.
     pub written_bytes: u64,
     /// Those of them that share the blocks of another restored file.
@@ -116,6 +122,10 @@ pub(super) struct Outcome<'a> {
     /// The target, as an absolute path.
     place: PathBuf,
     file_count: AtomicU64,
+    incomplete_count: AtomicU64,
+    incomplete_bytes: AtomicU64,
+    /// The files that lack something, by the hashes of their places: they may be given further names.
+    incomplete: Mutex<HashSet<[u8; 32]>>,
     other_count: AtomicU64,
     bytes: AtomicU64,
     written_bytes: AtomicU64,
@@ -153,6 +163,9 @@ impl<'a> Outcome<'a> {
             progress,
             place: std::path::absolute(target).unwrap_or_else(|_| target.to_path_buf()),
             file_count: AtomicU64::new(0),
+            incomplete_count: AtomicU64::new(0),
+            incomplete_bytes: AtomicU64::new(0),
+            incomplete: Mutex::default(),
             other_count: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
@@ -189,6 +202,11 @@ impl<'a> Outcome<'a> {
     pub(super) fn file_done(&self, bytes: u64, told: u64) {
         self.file_count.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.file_passed(bytes, told);
+    }
+
+    /// Tells of a file that is dealt with and counted elsewhere.
+    pub(super) fn file_passed(&self, bytes: u64, told: u64) {
         self.progress.event(&Event::Processed { files: 1, bytes: bytes.saturating_sub(told) });
     }
 
@@ -345,6 +363,8 @@ impl<'a> Outcome<'a> {
         let (problem_count, problems) = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
         RestoreReport {
             file_count: self.file_count.into_inner(),
+            incomplete_count: self.incomplete_count.into_inner(),
+            incomplete_bytes: self.incomplete_bytes.into_inner(),
             other_count: self.other_count.into_inner(),
             bytes: self.bytes.into_inner(),
             written_bytes: self.written_bytes.into_inner(),

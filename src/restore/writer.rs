@@ -205,10 +205,12 @@ impl<'a> Writer<'a> {
         };
         let written = work.written.load(Ordering::Relaxed);
         self.outcome.written(written);
-        self.outcome.file_done(work.bytes, work.told.load(Ordering::Relaxed));
+        let told = work.told.load(Ordering::Relaxed);
         if work.is_damaged.load(Ordering::Relaxed) {
+            self.outcome.file_passed(work.bytes, told);
             return self.finish_damaged(work, (change, written));
         }
+        self.outcome.file_done(work.bytes, told);
         self.finish_entry(&work.key, &work.target, &work.metadata, (change, written))?;
         // Only now does it lie there as those look for it who have the same content.
         if let Some(source) = &work.source {
@@ -224,6 +226,12 @@ impl<'a> Writer<'a> {
             self.outcome.entry(&work.key, Kind::File, (Change::Skipped, work.bytes));
             return Ok(());
         }
+        let name_count = || match self.hand.look(&work.target) {
+            Ok(Some(found)) => found.links,
+            // It is counted all the same: it is there as far as anybody could tell.
+            Ok(None) | Err(_) => 1,
+        };
+        self.outcome.file_lacks(&work.target, work.bytes, name_count);
         let metadata = Metadata { mtime: Timestamp::default(), ..work.metadata.clone() };
         self.finish_entry(&work.key, &work.target, &metadata, (change, written))
     }

@@ -78,6 +78,12 @@ macro_rules! conforms {
         }
 
         #[test]
+        fn mirror_10_a_mark_is_there_once_it_is_made_and_is_no_object() {
+            let fresh = $make();
+            $crate::store::conformance::a_mark_is_there_once_it_is_made_and_is_no_object(&*fresh.0);
+        }
+
+        #[test]
         fn store_5_the_facts_are_proven() {
             let fresh = $make();
             $crate::store::conformance::the_facts_are_proven(&*fresh.0);
@@ -282,6 +288,17 @@ pub(crate) fn bytes_that_fit_a_name_replace_only_bytes_that_do_not(store: &dyn S
     assert_eq!(mend(&other, &other).unwrap(), Created::Exists);
     assert_eq!(everything(store).len(), 2, "nothing else is left");
     assert_eq!(store.sweep_temporaries(&|_| true).unwrap(), 0);
+}
+
+pub(crate) fn a_mark_is_there_once_it_is_made_and_is_no_object(store: &dyn Store) {
+    assert!(!store.is_mirror().unwrap());
+    for _ in 0..2 {
+        store.mark_mirror().unwrap();
+        assert!(store.is_mirror().unwrap());
+    }
+    for folder in Folder::ALL {
+        store.list(folder, &mut |listed| panic!("{listed:?}")).unwrap();
+    }
 }
 
 pub(crate) fn the_facts_are_proven(store: &dyn Store) {

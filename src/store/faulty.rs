@@ -199,6 +199,15 @@ impl Store for FaultyStore {
         self.inner.is_writable(folder)
     }
 
+    fn is_mirror(&self) -> Result<bool, StoreError> {
+        self.alive()?;
+        self.inner.is_mirror()
+    }
+
+    fn mark_mirror(&self) -> Result<(), StoreError> {
+        self.do_judged(|| self.inner.mark_mirror())
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.alive()?;
         self.inner.facts()

@@ -89,6 +89,15 @@ impl Store for Hooked {
         self.inner.is_writable(folder)
     }
 
+    fn is_mirror(&self) -> Result<bool, StoreError> {
+        self.inner.is_mirror()
+    }
+
+    fn mark_mirror(&self) -> Result<(), StoreError> {
+        (self.before)(Step::Change);
+        self.inner.mark_mirror()
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.inner.facts()
     }

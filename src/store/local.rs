@@ -5,6 +5,7 @@
 //! is there without a word, so it publishes nothing here.
 
 mod folder;
+mod mark;
 mod mending;
 mod probe;
 mod reserve;
@@ -40,7 +41,21 @@ impl LocalStore {
     /// # Errors
     /// [`StoreError::ARepository`], [`StoreError::NotEmpty`], or what the system says.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
-        let root = Root::create(path)?;
+        Self::furnish(Root::create(path, &[])?)
+    }
+
+    /// Makes the folders of a mirror as [`Self::create`] does those of a repository, and marks it before. A mark may be there
+    /// already, from an attempt that ended early.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_mirror(path: &Path) -> Result<Self, StoreError> {
+        let root = Root::create(path, &[mark::NAME])?;
+        mark::make(&root)?;
+        Self::furnish(root)
+    }
+
+    fn furnish(root: Root) -> Result<Self, StoreError> {
         for folder in Folder::ALL {
             root.settle(folder.as_str())?;
         }
@@ -147,6 +162,14 @@ impl Store for LocalStore {
 
     fn is_writable(&self, folder: Folder) -> bool {
         self.root.is_writable(folder.as_str())
+    }
+
+    fn is_mirror(&self) -> Result<bool, StoreError> {
+        mark::is_there(&self.root)
+    }
+
+    fn mark_mirror(&self) -> Result<(), StoreError> {
+        mark::make(&self.root)
     }
 
     fn facts(&self) -> Result<StoreFacts, StoreError> {

@@ -3,6 +3,7 @@
 use super::{Created, Fact, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
 use crate::id::SessionId;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Objects = BTreeMap<ObjectName, Arc<[u8]>>;
@@ -11,6 +12,7 @@ type Objects = BTreeMap<ObjectName, Arc<[u8]>>;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     objects: Arc<Mutex<Objects>>,
+    is_mirror: Arc<AtomicBool>,
 }
 
 impl MemoryStore {
@@ -87,6 +89,15 @@ impl Store for MemoryStore {
 
     fn sweep_temporaries(&self, _may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
         Ok(0)
+    }
+
+    fn is_mirror(&self) -> Result<bool, StoreError> {
+        Ok(self.is_mirror.load(Ordering::Acquire))
+    }
+
+    fn mark_mirror(&self) -> Result<(), StoreError> {
+        self.is_mirror.store(true, Ordering::Release);
+        Ok(())
     }
 
     fn facts(&self) -> Result<StoreFacts, StoreError> {

@@ -60,6 +60,15 @@ impl Store for RehearsalStore {
         self.real.is_writable(folder)
     }
 
+    /// What is rehearsed is written nowhere, so that it may be rehearsed on a mirror as well.
+    fn is_mirror(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    fn mark_mirror(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.real.facts()
     }

@@ -200,6 +200,14 @@ impl Store for SecondCopies {
         self.inner.is_writable(folder)
     }
 
+    fn is_mirror(&self) -> Result<bool, StoreError> {
+        self.inner.is_mirror()
+    }
+
+    fn mark_mirror(&self) -> Result<(), StoreError> {
+        self.inner.mark_mirror()
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.inner.facts()
     }

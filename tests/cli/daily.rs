@@ -340,3 +340,33 @@ fn a_file_that_came_back_damaged_is_restored_again_from_a_sound_repository() {
     world.run(["restore", &source, "--target", "back", "--overwrite", "if-newer"]).succeeded();
     assert!(contents(&world.path("back")) == contents(&world.path("tree")));
 }
+
+/// Every file was counted as restored, those too that had come back with holes in the place of what was lost.
+#[test]
+fn files_that_came_back_in_part_are_not_counted_as_restored() {
+    let world = World::with_repository();
+    world.file("tree/a.txt", b"alpha");
+    world.file("tree/b.bin", &[7; 100_000]);
+    std::fs::hard_link(world.path("tree/b.bin"), world.path("tree/c.bin")).expect("a link");
+    world.run(["backup", "tree", "--compression", "off"]).succeeded();
+    let source = format!("latest:{}", world.path("tree").display());
+    let whole = world.run(["restore", &source, "--target", "whole", "--json"]).succeeded().only("summary");
+    assert_eq!((&whole["files_restored"], &whole["files_incomplete"]), (&3.into(), &0.into()));
+    let packs = world.path("repository").join("packs");
+    let longest = contents(&packs).into_iter().max_by_key(|(_, bytes)| bytes.len()).expect("there are packs");
+    let mut damaged = longest.1;
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(packs.join(longest.0), &damaged).expect("a pack");
+
+    let summary = world.run(["restore", &source, "--target", "back", "--json"]).ended(5).only("summary");
+    assert_eq!((&summary["files_restored"], &summary["files_incomplete"]), (&1.into(), &2.into()));
+    assert_eq!((&summary["bytes_restored"], &summary["total_bytes"]), (&5.into(), &whole["total_bytes"]));
+    assert_eq!((&summary["total_files"], &summary["errors"]), (&whole["total_files"], &1.into()));
+    let told = world.run(["restore", &source, "--target", "again"]).ended(5).out;
+    assert!(told.starts_with("restored 1 file and 5 B of snapshot"), "{told}");
+    assert!(told.contains("2 files came back in part"), "{told}");
+    // What lies there is right, and nothing that is lost is needed.
+    let kept = world.run(["restore", &source, "--target", "whole", "--json"]).succeeded().only("summary");
+    assert_eq!((&kept["files_restored"], &kept["files_incomplete"]), (&3.into(), &0.into()));
+}

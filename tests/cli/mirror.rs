@@ -52,11 +52,107 @@ fn a_mirror_follows_a_prune_and_refuses_once_it_was_written_to() {
     world.run(["check", "--read-data", "--repo", "mirror", "--no-remember"]).succeeded();
     assert!(world.run(["snapshots", "--repo", "mirror"]).succeeded().out.contains("1 snapshot\n"));
 
+    world.run(["backup", "tree", "--repo", "mirror"]).ended(1);
+    std::fs::remove_file(world.path("mirror/this-is-a-mirror")).expect("it is there");
     world.run(["backup", "tree", "--repo", "mirror"]).succeeded();
     let refused = world.run(["mirror", "mirror"]).ended(1);
     assert!(refused.err.contains("can't be made a mirror"), "{}", refused.err);
     world.run(["mirror"]).ended(2);
     world.run(["mirror", "mirror", "--repo", "nowhere"]).ended(10);
+}
+
+/// The check vouched for the put key's packs in the mirror and the drill stated what it had found there: no run would go on
+/// with that mirror, and backups to the source took it for rolled back.
+#[test]
+fn mirror_11_a_mirror_that_is_checked_every_night_follows_its_source() {
+    let world = world();
+    world.run(["key", "add", "--role", "put", "--new-key-file", "put"]).succeeded();
+    for night in ["first", "second"] {
+        world.file("tree/c.bin", &noise(night, 100_000));
+        let mut command = world.command();
+        command.env_remove("HOLDALL_PASSWORD").args(["--key-file", "put", "backup", "tree"]);
+        crate::run::Finished::of(&command.output().expect("the program starts")).succeeded();
+        assert!(!world.run(["mirror", "mirror"]).succeeded().out.starts_with("0 objects"));
+        let checked = world.run(["check", "--read-data", "--repo", "mirror"]).ended(0);
+        assert_eq!(checked.err.matches("is a mirror").count(), 1, "{}", checked.err);
+        world.run(["check", "--repair", "--repo", "mirror"]).succeeded();
+        world.run(["scrub", "--repair", "mirror"]).succeeded();
+        let drilled = world.run(["drill", "--target", "scratch", "--no-live", "--repo", "mirror"]).ended(0);
+        assert!(drilled.err.contains("nothing was recorded in the repository"), "{}", drilled.err);
+        assert_eq!(drilled.err.matches("is a mirror").count(), 1, "{}", drilled.err);
+        assert!(world.run(["mirror", "mirror"]).succeeded().out.starts_with("0 objects copied"));
+        world.run(["backup", "tree"]).succeeded();
+    }
+    world.run(["mirror", "mirror", "--delete"]).succeeded();
+}
+
+/// Before a password is asked for, and before anything is planned.
+#[test]
+fn mirror_11_what_would_write_to_a_mirror_is_refused_at_once() {
+    let world = world();
+    world.run(["mirror", "mirror"]).succeeded();
+    world.run(["--repo", "other", "init", "--kdf-memory", "64K", "--kdf-passes", "1"]).succeeded();
+    let before = contents(&world.path("mirror"));
+    let writing: [&[&str]; 13] = [
+        &["backup", "tree"],
+        &["forget", "--keep-last", "1", "--prune"],
+        &["forget", "--undo", "latest"],
+        &["pin", "latest"],
+        &["unpin", "latest"],
+        &["prune"],
+        &["repair", "index"],
+        &["repair", "packs"],
+        &["repair", "snapshots"],
+        &["key", "add", "--new-key-file", "new"],
+        &["key", "remove", "ffff"],
+        &["key", "passwd", "--new-key-file", "new"],
+        &["sessions", "abort", "ffffffff-1"],
+    ];
+    for arguments in writing {
+        let mut command = world.command();
+        command.env("HOLDALL_PASSWORD", "not it").args(["--repo", "mirror"]).args(arguments);
+        let refused = crate::run::Finished::of(&command.output().expect("the program starts")).ended(1);
+        assert!(refused.err.contains("mirror is a mirror, and would end being one"), "{arguments:?}: {}", refused.err);
+        assert!(refused.err.contains("this-is-a-mirror"), "{arguments:?}: {}", refused.err);
+    }
+    // Of two repositories the other one is opened first.
+    let refused = world.run(["copy", "--repo", "mirror", "--from-repo", "other"]).ended(1);
+    assert!(refused.err.contains("mirror is a mirror, and would end being one"), "{}", refused.err);
+    assert!(contents(&world.path("mirror")) == before);
+    assert!(!world.path("new").exists());
+}
+
+/// The worst day: the source is gone, and whoever has the mirror has nothing else.
+#[test]
+fn mirror_12_a_mirror_is_read_without_its_source_and_is_a_repository_once_its_mark_is_removed() {
+    let world = world();
+    world.run(["mirror", "mirror"]).succeeded();
+    std::fs::remove_dir_all(world.path("repository")).expect("it is there");
+    for arguments in [
+        &["snapshots"][..],
+        &["ls", "latest"],
+        &["find", "a.txt"],
+        &["stats"],
+        &["info"],
+        &["key", "list"],
+        &["sessions"],
+        &["dump", "latest:/", "-t", "all.tar"],
+        &["restore", "latest", "--target", "restored"],
+        &["backup", "-n", "tree"],
+        &["prune", "-n"],
+        &["check", "--read-data"],
+        &["scrub"],
+    ] {
+        let read = world.run(["--repo", "mirror"].iter().chain(arguments)).succeeded();
+        assert_eq!(read.err, "", "{arguments:?}");
+    }
+    let below = world.path("tree").strip_prefix("/").expect("an absolute path").to_owned();
+    assert!(contents(&world.path("restored").join(below)) == contents(&world.path("tree")));
+    std::fs::remove_file(world.path("mirror/this-is-a-mirror")).expect("it is there");
+    world.file("tree/new", b"new");
+    world.run(["--repo", "mirror", "backup", "tree"]).succeeded();
+    world.run(["--repo", "mirror", "forget", "--keep-last", "1", "--prune"]).succeeded();
+    world.run(["--repo", "mirror", "check", "--read-data"]).succeeded();
 }
 
 #[test]

@@ -16,7 +16,11 @@ next run goes on, and with nothing new costs two listings. Backups and prunes ma
 Whatever is damaged in the repository is listed and not copied, never over what is whole in the mirror; the exit code is 5.
 Packs that a prune deleted and slots of keys that were ended stay in the mirror, unless --delete is given. That refuses when the
 repository was emptied or set back, lacks something that its index or a snapshot needs, or has something that could not be
-copied. A mirror is only read otherwise. One that was backed up to or pruned itself is a repository of its own, and mirror leaves it alone.";
+copied.
+
+A mirror is only read otherwise, as often as you like: restore, check, scrub and drill it. A file this-is-a-mirror in it keeps all from it
+that would write to it. Whoever has lost the repository for good removes that file, and has a repository of its own, which
+mirror then leaves alone.";
 
 /// `holdall mirror`
 #[derive(Debug, Args)]

@@ -167,12 +167,15 @@ fn summary(report: &RestoreReport, snapshot: &Snapshot, arguments: &RestoreArgum
         message_type: "summary",
         dry_run: arguments.overwrite.dry_run,
         seconds_elapsed: report.duration.as_secs(),
-        total_files: report.file_count.saturating_add(report.other_count).saturating_add(report.skipped_count),
+        total_files: [report.file_count, report.incomplete_count, report.other_count, report.skipped_count]
+            .iter()
+            .fold(0, |sum: u64, count| sum.saturating_add(*count)),
         files_restored: report.file_count,
+        files_incomplete: report.incomplete_count,
         files_skipped: report.skipped_count,
         files_deleted: report.deleted_count,
         items_unchanged: report.unchanged_count,
-        total_bytes: report.bytes.saturating_add(report.skipped_bytes),
+        total_bytes: report.bytes.saturating_add(report.incomplete_bytes).saturating_add(report.skipped_bytes),
         bytes_restored: report.bytes,
         bytes_skipped: report.skipped_bytes,
         bytes_written: report.written_bytes,
@@ -194,6 +197,10 @@ fn summary_text(report: &RestoreReport, snapshot: &Snapshot, arguments: &Restore
         text::duration(report.duration.as_secs()),
         text::rate(report.bytes, report.duration),
     );
+    if report.incomplete_count > 0 {
+        let files = text::counted(report.incomplete_count, "file", "files");
+        text.push_str(&format!("{files} came back in part: what else they held is lost\n"));
+    }
     let items = |count| text::counted(count, "item", "items");
     if report.unchanged_count > 0 {
         let (unchanged, written) = (items(report.unchanged_count), text::bytes(report.written_bytes));

@@ -456,6 +456,12 @@ fn prune_1_a_key_that_may_not_prune_is_refused_and_so_is_a_store_that_proves_not
         ) -> Result<u64, crate::store::StoreError> {
             self.0.sweep_temporaries(may_go)
         }
+        fn is_mirror(&self) -> Result<bool, crate::store::StoreError> {
+            self.0.is_mirror()
+        }
+        fn mark_mirror(&self) -> Result<(), crate::store::StoreError> {
+            self.0.mark_mirror()
+        }
         fn facts(&self) -> Result<crate::store::StoreFacts, crate::store::StoreError> {
             let lists_acknowledged = self.1.clone();
             Ok(crate::store::StoreFacts { creates_exclusively: crate::store::Fact::Proven, lists_acknowledged })

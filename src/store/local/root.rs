@@ -31,7 +31,8 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
+    /// Opens a directory for a new repository, and makes it if it is absent. Files of the names in `beside` may lie in it.
+    pub(super) fn create(path: &Path, beside: &[&str]) -> Result<Self, StoreError> {
         let place = path.display().to_string();
         let failed = |error: io::Error| StoreError::from_io("creating", place.clone(), error);
         match rustix::fs::mkdir(path, Mode::RWXU) {
@@ -39,7 +40,7 @@ impl Root {
             Err(error) => return Err(failed(error.into())),
         }
         let root = Self::at(path)?;
-        root.require_unused()?;
+        root.require_unused(beside)?;
         let parent = rustix::fs::openat(&root.directory, "..", directory_flags(), Mode::empty());
         parent.and_then(rustix::fs::fsync).or_else(unless_unsupported).map_err(|error| failed(error.into()))?;
         Ok(root)
@@ -131,9 +132,10 @@ impl Root {
 
     /// Refuses a directory that holds anything but what an attempt leaves that was interrupted: folders with nothing in
     /// them but temporary files and key slots. The configuration comes last.
-    fn require_unused(&self) -> Result<(), StoreError> {
+    fn require_unused(&self, beside: &[&str]) -> Result<(), StoreError> {
         let mut found = None;
-        for name in self.names("")? {
+        let is_beside = |name: &Vec<u8>| beside.iter().any(|beside| beside.as_bytes() == name.as_slice());
+        for name in self.names("")?.into_iter().filter(|name| !is_beside(name)) {
             let folder = Folder::ALL.into_iter().find(|folder| folder.as_str().as_bytes() == name);
             let inside = folder.map_or(Ok(Vec::new()), |folder| self.names(folder.as_str()))?;
             if folder == Some(Folder::Config) && !inside.iter().all(|name| is_left_over(Folder::Config, name)) {

@@ -152,6 +152,36 @@ fn store_6_a_repository_is_made_only_where_nothing_is() {
     assert_eq!(names_in(other.path()), ["letter"]);
 }
 
+/// The mark comes first, so a folder may hold nothing else.
+#[test]
+fn store_6_an_attempt_at_a_mirror_that_ended_early_may_be_made_again_and_is_no_place_for_a_repository() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("this-is-a-mirror"), "").unwrap();
+    let refused = LocalStore::create(place.path());
+    assert!(matches!(refused, Err(StoreError::NotEmpty { found, .. }) if found == "this-is-a-mirror"));
+    assert_eq!(names_in(place.path()), ["this-is-a-mirror"]);
+    assert!(LocalStore::create_mirror(place.path()).unwrap().is_mirror().unwrap());
+    let _ = LocalStore::create_mirror(place.path()).unwrap().create(&ObjectName::Config(0), b"x").unwrap();
+    let refused = LocalStore::create_mirror(place.path());
+    assert!(matches!(refused, Err(StoreError::ARepository { .. })));
+    assert!(LocalStore::open(place.path()).unwrap().is_mirror().unwrap());
+}
+
+#[test]
+fn mirror_10_a_mark_that_could_not_be_made_durable_is_told() {
+    for at in 1..=4 {
+        let (place, store) = fresh_in_memory();
+        store.root.steps().plan(at, Errno::NOSPC, Afterwards::Recovers);
+        assert!(store.mark_mirror().is_err_and(|error| error.is_no_space()), "{at}");
+        let again = store.mark_mirror();
+        let step = store.root.steps().made()[at - 1];
+        assert_eq!(again.is_err(), step == Step::SyncDirectory, "{step:?}");
+        let later = LocalStore::open(&place.path().join("repository")).unwrap();
+        later.mark_mirror().unwrap();
+        assert!(later.is_mirror().unwrap());
+    }
+}
+
 #[test]
 fn store_6_what_has_no_config_folder_is_not_a_repository_unless_it_lost_that() {
     let place = tempfile::tempdir().unwrap();

@@ -12,14 +12,17 @@ pub(crate) struct RestoreSummary {
     pub(crate) seconds_elapsed: u64,
     /// Files and all else.
     pub(crate) total_files: u64,
-    /// Files that are as the snapshot says now, whether anything of them was written or not.
+    /// Files whose content is as the snapshot says now, whether anything of them was written or not.
     pub(crate) files_restored: u64,
+    /// Files that are there and lack parts of their content, which are lost.
+    pub(crate) files_incomplete: u64,
     /// Items in whose place something else stays, as `--overwrite` says.
     pub(crate) files_skipped: u64,
     pub(crate) files_deleted: u64,
     /// Items that were there and right.
     pub(crate) items_unchanged: u64,
     pub(crate) total_bytes: u64,
+    /// Bytes of content of the files that were restored in full.
     pub(crate) bytes_restored: u64,
     pub(crate) bytes_skipped: u64,
     /// Bytes of content that were written.

@@ -278,6 +278,14 @@ impl Store for Gated {
         Ok(0)
     }
 
+    fn is_mirror(&self) -> Result<bool, StoreError> {
+        self.inner.is_mirror()
+    }
+
+    fn mark_mirror(&self) -> Result<(), StoreError> {
+        self.inner.mark_mirror()
+    }
+
     fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.inner.facts()
     }
