@@ -120,7 +120,10 @@ impl<'a> Judge<'a> {
             }
             let files = damage.files.iter().filter(|file| **file != Path::new(NO_FILE));
             judgement.named.extend(files.flat_map(|file| self.named(damage, file, blank)));
-            let whole = self.story.kept.iter().filter(|kept| damage.object == kept.outcome.to_string());
+            // What is read by its second copy costs nothing.
+            let costs = |outcome: &ObjectName| !access.used_copies.contain(outcome);
+            let whole = self.story.kept.iter();
+            let whole = whole.filter(|kept| damage.object == kept.outcome.to_string() && costs(&kept.outcome));
             judgement.named.extend(whole.flat_map(|kept| kept.held.keys().cloned()));
         }
     }
