@@ -155,8 +155,8 @@ impl NodeSource for SecondLook<'_> {
 }
 
 impl SecondLook<'_> {
-    /// Whether an error is about the bytes of the store, or about who may read them. Who holds the keys of all trees is denied nothing but a pack
-    /// whose header was changed to another repository's or epoch's.
+    /// Whether an error is about the bytes of the store, or about who may read them. Who holds the keys of all trees is
+    /// denied nothing but a pack whose header was changed to another repository's or epoch's.
     pub(super) fn is_bad(&self, error: &Error) -> bool {
         let has_keys = self.reader.access().ring.role() != Role::Put;
         let is_denied = has_keys && error.kind() == ErrorKind::Denied;
