@@ -22,10 +22,6 @@ const OVERLOOKED_SHOWN_MAX: usize = 5;
 
 /// How many objects that were read from their second copies are named.
 const USED_COPIES_SHOWN_MAX: usize = 20;
-const COPY_FIRST: &str = "nothing can be written there: copy the repository to a disc that can be written, and there ";
-const HEAL_HERE: &str = "the medium may be failing: `holdall check --repair` or `holdall scrub --repair` heals them";
-const HEAL_ELSEWHERE: &str = "the medium may be failing, and nothing can be written there: copy the repository to a disc that \
-                              can be written, and run `holdall scrub --repair` there";
 
 /// What a command is going to do with the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +140,7 @@ impl<'a> Context<'a> {
             }
             let more = overlooked.len().saturating_sub(OVERLOOKED_SHOWN_MAX);
             let more = if more > 0 { format!("{more} more outcomes are damaged; ") } else { String::new() };
-            let before = if repository.is_writable() { "" } else { COPY_FIRST };
+            let before = repository.before_healing();
             self.renderer.notice(&format!("{more}{before}`holdall check --repair` heals what has a second copy"));
             self.doubt.set(Doubt::Told);
         }
@@ -164,7 +160,8 @@ impl<'a> Context<'a> {
             self.renderer.notice(&format!("second copies of {more} more objects were read in their place"));
         }
         if let Some(first) = new.first() {
-            self.renderer.notice(if first.is_healable_here { HEAL_HERE } else { HEAL_ELSEWHERE });
+            let before = first.before_healing;
+            self.renderer.notice(&format!("the medium may be failing; {before}`holdall scrub --repair` heals it"));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Repository;
 use crate::error::Result;
 use crate::session::{self, History, Overlooked, Snapshot, SnapshotFilter, SnapshotSpec};
-use crate::store::Folder;
+use crate::store::{self, Folder};
 use std::sync::PoisonError;
 
 impl Repository {
@@ -32,9 +32,10 @@ impl Repository {
         self.overlooked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether objects can be made where it lies, as far as that can be told without writing there: for advice to people.
-    pub fn is_writable(&self) -> bool {
-        self.access.store.is_writable(Folder::Outcomes)
+    /// What comes before healing here, for advice to people: nothing where objects can be made, as far as that can be told
+    /// without writing.
+    pub fn before_healing(&self) -> &'static str {
+        store::before_healing(self.access.store.as_ref(), Folder::Outcomes)
     }
 
     /// What the store says, for those who show snapshots. What it lacks is noted.

@@ -1,7 +1,9 @@
 //! A store for reading: where a small object's first copy is damaged, gone or can't be read, and its second one proves itself,
 //! that is read in its place, and kept in mind. Nothing is written. format-spec/01-store.md.
 
-use super::{Claim, Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
+use super::{
+    Claim, Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts, before_healing,
+};
 use crate::id::SessionId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,8 +15,8 @@ pub struct UsedCopy {
     pub object: String,
     /// What is wrong with its first copy.
     pub wrong: String,
-    /// Whether it can be healed where it lies, as far as that can be told without writing there.
-    pub is_healable_here: bool,
+    /// What comes before healing it, for advice to people: nothing where it can be healed where it lies.
+    pub before_healing: &'static str,
 }
 
 /// Which second copies were read so far.
@@ -138,8 +140,8 @@ impl Store for SecondCopies {
             return first;
         }
         let Some(bytes) = self.second(name, limit_bytes) else { return first };
-        let is_healable_here = self.inner.is_writable(name.folder());
-        self.used.note(name, UsedCopy { object: name.to_string(), wrong, is_healable_here });
+        let before_healing = before_healing(self.inner.as_ref(), name.folder());
+        self.used.note(name, UsedCopy { object: name.to_string(), wrong, before_healing });
         Ok(bytes)
     }
 

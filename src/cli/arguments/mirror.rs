@@ -18,9 +18,9 @@ Packs that a prune deleted and slots of keys that were ended stay in the mirror,
 repository was emptied or set back, lacks something that its index or a snapshot needs, or has something that could not be
 copied.
 
-A mirror is only read otherwise, as often as you like: restore, check, scrub and drill it. A file this-is-a-mirror in it keeps all from it
-that would write to it. Whoever has lost the repository for good removes that file, and has a repository of its own, which
-mirror then leaves alone.";
+A mirror is only read otherwise, as often as you like: restore, check, scrub and drill it. A file this-is-a-mirror in it
+keeps all from it that would write to it. Whoever has lost the repository for good removes that file, and has a repository
+of its own, which mirror then leaves alone.";
 
 /// `holdall mirror`
 #[derive(Debug, Args)]
