@@ -225,10 +225,10 @@ fn a_pack_that_this_user_may_not_read_is_told_and_all_others_are_read() {
     let pack_count = u64::try_from(packs.len()).unwrap();
     let mut told_as_node = 0;
     for pack in packs {
-        let store = Arc::new(MoodyStore::new(Arc::clone(&local), ObjectName::Pack(pack), Mood::Denied));
+        let store = MoodyStore::new(Arc::clone(&local), ObjectName::Pack(pack), Mood::Denied);
         for (depth, memory_bytes) in [CheckDepth::Data, CheckDepth::Structure].into_iter().zip(MEMORIES_BYTES) {
             let options = patient.options().reading().memory_bytes(memory_bytes);
-            let repository = Repository::open_store(Arc::clone(&store) as Arc<dyn Store>, PASSWORD, options).unwrap();
+            let repository = Repository::open_store(Arc::new(store.clone()), PASSWORD, options).unwrap();
             let report = repository.check(&CheckOptions::default().depth(depth), &Silent).unwrap();
             for damage in &report.damage {
                 assert!(damage.wrong.contains("permission denied"), "{damage:?}");
