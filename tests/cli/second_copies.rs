@@ -141,6 +141,7 @@ fn store_13_with_any_small_object_damaged_or_gone_all_is_read_by_its_second_copy
         }
         assert!(contents(&spoilt.world.path("repository")) == before, "{object:?}: nothing was written");
 
+        let is_gone = !spoilt.world.path("repository").join(&name).exists();
         let healed = spoilt.run_at("repository", &["check", "--repair", "--no-remember"]);
         // Of segments that are gone nobody knows but the index.
         if object == Object::Segment && is_gone {
