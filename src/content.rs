@@ -7,6 +7,7 @@ mod frame_cache;
 mod frame_crew;
 mod framer;
 mod keys;
+mod medium;
 mod neighbours;
 mod node_writer;
 mod pack_stream;

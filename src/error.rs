@@ -110,6 +110,11 @@ impl Error {
         matches!(self.kind, ErrorKind::ReadOnly)
     }
 
+    /// Whether one thing that is stored can't be had, and others may be: whoever reads much goes on without it, and tells.
+    pub(crate) const fn is_of_one_thing(&self) -> bool {
+        matches!(self.kind, ErrorKind::Damaged | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::ReadOnly)
+    }
+
     /// Whether the same call may succeed later without anything being mended.
     pub const fn is_retryable(&self) -> bool {
         matches!(self.kind, ErrorKind::Busy | ErrorKind::NoSpace | ErrorKind::Aborted | ErrorKind::Interrupted)

@@ -2,6 +2,8 @@
 
 mod about;
 #[cfg(test)]
+mod bad_places;
+#[cfg(test)]
 mod behind;
 mod copying;
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(crate) use protect::parity_of;
 pub use protect::{ProtectError, protect};
 pub use protecting::{Protected, ProtectingStore, Protection};
 pub use rehearsal::RehearsalStore;
-pub use second::{SecondCopies, UsedCopies, UsedCopy};
+pub use second::{NOTHING_HEALS_HERE, SecondCopies, UsedCopies, UsedCopy, before_healing};
 
 use crate::fs::is_full;
 use crate::id::SessionId;
@@ -200,19 +200,6 @@ pub trait Store: Send + Sync {
 
     /// Where the store is, for people.
     fn describe(&self) -> String;
-}
-
-/// What is said once of all damage in a store in which nothing can be written.
-pub const NOTHING_HEALS_HERE: &str = "nothing can be written there, and whatever heals or repairs writes: copy the \
-                                      repository to a disc that can be written, and run that on the copy";
-
-/// What comes before healing in a folder, for advice to people: nothing where objects can be made there.
-pub fn before_healing(store: &dyn Store, folder: Folder) -> &'static str {
-    if store.is_writable(folder) {
-        ""
-    } else {
-        "nothing can be written there: copy the repository to a disc that can be written, and there "
-    }
 }
 
 /// An object opened for reading.

@@ -125,8 +125,8 @@ impl From<holdall::Error> for Failure {
             }
             ErrorKind::ReadOnly => (
                 exit::FAILED,
-                "nothing was changed; run it as a user who may write there, or mount it for writing; snapshots, ls, restore, \
-                 stats and check need no right to write there",
+                "nothing was changed; run it as a user who may read and write there, or mount it for writing; snapshots, ls, \
+                 restore, stats and check need no right to write there",
             ),
             ErrorKind::Occupied | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Aborted | ErrorKind::Io => {
                 (exit::FAILED, "")

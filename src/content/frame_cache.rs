@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::content::RingKeys;
+use crate::content::medium::unread;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Frame, FrameDecoder};
 use crate::id::PackId;
@@ -184,13 +185,14 @@ impl PackShelf {
 /// Opens a pack by its name: reads its header and finds the key of its frames.
 ///
 /// # Errors
-/// [`ErrorKind::Damaged`] when it is missing or its header is wrong, [`ErrorKind::Denied`] when the role does not
-/// hold the class's secret.
+/// [`ErrorKind::Damaged`] when it is missing, its header is wrong or the medium fails there, [`ErrorKind::Denied`] when the
+/// role does not hold the class's secret, [`ErrorKind::Io`] when the medium gives nothing any more.
 pub fn open_pack(access: &Access, id: PackId) -> Result<OpenPack> {
-    let object = access.store.open(&ObjectName::Pack(id))?;
+    let failed = |error| unread(access.store.as_ref(), error);
+    let object = access.store.open(&ObjectName::Pack(id)).map_err(failed)?;
     let length = object.bytes().min(HEADER_BYTES_MAX.into());
     let mut header = vec![0; usize::try_from(length).unwrap_or(0)];
-    object.read_at(0, &mut header)?;
+    object.read_at(0, &mut header).map_err(failed)?;
     let opener = PackOpener::open(id, &header, &RingKeys(&access.ring))?;
     Ok(OpenPack { id, object, opener })
 }

@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::content::frame_cache::{DecodedFrame, FrameBytes, FrameCache, FrameScratch, PackShelf};
+use crate::content::medium::unread;
 use crate::content::neighbours::Neighbours;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId};
@@ -75,12 +76,14 @@ impl ContentReader {
     /// Reads, opens and decodes one frame into a thread's own memory, without the cache and without a copy.
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`] when it is missing or wrong in any way; the message names the pack and the place.
+    /// [`ErrorKind::Damaged`] when it is missing or wrong in any way, or the medium fails there; the message names the pack
+    /// and the place. [`ErrorKind::Io`] when the medium gives nothing any more.
     pub fn read_frame<'s>(&self, extent: &Extent, scratch: &'s mut FrameScratch) -> Result<FrameBytes<'s>> {
         let pack = self.shelf.take(extent.pack)?;
         let FrameScratch { stored, decoder } = scratch;
         stored.resize(usize::try_from(extent.frame_bytes).unwrap_or(usize::MAX), 0);
-        pack.object.read_at(u64::from(extent.frame_offset), stored)?;
+        let read = pack.object.read_at(u64::from(extent.frame_offset), stored);
+        read.map_err(|error| unread(self.access.store.as_ref(), error))?;
         let opened = pack.opener.open_frame(extent.place().frame, stored);
         let plaintext = &*opened.map_err(|cause| pack.damaged(extent, cause))?;
         let frame = decoder.decode(plaintext).map_err(|cause| pack.damaged(extent, cause))?;

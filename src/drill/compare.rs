@@ -11,7 +11,7 @@ use crate::drill::pick::Pick;
 use crate::drill::restored::{DrillRestore, Step, walk};
 use crate::drill::told::Told;
 use crate::drill::{Drill, DrillReport};
-use crate::error::{ErrorKind, Result, chain};
+use crate::error::{Result, chain};
 use crate::manifest::{Attribute, Body, Content, Entry, Key, Kind, decode_xattrs, is_stream};
 use crate::outcome::ComponentKind;
 use crate::progress::{Event, Progress};
@@ -336,7 +336,7 @@ impl<'a> Comparison<'a> {
                 // The restore has told of it.
                 Err(_) => return Ok(Vec::new()),
             },
-            Err(error) if error.kind() == ErrorKind::Damaged => return Ok(Vec::new()),
+            Err(error) if error.is_of_one_thing() => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
         Ok(match self.restored.xattrs(&entry.key) {

@@ -2,7 +2,7 @@
 
 use crate::content::ContentReader;
 use crate::drill::restored::stopped;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::manifest::{Content, Item, ItemReader, Placed};
 use crate::progress::Progress;
 use crate::source::{Run, SourceError, SourceFile};
@@ -76,8 +76,7 @@ impl<'a> Bytes<'a> {
                 }
                 Err(error) => {
                     let error = Error::from(error);
-                    let is_lost = error.kind() == ErrorKind::Damaged;
-                    return if is_lost { Ok(Sameness::Lost(error)) } else { Err(Unread::Ended(error)) };
+                    return if error.is_of_one_thing() { Ok(Sameness::Lost(error)) } else { Err(Unread::Ended(error)) };
                 }
             }
         }

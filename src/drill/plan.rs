@@ -175,7 +175,7 @@ impl Picked {
 fn hole_bytes(reader: &ContentReader, entry: &Entry) -> Result<u64> {
     let value = match reader.attribute(entry, Attribute::HOLES) {
         Ok(value) => value.unwrap_or_default(),
-        Err(error) if error.kind() == ErrorKind::Damaged => Vec::new(),
+        Err(error) if error.is_of_one_thing() => Vec::new(),
         Err(error) => return Err(error),
     };
     let holes = if value.is_empty() { Vec::new() } else { decode_holes(&value).unwrap_or_default() };

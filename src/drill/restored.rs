@@ -118,7 +118,7 @@ pub(super) fn walk(
                     entries.skip_below(&entry.key);
                 }
             }
-            Err(error) if error.kind() == ErrorKind::Damaged => {
+            Err(error) if error.is_of_one_thing() => {
                 each(Step::Gap(&error))?;
             }
             Err(error) => return Err(error),

@@ -148,7 +148,7 @@ impl Walk {
                 return Ok(None);
             }
             let error = Error::from(error);
-            if !error.is_loss() {
+            if !error.is_of_one_thing() {
                 return Err(error);
             }
             self.next_ordinal = None;

@@ -3,7 +3,7 @@
 mod incomplete;
 
 use crate::destination::{Aspect, DestinationError, Shortfall};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::manifest::{Key, Kind};
 use crate::owner::OwnerKind;
 use crate::progress::{Change, EntryKind, Event, Gravity, Progress};
@@ -108,12 +108,6 @@ pub struct RestoreReport {
     pub renumbered: Vec<Renumbered>,
     /// How long it took.
     pub duration: Duration,
-}
-
-/// Whether an error is about stored bytes. Whoever restores has the keys of all trees and contents, and is denied nothing
-/// but a pack whose header was changed to another epoch's or repository's.
-pub(super) fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Denied)
 }
 
 /// What has been done so far, told by several threads.
@@ -335,7 +329,7 @@ impl<'a> Outcome<'a> {
         self.renumbered.lock().unwrap_or_else(PoisonError::into_inner).insert(renumbered);
     }
 
-    /// What is damaged for one item is a problem; anything else ends the restore. It is told once of each item, however
+    /// What of one item is damaged or may not be read is a problem; anything else ends the restore. It is told once of each item, however
     /// many parts of it are damaged.
     pub(super) fn damaged(&self, path: PathBuf, error: Error) -> Result<()> {
         let name = *blake3::hash(path.as_os_str().as_bytes()).as_bytes();
@@ -346,12 +340,12 @@ impl<'a> Outcome<'a> {
             }
             !told.insert(name)
         };
-        if is_damage(&error) && is_told() { Ok(()) } else { self.damaged_part(path, error) }
+        if error.is_of_one_thing() && is_told() { Ok(()) } else { self.damaged_part(path, error) }
     }
 
     /// The same of a part of the tree, of which nobody knows what lay there: each is told.
     pub(super) fn damaged_part(&self, path: PathBuf, error: Error) -> Result<()> {
-        if !is_damage(&error) {
+        if !error.is_of_one_thing() {
             return Err(error);
         }
         self.problem(path, RestoreProblemKind::Damaged, error.to_string());
@@ -387,6 +381,7 @@ impl<'a> Outcome<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::progress::Silent;
 
     /// Of 400 damaged files one was once named, in ten lines, and 443 were counted.

@@ -5,7 +5,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::ChunkId;
 use crate::index::Extent;
 use crate::manifest::{Item, ItemReader, Placed};
-use crate::restore::outcome::is_damage;
 use crate::restore::twins::Twin;
 use crate::restore::window::{Left, Want, Window};
 use crate::restore::writer::Writer;
@@ -146,7 +145,7 @@ fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut Fram
     let Some((first, _)) = wants.first() else { return Ok(()) };
     let frame = match writer.reader().read_frame(first, scratch) {
         Ok(frame) => frame,
-        Err(error) if is_damage(&error) => {
+        Err(error) if error.is_of_one_thing() => {
             return wants.iter().try_for_each(|(_, want)| recover(writer, want, again(&error)));
         }
         Err(error) => return Err(error),
@@ -171,7 +170,7 @@ fn write_frame(writer: &Writer<'_>, wants: &[(Extent, Want)], scratch: &mut Fram
 fn recover(writer: &Writer<'_>, want: &Want, error: Error) -> Result<()> {
     match writer.reader().chunk(want.id) {
         Ok(bytes) if u64::try_from(bytes.len()) == Ok(want.bytes) => writer.put_chunk(want, &bytes),
-        Err(lost) if !is_damage(&lost) => Err(lost),
+        Err(lost) if !lost.is_of_one_thing() => Err(lost),
         Ok(_) | Err(_) => writer.lose(want, error),
     }
 }

@@ -1,9 +1,7 @@
 //! A store for reading: where a small object's first copy is damaged, gone or can't be read, and its second one proves itself,
 //! that is read in its place, and kept in mind. Nothing is written. format-spec/01-store.md.
 
-use super::{
-    Claim, Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts, before_healing,
-};
+use super::{Claim, Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
 use crate::id::SessionId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -52,6 +50,19 @@ impl UsedCopies {
 
     fn note(&self, name: &ObjectName, used: UsedCopy) {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(*name, used);
+    }
+}
+
+/// What is said once of all damage in a store in which nothing can be written.
+pub const NOTHING_HEALS_HERE: &str = "nothing can be written there, and whatever heals or repairs writes: copy the \
+                                      repository to a disc that can be written, and run that on the copy";
+
+/// What comes before healing in a folder, for advice to people: nothing where objects can be made there.
+pub fn before_healing(store: &dyn Store, folder: Folder) -> &'static str {
+    if store.is_writable(folder) {
+        ""
+    } else {
+        "nothing can be written there: copy the repository to a disc that can be written, and there "
     }
 }
 

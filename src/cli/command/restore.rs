@@ -199,7 +199,7 @@ fn summary_text(report: &RestoreReport, snapshot: &Snapshot, arguments: &Restore
     );
     if report.incomplete_count > 0 {
         let files = text::counted(report.incomplete_count, "file", "files");
-        text.push_str(&format!("{files} came back in part: what else they held is lost\n"));
+        text.push_str(&format!("{files} came back in part: what else they held could not be read\n"));
     }
     let items = |count| text::counted(count, "item", "items");
     if report.unchanged_count > 0 {

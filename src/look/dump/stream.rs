@@ -130,7 +130,7 @@ impl<'a> ContentStream<'a> {
     }
 
     fn note(&mut self, error: Error) -> Result<()> {
-        if error.kind() != ErrorKind::Damaged {
+        if !error.is_of_one_thing() {
             return Err(error);
         }
         self.damage.get_or_insert(error);
