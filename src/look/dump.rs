@@ -121,9 +121,9 @@ impl Tally<'_> {
         });
     }
 
-    /// What of one item is damaged or may not be read is a problem; anything else ends the dump.
+    /// What is damaged of one item is a problem; anything else ends the dump.
     fn damaged(&mut self, key: &Key, error: Error) -> Result<()> {
-        if !error.is_of_one_thing() {
+        if error.kind() != ErrorKind::Damaged {
             return Err(error);
         }
         self.report.damaged_count = self.report.damaged_count.saturating_add(1);

@@ -75,7 +75,7 @@ impl House {
     }
 }
 
-/// A restore, a dump and a drill each ended at the first of them.
+/// A restore and a drill ended at the first of them.
 #[test]
 fn a_bad_place_or_a_pack_that_may_not_be_read_costs_only_what_lies_there() {
     let house = House::new();
@@ -94,13 +94,18 @@ fn a_bad_place_or_a_pack_that_may_not_be_read_costs_only_what_lies_there() {
 
         let mut archive = Vec::new();
         let everything = Key::from_path(&house.path("tree")).unwrap();
-        let dumped = repository.dump(&snapshot, (&everything, DumpForm::Tar), &mut archive, &Silent).unwrap();
-        assert_eq!((dumped.file_count, dumped.damaged_count), (2, 1), "{mood:?}");
-        let holds = |name: &&str| {
-            let content = noise(name);
-            archive.windows(1000).any(|window| window == &content[200_000..201_000])
-        };
-        assert_eq!(["a", "b"].iter().filter(|name| holds(name)).count(), 1);
+        let dumped = repository.dump(&snapshot, (&everything, DumpForm::Tar), &mut archive, &Silent);
+        if mood == Mood::Fails {
+            assert!(dumped.is_ok_and(|report| (report.file_count, report.damaged_count) == (2, 1)));
+            let holds = |name: &&str| {
+                let content = noise(name);
+                archive.windows(1000).any(|window| window == &content[200_000..201_000])
+            };
+            assert_eq!(["a", "b"].iter().filter(|name| holds(name)).count(), 1);
+        } else {
+            // No zeros may stand for what is not damaged.
+            assert!(dumped.is_err_and(|error| error.kind() == ErrorKind::ReadOnly));
+        }
 
         let options = DrillOptions::new(DrillPlace::At(house.path("scratch")));
         let plan = repository.plan_drill(snapshot, &options, &Silent).unwrap();

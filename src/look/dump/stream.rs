@@ -130,7 +130,7 @@ impl<'a> ContentStream<'a> {
     }
 
     fn note(&mut self, error: Error) -> Result<()> {
-        if !error.is_of_one_thing() {
+        if error.kind() != ErrorKind::Damaged {
             return Err(error);
         }
         self.damage.get_or_insert(error);
