@@ -4,7 +4,7 @@
 //! `HOLDALL_CROWD_SECONDS` says for how long, `HOLDALL_SEED` how.
 
 use crate::run::{Finished, World, contents};
-use crate::tree::{Random, setting, start};
+use crate::tree::{Random, assert_sound, setting, start};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
 use std::process::Child;
@@ -143,7 +143,7 @@ impl Crowd {
     fn verify(&self) {
         let run = |arguments: &[&str]| self.world.run(arguments);
         for last in [false, true] {
-            run(&["check", "-q", "--read-data"]).succeeded();
+            assert_sound(&run(&["check", "-q", "--read-data"]));
             for made in self.acknowledged.lock().expect("no panic").iter() {
                 let source = format!("{}:{}", made.id, made.tree.display());
                 run(&["restore", "-q", &source, "--target", "copy"]).succeeded();

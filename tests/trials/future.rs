@@ -1,6 +1,7 @@
 //! A repository from the future: its newest configuration needs what this program does not know.
 
 use crate::run::{PASSWORD, World, contents};
+use crate::tree::assert_sound;
 use holdall::config::{ConfigChain, Feature};
 use holdall::id::ObjectHash;
 use holdall::key::{Unlock, open_slot};
@@ -40,6 +41,9 @@ fn commands(mandatory: u8, refused: &[&str]) {
             assert!(finished.err.contains("32769") || finished.err.contains("8001"), "{line:?}: {}", finished.err);
             assert!(finished.err.contains("newer holdall"), "{line:?}: {}", finished.err);
             assert!(contents(&world.path("repository")) == before, "{line:?} changed the repository");
+        } else if line[0] == "check" {
+            // The configuration that was put there has no second copy.
+            assert_sound(&finished);
         } else {
             finished.succeeded();
         }

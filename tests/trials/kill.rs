@@ -5,7 +5,7 @@
 //! finished chapters are written down, so that a long run can be interrupted and resumed.
 
 use crate::run::{World, contents};
-use crate::tree::{Random, bytes_below, done_before, run_within, setting, start, write_down};
+use crate::tree::{Random, assert_sound, bytes_below, done_before, run_within, setting, start, write_down};
 use std::time::{Duration, Instant};
 
 /// What is new in each trial: more than may be stored again, so that storing all of it again fails the trial.
@@ -54,7 +54,7 @@ fn run_chapter(seed: u64, count: u64) -> u64 {
         usual = usual.max(again.duration);
         restore_kept(&world, &first);
     }
-    world.run(["check", "--read-data", "-q"]).succeeded();
+    assert_sound(&world.run(["check", "--read-data", "-q"]));
     let source = format!("latest:{}", world.path("tree").display());
     world.run(["restore", "-q", &source, "--target", "whole"]).succeeded();
     assert!(contents(&world.path("whole")) == contents(&world.path("tree")), "seed {seed}: the last snapshot differs");
@@ -83,7 +83,7 @@ fn kill_once(world: &World, after: Duration) -> Again {
         snapshots == snapshots_before || snapshots == snapshots_before + 1,
         "{snapshots_before} became {snapshots}"
     );
-    run_within(world, 120, &["check", "-q"]).succeeded();
+    assert_sound(&run_within(world, 120, &["check", "-q"]));
     let began = Instant::now();
     let summary = run_within(world, 300, &["backup", "tree", "--json"]).succeeded().only("summary");
     let duration = began.elapsed();

@@ -4,7 +4,7 @@
 //! `strace` stops it; where that is not to be had, nothing is tried.
 
 use crate::run::{Finished, World};
-use crate::tree::{Random, bytes_below, finish_within, long, skip, start};
+use crate::tree::{Random, assert_sound, bytes_below, finish_within, long, skip, start};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -113,7 +113,7 @@ impl Trial {
         self.run(name, &PRUNE).succeeded();
         let left = self.run(name, &["prune", "-n", "--json", "--max-unused", "0"]).ended(0).only("summary");
         assert_eq!((left["bytes_deleted"].as_u64(), left["bytes_unused"].as_u64()), (Some(0), Some(0)), "{left}");
-        self.run(name, &["check", "-q", "--read-data"]).succeeded();
+        assert_sound(&self.run(name, &["check", "-q", "--read-data"]));
         bytes_below(&self.world.path(name).join("repository/packs"))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::place::Mount;
 use crate::run::{Finished, World, contents};
-use crate::tree::{Random, long, skip};
+use crate::tree::{Random, assert_sound, long, skip};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -54,7 +54,7 @@ impl Small {
 
     fn is_whole(&self) {
         // There may be no room to keep what was verified.
-        self.run(&["check", "-q", "--read-data", "--no-remember"]).succeeded();
+        assert_sound(&self.run(&["check", "-q", "--read-data", "--no-remember"]));
         for (id, holds) in &self.kept {
             let source = format!("{id}:{}", self.world.path("tree").display());
             self.run(&["restore", "-q", &source, "--target", "copy"]).succeeded();

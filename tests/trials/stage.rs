@@ -2,7 +2,7 @@
 
 use crate::run::{Finished, World, contents};
 use crate::tracer::{Watcher, run_watched};
-use crate::tree::Random;
+use crate::tree::{Random, assert_sound};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -184,7 +184,7 @@ impl Stage {
             // What was begun is finished by the next one.
             self.world.run(scene.arguments(self)).succeeded();
         }
-        self.world.run(["check", "-q", "--read-data"]).succeeded();
+        assert_sound(&self.world.run(["check", "-q", "--read-data"]));
         let listed = self.listed();
         for snapshot in &self.snapshots {
             if scene != Scene::Forget || listed.contains(&snapshot.id) {
@@ -209,7 +209,7 @@ impl Stage {
             Scene::Prune => {
                 let again = scene.arguments(self);
                 self.world.run(again).succeeded();
-                self.world.run(["check", "-q", "--read-data"]).succeeded();
+                assert_sound(&self.world.run(["check", "-q", "--read-data"]));
             }
             Scene::Init | Scene::Check | Scene::RepairIndex | Scene::RepairPacks => {}
         }

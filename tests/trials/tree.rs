@@ -63,6 +63,18 @@ pub(crate) fn run_within(world: &World, seconds: u64, arguments: &[&str]) -> Fin
     finish_within(start(command), seconds, arguments)
 }
 
+/// Ends the test unless a check found nothing damaged. It may tell of second copies and parity that are not there: whoever
+/// was killed, or had no room, did not come to make them.
+#[track_caller]
+pub(crate) fn assert_sound(checked: &Finished) {
+    let is_unprotected = |line: &str| {
+        ["holdall: small objects without a second copy: ", "holdall: packs without parity: "]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    assert!(checked.code == Some(0) && checked.err.lines().all(is_unprotected), "{:?}: {}", checked.code, checked.err);
+}
+
 /// Waits for the end of a run, but no longer than `seconds`. The output must fit into a pipe.
 #[track_caller]
 pub(crate) fn finish_within(mut child: Child, seconds: u64, what: &[&str]) -> Finished {
