@@ -74,7 +74,7 @@ pub struct Renumbered {
 pub struct RestoreReport {
     /// Files whose content is complete.
     pub file_count: u64,
-    /// Files that are there and lack parts of their content, which are lost.
+    /// Files that are there and lack parts of their content, which could not be read.
     pub incomplete_count: u64,
     /// Directories, links, pipes, sockets and devices.
     pub other_count: u64,

@@ -14,7 +14,7 @@ pub(crate) struct RestoreSummary {
     pub(crate) total_files: u64,
     /// Files whose content is as the snapshot says now, whether anything of them was written or not.
     pub(crate) files_restored: u64,
-    /// Files that are there and lack parts of their content, which are lost.
+    /// Files that are there and lack parts of their content, which could not be read.
     pub(crate) files_incomplete: u64,
     /// Items in whose place something else stays, as `--overwrite` says.
     pub(crate) files_skipped: u64,
