@@ -87,7 +87,9 @@ fn a_repository_without_the_right_to_write_is_read_and_says_so() {
         assert!(refused.err.contains(part), "{part}: {}", refused.err);
     }
     let refused = ordinary.run(&world, &["prune", "-q"]).ended(1);
-    for part in ["repository can't be written", "permission denied", "repository/sessions", "as a user who may write"] {
+    for part in
+        ["repository can't be written", "permission denied", "repository/sessions", "as a user who may read and write"]
+    {
         assert!(refused.err.contains(part), "{part}: {}", refused.err);
     }
     assert!(contents(&world.path("repository")) == before);

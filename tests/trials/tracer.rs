@@ -159,12 +159,18 @@ impl Trace<'_> {
         }
         go_on(thread);
         let Ok(WaitStatus::PtraceSyscall(_)) = waitpid(thread, Some(WaitPidFlag::__WALL)) else { return };
-        let Ok(registers) = ptrace::getregs(thread) else { return };
-        if let Verdict::Fail(errno) = verdict {
-            let answer = i64::from(errno).wrapping_neg();
-            set(thread, user_regs_struct { rax: answer.cast_unsigned(), ..registers });
-        } else {
-            self.watcher.after(call, registers.rax.cast_signed());
+        let Ok(after) = ptrace::getregs(thread) else { return };
+        match verdict {
+            Verdict::Fail(errno) => {
+                let answer = i64::from(errno).wrapping_neg();
+                set(thread, user_regs_struct { rax: answer.cast_unsigned(), ..after });
+            }
+            // The system leaves the arguments as they were, and a compiler may rely on that.
+            Verdict::Shorten => set(thread, user_regs_struct { rdx: registers.rdx, ..after }),
+            Verdict::Make | Verdict::Kill => {}
+        }
+        if !matches!(verdict, Verdict::Fail(_)) {
+            self.watcher.after(call, after.rax.cast_signed());
         }
         go_on(thread);
     }
