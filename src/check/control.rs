@@ -19,10 +19,12 @@ const SLOT_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>) -> Result<()> {
     for trouble in &history.troubles {
-        let remedy = match trouble.object.starts_with("sessions/") {
-            _ if trouble.error.is_refused() => remedy::UNREAD,
-            true => remedy::SIGN,
-            false => remedy::OBJECT,
+        let remedy = if trouble.error.is_refused() {
+            remedy::UNREAD
+        } else if trouble.object.starts_with("sessions/") {
+            remedy::SIGN
+        } else {
+            remedy::OBJECT
         };
         let (object, wrong) = (trouble.object.clone(), trouble.error.to_string());
         findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);

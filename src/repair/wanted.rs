@@ -226,10 +226,12 @@ impl Paths {
                 };
                 while let Ok(Some(entry)) = entries.next_row_with(&mut enter) {
                     check_stopped(progress)?;
-                    // What this user may not read may miss something.
-                    if misses(&reader, wanted, &entry)
-                        .or_else(|error| error.is_refused().then_some(true).ok_or(error))?
-                    {
+                    let misses = match misses(&reader, wanted, &entry) {
+                        // What this user may not read may miss something.
+                        Err(error) if error.is_refused() => true,
+                        known => known?,
+                    };
+                    if misses {
                         these.put(&Self::place(entry.key.as_bytes()), &[])?;
                     }
                 }

@@ -1,7 +1,5 @@
 //! What a restore did, and what it could not do.
 
-mod incomplete;
-
 use crate::destination::{Aspect, DestinationError, Shortfall};
 use crate::error::{Error, Result};
 use crate::manifest::{Key, Kind};
@@ -72,9 +70,9 @@ pub struct Renumbered {
 /// What a restore did.
 #[derive(Debug, Clone, Default)]
 pub struct RestoreReport {
-    /// Files whose content is complete.
+    /// Files whose content is complete, and further names of files.
     pub file_count: u64,
-    /// Files that are there and lack parts of their content, which could not be read.
+    /// Files that are there and lack parts of their content, which could not be read; each counts once.
     pub incomplete_count: u64,
     /// Directories, links, pipes, sockets and devices.
     pub other_count: u64,
@@ -118,8 +116,6 @@ pub(super) struct Outcome<'a> {
     file_count: AtomicU64,
     incomplete_count: AtomicU64,
     incomplete_bytes: AtomicU64,
-    /// The files that lack something, by the hashes of their places: they may be given further names.
-    incomplete: Mutex<HashSet<[u8; 32]>>,
     other_count: AtomicU64,
     bytes: AtomicU64,
     written_bytes: AtomicU64,
@@ -159,7 +155,6 @@ impl<'a> Outcome<'a> {
             file_count: AtomicU64::new(0),
             incomplete_count: AtomicU64::new(0),
             incomplete_bytes: AtomicU64::new(0),
-            incomplete: Mutex::default(),
             other_count: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
@@ -197,6 +192,12 @@ impl<'a> Outcome<'a> {
         self.file_count.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.file_passed(bytes, told);
+    }
+
+    /// Counts a file that is there and lacks parts of its content.
+    pub(super) fn file_lacks(&self, bytes: u64) {
+        self.incomplete_count.fetch_add(1, Ordering::Relaxed);
+        self.incomplete_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Tells of a file that is dealt with and counted elsewhere.
@@ -329,8 +330,8 @@ impl<'a> Outcome<'a> {
         self.renumbered.lock().unwrap_or_else(PoisonError::into_inner).insert(renumbered);
     }
 
-    /// What of one item is damaged or may not be read is a problem; anything else ends the restore. It is told once of each item, however
-    /// many parts of it are damaged.
+    /// What of one item is damaged or may not be read is a problem; anything else ends the restore. It is told once of each
+    /// item, however many parts of it are damaged.
     pub(super) fn damaged(&self, path: PathBuf, error: Error) -> Result<()> {
         let name = *blake3::hash(path.as_os_str().as_bytes()).as_bytes();
         let is_told = || {

@@ -226,12 +226,7 @@ impl<'a> Writer<'a> {
             self.outcome.entry(&work.key, Kind::File, (Change::Skipped, work.bytes));
             return Ok(());
         }
-        let name_count = || match self.hand.look(&work.target) {
-            Ok(Some(found)) => found.links,
-            // It is counted all the same: it is there as far as anybody could tell.
-            Ok(None) | Err(_) => 1,
-        };
-        self.outcome.file_lacks(&work.target, work.bytes, name_count);
+        self.outcome.file_lacks(work.bytes);
         let metadata = Metadata { mtime: Timestamp::default(), ..work.metadata.clone() };
         self.finish_entry(&work.key, &work.target, &metadata, (change, written))
     }

@@ -17,14 +17,14 @@ impl Planner<'_> {
         let hand = self.writer.hand();
         // What would be linked to what would be made is not there yet.
         let is_imagined = hand.writes().is_none() && origin == Origin::Made;
-        let make = || if is_imagined { Ok(Made::New) } else { hand.make_link(first, target) };
-        let made = if entry.kind() == Kind::File {
-            self.outcome.name_of_file(first, make)
-        } else {
-            make().inspect(|_| self.outcome.other_done())
-        };
+        let made = if is_imagined { Ok(Made::New) } else { hand.make_link(first, target) };
         match made {
             Ok(made) => {
+                if entry.kind() == Kind::File {
+                    self.outcome.file_done(0, 0)
+                } else {
+                    self.outcome.other_done()
+                }
                 let change = if made == Made::New { Change::Restored } else { Change::Unchanged };
                 self.outcome.entry(&entry.key, entry.kind(), (change, 0));
                 Ok(())

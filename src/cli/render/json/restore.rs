@@ -12,9 +12,9 @@ pub(crate) struct RestoreSummary {
     pub(crate) seconds_elapsed: u64,
     /// Files and all else.
     pub(crate) total_files: u64,
-    /// Files whose content is as the snapshot says now, whether anything of them was written or not.
+    /// Files whose content is as the snapshot says now, whether anything of them was written or not, and further names of files.
     pub(crate) files_restored: u64,
-    /// Files that are there and lack parts of their content, which could not be read.
+    /// Files that are there and lack parts of their content, which could not be read; each counts once.
     pub(crate) files_incomplete: u64,
     /// Items in whose place something else stays, as `--overwrite` says.
     pub(crate) files_skipped: u64,
