@@ -4,7 +4,7 @@ use crate::run::{Finished, World};
 use std::path::PathBuf;
 
 /// A way in which an object is lost.
-type Wound = fn(&std::path::Path);
+pub(crate) type Wound = fn(&std::path::Path);
 
 /// A world with a snapshot of each content, and a copy of the first one's id and the last one's.
 struct Doubtful {
@@ -74,7 +74,8 @@ impl Doubtful {
     }
 }
 
-fn flip(path: &std::path::Path) {
+/// Changes a bit in the middle of an object.
+pub(crate) fn flip(path: &std::path::Path) {
     let mut bytes = std::fs::read(path).expect("it is there");
     let middle = bytes.len() / 2;
     *bytes.get_mut(middle).expect("it has bytes") ^= 1;
@@ -82,7 +83,7 @@ fn flip(path: &std::path::Path) {
     std::fs::write(path, bytes).expect("it can be written");
 }
 
-fn remove(path: &std::path::Path) {
+pub(crate) fn remove(path: &std::path::Path) {
     std::fs::remove_file(path).expect("it is there");
 }
 

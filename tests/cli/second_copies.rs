@@ -1,7 +1,8 @@
 //! One bad sector on a medium that can't be written: everything is read by second copies, and told.
 
+use crate::doubt::{Wound, flip, remove};
 use crate::run::{Finished, World, contents};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A small object that every reader needs, and of which there is a second copy.
@@ -20,22 +21,7 @@ enum Object {
 
 const OBJECTS: [Object; 5] = [Object::Config, Object::Slot, Object::Segment, Object::Outcome, Object::Record];
 
-/// A way in which the first copy of an object is lost.
-type Wound = fn(&Path);
-
 const WOUNDS: [Wound; 2] = [flip, remove];
-
-fn flip(path: &Path) {
-    let mut bytes = std::fs::read(path).expect("it is there");
-    let middle = bytes.len() / 2;
-    *bytes.get_mut(middle).expect("it has bytes") ^= 1;
-    std::fs::remove_file(path).expect("it is there");
-    std::fs::write(path, bytes).expect("it can be written");
-}
-
-fn remove(path: &Path) {
-    std::fs::remove_file(path).expect("it is there");
-}
 
 /// A world with two snapshots, of which the first is forgotten.
 struct Spoilt {
