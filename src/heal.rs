@@ -12,7 +12,10 @@ pub use protection::{ProtectOptions, ProtectReport, protect_all};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::PackId;
 use crate::parity::{self, HEAD_BYTES, ParityHead, Percent, ReadError};
-use crate::store::{self, Created, Folder, Listed, Mirrored, Object, ObjectName, Proof, Spool, Store, StoreError};
+use crate::read_buffer::ReadBuffer;
+use crate::store::{
+    self, Created, Folder, Listed, Mirrored, Object, ObjectName, Pieces, Proof, Spool, Store, StoreError,
+};
 use std::collections::BTreeSet;
 
 /// How much of an object is copied at a time.
@@ -158,7 +161,7 @@ fn heal_pack(store: &dyn Store, pack: PackId) -> Result<Cure> {
         error @ ReadError::Parity(_) => unhealed(error),
     })?;
     let mut spool = store.mend(&name, Proof::Plain)?;
-    let mut pieces = Pieces::over(spool.as_mut());
+    let mut pieces = Gathered::over(spool.as_mut());
     healing.write(&mut read, &mut |bytes| pieces.append(bytes)).map_err(unhealed)?;
     pieces.finish()?;
     let shard_count = u64::try_from(healing.lost_count()).unwrap_or(u64::MAX);
@@ -199,14 +202,10 @@ fn copied(store: &dyn Store, from: &ObjectName, to: &ObjectName, cure: Cure) -> 
         return Err(beyond(to, &format!("{from} is damaged as well")));
     }
     let mut spool = store.mend(to, Proof::Plain)?;
-    let mut offset = 0u64;
-    let mut piece = vec![0; PIECE_BYTES];
-    while offset < source.bytes() {
-        let length = usize::try_from(source.bytes().saturating_sub(offset)).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
-        let some = piece.get_mut(..length).unwrap_or_default();
-        source.read_at(offset, some)?;
-        spool.append(some)?;
-        offset = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    let mut buffer = ReadBuffer::new(PIECE_BYTES);
+    let mut pieces = Pieces::of(source.as_ref(), 0..source.bytes(), &mut buffer);
+    while let Some(piece) = pieces.read()? {
+        spool.append(piece)?;
     }
     finished(spool, to, cure)
 }
@@ -225,24 +224,24 @@ fn beyond(name: &ObjectName, why: &str) -> Error {
 }
 
 /// Gathers shards into pieces that are worth a call to the system.
-struct Pieces<'a> {
+struct Gathered<'a> {
     spool: &'a mut dyn Spool,
-    gathered: Vec<u8>,
+    shards: Vec<u8>,
 }
 
-impl<'a> Pieces<'a> {
+impl<'a> Gathered<'a> {
     fn over(spool: &'a mut dyn Spool) -> Self {
-        Self { spool, gathered: Vec::with_capacity(PIECE_BYTES) }
+        Self { spool, shards: Vec::with_capacity(PIECE_BYTES) }
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.gathered.extend_from_slice(bytes);
-        if self.gathered.len() < PIECE_BYTES { Ok(()) } else { self.write() }
+        self.shards.extend_from_slice(bytes);
+        if self.shards.len() < PIECE_BYTES { Ok(()) } else { self.write() }
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
-        self.spool.append(&self.gathered)?;
-        self.gathered.clear();
+        self.spool.append(&self.shards)?;
+        self.shards.clear();
         Ok(())
     }
 

@@ -73,7 +73,7 @@
 //! took away; the next repair takes it away again.
 //!
 //! # The house
-//! A module imports only from lower ranks: *0* id, wire, progress, threads; *1* chunk, frame, fs, layout, pattern, seal;
+//! A module imports only from lower ranks: *0* id, wire, progress, read_buffer, threads; *1* chunk, frame, fs, layout, pattern, seal;
 //! *2* the stored structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity);
 //! *3* store, index, source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed;
 //! *9* backup, restore, look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* drill, import,
@@ -218,6 +218,8 @@ pub mod parity;
 pub mod pattern;
 #[doc(hidden)]
 pub mod prune;
+#[doc(hidden)]
+pub mod read_buffer;
 #[doc(hidden)]
 pub mod record;
 #[doc(hidden)]

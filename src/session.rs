@@ -52,7 +52,7 @@ pub use newest_config::{check_config, keep_config, replace_config};
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
 pub use overlooked::{Overlooked, overlooked};
 pub use packing::{OpenPacks, Packed, Packing};
-pub use recover::{Recovered, finish_interrupted, hashes_to_its_name};
+pub use recover::{Recovered, finish_interrupted};
 pub use rehashed::rehashed_to_attribute;
 pub use replacement::{Replacement, SEGMENT_CHUNKS_TARGET};
 pub use running::{RunningSession, Writer, check_may_open, open};

@@ -16,6 +16,7 @@ mod memory;
 #[cfg(test)]
 pub(crate) mod moody;
 mod name;
+mod pieces;
 mod proof;
 mod protect;
 mod protecting;
@@ -25,6 +26,7 @@ mod second;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{Folder, Mirrored, NameError, ObjectName};
+pub use pieces::Pieces;
 pub use proof::{Claim, Judge, Proof, bytes_max, is_proven, wrong_head};
 pub(crate) use protect::parity_of;
 pub use protect::{ProtectError, protect};

@@ -1,12 +1,13 @@
 //! The contents of a batch's small files, one behind the other, in memory that is kept from batch to batch.
 
+use crate::read_buffer::ReadBuffer;
 use std::ops::Range;
 
 /// A buffer that is written to at its end and never cleared byte by byte: files are read straight into it.
 #[derive(Default)]
 pub(super) struct Contents {
     /// Longer than what is used; what lies behind that is of earlier batches.
-    bytes: Vec<u8>,
+    bytes: ReadBuffer,
     used: usize,
 }
 
@@ -30,9 +31,7 @@ impl Contents {
     /// [taken](Self::advance).
     pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
         let end = self.used.saturating_add(length);
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
-        }
+        self.bytes.grow(end);
         self.bytes.get_mut(self.used..end).expect("just made long enough")
     }
 

@@ -5,6 +5,7 @@ use crate::backup::links::Wholeness;
 use crate::backup::metadata;
 use crate::backup::problem::{ProblemKind, Problems};
 use crate::manifest::{HOLE_GRAIN_BYTES, Hole, Key, Xattr};
+use crate::read_buffer::ReadBuffer;
 use crate::source::{Labels, Run, SourceError, TreeFile};
 
 /// How much of a large file is read at once.
@@ -25,11 +26,11 @@ pub(super) enum Part<'b> {
 /// What the source could not read, or what `take` returns.
 pub(super) fn read_through<E: From<SourceError>>(
     file: &dyn TreeFile,
-    buffer: &mut Vec<u8>,
+    buffer: &mut ReadBuffer,
     holes: &mut Vec<Hole>,
     mut take: impl FnMut(Part<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    buffer.resize(READ_BYTES, 0);
+    buffer.grow(READ_BYTES);
     let mut offset = 0;
     while let Some(run) = file.run_at(offset)? {
         match run {

@@ -17,6 +17,7 @@ use crate::manifest::{Body, Content, Entry, Item, Key, Kind, StatEntry, Xattr};
 use crate::owner::{self, Named};
 use crate::pattern::Rule;
 use crate::progress::{Event, LeftOutPart, Progress};
+use crate::read_buffer::ReadBuffer;
 use crate::source::{Role, Stat, Trees, Walked};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -176,7 +177,7 @@ pub(super) struct Worker<'a> {
     /// The same with names: they are given when the batch is complete, to all its chunks at once.
     items: Vec<Item>,
     /// Where a large file passes through.
-    pub(super) window: Vec<u8>,
+    pub(super) window: ReadBuffer,
     claims: ClaimBuffers,
 }
 
@@ -210,8 +211,8 @@ impl Draft {
 impl<'a> Worker<'a> {
     /// Starts with empty buffers.
     pub(super) fn new(shared: &'a Shared<'a>, framer: Framer) -> Self {
-        let (pieces, items, window) = (Vec::new(), Vec::new(), Vec::new());
-        Self { shared, framer, contents: Contents::default(), pieces, items, window, claims: ClaimBuffers::default() }
+        let (contents, window, claims) = (Contents::default(), ReadBuffer::default(), ClaimBuffers::default());
+        Self { shared, framer, contents, pieces: Vec::new(), items: Vec::new(), window, claims }
     }
 
     /// Turns a batch into finished rows. Everything that is new in it is gathered for storing by then, not yet stored.

@@ -6,7 +6,10 @@ use super::standing::foreign;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ClientId, SessionId};
 use crate::progress::{Event, Progress};
-use crate::store::{Claim, Created, Object, ObjectName, Proof, Spool, Store, StoreError, is_proven, wrong_head};
+use crate::read_buffer::ReadBuffer;
+use crate::store::{
+    Claim, Created, Object, ObjectName, Pieces, Proof, Spool, Store, StoreError, is_proven, wrong_head,
+};
 use std::collections::HashSet;
 
 /// How much of an object is read at a time.
@@ -33,7 +36,7 @@ pub(super) struct Transfer<'a> {
     from: &'a dyn Store,
     to: &'a dyn Store,
     progress: &'a dyn Progress,
-    piece: Vec<u8>,
+    buffer: ReadBuffer,
     /// What was reported, so that another round does not report it again.
     told: HashSet<ObjectName>,
 }
@@ -53,7 +56,7 @@ enum Failure {
 
 impl<'a> Transfer<'a> {
     pub(super) fn new(from: &'a dyn Store, to: &'a dyn Store, progress: &'a dyn Progress) -> Self {
-        Self { from, to, progress, piece: vec![0; PIECE_BYTES], told: HashSet::new() }
+        Self { from, to, progress, buffer: ReadBuffer::new(PIECE_BYTES), told: HashSet::new() }
     }
 
     /// Removes what runs that were cut off have left of unfinished objects.
@@ -169,25 +172,22 @@ impl<'a> Transfer<'a> {
         let mut spool = begin(self.to).map_err(|error| Failure::Run(error.into()))?;
         let mut hasher = blake3::Hasher::new();
         let mut end = Vec::new();
-        let mut offset = 0u64;
-        while offset < total {
-            if self.progress.stopped() {
-                let message = "stopped as asked; what was copied stays, and another run goes on";
-                return Err(Failure::Run(Error::new(ErrorKind::Interrupted, message)));
+        for (part, is_hashed) in [(0..hashed, true), (hashed..total, false)] {
+            let mut pieces = Pieces::of(object, part, &mut self.buffer);
+            while let Some(piece) = pieces.read().map_err(Failure::Source)? {
+                if self.progress.stopped() {
+                    let message = "stopped as asked; what was copied stays, and another run goes on";
+                    return Err(Failure::Run(Error::new(ErrorKind::Interrupted, message)));
+                }
+                if is_hashed {
+                    hasher.update(piece);
+                } else {
+                    end.extend_from_slice(piece);
+                }
+                spool.append(piece).map_err(|error| Failure::Run(error.into()))?;
+                let bytes = u64::try_from(piece.len()).unwrap_or(0);
+                self.progress.event(&Event::Processed { files: 0, bytes });
             }
-            let until = if offset < hashed { hashed } else { total };
-            let length = usize::try_from(until.saturating_sub(offset)).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
-            let piece = self.piece.get_mut(..length).unwrap_or_default();
-            object.read_at(offset, piece).map_err(Failure::Source)?;
-            if offset < hashed {
-                hasher.update(piece);
-            } else {
-                end.extend_from_slice(piece);
-            }
-            spool.append(piece).map_err(|error| Failure::Run(error.into()))?;
-            let bytes = u64::try_from(length).unwrap_or(0);
-            offset = offset.saturating_add(bytes);
-            self.progress.event(&Event::Processed { files: 0, bytes });
         }
         let found = hasher.finalize();
         let is_proven = match Claim::of(name) {

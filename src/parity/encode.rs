@@ -2,6 +2,7 @@
 
 use super::{ParityError, ParityHead, ReadAt, ReadError, Shape};
 use crate::id::PackId;
+use crate::read_buffer::ReadBuffer;
 use crate::wire::Write as _;
 use reed_solomon_simd::engine::DefaultEngine;
 use reed_solomon_simd::rate::{HighRateEncoder, RateEncoder as _};
@@ -50,7 +51,7 @@ pub fn encode<E>(pack: PackId, shape: Shape, read: &mut ReadAt<'_, E>) -> Result
 fn prove<E>(pack: PackId, shape: Shape, read: &mut ReadAt<'_, E>) -> Result<Vec<u32>, ReadError<E>> {
     let mut hasher = blake3::Hasher::new();
     let mut checks = Vec::with_capacity(length(shape.shard_count()));
-    let mut piece = vec![0; length(PIECE_BYTES)];
+    let mut piece = ReadBuffer::new(length(PIECE_BYTES));
     let mut offset = 0u64;
     while offset < shape.pack_bytes() {
         let left = shape.pack_bytes().saturating_sub(offset).min(PIECE_BYTES.into());

@@ -3,6 +3,7 @@
 use super::encode::{PIECE_BYTES, check, length};
 use super::{HEAD_BYTES, ParityError, ParityHead, ReadAt, ReadError, Shape};
 use crate::id::PackId;
+use crate::read_buffer::ReadBuffer;
 use crate::wire::Reader;
 use reed_solomon_simd::engine::DefaultEngine;
 use reed_solomon_simd::rate::{HighRateDecoder, RateDecoder as _};
@@ -56,7 +57,7 @@ pub fn diagnose<E, P>(
 /// The numbers of all shards that can't be read or do not have their checksum.
 fn lost_shards<P>(shape: Shape, checks: &[u32], damaged: &mut ReadAt<'_, P>) -> Vec<u32> {
     let mut lost = Vec::new();
-    let mut piece = vec![0; length(PIECE_BYTES)];
+    let mut piece = ReadBuffer::new(length(PIECE_BYTES));
     let at_once = PIECE_BYTES.checked_div(shape.shard_bytes()).unwrap_or(1);
     let mut first = 0u32;
     while first < shape.shard_count() {

@@ -6,8 +6,8 @@ use crate::id::{PackId, SegmentId, SessionId};
 use crate::outcome::SegmentRef;
 use crate::progress::{Event, Progress};
 use crate::segment::{PackRow, SegmentReader};
-use crate::session::{self, History, SegmentStand, Stage, hashes_to_its_name, read_segment};
-use crate::store::{Folder, Listed, ObjectName};
+use crate::session::{self, History, SegmentStand, Stage, read_segment};
+use crate::store::{Folder, Listed, ObjectName, is_proven};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A committed pack that is there.
@@ -82,8 +82,9 @@ impl IndexLook {
         }
         let deleted: HashSet<PackId> = deleted_packs(history).collect();
         let is_right = |id: &PackId| {
-            let object = access.store.open(&ObjectName::Pack(*id));
-            object.and_then(|object| hashes_to_its_name(object.as_ref(), *id)).unwrap_or(false)
+            let name = ObjectName::Pack(*id);
+            let object = access.store.open(&name);
+            object.and_then(|object| is_proven(&name, object.as_ref())).unwrap_or(false)
         };
         let healed: BTreeSet<PackId> =
             aside.into_iter().filter(|id| present.contains_key(id) && !deleted.contains(id) && is_right(id)).collect();

@@ -9,8 +9,7 @@ use crate::id::{ChunkId, PackId, SessionId};
 use crate::layout::{Class, FramePlace, FrameTable, HEADER_BYTES_MAX};
 use crate::pack::{Found, PackHeader, PackSource, Scan};
 use crate::segment::{PackFacts, PackRow};
-use crate::session::hashes_to_its_name;
-use crate::store::{Object, ObjectName, StoreError};
+use crate::store::{Object, ObjectName, StoreError, is_proven};
 
 /// Takes a chunk that was read, under the id that it has.
 pub(super) type Take<'t> = dyn FnMut(Class, ChunkId, &[u8]) -> Result<()> + 't;
@@ -80,14 +79,15 @@ impl<'a> PackReader<'a> {
     }
 
     fn derive_once(&mut self, pack: PackId, session: SessionId) -> Result<Result<PackRow, String>> {
-        let object = match self.access.store.open(&ObjectName::Pack(pack)) {
+        let name = ObjectName::Pack(pack);
+        let object = match self.access.store.open(&name) {
             Ok(object) => object,
             // That this user may not read it says nothing about its bytes.
             Err(error) if error.is_read_only() => return Err(error.into()),
             Err(error) => return Ok(Err(chain(&error))),
         };
         object.forget_cached();
-        match hashes_to_its_name(object.as_ref(), pack) {
+        match is_proven(&name, object.as_ref()) {
             Ok(true) => {}
             Ok(false) => return Ok(Err("its bytes do not hash to its name".to_owned())),
             Err(error) if error.is_read_only() => return Err(error.into()),

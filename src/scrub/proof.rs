@@ -2,9 +2,10 @@
 
 use crate::heal;
 use crate::progress::Event;
+use crate::read_buffer::ReadBuffer;
 use crate::scrub::Remedy;
 use crate::scrub::report::Findings;
-use crate::store::{Claim, Object, ObjectName, Store, StoreError, bytes_max, wrong_head};
+use crate::store::{Claim, Object, ObjectName, Pieces, Store, StoreError, bytes_max, wrong_head};
 
 /// How much is read at a time: large enough that the system call costs nothing and a disc does not seek between the
 /// objects that are read side by side, small enough to stay in the second-level cache until it is hashed.
@@ -26,13 +27,13 @@ enum Verdict {
 
 /// Proves objects one after the other with one buffer.
 pub(super) struct Prover {
-    piece: Vec<u8>,
+    buffer: ReadBuffer,
     remedy: Remedy,
 }
 
 impl Prover {
     pub(super) fn new(remedy: Remedy) -> Self {
-        Self { piece: vec![0; PIECE_BYTES], remedy }
+        Self { buffer: ReadBuffer::new(PIECE_BYTES), remedy }
     }
 
     /// Reads an object and tells what was found. A bad one is read twice.
@@ -79,24 +80,23 @@ impl Prover {
             return Verdict::Damaged(format!("its {total} bytes are fewer than its checksum takes"));
         };
         let mut hasher = blake3::Hasher::new();
-        let mut offset = 0u64;
-        while offset < hashed {
+        let mut pieces = Pieces::of(object, 0..hashed, &mut self.buffer);
+        loop {
             if findings.progress.stopped() {
                 return Verdict::Stopped;
             }
-            let length = usize::try_from(hashed.saturating_sub(offset)).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
-            let piece = self.piece.get_mut(..length).unwrap_or_default();
-            if let Err(error) = object.read_at(offset, piece) {
-                return verdict_of(error);
-            }
-            if length < SHARED_BYTES_MIN {
+            let piece = match pieces.read() {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(error) => return verdict_of(error),
+            };
+            if piece.len() < SHARED_BYTES_MIN {
                 hasher.update(piece)
             } else {
                 hasher.update_rayon(piece)
             };
-            let bytes = u64::try_from(length).unwrap_or(0);
-            offset = offset.saturating_add(bytes);
             if told == Told::Progress {
+                let bytes = u64::try_from(piece.len()).unwrap_or(0);
                 findings.progress.event(&Event::Processed { files: 0, bytes });
             }
         }

@@ -2,9 +2,8 @@
 
 use crate::access::Access;
 use crate::error::Result;
-use crate::id::{ClientId, PackId, SessionId};
-use crate::layout::PACK_BYTES_MAX;
-use crate::pack::{PackHasher, PackHeader};
+use crate::id::{ClientId, SessionId};
+use crate::pack::PackHeader;
 use crate::segment::PackRow;
 use crate::session::checkpoint::commit_checkpoint;
 use crate::session::history::{CONTROL_BYTES_MAX, History};
@@ -13,7 +12,7 @@ use crate::session::ledger::Ledger;
 use crate::session::liveness;
 use crate::session::running::RunningSession;
 use crate::session_record::{self, SessionKind};
-use crate::store::{ObjectName, StoreError};
+use crate::store::{ObjectName, is_proven};
 
 /// What was found and done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,37 +81,15 @@ fn durable_rows(access: &Access, id: SessionId) -> Result<Vec<PackRow>> {
 
 fn is_durable(access: &Access, id: SessionId, row: &PackRow) -> Result<bool> {
     let facts = row.facts();
-    let object = access.store.open(&ObjectName::Pack(facts.pack))?;
+    let name = ObjectName::Pack(facts.pack);
+    let object = access.store.open(&name)?;
     if object.bytes() != facts.bytes {
         return Ok(false);
     }
     let mut header = vec![0; usize::try_from(row.frames().header_bytes()).unwrap_or(0)];
     object.read_at(0, &mut header)?;
     let belongs = PackHeader::parse(Some(facts.pack), &header).is_ok_and(|header| header.session == id);
-    Ok(belongs && hashes_to_its_name(object.as_ref(), facts.pack)?)
-}
-
-/// Whether the bytes of a pack are those that it is named by.
-///
-/// A pack is made durable before the journal names it, but the journal may have survived a power cut that the pack's
-/// folder entry did not, on a disc that lies. Hashing costs a fraction of storing again.
-///
-/// # Errors
-/// When it can't be read.
-pub fn hashes_to_its_name(object: &dyn crate::store::Object, pack: PackId) -> Result<bool, StoreError> {
-    if object.bytes() > PACK_BYTES_MAX {
-        return Ok(false);
-    }
-    let mut hasher = PackHasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut offset = 0u64;
-    while offset < object.bytes() {
-        let left = usize::try_from(object.bytes().saturating_sub(offset)).unwrap_or(usize::MAX);
-        let length = left.min(buffer.len());
-        let part = buffer.get_mut(..length).expect("at most the buffer's length");
-        object.read_at(offset, part)?;
-        hasher.update(part);
-        offset = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-    }
-    Ok(hasher.id() == pack)
+    // A pack is made durable before the journal names it, but the journal may have survived a power cut that the pack's
+    // folder entry did not, on a disc that lies. Hashing costs a fraction of storing again.
+    Ok(belongs && is_proven(&name, object.as_ref())?)
 }

@@ -1,8 +1,9 @@
 //! What an object says of its own bytes, and whether it is so: nobody needs a key to tell.
 
-use super::{Object, ObjectName, StoreError};
+use super::{Object, ObjectName, Pieces, StoreError};
 use crate::layout::PACK_BYTES_MAX;
 use crate::parity::{HEAD_BYTES, ParityError, ParityHead};
+use crate::read_buffer::ReadBuffer;
 use std::sync::Arc;
 
 /// The length of the checksum at the end of an object whose name is not its hash.
@@ -111,14 +112,10 @@ pub fn is_proven(name: &ObjectName, object: &dyn Object) -> Result<bool, StoreEr
         return Ok(false);
     };
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; PIECE_BYTES];
-    let mut offset = 0u64;
-    while offset < hashed {
-        let length = usize::try_from(hashed.saturating_sub(offset)).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
-        let piece = buffer.get_mut(..length).unwrap_or_default();
-        object.read_at(offset, piece)?;
+    let mut buffer = ReadBuffer::new(usize::try_from(hashed).unwrap_or(PIECE_BYTES).min(PIECE_BYTES));
+    let mut pieces = Pieces::of(object, 0..hashed, &mut buffer);
+    while let Some(piece) = pieces.read()? {
         hasher.update(piece);
-        offset = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
     }
     claim.holds(object, hasher.finalize())
 }

@@ -7,6 +7,7 @@ const RANKS: &[(&str, u8)] = &[
     ("id", 0),
     ("wire", 0),
     ("progress", 0),
+    ("read_buffer", 0),
     ("threads", 0),
     ("chunk", 1),
     ("frame", 1),

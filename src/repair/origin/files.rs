@@ -4,6 +4,7 @@ use super::{Intake, Origin};
 use crate::chunk::{Chunker, Piece};
 use crate::error::Result;
 use crate::layout::Class;
+use crate::read_buffer::ReadBuffer;
 use std::fs::{File, OpenOptions, ReadDir};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -68,7 +69,7 @@ fn visit(path: &Path, folders: &mut Vec<ReadDir>, intake: &mut Intake<'_>) -> Re
 
 fn cut(mut file: File, path: &Path, intake: &mut Intake<'_>) -> Result<()> {
     let mut cutting = Cutting::new(intake);
-    let mut buffer = vec![0; READ_BYTES];
+    let mut buffer = ReadBuffer::new(READ_BYTES);
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return cutting.end(),
