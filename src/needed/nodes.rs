@@ -49,25 +49,36 @@ fn find(reader: &ContentReader, nodes: &[NodeId]) -> Result<Vec<Placed>> {
     Ok(placed)
 }
 
-/// Reads nodes. Several threads call `take`, each with what it gathered.
+/// Reads nodes, frame by frame, as long as `goes_on` says so. Several threads call `take`, each with what it gathered.
+/// Returns how many were read: the first ones.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`] for a node that is missing or wrong; those of `take`.
-pub(super) fn read(reader: &ContentReader, nodes: &[Placed], take: &Take<'_>) -> Result<()> {
+pub(super) fn read(
+    reader: &ContentReader,
+    nodes: &[Placed],
+    goes_on: &(dyn Fn() -> bool + Sync),
+    take: &Take<'_>,
+) -> Result<usize> {
     let frames: Vec<&[Placed]> = nodes.chunk_by(|(a, _), (b, _)| a.pack == b.pack && a.frame == b.frame).collect();
-    let next = AtomicUsize::new(0);
+    let (next, read_count) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
         let (mut scratch, mut found) = (FrameScratch::default(), References::default());
-        while let Some(frame) = frames.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while goes_on()
+            && let Some(frame) = frames.get(next.fetch_add(1, Ordering::Relaxed))
+        {
             read_frame(reader, frame, &mut scratch, &mut found, take)?;
+            read_count.fetch_add(frame.len(), Ordering::Relaxed);
         }
         take(&mut found)
     };
     let thread_count = reader.access().threads.min(frames.len());
     if thread_count <= 1 {
-        return work();
+        work()?;
+    } else {
+        threads::in_each(thread_count, work)?.into_iter().collect::<Result<()>>()?;
     }
-    threads::in_each(thread_count, work)?.into_iter().collect()
+    Ok(read_count.into_inner())
 }
 
 /// Goes down from roots. `turn` takes what is named, and gives those of the nodes among it from which it goes on.
@@ -97,10 +108,11 @@ pub(super) fn descend(
 /// As [`read`].
 fn named_by(reader: &ContentReader, nodes: &[NodeId]) -> Result<References> {
     let named = Mutex::new(References::default());
-    read(reader, &place(reader, nodes)?, &|found: &mut References| {
+    let take = |found: &mut References| {
         named.lock().unwrap_or_else(PoisonError::into_inner).append(found);
         Ok(())
-    })?;
+    };
+    read(reader, &place(reader, nodes)?, &|| true, &take)?;
     Ok(named.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 

@@ -2,8 +2,8 @@
 
 use crate::access::Access;
 use crate::error::{Error, Result};
-use crate::id::PackId;
-use crate::index::{Extent, PackOrdinal, in_parts};
+use crate::id::{ChunkId, PackId};
+use crate::index::{PackOrdinal, in_parts};
 use crate::prune::marks::Marks;
 use crate::prune::rows::{Copies, Needs, for_each_group};
 use crate::prune::survey::Survey;
@@ -38,17 +38,7 @@ impl Judging<'_> {
     /// Goes through all that is needed: the shorter way where most is to go.
     fn by_need(&self) -> Result<BTreeSet<PackId>> {
         let mut spared = BTreeSet::new();
-        self.marks.for_each_id(&mut |ids| {
-            let parts = in_parts(ids, self.access.threads, |part| {
-                let mut spared = BTreeSet::new();
-                self.access.index.copies_of_sorted(part, &mut |_, copies| self.judge(copies, &mut spared))?;
-                Ok::<_, Error>(spared)
-            })?;
-            for part in parts {
-                spared.extend(part?);
-            }
-            Ok(())
-        })?;
+        self.marks.for_each_id(&mut |ids| self.judge(ids, &mut spared))?;
         Ok(spared)
     }
 
@@ -56,20 +46,29 @@ impl Judging<'_> {
     fn by_rows(&self) -> Result<BTreeSet<PackId>> {
         let Self { access, survey, marks, candidates } = *self;
         let mut spared = BTreeSet::new();
-        for_each_group(access, survey, marks, (candidates, Copies::Sought), &mut |group| {
-            for (id, extent) in group.iter().flat_map(Needs::needed) {
-                if !extent.is_some_and(|extent| survey.stays(extent.pack, candidates)) {
-                    self.judge(&access.index.copies(id)?, &mut spared);
-                }
-            }
-            Ok(())
+        for_each_group(access, survey, marks, (candidates, Copies::None), &mut |group| {
+            let mut needed: Vec<ChunkId> = group.iter().flat_map(Needs::needed).map(|(id, _)| id).collect();
+            needed.sort_unstable();
+            self.judge(&needed, &mut spared)
         })?;
         Ok(spared)
     }
 
-    fn judge(&self, copies: &[Extent], spared: &mut BTreeSet<PackId>) {
-        let copies: Vec<PackOrdinal> = copies.iter().map(|copy| copy.pack).collect();
-        spared.extend(spared_for(self.survey, self.candidates, &copies));
+    /// Adds what must stay for some needed chunks, in order. All their copies are looked for at once: after a repack the
+    /// one that a look-up finds first is in a candidate, and each chunk would be asked for twice.
+    fn judge(&self, needed: &[ChunkId], spared: &mut BTreeSet<PackId>) -> Result<()> {
+        let parts = in_parts(needed, self.access.threads, |part| {
+            let mut spared = BTreeSet::new();
+            self.access.index.copies_of_sorted(part, &mut |_, copies| {
+                let copies: Vec<PackOrdinal> = copies.iter().map(|copy| copy.pack).collect();
+                spared.extend(spared_for(self.survey, self.candidates, &copies));
+            })?;
+            Ok::<_, Error>(spared)
+        })?;
+        for part in parts {
+            spared.extend(part?);
+        }
+        Ok(())
     }
 }
 
