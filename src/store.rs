@@ -9,6 +9,7 @@
 pub(crate) mod conformance;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod faulty;
+pub(crate) mod forward;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod hooked;
 mod local;

@@ -1,5 +1,6 @@
 //! A store that fails where a test wants it to: for engines, which must come through every one of these.
 
+use super::forward::forward;
 use super::{Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
 use crate::id::SessionId;
 use rustix::io::Errno;
@@ -195,10 +196,6 @@ impl Store for FaultyStore {
         self.do_judged(|| self.inner.give_up_reserve())
     }
 
-    fn is_writable(&self, folder: Folder) -> bool {
-        self.inner.is_writable(folder)
-    }
-
     fn is_mirror(&self) -> Result<bool, StoreError> {
         self.alive()?;
         self.inner.is_mirror()
@@ -213,9 +210,7 @@ impl Store for FaultyStore {
         self.inner.facts()
     }
 
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
+    forward!(inner: is_writable, describe);
 }
 
 struct FaultySpool {

@@ -1,7 +1,8 @@
 //! A store that lets a test act before each operation, set a clock say or have somebody else work in between, and that
 //! hides from listings what a test says.
 
-use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use super::forward::forward;
+use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError};
 use crate::id::SessionId;
 use std::sync::Arc;
 
@@ -85,26 +86,12 @@ impl Store for Hooked {
         self.inner.give_up_reserve()
     }
 
-    fn is_writable(&self, folder: Folder) -> bool {
-        self.inner.is_writable(folder)
-    }
-
-    fn is_mirror(&self) -> Result<bool, StoreError> {
-        self.inner.is_mirror()
-    }
-
     fn mark_mirror(&self) -> Result<(), StoreError> {
         (self.before)(Step::Change);
         self.inner.mark_mirror()
     }
 
-    fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.inner.facts()
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
+    forward!(inner: is_writable, is_mirror, facts, describe);
 }
 
 struct HookedSpool {

@@ -1,7 +1,7 @@
 //! A store that does not give one object as it is: for engines, which must look twice before they cry wolf.
 
-use super::{Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
-use crate::id::SessionId;
+use super::forward::forward;
+use super::{Object, ObjectName, Store, StoreError};
 use rustix::io::Errno;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -71,18 +71,6 @@ impl Object for MoodyObject {
 }
 
 impl Store for MoodyStore {
-    fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.inner.create(name, bytes)
-    }
-
-    fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
-        self.inner.spool(session)
-    }
-
-    fn mend(&self, name: &ObjectName, proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
-        self.inner.mend(name, proof)
-    }
-
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
         let mut bytes = self.inner.read(name, limit_bytes)?;
         if *name != self.name {
@@ -114,35 +102,8 @@ impl Store for MoodyStore {
         }
     }
 
-    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.inner.list(folder, each)
-    }
-
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
-        self.inner.remove_all(names)
-    }
-
-    fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
-        self.inner.sweep_temporaries(may_go)
-    }
-
-    fn is_writable(&self, folder: Folder) -> bool {
-        self.inner.is_writable(folder)
-    }
-
-    fn is_mirror(&self) -> Result<bool, StoreError> {
-        self.inner.is_mirror()
-    }
-
-    fn mark_mirror(&self) -> Result<(), StoreError> {
-        self.inner.mark_mirror()
-    }
-
-    fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.inner.facts()
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
+    forward!(
+        inner: create, spool, mend, list, remove_all, sweep_temporaries, is_writable, is_mirror, mark_mirror, facts,
+        describe
+    );
 }

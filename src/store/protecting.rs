@@ -2,9 +2,8 @@
 //! is done behind whoever writes, in a thread of its own: nothing waits for it but the end of the run, and nothing fails
 //! because of it.
 
-use super::{
-    Created, Folder, Listed, Object, ObjectName, Proof, ProtectError, Spool, Store, StoreError, StoreFacts, protect,
-};
+use super::forward::forward;
+use super::{Created, ObjectName, ProtectError, Spool, Store, StoreError, protect};
 use crate::id::SessionId;
 use crate::parity::Percent;
 use crate::threads;
@@ -184,22 +183,6 @@ impl Store for Arc<ProtectingStore> {
         Ok(Box::new(ProtectingSpool { store: Arc::clone(self), spool: self.inner.spool(session)? }))
     }
 
-    fn mend(&self, name: &ObjectName, proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
-        self.inner.mend(name, proof)
-    }
-
-    fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
-        self.inner.read(name, limit_bytes)
-    }
-
-    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
-        self.inner.open(name)
-    }
-
-    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.inner.list(folder, each)
-    }
-
     /// Second copies go before the first ones, so that nothing is left to bring back what was removed, and again after
     /// them: another process may have made one just then.
     fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
@@ -214,37 +197,10 @@ impl Store for Arc<ProtectingStore> {
         Ok(count)
     }
 
-    fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
-        self.inner.sweep_temporaries(may_go)
-    }
-
-    fn keep_reserve(&self) -> Result<(), StoreError> {
-        self.inner.keep_reserve()
-    }
-
-    fn give_up_reserve(&self) -> Result<bool, StoreError> {
-        self.inner.give_up_reserve()
-    }
-
-    fn is_writable(&self, folder: Folder) -> bool {
-        self.inner.is_writable(folder)
-    }
-
-    fn is_mirror(&self) -> Result<bool, StoreError> {
-        self.inner.is_mirror()
-    }
-
-    fn mark_mirror(&self) -> Result<(), StoreError> {
-        self.inner.mark_mirror()
-    }
-
-    fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.inner.facts()
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
+    forward!(
+        inner: mend, read, open, list, sweep_temporaries, keep_reserve, give_up_reserve, is_writable, is_mirror,
+        mark_mirror, facts, describe
+    );
 }
 
 struct ProtectingSpool {

@@ -1,6 +1,7 @@
 //! A store for rehearsals: it shows what another store holds and forgets what it is given.
 
-use super::{Created, Folder, Listed, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use super::forward::forward;
+use super::{Created, ObjectName, Spool, Store, StoreError};
 use crate::id::SessionId;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,18 +35,6 @@ impl Store for RehearsalStore {
         Ok(Box::new(Nowhere))
     }
 
-    fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError> {
-        self.real.read(name, limit_bytes)
-    }
-
-    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
-        self.real.open(name)
-    }
-
-    fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.real.list(folder, each)
-    }
-
     fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = names.iter().filter(|name| taken.remove(name)).count();
@@ -54,10 +43,6 @@ impl Store for RehearsalStore {
 
     fn sweep_temporaries(&self, _may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
         Ok(0)
-    }
-
-    fn is_writable(&self, folder: Folder) -> bool {
-        self.real.is_writable(folder)
     }
 
     /// What is rehearsed is written nowhere, so that it may be rehearsed on a mirror as well.
@@ -69,13 +54,7 @@ impl Store for RehearsalStore {
         Ok(())
     }
 
-    fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.real.facts()
-    }
-
-    fn describe(&self) -> String {
-        self.real.describe()
-    }
+    forward!(real: read, open, list, is_writable, facts, describe);
 }
 
 /// Where a rehearsed pack goes.
@@ -94,7 +73,7 @@ impl Spool for Nowhere {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::MemoryStore;
+    use crate::store::{Folder, MemoryStore};
 
     #[test]
     fn nothing_that_is_written_arrives_and_names_are_taken_once() {

@@ -1,8 +1,8 @@
 //! A store for reading: where a small object's first copy is damaged, gone or can't be read, and its second one proves itself,
 //! that is read in its place, and kept in mind. Nothing is written. format-spec/01-store.md.
 
-use super::{Claim, Created, Folder, Listed, Object, ObjectName, Proof, Spool, Store, StoreError, StoreFacts};
-use crate::id::SessionId;
+use super::forward::forward;
+use super::{Claim, Folder, Listed, ObjectName, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -177,66 +177,19 @@ impl Store for SecondCopies {
         Ok(())
     }
 
-    fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.inner.create(name, bytes)
-    }
-
-    fn spool(&self, session: SessionId) -> Result<Box<dyn Spool>, StoreError> {
-        self.inner.spool(session)
-    }
-
-    fn mend(&self, name: &ObjectName, proof: Proof) -> Result<Box<dyn Spool>, StoreError> {
-        self.inner.mend(name, proof)
-    }
-
-    fn open(&self, name: &ObjectName) -> Result<Box<dyn Object>, StoreError> {
-        self.inner.open(name)
-    }
-
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
-        self.inner.remove_all(names)
-    }
-
-    fn sweep_temporaries(&self, may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
-        self.inner.sweep_temporaries(may_go)
-    }
-
-    fn keep_reserve(&self) -> Result<(), StoreError> {
-        self.inner.keep_reserve()
-    }
-
-    fn give_up_reserve(&self) -> Result<bool, StoreError> {
-        self.inner.give_up_reserve()
-    }
-
-    fn is_writable(&self, folder: Folder) -> bool {
-        self.inner.is_writable(folder)
-    }
-
-    fn is_mirror(&self) -> Result<bool, StoreError> {
-        self.inner.is_mirror()
-    }
-
-    fn mark_mirror(&self) -> Result<(), StoreError> {
-        self.inner.mark_mirror()
-    }
-
-    fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.inner.facts()
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
+    forward!(
+        inner: create, spool, mend, open, remove_all, sweep_temporaries, keep_reserve, give_up_reserve, is_writable,
+        is_mirror, mark_mirror, facts, describe
+    );
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::MemoryStore;
     use super::super::conformance::{Fresh, conforms};
     use super::super::moody::{Mood, MoodyStore};
+    use super::super::{Created, MemoryStore};
     use super::*;
-    use crate::id::{ClientId, ObjectHash, SegmentId};
+    use crate::id::{ClientId, ObjectHash, SegmentId, SessionId};
 
     fn fresh() -> Fresh {
         (Box::new(SecondCopies::over(Arc::new(MemoryStore::new()), Arc::default())), None)

@@ -9,6 +9,7 @@ use crate::prune::{self, Forecast, MaxUnused, PruneOptions};
 use crate::record::RecordKind;
 use crate::session::{self, History, RecordDraft, Stage, Writer};
 use crate::session_record::SessionKind;
+use crate::store::forward::forward;
 use crate::store::{Folder, ObjectName, Store};
 use std::time::Duration;
 
@@ -428,40 +429,6 @@ fn prune_19_a_deleted_set_that_comes_after_its_generation_was_retired_deletes_no
 fn prune_1_a_key_that_may_not_prune_is_refused_and_so_is_a_store_that_proves_nothing() {
     struct Unproven(crate::store::MemoryStore, crate::store::Fact);
     impl Store for Unproven {
-        fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<crate::store::Created, crate::store::StoreError> {
-            self.0.create(name, bytes)
-        }
-        fn spool(&self, session: SessionId) -> Result<Box<dyn crate::store::Spool>, crate::store::StoreError> {
-            self.0.spool(session)
-        }
-        fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, crate::store::StoreError> {
-            self.0.read(name, limit_bytes)
-        }
-        fn open(&self, name: &ObjectName) -> Result<Box<dyn crate::store::Object>, crate::store::StoreError> {
-            self.0.open(name)
-        }
-        fn list(
-            &self,
-            folder: Folder,
-            each: &mut dyn FnMut(crate::store::Listed),
-        ) -> Result<(), crate::store::StoreError> {
-            self.0.list(folder, each)
-        }
-        fn remove_all(&self, names: &[ObjectName]) -> Result<u64, crate::store::StoreError> {
-            self.0.remove_all(names)
-        }
-        fn sweep_temporaries(
-            &self,
-            may_go: &dyn Fn(Option<SessionId>) -> bool,
-        ) -> Result<u64, crate::store::StoreError> {
-            self.0.sweep_temporaries(may_go)
-        }
-        fn is_mirror(&self) -> Result<bool, crate::store::StoreError> {
-            self.0.is_mirror()
-        }
-        fn mark_mirror(&self) -> Result<(), crate::store::StoreError> {
-            self.0.mark_mirror()
-        }
         fn facts(&self) -> Result<crate::store::StoreFacts, crate::store::StoreError> {
             let lists_acknowledged = self.1.clone();
             Ok(crate::store::StoreFacts { creates_exclusively: crate::store::Fact::Proven, lists_acknowledged })
@@ -469,6 +436,8 @@ fn prune_1_a_key_that_may_not_prune_is_refused_and_so_is_a_store_that_proves_not
         fn describe(&self) -> String {
             "a store that lags".into()
         }
+
+        forward!(0: create, spool, read, open, list, remove_all, sweep_temporaries, is_mirror, mark_mirror);
     }
     let world = World::new();
     let refused = |fact| {

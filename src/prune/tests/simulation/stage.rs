@@ -4,7 +4,8 @@
 use crate::id::SessionId;
 use crate::prune::tests::dice::Dice;
 use crate::prune::tests::simulation::oracle::Oracle;
-use crate::store::{Created, Folder, Listed, MemoryStore, Object, ObjectName, Spool, Store, StoreError, StoreFacts};
+use crate::store::forward::forward;
+use crate::store::{Created, Folder, Listed, MemoryStore, Object, ObjectName, Spool, Store, StoreError};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -278,21 +279,7 @@ impl Store for Gated {
         Ok(0)
     }
 
-    fn is_mirror(&self) -> Result<bool, StoreError> {
-        self.inner.is_mirror()
-    }
-
-    fn mark_mirror(&self) -> Result<(), StoreError> {
-        self.inner.mark_mirror()
-    }
-
-    fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.inner.facts()
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
+    forward!(inner: is_mirror, mark_mirror, facts, describe);
 }
 
 struct GatedSpool {
