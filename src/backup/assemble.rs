@@ -305,7 +305,7 @@ impl<'a> Assembler<'a> {
         };
         self.settle_waiting()?;
         let stat = match first.wholeness {
-            Wholeness::Whole => Some(metadata::stat_entry(&walked.key, &walked.stat)),
+            Wholeness::Whole => Some(metadata::stat_entry(&walked.key, &walked.stat, walked.role)),
             Wholeness::Lacking => {
                 let kind = if first.is_mixture() { ProblemKind::Inconsistent } else { ProblemKind::Incomplete };
                 let message = format!("it is another name of {}, and is in the snapshot as that is", first.key());

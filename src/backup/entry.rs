@@ -90,7 +90,8 @@ impl Worker<'_> {
             }
         };
         // A mixture must not be taken for the file by the next run, nor must what lacks attributes.
-        let stat = (has_all && read.state == State::Stored).then(|| metadata::stat_entry(&walked.key, &read.stat));
+        let stat = (has_all && read.state == State::Stored)
+            .then(|| metadata::stat_entry(&walked.key, &read.stat, walked.role));
         let fresh = FreshRow {
             entry: Box::new(entry),
             stat,
@@ -245,7 +246,7 @@ impl Worker<'_> {
         }
         let xattrs = file::xattrs_or_problem(self.shared.source.xattrs(&walked.key), &walked.key, self.shared.problems);
         let has_all = self.add_attributes(&mut entry, xattrs, &[])?;
-        let stat = has_all.then(|| metadata::stat_entry(&walked.key, &walked.stat));
+        let stat = has_all.then(|| metadata::stat_entry(&walked.key, &walked.stat, walked.role));
         let identity = Identity::of(&walked.stat);
         let fresh = FreshRow { entry: Box::new(entry), stat, identity, change };
         Ok(Some(Draft::done(FinishedRow::Fresh(fresh))))

@@ -184,7 +184,10 @@ impl<'a> Join<'a> {
 
 /// Whether nothing speaks against an entry being what its row in the parent says.
 fn is_as_in(row: &StatEntry, walked: &Walked) -> bool {
-    walked.problem.is_none() && walked.evidence == Evidence::Stat && metadata::is_same(row, &walked.stat)
+    walked.problem.is_none()
+        && walked.evidence == Evidence::Stat
+        && row.is_ancestor == metadata::is_ancestor(&walked.stat, walked.role)
+        && metadata::is_same(row, &walked.stat)
 }
 
 /// What is compared and stored of a step of the walk. What is left out is counted and told.

@@ -51,10 +51,11 @@ pub(super) fn stated(mut paths: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 }
 
 /// The row from which the next backup sees whether something changed.
-pub(super) fn stat_entry(key: &Key, stat: &Stat) -> StatEntry {
+pub(super) fn stat_entry(key: &Key, stat: &Stat, role: Role) -> StatEntry {
     StatEntry {
         key: key.clone(),
         kind: stat.kind,
+        is_ancestor: is_ancestor(stat, role),
         size: stat.size,
         mtime: stat.mtime,
         ctime: stat.ctime,
@@ -63,6 +64,11 @@ pub(super) fn stat_entry(key: &Key, stat: &Stat) -> StatEntry {
         links: stat.links,
         settled: true,
     }
+}
+
+/// Whether it is a directory of which only the way to the arguments is kept.
+pub(super) fn is_ancestor(stat: &Stat, role: Role) -> bool {
+    stat.kind == Kind::Directory && role == Role::Ancestor
 }
 
 /// Whether an entry is what its row says. The device is left out: snapshots of file systems change it.
@@ -88,7 +94,7 @@ pub fn is_untouched(row: &StatEntry, stat: &Stat, walk_started_ns: i64) -> bool 
 /// An entry with everything that stat tells, stored, without content and attributes.
 pub(super) fn entry(key: &Key, stat: &Stat, role: Role) -> Entry {
     let body = match stat.kind {
-        Kind::Directory if role == Role::Ancestor => Body::Ancestor,
+        Kind::Directory if is_ancestor(stat, role) => Body::Ancestor,
         Kind::Directory => Body::Directory,
         Kind::File => Body::File(crate::manifest::Content::empty()),
         Kind::Symlink => Body::Symlink(Vec::new()),
@@ -109,7 +115,18 @@ mod tests {
     fn row(mtime_ns: i64, ctime_ns: i64) -> StatEntry {
         let (mtime, ctime) = (Timestamp::from_ns(mtime_ns), Timestamp::from_ns(ctime_ns));
         let key = Key::from_path("/a".as_ref()).expect("a key");
-        StatEntry { key, kind: Kind::File, size: 1, mtime, ctime, inode: 1, device: 1, links: 1, settled: true }
+        StatEntry {
+            key,
+            kind: Kind::File,
+            is_ancestor: false,
+            size: 1,
+            mtime,
+            ctime,
+            inode: 1,
+            device: 1,
+            links: 1,
+            settled: true,
+        }
     }
 
     #[test]

@@ -212,6 +212,7 @@ fn row(key: &Key) -> StatEntry {
     StatEntry {
         key: key.clone(),
         kind: Kind::File,
+        is_ancestor: false,
         size: 1,
         mtime: time,
         ctime: time,

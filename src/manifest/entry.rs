@@ -160,7 +160,7 @@ pub struct Entry {
     pub attributes: Attributes,
 }
 
-const KIND_ANCESTOR: u8 = 0x80;
+pub(super) const KIND_ANCESTOR: u8 = 0x80;
 const FLAG_GROUP: u8 = 1;
 const FLAG_ATTRIBUTES: u8 = 2;
 const STATE_STORED: u8 = 0;

@@ -1,6 +1,6 @@
 //! Stat rows: what only the next backup needs to see that an entry did not change.
 
-use super::entry::Kind;
+use super::entry::{KIND_ANCESTOR, Kind};
 use super::key::Key;
 use super::node::Tree;
 use super::row::{Row, RowError};
@@ -14,6 +14,9 @@ pub struct StatEntry {
     pub key: Key,
     /// What it was.
     pub kind: Kind,
+    /// Whether it is a directory above the arguments of the run: what belongs to the snapshot is told by other arguments,
+    /// though nothing changed.
+    pub is_ancestor: bool,
     /// Its size in bytes.
     pub size: u64,
     /// When its content last changed.
@@ -51,7 +54,8 @@ impl Row for StatEntry {
     }
 
     fn encode_fields(&self, out: &mut Vec<u8>) {
-        out.put_u8(self.kind.code());
+        let ancestor = if self.is_ancestor { KIND_ANCESTOR } else { 0 };
+        out.put_u8(self.kind.code() | ancestor);
         out.put_varint(self.size);
         self.mtime.encode(out);
         self.ctime.encode(out);
@@ -63,9 +67,15 @@ impl Row for StatEntry {
 
     fn decode_fields(key: Key, reader: &mut Reader<'_>) -> Result<Self, WireError> {
         let code = reader.u8()?;
+        let kind = Kind::from_code(code & !KIND_ANCESTOR).ok_or_else(|| reader.out_of_range("kind"))?;
+        let is_ancestor = code & KIND_ANCESTOR != 0;
+        if is_ancestor && kind != Kind::Directory {
+            return Err(reader.out_of_range("kind"));
+        }
         Ok(Self {
             key,
-            kind: Kind::from_code(code).ok_or_else(|| reader.out_of_range("kind"))?,
+            kind,
+            is_ancestor,
             size: reader.varint()?,
             mtime: Timestamp::decode(reader)?,
             ctime: Timestamp::decode(reader)?,

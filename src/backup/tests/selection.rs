@@ -72,6 +72,30 @@ fn a_parent_with_other_excludes_gives_the_same_snapshot_as_none() {
     }
 }
 
+/// A restore with `--delete` removes what a directory holds besides, but not from one that was only passed through.
+#[test]
+fn a_parent_with_other_arguments_does_not_say_what_was_asked_for() {
+    let place = tempfile::tempdir().unwrap();
+    let tree = place.path().join("tree");
+    std::fs::create_dir_all(tree.join("a/b")).unwrap();
+    ["a/b/c", "a/d", "e"].iter().for_each(|name| std::fs::write(tree.join(name), *name).unwrap());
+    std::thread::sleep(Duration::from_millis(2100));
+    let repository = repository(place.path());
+    let within = |arguments: &[&str], parent: ParentChoice| {
+        let paths = arguments.iter().map(|name| tree.join(name));
+        let report = repository.backup(&BackupOptions::new(paths).parent(parent), &Silent).unwrap();
+        let snapshot = repository.resolve(&report.snapshot.to_string().parse().unwrap(), &Default::default()).unwrap();
+        (report.snapshot, entries(&repository, &snapshot, &tree))
+    };
+    let all: [&[&str]; 6] = [&["a"], &["a/b"], &["a"], &["a/b/c"], &["a/b", "e"], &["a"]];
+    let (mut last, _) = within(&["a/d"], ParentChoice::Nothing);
+    for arguments in all {
+        let (snapshot, inherited) = within(arguments, ParentChoice::Snapshot(last));
+        assert_eq!(inherited, within(arguments, ParentChoice::Nothing).1, "{arguments:?}");
+        last = snapshot;
+    }
+}
+
 #[test]
 fn the_names_that_are_left_of_a_file_with_several_keep_its_content_and_stay_one_file() {
     let place = tempfile::tempdir().unwrap();

@@ -549,7 +549,8 @@ fn manifest_23_stat_rows_out_of_range_are_refused() {
     inspect(&one_row(Tree::Stat, &fields(1)), &mut |_| {}).unwrap();
     assert_eq!(refusal(&one_row(Tree::Stat, &fields(2))), "row 0: settled at byte 15 is out of range");
     assert_eq!(refusal(&one_row(Tree::Stat, &[8])), "row 0: kind at byte 6 is out of range");
-    assert_eq!(refusal(&one_row(Tree::Stat, &[0x80])), "row 0: kind at byte 6 is out of range");
+    assert_eq!(refusal(&one_row(Tree::Stat, &[0x81])), "row 0: kind at byte 6 is out of range");
+    inspect(&one_row(Tree::Stat, &[0x80, 9, 0, 0, 0, 0, 3, 4, 1, 1]), &mut |_| {}).unwrap();
 }
 
 #[test]

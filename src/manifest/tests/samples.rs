@@ -105,10 +105,11 @@ pub(super) fn any_entry() -> impl Strategy<Value = Entry> {
 
 pub(super) fn any_stat() -> impl Strategy<Value = StatEntry> {
     let kind = prop_oneof![Just(Kind::File), Just(Kind::Directory), Just(Kind::Unknown)];
-    (any_key(), kind, any_time(), any_time(), any::<[u64; 4]>(), any::<bool>()).prop_map(
-        |(key, kind, mtime, ctime, [size, inode, device, links], settled)| StatEntry {
+    (any_key(), kind, any_time(), any_time(), any::<[u64; 4]>(), any::<[bool; 2]>()).prop_map(
+        |(key, kind, mtime, ctime, [size, inode, device, links], [settled, is_above])| StatEntry {
             key,
             kind,
+            is_ancestor: is_above && kind == Kind::Directory,
             size,
             mtime,
             ctime,

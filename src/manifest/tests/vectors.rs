@@ -143,6 +143,7 @@ fn stats() -> Vec<StatEntry> {
     let row = |path: &str, kind, size, settled| StatEntry {
         key: key(path),
         kind,
+        is_ancestor: false,
         size,
         mtime: time,
         ctime: Timestamp::new(1_700_000_001, 0).unwrap(),
