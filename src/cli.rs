@@ -40,7 +40,9 @@ pub(crate) fn run() -> ExitCode {
     };
     let renderer = Renderer::new(style(&arguments.global), verbosity(&arguments.global));
     let surroundings = Surroundings::of_this_process();
-    let outcome = profile::apply(&surroundings, &mut arguments.global).and_then(|()| {
+    let applied = arguments.global.refuse_contradictions();
+    let applied = applied.and_then(|()| profile::apply(&surroundings, &mut arguments.global));
+    let outcome = applied.and_then(|()| {
         let context = Context::new(&arguments.global, surroundings, &renderer);
         command::run(&context, &arguments.command).map(|code| context.doubtful(code))
     });

@@ -59,7 +59,7 @@ pub use running::{RunningSession, Writer, check_may_open, open};
 pub use seen::{commit_seen, read_seen};
 pub use silence::{BootClock, OpenSession, Sign, observe};
 pub use snapshots::{
-    CopyOf, Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, copy_of_attribute,
+    CopyOf, Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, copy_of_attribute, has_tags,
     repairs_attribute, resolve, walk_starts_attribute,
 };
 pub use sound::{LettingGo, Missing, missing, require_opened_soundly, require_sound};

@@ -35,12 +35,14 @@ pub(crate) use selection::{ExcludeArguments, IncludeArguments, SelectionArgument
 pub(crate) use verification::{CheckArguments, ScrubArguments};
 
 use super::deadline::StopAfter;
-use super::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
+use super::failure::Failure;
+use super::snapshot_argument::{SnapshotArgument, snapshot_argument, whole_snapshot};
 use super::values::{
     ByteSize, Moment, SortBy, parse_compression, parse_name, parse_protection, parse_read_concurrency,
     parse_rehash_share, parse_sort,
 };
 use clap::{Args, Parser, Subcommand};
+use holdall::SnapshotSpec;
 use holdall::{Compression, Protection, RehashShare};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -59,7 +61,7 @@ pub(crate) struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed; 2 misused; 3 done except for items that were reported; 4 a command failed that was to be backed up or to judge a drill, or a hook; \
-5 damage found; 10 no repository; 11 somebody else is at work; 12 wrong password or key file; 13 no space left; 130 and 143 interrupted; 141 nobody reads on";
+5 damage found; 10 no repository; 11 somebody else is at work; 12 wrong password or key file; 13 no space left; 129, 130 and 143 interrupted; 141 nobody reads on";
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -97,6 +99,36 @@ pub(crate) struct GlobalArguments {
     /// Write, under a new client id, to a repository that lacks what this machine once stored there
     #[arg(long, global = true)]
     pub(crate) accept_rollback: bool,
+}
+
+impl GlobalArguments {
+    /// Refuses what contradicts each other where one stands before the command's name and the other behind it: the parser
+    /// compares only what stands on one side.
+    ///
+    /// # Errors
+    /// A misuse that names both.
+    pub(crate) fn refuse_contradictions(&self) -> Result<(), Failure> {
+        let unlock = &self.unlock;
+        let repositories = [
+            ("--repo", self.repo.is_some()),
+            ("--repository-file", self.repository_file.is_some()),
+            ("--profile", self.profile.is_some()),
+        ];
+        let secrets = [
+            ("--key-file", unlock.key_file.is_some()),
+            ("--password-file", unlock.password_file.is_some()),
+            ("--password-command", unlock.password_command.is_some()),
+            ("--insecure-no-password", unlock.insecure_no_password),
+        ];
+        let amounts = [("--quiet", self.quiet), ("--verbose", self.verbose > 0)];
+        for group in [&repositories[..], &secrets, &amounts] {
+            let mut given = group.iter().filter_map(|(name, is_given)| is_given.then_some(name));
+            if let (Some(one), Some(other)) = (given.next(), given.next()) {
+                return Err(Failure::misuse(format!("{one} can't be used together with {other}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Where the secret that opens the repository comes from. Without any of these a terminal is asked.
@@ -227,8 +259,8 @@ pub(crate) struct BackupArguments {
     #[arg(long, value_name = "TIME")]
     pub(crate) time: Option<Moment>,
     /// The snapshot to compare with [otherwise: the newest of the same host and paths]
-    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "force", value_parser = SnapshotArgumentParser)]
-    pub(crate) parent: Option<SnapshotArgument>,
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "force", value_parser = whole_snapshot())]
+    pub(crate) parent: Option<SnapshotSpec>,
     /// Read every file again, whatever the parent says
     #[arg(short, long)]
     pub(crate) force: bool,
@@ -263,7 +295,7 @@ pub(crate) struct FilterArguments {
 /// Which snapshots are meant, whatever their host.
 #[derive(Debug, Default, Args)]
 pub(crate) struct KindArguments {
-    /// Only snapshots with this tag (with commas: with all of them); may be repeated
+    /// Only snapshots with this tag (with commas: with all of them); repeated: with one of those
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Vec<String>,
     /// Only snapshots of this path; may be repeated
@@ -275,8 +307,8 @@ pub(crate) struct KindArguments {
 #[derive(Debug, Args)]
 pub(crate) struct SnapshotsArguments {
     /// Only these: latest, latest~N, or the start of an id
-    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[arg(value_name = "SNAPSHOT", value_parser = whole_snapshot())]
+    pub(crate) snapshots: Vec<SnapshotSpec>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
     /// Forgotten ones instead, as long as they can be brought back
@@ -294,7 +326,7 @@ pub(crate) struct SnapshotsArguments {
 #[derive(Debug, Args)]
 pub(crate) struct LsArguments {
     /// latest, latest~N, or the start of an id; with :/path only what lies there
-    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = snapshot_argument())]
     pub(crate) snapshot: SnapshotArgument,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,

@@ -4,7 +4,6 @@ use super::arguments::{FilterArguments, GlobalArguments, KindArguments};
 use super::failure::{Failure, exit};
 use super::render::Renderer;
 use super::secret::{Purpose, SecretSource};
-use super::snapshot_argument::SnapshotArgument;
 use super::surroundings::{Surroundings, absolute, command_line, host_name};
 use holdall::{
     AcceptRollback, OpenOptions, Overlooked, Repository, Snapshot, SnapshotFilter, SnapshotSpec, UsedCopies, UsedCopy,
@@ -199,12 +198,13 @@ pub(crate) fn filter(arguments: &FilterArguments) -> Result<SnapshotFilter, Fail
 
 /// The library's filter for hosts and what else is asked for.
 pub(crate) fn filter_of(hosts: &[String], kind: &KindArguments) -> Result<SnapshotFilter, Failure> {
-    let tags = kind.tag.iter().flat_map(|tags| tags.split(','));
-    let paths = kind.path.iter().map(|path| Ok(absolute(path)?.into_os_string().into_vec()));
+    let tags = kind.tag.iter().map(|tags| tags.split(',').map(|tag| tag.as_bytes().to_vec()).collect());
+    // As backups write it down: without the slash that a shell completes.
+    let path_of = |path: &PathBuf| Ok(absolute(path)?.components().collect::<PathBuf>().into_os_string().into_vec());
     Ok(SnapshotFilter {
         hosts: hosts.iter().map(|host| host.clone().into_bytes()).collect(),
-        tags: tags.map(|tag| tag.as_bytes().to_vec()).collect(),
-        paths: paths.collect::<Result<_, Failure>>()?,
+        tags: tags.collect(),
+        paths: kind.path.iter().map(path_of).collect::<Result<_, Failure>>()?,
     })
 }
 
@@ -212,7 +212,7 @@ pub(crate) fn filter_of(hosts: &[String], kind: &KindArguments) -> Result<Snapsh
 pub(crate) fn named_snapshots(
     context: &Context<'_>,
     repository: &Repository,
-    named: &[SnapshotArgument],
+    named: &[SnapshotSpec],
     filter: &SnapshotFilter,
 ) -> Result<Vec<Snapshot>, Failure> {
     if named.is_empty() { context.snapshots(repository, filter) } else { resolve(context, repository, named, filter) }
@@ -222,8 +222,8 @@ pub(crate) fn named_snapshots(
 pub(crate) fn resolve(
     context: &Context<'_>,
     repository: &Repository,
-    named: &[SnapshotArgument],
+    named: &[SnapshotSpec],
     filter: &SnapshotFilter,
 ) -> Result<Vec<Snapshot>, Failure> {
-    named.iter().map(|argument| context.snapshot(repository, &argument.spec, filter)).collect()
+    named.iter().map(|spec| context.snapshot(repository, spec, filter)).collect()
 }

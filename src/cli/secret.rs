@@ -5,7 +5,7 @@ use super::prompt::{self, Answer};
 use holdall::{Secret, Unlock, format_key_file, parse_key_file};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -153,7 +153,9 @@ fn line_of(text: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
 
 fn run(command: &OsString) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(command).stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    // What is piped into a backup is not its to read; a terminal it may ask for what it needs.
+    let input = if std::io::stdin().is_terminal() { Stdio::inherit() } else { Stdio::null() };
+    shell.arg("-c").arg(command).stdin(input).stderr(Stdio::inherit());
     // Another repository's password is none of its business.
     let run = shell.env_remove("HOLDALL_PASSWORD").output();
     let output = run.map_err(|error| Failure::failed(format!("the password command did not start: {error}")))?;

@@ -7,6 +7,22 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// SIGINT, SIGTERM and SIGHUP, but for those that this process was started to ignore, as `nohup` does, and a shell without
+/// job control for what it runs in the background.
+pub(crate) fn heeded() -> impl Iterator<Item = i32> {
+    let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_by(&status));
+    [SIGINT, SIGTERM, SIGHUP].into_iter().filter(move |signal| {
+        let bit = signal.checked_sub(1).and_then(|shift| 1u64.checked_shl(shift.unsigned_abs()));
+        bit.is_some_and(|bit| ignored & bit == 0)
+    })
+}
+
+/// The mask of the signals that a process ignores, a bit for each, as Linux tells it.
+fn ignored_by(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
 /// The signals that ask this process to end.
 #[derive(Debug)]
 pub(crate) struct Signals {
@@ -16,13 +32,13 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen for SIGINT, SIGTERM and SIGHUP.
+    /// Begins to listen for the [signals that are heeded](heeded).
     ///
     /// # Errors
     /// When the operating system refuses a handler.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let pending = Arc::new(AtomicUsize::new(0));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in heeded() {
             let value = usize::try_from(signal).unwrap_or(0);
             flag::register_usize(signal, Arc::clone(&pending), value)
                 .map_err(|error| Failure::failed(format!("can't listen for signals: {error}")))?;

@@ -1,6 +1,7 @@
 //! How a command names a snapshot and a place in it: `latest`, `latest~2`, `1a2b3c4d`, each with or without `:/path`.
 
 use super::values::ValueError;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use holdall::SnapshotSpec;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -36,25 +37,17 @@ impl SnapshotArgument {
     }
 }
 
-/// Reads a [`SnapshotArgument`] for the argument parser.
-#[derive(Debug, Clone)]
-pub(crate) struct SnapshotArgumentParser;
+/// Reads a snapshot and a place in it for the argument parser.
+pub(crate) fn snapshot_argument() -> impl TypedValueParser<Value = SnapshotArgument> {
+    OsStringValueParser::new().try_map(|argument| SnapshotArgument::parse(&argument))
+}
 
-impl clap::builder::TypedValueParser for SnapshotArgumentParser {
-    type Value = SnapshotArgument;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        argument: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<SnapshotArgument, clap::Error> {
-        SnapshotArgument::parse(value).map_err(|error| {
-            let name = argument.map(ToString::to_string).unwrap_or_default();
-            let message = format!("invalid value '{}' for '{name}': {error}\n", value.display());
-            clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).with_cmd(command)
-        })
-    }
+/// Reads a snapshot as a whole for the argument parser: who names a place in one does not mean all of it.
+pub(crate) fn whole_snapshot() -> impl TypedValueParser<Value = SnapshotSpec> {
+    OsStringValueParser::new().try_map(|argument| match SnapshotArgument::parse(&argument)? {
+        SnapshotArgument { spec, path: None } => Ok(spec),
+        SnapshotArgument { path: Some(_), .. } => Err(ValueError::new("it takes a whole snapshot, without a path")),
+    })
 }
 
 #[cfg(test)]

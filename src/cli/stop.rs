@@ -1,7 +1,8 @@
 //! Ctrl-C and its kin: the first asks the work to stop, the second ends the process.
 
 use crate::cli::failure::Failure;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use crate::cli::signals::heeded;
+use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 use std::io;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Begins to listen for SIGINT, SIGTERM and SIGHUP.
+    /// Begins to listen for the [signals that are heeded](heeded).
     ///
     /// # Errors
     /// When the operating system refuses a handler.
@@ -26,7 +27,7 @@ impl Stop {
     }
 
     fn register(&self) -> io::Result<()> {
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in heeded() {
             // Order matters: the first signal finds the flag unset, the second one ends the process.
             flag::register_conditional_shutdown(signal, exit_code_of(signal), Arc::clone(&self.asked))?;
             flag::register(signal, Arc::clone(&self.asked))?;

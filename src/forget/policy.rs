@@ -2,6 +2,7 @@
 
 use super::calendar::{CalendarSpan, Period, Zone};
 use crate::id::SnapshotId;
+use crate::session::has_tags;
 use std::collections::BTreeSet;
 
 /// How many a rule keeps.
@@ -211,10 +212,7 @@ impl Judgement {
         } else if !policy.ids.is_empty() {
             self.goes.push(Goes::NotNamed);
         }
-        let has = |tag: &Vec<u8>| {
-            (tag.is_empty() && candidate.tags.is_empty()) || candidate.tags.iter().any(|own| own == tag)
-        };
-        let fitting = policy.tags.iter().filter(|tags| tags.iter().all(has));
+        let fitting = policy.tags.iter().filter(|tags| has_tags(candidate.tags, tags));
         let before = self.stays.len();
         self.stays.extend(fitting.map(|tags| Stays::Tags(tags.clone())));
         if self.stays.len() == before && !policy.tags.is_empty() {

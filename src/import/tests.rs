@@ -295,7 +295,7 @@ fn snapshots_are_chosen_by_id_host_tag_and_path() {
     assert_eq!(chosen(options().snapshots(["zz".to_owned()])), Err(ErrorKind::NotFound));
     let host = SnapshotFilter { hosts: vec![b"first-host".to_vec()], ..SnapshotFilter::default() };
     assert_eq!(chosen(options().filter(host.clone())), Ok(vec![id(0), id(1)]));
-    let tag = SnapshotFilter { tags: vec![b"blue".to_vec()], ..host };
+    let tag = SnapshotFilter { tags: vec![vec![b"blue".to_vec()]], ..host };
     assert_eq!(chosen(options().filter(tag)), Ok(vec![id(0)]));
     let path = SnapshotFilter { paths: vec!["/tmp/holdall-import/data/grüße".into()], ..SnapshotFilter::default() };
     assert_eq!(chosen(options().filter(path)), Ok(vec![id(2)]));

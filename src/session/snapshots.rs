@@ -177,8 +177,8 @@ impl fmt::Display for SnapshotSpec {
 pub struct SnapshotFilter {
     /// Only from these hosts.
     pub hosts: Vec<Vec<u8>>,
-    /// Only with all of these tags.
-    pub tags: Vec<Vec<u8>>,
+    /// Only with all tags of one of these lists. An empty tag stands for having none.
+    pub tags: Vec<Vec<Vec<u8>>>,
     /// Only of these paths.
     pub paths: Vec<Vec<u8>>,
 }
@@ -197,9 +197,14 @@ impl SnapshotFilter {
     /// Whether a snapshot of this host, with these tags and paths, passes.
     pub fn fits(&self, host: &[u8], tags: &[Vec<u8>], paths: &[Vec<u8>]) -> bool {
         (self.hosts.is_empty() || self.hosts.iter().any(|wanted| wanted == host))
-            && self.tags.iter().all(|tag| tags.contains(tag))
+            && (self.tags.is_empty() || self.tags.iter().any(|wanted| has_tags(tags, wanted)))
             && self.paths.iter().all(|path| paths.contains(path))
     }
+}
+
+/// Whether all of some tags are among `own`. An empty one stands for having none.
+pub fn has_tags(own: &[Vec<u8>], wanted: &[Vec<u8>]) -> bool {
+    wanted.iter().all(|tag| if tag.is_empty() { own.is_empty() } else { own.contains(tag) })
 }
 
 /// All snapshots, oldest first: by time, ties by id.

@@ -285,6 +285,33 @@ fn tags_are_given_in_any_order_and_a_stray_comma_is_none() {
     assert!(long.err.contains("at most 1024 bytes"), "{}", long.err);
 }
 
+/// As restic has it, and `forget --keep-tag`.
+#[test]
+fn a_tag_that_is_asked_for_again_is_another_choice_and_commas_ask_for_all() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    for tags in [&["--tag", "a"][..], &["--tag", "b"], &["--tag", "a,b"], &[]] {
+        world.run(["backup", "tree"].iter().chain(tags)).succeeded();
+    }
+    let count = |filter: &[&str]| {
+        let listed = world.run(["snapshots", "--json"].iter().chain(filter)).succeeded();
+        listed.json()[0].as_array().expect("it is a list").len()
+    };
+    for (filter, expected) in [
+        (&["--tag", "a"][..], 2),
+        (&["--tag", "a", "--tag", "b"], 3),
+        (&["--tag", "a,b"], 1),
+        (&["--tag", ""], 1),
+        (&["--tag", "", "--tag", "b"], 3),
+        (&["--tag", "c"], 0),
+    ] {
+        assert_eq!(count(filter), expected, "{filter:?}");
+    }
+    let tree = format!("{}/", world.path("tree").display());
+    assert_eq!(count(&["--path", &tree]), 4, "a shell completes the slash");
+    assert_eq!(count(&["--path", &format!("{tree}a/")]), 0);
+}
+
 #[test]
 fn a_repository_that_was_backed_up_with_its_folder_is_not_restored_over() {
     let world = World::with_repository();

@@ -155,3 +155,45 @@ fn programs_are_told_of_arguments_without_sense_as_of_every_other_failure() {
     assert!(of_a_judge.err.starts_with("error: "), "{}", of_a_judge.err);
     assert!(said(&["snapshots", "--json", "--help"]).succeeded().out.starts_with("List snapshots"));
 }
+
+#[test]
+fn who_names_a_place_in_a_snapshot_does_not_mean_all_of_it() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    world.run(["backup", "tree"]).succeeded();
+    let lines: [&[&str]; 8] = [
+        &["forget", "latest:/tree"],
+        &["forget", "--keep-id", "latest:/tree"],
+        &["pin", "latest:/tree"],
+        &["unpin", "latest:/tree"],
+        &["snapshots", "latest:/tree"],
+        &["info", "latest:/tree"],
+        &["stats", "latest:/tree"],
+        &["backup", "tree", "--parent", "latest:/tree"],
+    ];
+    for line in lines {
+        let refused = world.run(line).ended(2);
+        assert!(refused.err.contains("it takes a whole snapshot, without a path"), "{line:?}: {}", refused.err);
+    }
+    assert!(world.run(["snapshots"]).succeeded().out.contains("1 snapshot"));
+}
+
+#[test]
+fn what_contradicts_each_other_is_refused_wherever_it_stands() {
+    let world = World::with_repository();
+    world.file("password", crate::run::PASSWORD.as_bytes());
+    let pairs: [[&[&str]; 2]; 5] = [
+        [&["--repo", "repository"], &["--profile", "nas"]],
+        [&["--repo", "repository"], &["--repository-file", "name"]],
+        [&["--password-file", "password"], &["--key-file", "key"]],
+        [&["--insecure-no-password"], &["--password-command", "cat password"]],
+        [&["--quiet"], &["--verbose"]],
+    ];
+    for [one, other] in pairs {
+        for (before, behind) in [(one, other), (other, one)] {
+            let line = before.iter().chain(&["snapshots"]).chain(behind);
+            let refused = world.run(line).ended(2);
+            assert!(refused.err.contains(one[0]) && refused.err.contains(other[0]), "{}", refused.err);
+        }
+    }
+}

@@ -263,3 +263,28 @@ fn a_command_that_prints_a_password_is_not_given_another_one() {
     let refused = world.run(["snapshots", "--password-command", "printf %s \"$HOLDALL_PASSWORD\""]).ended(2);
     assert!(refused.err.contains("the password is empty"), "{}", refused.err);
 }
+
+/// It may be a program that reads all that it is given, as ssh does.
+#[test]
+fn a_command_that_prints_a_password_leaves_what_is_backed_up_alone() {
+    let world = World::with_repository();
+    let prints = format!("cat >/dev/null; printf '{}'", crate::run::PASSWORD);
+    fed(&world, &["backup", "--password-command", &prints, "--stdin"], b"all of it").succeeded();
+    assert_eq!(restored(&world, "whole"), [("stdin".to_owned(), b"all of it".to_vec())]);
+}
+
+/// As under `nohup`.
+#[test]
+fn signals_that_were_ignored_from_the_start_end_nothing() {
+    let world = World::with_repository();
+    let holdall = env!("CARGO_BIN_EXE_holdall");
+    let kills = "stream=kill -s HUP $PPID; kill -s INT $PPID; sleep 0.2; echo all";
+    for (ignored, code) in [("HUP INT", 0), ("HUP", 130), ("INT", 129)] {
+        let shell = format!("trap '' {ignored}; exec {holdall} backup --command '{kills}'");
+        let mut run = std::process::Command::new("/bin/sh");
+        run.args(["-c", &shell]).current_dir(world.path("")).env_clear();
+        run.envs(world.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let finished = crate::run::Finished::of(&run.output().expect("sh runs"));
+        assert_eq!(finished.code, Some(code), "{ignored}: {}", finished.err);
+    }
+}

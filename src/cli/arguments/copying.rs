@@ -2,10 +2,11 @@
 
 use super::FilterArguments;
 use crate::cli::secret::SecretSource;
-use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
+use crate::cli::snapshot_argument::whole_snapshot;
 use crate::cli::values::parse_compression;
 use clap::Args;
 use holdall::Compression;
+use holdall::SnapshotSpec;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -65,8 +66,8 @@ impl FromArguments {
 #[derive(Debug, Args)]
 pub(crate) struct CopyArguments {
     /// Only these of the other repository: latest, latest~N, or the start of an id
-    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[arg(value_name = "SNAPSHOT", value_parser = whole_snapshot())]
+    pub(crate) snapshots: Vec<SnapshotSpec>,
     #[command(flatten)]
     pub(crate) from: FromArguments,
     #[command(flatten)]

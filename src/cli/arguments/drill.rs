@@ -1,10 +1,11 @@
 //! The arguments of `holdall drill`.
 
 use super::FilterArguments;
-use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
+use crate::cli::snapshot_argument::whole_snapshot;
 use crate::cli::values::parse_sample;
 use clap::Args;
 use holdall::DrillSample;
+use holdall::SnapshotSpec;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -32,8 +33,8 @@ else 3 if something could not be restored here or is not in the snapshot, 13 if 
 #[derive(Debug, Args)]
 pub(crate) struct DrillArguments {
     /// latest, latest~N, or the start of an id [otherwise: latest]
-    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshot: Option<SnapshotArgument>,
+    #[arg(value_name = "SNAPSHOT", value_parser = whole_snapshot())]
+    pub(crate) snapshot: Option<SnapshotSpec>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
     /// Restore only a share of the files and other items, picked at random one by one, such as 5% or 0.25%

@@ -1,9 +1,10 @@
 //! The commands that look into snapshots, as their users see them.
 
 use super::FilterArguments;
-use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
+use crate::cli::snapshot_argument::{SnapshotArgument, snapshot_argument, whole_snapshot};
 use crate::cli::values::{GrowthStep, Moment, SizeBound, parse_archive, parse_growth_step, parse_kind};
 use clap::Args;
+use holdall::SnapshotSpec;
 use holdall::{DumpForm, Kind, PathTemplate};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ pub(crate) struct FindArguments {
     #[arg(required = true, value_name = "PATTERN")]
     pub(crate) patterns: Vec<OsString>,
     /// Only in these snapshots: latest, latest~N, or the start of an id; with :/path only there; may be repeated
-    #[arg(short, long, value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    #[arg(short, long, value_name = "SNAPSHOT[:PATH]", value_parser = snapshot_argument())]
     pub(crate) snapshot: Vec<SnapshotArgument>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
@@ -46,8 +47,8 @@ pub(crate) struct FindArguments {
 #[derive(Debug, Args)]
 pub(crate) struct InfoArguments {
     /// latest, latest~N, or the start of an id [otherwise: the repository]
-    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshot: Option<SnapshotArgument>,
+    #[arg(value_name = "SNAPSHOT", value_parser = whole_snapshot())]
+    pub(crate) snapshot: Option<SnapshotSpec>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
 }
@@ -63,8 +64,8 @@ Examples:
 #[command(after_help = STATS_COLUMNS)]
 pub(crate) struct StatsArguments {
     /// What each of these takes: latest, latest~N, or the start of an id
-    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[arg(value_name = "SNAPSHOT", value_parser = whole_snapshot())]
+    pub(crate) snapshots: Vec<SnapshotSpec>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
     /// What each snapshot takes, without naming any
@@ -96,10 +97,10 @@ Of a snapshot:
 #[command(after_help = DIFF_MODIFIERS)]
 pub(crate) struct DiffArguments {
     /// latest, latest~N, or the start of an id; with :/path only what lies there
-    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = snapshot_argument())]
     pub(crate) first: SnapshotArgument,
     /// The snapshot to compare it with
-    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser, required_unless_present = "live")]
+    #[arg(value_name = "SNAPSHOT", value_parser = snapshot_argument(), required_unless_present = "live")]
     pub(crate) second: Option<SnapshotArgument>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
@@ -119,7 +120,7 @@ const DIFF_MODIFIERS: &str = "\
 #[derive(Debug, Args)]
 pub(crate) struct DumpArguments {
     /// latest, latest~N, or the start of an id; with :/path only what lies there
-    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = snapshot_argument())]
     pub(crate) snapshot: SnapshotArgument,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
@@ -139,7 +140,7 @@ pub(crate) struct MountArguments {
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
     /// Show only this one, at the top: latest, latest~N, or the start of an id; with :/path only what lies there
-    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    #[arg(value_name = "SNAPSHOT[:PATH]", value_parser = snapshot_argument())]
     pub(crate) snapshot: Option<SnapshotArgument>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,

@@ -1,7 +1,7 @@
 //! The arguments of `holdall restore`.
 
 use super::{ExcludeArguments, FilterArguments, IncludeArguments};
-use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
+use crate::cli::snapshot_argument::{SnapshotArgument, snapshot_argument};
 use crate::cli::values::parse_overwrite;
 use clap::Args;
 use holdall::Overwrite;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(crate) struct RestoreArguments {
     /// latest, latest~N, or the start of an id; with :/path only what lies there; several paths of one snapshot may be
     /// named
-    #[arg(required = true, value_name = "SNAPSHOT[:PATH]", value_parser = SnapshotArgumentParser)]
+    #[arg(required = true, value_name = "SNAPSHOT[:PATH]", value_parser = snapshot_argument())]
     pub(crate) snapshots: Vec<SnapshotArgument>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,

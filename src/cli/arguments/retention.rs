@@ -1,17 +1,18 @@
 //! Options of the commands that say what is kept, and of those that look after sessions.
 
 use super::KindArguments;
-use crate::cli::snapshot_argument::{SnapshotArgument, SnapshotArgumentParser};
+use crate::cli::snapshot_argument::whole_snapshot;
 use crate::cli::values::{ByteSize, CountToKeep, GroupBy, Moment, Span, parse_max_unused, parse_span, parse_zone};
 use clap::{Args, Subcommand};
+use holdall::SnapshotSpec;
 use holdall::{CalendarSpan, MaxUnused, SessionSpec, Zone};
 
 /// `holdall forget`
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArguments {
     /// Forget exactly these: the start of an id, latest, or latest~N
-    #[arg(value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser, conflicts_with = "KeepArguments")]
-    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[arg(value_name = "SNAPSHOT", value_parser = whole_snapshot(), conflicts_with = "KeepArguments")]
+    pub(crate) snapshots: Vec<SnapshotSpec>,
     #[command(flatten)]
     pub(crate) keep: KeepArguments,
     /// Apply the policy to each group alone; an empty list makes one group of all
@@ -81,16 +82,16 @@ pub(crate) struct KeepArguments {
     #[arg(long, value_name = "TAG")]
     pub(crate) keep_tag: Vec<String>,
     /// This one; may be repeated
-    #[arg(long, value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
-    pub(crate) keep_id: Vec<SnapshotArgument>,
+    #[arg(long, value_name = "SNAPSHOT", value_parser = whole_snapshot())]
+    pub(crate) keep_id: Vec<SnapshotSpec>,
 }
 
 /// `holdall pin`
 #[derive(Debug, Args)]
 pub(crate) struct PinArguments {
     /// The snapshots: the start of an id, latest, or latest~N; forgotten ones are brought back
-    #[arg(required = true, value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[arg(required = true, value_name = "SNAPSHOT", value_parser = whole_snapshot())]
+    pub(crate) snapshots: Vec<SnapshotSpec>,
     /// Until then [otherwise: until they are unpinned]
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<Moment>,
@@ -100,8 +101,8 @@ pub(crate) struct PinArguments {
 #[derive(Debug, Args)]
 pub(crate) struct UnpinArguments {
     /// The snapshots: the start of an id, latest, or latest~N
-    #[arg(required = true, value_name = "SNAPSHOT", value_parser = SnapshotArgumentParser)]
-    pub(crate) snapshots: Vec<SnapshotArgument>,
+    #[arg(required = true, value_name = "SNAPSHOT", value_parser = whole_snapshot())]
+    pub(crate) snapshots: Vec<SnapshotSpec>,
 }
 
 /// `holdall sessions`

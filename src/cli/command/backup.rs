@@ -48,8 +48,8 @@ fn options(
     repository: &Repository,
 ) -> Result<BackupOptions, Failure> {
     let parent = match &arguments.parent {
-        Some(argument) => {
-            let snapshot = repository.resolve(&argument.spec, &SnapshotFilter::default())?;
+        Some(spec) => {
+            let snapshot = repository.resolve(spec, &SnapshotFilter::default())?;
             ParentChoice::Snapshot(snapshot.id)
         }
         None if arguments.force => ParentChoice::Nothing,

@@ -87,11 +87,7 @@ fn the_snapshot(
     repository: &Repository,
     arguments: &DrillArguments,
 ) -> Result<Snapshot, Failure> {
-    let named = arguments.snapshot.as_ref();
-    if named.is_some_and(|named| named.path.is_some()) {
-        return Err(Failure::misuse("a drill is of a snapshot, or of a --sample of it, not of a path in it"));
-    }
-    let spec = named.map_or(SnapshotSpec::Latest { back: 0 }, |named| named.spec.clone());
+    let spec = arguments.snapshot.clone().unwrap_or(SnapshotSpec::Latest { back: 0 });
     context.snapshot(repository, &spec, &context::filter(&arguments.filter)?)
 }
 

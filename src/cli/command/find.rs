@@ -7,7 +7,7 @@ use crate::cli::context::{self, Access, Context};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{FoundNode, PastChange, PathText, moment};
 use crate::cli::render::{Renderer, Style, text};
-use holdall::{Difference, Entry, Key, PatternCase, PatternList, Rule, Snapshot, SnapshotId};
+use holdall::{Difference, Entry, Key, PatternCase, PatternList, Rule, Snapshot, SnapshotId, SnapshotSpec};
 use std::os::unix::ffi::OsStrExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &FindArguments) -> Result<u8, Failure> {
@@ -15,7 +15,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &FindArguments) -> Result<u8
     let path = the_path(arguments)?;
     let repository = context.open(Access::Read)?;
     let filter = context::filter(&arguments.filter)?;
-    let snapshots = context::named_snapshots(context, &repository, &arguments.snapshot, &filter)?;
+    let named: Vec<SnapshotSpec> = arguments.snapshot.iter().map(|snapshot| snapshot.spec.clone()).collect();
+    let snapshots = context::named_snapshots(context, &repository, &named, &filter)?;
     let renderer = context.renderer;
     let found = if arguments.history {
         repository.changes(&snapshots, &path, &|entry| wanted.fits(entry), &mut |snapshot, difference| {

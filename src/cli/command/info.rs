@@ -18,7 +18,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &InfoArguments) -> Result<u8
             context.renderer.json(&info::repository_json(&found));
         }
         Some(named) => {
-            let snapshot = context.snapshot(&repository, &named.spec, &context::filter(&arguments.filter)?)?;
+            let snapshot = context.snapshot(&repository, named, &context::filter(&arguments.filter)?)?;
             let found = repository.snapshot_info(&snapshot)?;
             let command = restore_command(context, &snapshot)?;
             context.renderer.print(&info::snapshot_text(&found, &command));

@@ -322,6 +322,7 @@ fn stat_of(entry: &Entry, inode: u64) -> StatEntry {
     StatEntry {
         key: entry.key.clone(),
         kind: entry.kind(),
+        is_ancestor: entry.body == Body::Ancestor,
         size: entry.byte_total(),
         mtime: entry.mtime,
         ctime: entry.mtime,
