@@ -337,9 +337,9 @@ impl<'a> Assembler<'a> {
                 first.share_with(entry);
                 self.counted.hard_link();
             }
-            lacking => {
-                let known = entry.group.filter(|_| lacking.is_none());
-                entry.group = Some(known.unwrap_or_else(|| self.shared.access.naming.hard_links.group(&entry.key)));
+            _ => {
+                // Also where the parent has a group: the name that gave it may be another file's by now.
+                entry.group = Some(self.shared.access.naming.hard_links.group(&entry.key));
                 self.links.keep(identity, entry, wholeness)?;
             }
         }

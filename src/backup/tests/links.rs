@@ -170,3 +170,21 @@ fn a_name_that_stands_as_it_was_takes_no_mixture_from_the_first() {
     assert_eq!((report.counts.inconsistent, report.problem_count), (1, 1));
     assert_is_one_file(&place, &report, &["b"]);
 }
+
+/// As when logs are rotated by renaming their folder: what kept its names kept the group that the first of them had given,
+/// which was then another file's as well.
+#[test]
+fn manifest_31_a_file_that_takes_the_first_name_of_another_is_none_of_its_names() {
+    let place = Place::new();
+    place.disc.write("a", noise(1, 5000));
+    ["y", "z"].iter().for_each(|name| place.disc.link("a", name));
+    assert_is_one_file(&place, &place.first_report(), &["a", "y", "z"]);
+    place.disc.write("a", noise(2, 5000));
+    place.disc.link("a", "b");
+    for _ in 0..2 {
+        let report = place.back_up(&BackupOptions::default(), &Silent).unwrap();
+        assert_eq!((report.problem_count, report.counts.hard_links), (0, 2));
+        assert_is_one_file(&place, &report, &["a", "b"]);
+        assert_is_one_file(&place, &report, &["y", "z"]);
+    }
+}
