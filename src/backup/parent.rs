@@ -151,6 +151,8 @@ fn joined(reader: &ContentReader, snapshots: &[Snapshot], losses: &Losses<'_>) -
         let is_last = number.saturating_add(1) == snapshots.len();
         let end = if is_last { Ok(None) } else { last_key(reader, manifest) };
         let (end, is_cut) = match end {
+            // It was ended before it had anything, and speaks for nothing.
+            Ok(None) if !is_last => continue,
             Ok(end) => (end, false),
             Err(error) => {
                 losses.pass(error)?;

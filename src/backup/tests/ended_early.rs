@@ -1,7 +1,7 @@
 //! Backups that are ended early, and those that go on from there.
 
 use super::{PASSWORD, noise};
-use crate::backup::{BackupOptions, BackupReport, ParentChoice, ProblemKind};
+use crate::backup::{BackupOptions, BackupReport, ParentChoice, ProblemKind, StreamSource};
 use crate::key::KdfCost;
 use crate::manifest::{Entry, Key};
 use crate::outcome::ComponentState;
@@ -9,6 +9,7 @@ use crate::progress::{Event, Progress, Silent};
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::restore::Below;
 use crate::session::Snapshot;
+use crate::source::StreamInput;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -186,4 +187,21 @@ fn a_file_that_was_cut_short_is_named_and_read_by_the_next_backup() {
     assert_eq!(kinds, [ProblemKind::CutShort; 2]);
     let last = place.back_up(ParentChoice::Latest, &Silent);
     assert_eq!(place.entries(&last), place.entries(&anew));
+}
+
+/// One that ended before it had anything spoke for everything, and all was read again.
+#[test]
+fn what_was_ended_before_it_began_leaves_the_one_before_it_to_speak() {
+    let place = Place::new();
+    (0..20).for_each(|number| place.file(&format!("{number:02}"), &noise(number, 10_000)));
+    settle();
+    let whole = place.back_up(ParentChoice::Nothing, &Silent);
+    // Only where something else was read is there a snapshot of nothing.
+    let words = ["echo", "1"].map(Into::into).to_vec();
+    let options = BackupOptions::new([place.tree()]).stream(StreamSource::new("x", StreamInput::Command(words)));
+    let nothing = place.repository.backup(&options, &EnoughFrom::call(0)).unwrap();
+    assert!(place.snapshot(&nothing).is_partial());
+    let next = place.back_up(ParentChoice::Latest, &Silent);
+    assert_eq!((next.changes.files_unmodified, next.changes.files_new), (20, 0));
+    assert_eq!(place.entries(&next), place.entries(&whole));
 }
