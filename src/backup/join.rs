@@ -103,7 +103,7 @@ impl<'a> Join<'a> {
     /// # Errors
     /// When the parent's tree or the table of links can't be read.
     pub(super) fn take(&mut self, walked: Result<Walked, SourceError>) -> Result<Option<Vec<Row>>> {
-        let walked = match walked {
+        let walked = match walked.or_else(Walked::unknown) {
             Ok(walked) => walked,
             Err(error) => {
                 self.report(&error);

@@ -52,6 +52,26 @@ impl PartialEq for Space {
 
 impl Eq for Space {}
 
+impl Stat {
+    /// Of an entry that can't be looked at.
+    pub(super) fn unknown() -> Self {
+        Self {
+            kind: Kind::Unknown,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            mtime: Timestamp::default(),
+            ctime: Timestamp::default(),
+            inode: 0,
+            device: 0,
+            links: 0,
+            special: Device { major: 0, minor: 0 },
+            space: Space::default(),
+        }
+    }
+}
+
 impl From<Statx> for Stat {
     fn from(found: Statx) -> Self {
         Self {

@@ -38,7 +38,7 @@ pub struct Walked {
     pub stat: Stat,
     /// How it belongs to what the user named.
     pub role: Role,
-    /// For a directory: why some or all of what is below it is missing.
+    /// For a directory: why some or all of what is below it is missing; for what is unknown: why.
     pub problem: Option<SourceError>,
     /// For a directory: by which rule what is in it is left out, but for what is named.
     pub left_out: Option<Arc<Rule>>,
@@ -50,6 +50,20 @@ impl Walked {
     /// An entry with nothing missing below it.
     pub fn new(key: Key, stat: Stat, role: Role) -> Self {
         Self { key, stat, role, problem: None, left_out: None, evidence: Evidence::Stat }
+    }
+
+    /// Something that is there and can't be looked at: who restores must not take it for something that is gone.
+    ///
+    /// # Errors
+    /// The problem itself, where it does not say that something is there.
+    pub(crate) fn unknown(problem: SourceError) -> Result<Self, SourceError> {
+        let is_there = matches!(problem, SourceError::Refused { operation: Operation::Stat, .. })
+            && problem.errno() != Errno::NOTDIR.raw_os_error()
+            && !problem.is_vanished();
+        match problem.key().filter(|_| is_there).cloned() {
+            Some(key) => Ok(Self { problem: Some(problem), ..Self::new(key, Stat::unknown(), Role::Member) }),
+            None => Err(problem),
+        }
     }
 }
 

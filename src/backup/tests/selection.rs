@@ -2,14 +2,16 @@
 
 use super::PASSWORD;
 use crate::backup::{BackupOptions, BackupReport, ParentChoice};
+use crate::fs::as_ordinary_user;
 use crate::key::KdfCost;
-use crate::manifest::{Entry, Key};
+use crate::manifest::{Entry, Key, Kind, State};
 use crate::pattern::{Case, PatternList, Rule};
 use crate::progress::Silent;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
-use crate::restore::{Below, RestoreOptions};
+use crate::restore::{Below, Extras, RestoreOptions};
 use crate::session::Snapshot;
 use crate::source::Selection;
+use rustix::fs::{Mode, chmod};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -125,4 +127,38 @@ fn the_names_that_are_left_of_a_file_with_several_keep_its_content_and_stay_one_
         assert!(kept.iter().all(|name| std::fs::read(target.join(name)).unwrap() == [7; 10_000]), "{texts:?}");
         assert!(kept.iter().all(|name| inode(name) == inode(&kept[0])), "{texts:?}");
     }
+}
+
+/// A restore with `--delete` removed it, as something that the snapshot does not hold.
+#[test]
+fn what_can_t_be_looked_at_is_in_the_snapshot_as_something_unknown_and_is_not_deleted() {
+    let test =
+        "backup::tests::selection::what_can_t_be_looked_at_is_in_the_snapshot_as_something_unknown_and_is_not_deleted";
+    as_ordinary_user(test, |place| {
+        let (tree, target) = (place.join("tree"), place.join("target"));
+        std::fs::create_dir_all(tree.join("names only")).unwrap();
+        std::fs::write(tree.join("names only/file"), "x").unwrap();
+        chmod(tree.join("names only"), Mode::RUSR).unwrap();
+        let repository = repository(place);
+        let (report, snapshot) = back_up(&repository, &tree, &[], ParentChoice::Latest);
+        assert_eq!((report.problem_count, report.counts.unreadable), (1, 1), "{:?}", report.problems);
+        let held = entries(&repository, &snapshot, &tree);
+        let unknown = held.last().unwrap();
+        assert_eq!((unknown.kind(), unknown.state), (Kind::Unknown, State::Unreadable { errno: 13 }));
+
+        chmod(tree.join("names only"), Mode::RWXU).unwrap();
+        for name in ["names only/file", "other"] {
+            std::fs::create_dir_all(target.join("names only")).unwrap();
+            std::fs::write(target.join(name), "live").unwrap();
+        }
+        let options = RestoreOptions::new(&target).extras(Extras::Delete).path(Key::from_path(&tree).unwrap());
+        repository.restore(&snapshot, &options, &Silent).unwrap();
+        chmod(target.join("names only"), Mode::RWXU).unwrap();
+        assert_eq!(std::fs::read(target.join("names only/file")).unwrap(), b"live");
+        assert!(!target.join("other").exists());
+
+        let (report, snapshot) = back_up(&repository, &tree, &[], ParentChoice::Latest);
+        assert_eq!(report.problem_count, 0);
+        assert_eq!(entries(&repository, &snapshot, &tree).last().unwrap().kind(), Kind::File);
+    });
 }
