@@ -45,12 +45,17 @@ impl Arguments {
     /// The directories that are reached with links followed: those above the arguments, and arguments with a slash.
     pub(super) fn followed(&self) -> Vec<Vec<u8>> {
         let mut followed = self.with_slash.clone();
+        let mut before: &[u8] = &[];
         for key in &self.keys {
             let mut way = key.as_bytes();
-            while let Some((directory, _)) = split(way).filter(|(directory, _)| !directory.is_empty()) {
+            // Those that it shares with the argument before it stand there already: a list may name a million neighbours.
+            while let Some((directory, _)) = split(way).filter(|(directory, _)| !directory.is_empty())
+                && !is_below(before, directory)
+            {
                 followed.push(directory.to_vec());
                 way = directory;
             }
+            before = key.as_bytes();
         }
         followed.sort_unstable();
         followed.dedup();
