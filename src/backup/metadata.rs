@@ -36,18 +36,17 @@ pub(super) fn stated_paths(mut keys: Vec<Key>) -> Vec<Vec<u8>> {
     keys.iter().map(path_of).collect()
 }
 
-/// Paths that somebody else states, as a snapshot can state them: within the same bound, and none that is empty or too
-/// long for a key.
+/// Paths that somebody else states, as a snapshot can state them: within the same bound, none that is empty or too long
+/// for a key, and in the order in which a backup of the same paths states them, which then finds this one as its parent.
 pub(super) fn stated(mut paths: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     paths.retain(|path| (1..=KEY_BYTES_MAX).contains(&path.len()));
+    let key_of = |path: &Vec<u8>| Key::from_path(OsStr::from_bytes(path).as_ref()).ok();
+    paths.sort_by_cached_key(key_of);
+    paths.dedup();
     if paths.iter().map(|path| path.len().saturating_add(LENGTH_BYTES)).sum::<usize>() <= STATED_BYTES_MAX {
         return paths;
     }
-    let mut keys: Vec<Key> =
-        paths.iter().filter_map(|path| Key::from_path(OsStr::from_bytes(path).as_ref()).ok()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    stated_paths(keys)
+    stated_paths(paths.iter().filter_map(key_of).collect())
 }
 
 /// The row from which the next backup sees whether something changed.
@@ -127,6 +126,12 @@ mod tests {
             links: 1,
             settled: true,
         }
+    }
+
+    #[test]
+    fn paths_that_others_state_stand_in_the_order_of_a_backup() {
+        let paths = ["/b", "/a-b", "/a/b", "", "/b", r"C:\x"].map(|path| path.as_bytes().to_vec());
+        assert_eq!(stated(paths.to_vec()), [r"C:\x", "/a/b", "/a-b", "/b"].map(str::as_bytes));
     }
 
     #[test]

@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 /// Below it not even the filters of a small view would stay in the cache.
 const CACHE_BYTES_MIN: usize = 1 << 20;
+/// RocksDB maps room for the places of all blocks that a cache may hold, and ends the process where it gets none.
+const CACHE_BYTES_MAX: usize = 1 << 38;
 
 /// A table of the view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,7 +294,7 @@ struct Memory {
 impl Memory {
     fn new(bytes: usize) -> Self {
         // The rest is for open files and for what a flush or compaction holds.
-        let cache_bytes = bytes.saturating_sub(bytes / 4).max(CACHE_BYTES_MIN);
+        let cache_bytes = bytes.saturating_sub(bytes / 4).clamp(CACHE_BYTES_MIN, CACHE_BYTES_MAX);
         let cache = Cache::new_hyper_clock_cache(cache_bytes, 0);
         let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(cache_bytes / 2, false, cache.clone());
         Self { cache, cache_bytes, buffers, buffer_bytes: (cache_bytes / 4).clamp(64 << 10, 32 << 20) }

@@ -108,6 +108,7 @@ mod on_disk {
     ) -> Result<View, IndexError> {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(|error| failed("making a directory for", directory, &error))?;
+        tag(directory);
         tidy(directory);
         let place = Place { directory: directory.to_owned(), repository, memory_bytes };
         let locked = match mode {
@@ -117,6 +118,15 @@ mod on_disk {
         match locked {
             Locked::Ours(lock) => place.open_shared(lock),
             Locked::Theirs | Locked::Unsupported => place.open_apart(),
+        }
+    }
+
+    /// Says of the directory, as the Cache Directory Tagging Specification has it, that a backup may leave it out. A cache
+    /// that can't be written serves without it.
+    fn tag(directory: &Path) {
+        let tag = directory.join("CACHEDIR.TAG");
+        if !tag.exists() {
+            let _ = std::fs::write(tag, "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of holdall.\n");
         }
     }
 
