@@ -508,6 +508,49 @@ fn sets_of_one_name_in_two_profiles_are_two() {
     assert!(names.len() == 4 && names[2..].iter().all(|name| name.starts_with("home-")), "{names:?}");
 }
 
+/// The snapshots of two such sets once were one series: each `forget` was about both, and each prune deleted what the other
+/// had saved.
+#[test]
+fn sets_of_one_name_in_two_profiles_forget_only_their_own_snapshots() {
+    let world = world("");
+    let place = |name: &str| world.path(name).display().to_string();
+    let text = |tree: &str| {
+        format!(
+            "[repository.r]\nstore = \"{}\"\npassword-file = \"{}\"\n[set.home.backup]\npaths = \"{}\"\n\
+             [set.home.forget]\nkeep-last = 1\n[set.home.prune]\n",
+            place("repository"),
+            place("password"),
+            place(tree)
+        )
+    };
+    // What bears the name alone may be anybody's.
+    world.run(["backup", "--tag", "home", "tree"]).succeeded();
+    let usual = ["home/.config/holdall/holdall.toml", "guest/.config/holdall/holdall.toml"];
+    let others = ["one.toml", "other.toml"];
+    for profile in usual.iter().chain(&others) {
+        let tree = format!("tree of {}", profile.replace('/', " "));
+        world.file(format!("{tree}/file"), profile.as_bytes());
+        world.file(profile, text(&tree).as_bytes());
+    }
+    for _ in 0..2 {
+        for home in ["home", "guest"] {
+            let mut command = bare(&world);
+            command.env("HOME", world.path(home)).arg("run");
+            Finished::of(&command.output().expect("the program starts")).succeeded();
+        }
+        for profile in others {
+            run(&world, &["run", "--config", profile]).succeeded();
+        }
+    }
+    let listed = run(&world, &["-P", "r", "snapshots", "--json", "--tag", "home"]).succeeded().json();
+    let paths: Vec<&str> =
+        listed[0].as_array().expect("a list").iter().filter_map(|kept| kept["paths"][0].as_str()).collect();
+    assert_eq!(paths.len(), 5, "one of each set, and the one before them: {paths:?}");
+    for profile in usual.iter().chain(&others) {
+        assert!(paths.iter().any(|path| path.ends_with(&profile.replace('/', " "))), "{profile}: {paths:?}");
+    }
+}
+
 #[test]
 fn only_a_set_with_a_schedule_is_ever_due() {
     let world = world(BACKUP);
@@ -537,7 +580,8 @@ fn a_rehearsal_prints_what_would_be_run_as_a_shell_takes_it() {
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0], "home: before: 'a b' c");
     assert!(lines[1].starts_with("home: backup: holdall backup --json --quiet --repo="), "{out}");
-    assert!(lines[1].ends_with("'--exclude=it'\\''s *' --tag=home -- tree/"), "{out}");
+    assert!(lines[1].contains("'--exclude=it'\\''s *' --tag=home --tag=home@"), "{out}");
+    assert!(lines[1].ends_with(" -- tree/"), "{out}");
     assert_eq!(snapshots(&world), 0);
 }
 

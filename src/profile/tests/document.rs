@@ -55,7 +55,8 @@ const REPOSITORY: &str = "[repository.nas]\nstore = \"/mnt/nas\"\npassword-file 
 fn lines(text: &str, set: &str) -> Vec<String> {
     let profile = parse(text).expect("a profile");
     let set = profile.set(set).expect("the set");
-    let steps = plan(set, profile.repository(&set.repository).expect("its repository"), "this");
+    let steps =
+        plan(set, profile.repository(&set.repository).expect("its repository"), "this", &format!("{}@1", set.name));
     let line = |words: &[std::ffi::OsString]| words.join(std::ffi::OsStr::new(" ")).into_string().expect("text");
     steps.iter().map(|step| line(&step.arguments)).collect()
 }
@@ -82,11 +83,11 @@ compression = 9
         lines(&text, "home"),
         [
             format!(
-                "backup {repository} --exclude=*.tmp --exclude=--x --exclude-caches --compression=9 --tag=home -- /home \
-                 -odd etc"
+                "backup {repository} --exclude=*.tmp --exclude=--x --exclude-caches --compression=9 --tag=home \
+                 --tag=home@1 -- /home -odd etc"
             ),
             format!(
-                "forget {repository} --keep-daily=7 --keep-tag=a --keep-tag=b --host=this --tag=home --group-by=host"
+                "forget {repository} --keep-daily=7 --keep-tag=a --keep-tag=b --host=this --tag=home@1 --group-by=host"
             ),
             format!("prune {repository}"),
             format!("check {repository} --read-data-subset=2%"),
@@ -101,10 +102,10 @@ fn a_forget_is_about_the_snapshots_of_its_set_unless_it_says_of_which() {
             .remove(1)
     };
     let ends = |line: String, end: &str| assert!(line.ends_with(end), "{line}: {end}");
-    ends(set("", ""), "password --host=this --tag=a --group-by=host");
-    ends(set("host = \"other\"", ""), "password --host=other --tag=a --group-by=host");
+    ends(set("", ""), "password --host=this --tag=a@1 --group-by=host");
+    ends(set("host = \"other\"", ""), "password --host=other --tag=a@1 --group-by=host");
     ends(set("", "tag = \"b\""), "password --tag=b");
-    ends(set("", "group-by = \"\""), "password --group-by= --host=this --tag=a");
+    ends(set("", "group-by = \"\""), "password --group-by= --host=this --tag=a@1");
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn a_password_stands_on_no_command_line() {
 #[test]
 fn a_switch_that_is_off_is_not_given() {
     let text = format!("{REPOSITORY}[set.a.backup]\npaths = \"/a\"\nexclude-caches = false\n");
-    assert!(lines(&text, "a").remove(0).ends_with("password --tag=a -- /a"));
+    assert!(lines(&text, "a").remove(0).ends_with("password --tag=a --tag=a@1 -- /a"));
 }
 
 #[test]
