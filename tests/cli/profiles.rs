@@ -373,6 +373,27 @@ fn a_run_without_anybody_to_ask_says_so_before_it_begins() {
     Finished::of(&bare(&world).env("HOLDALL_PASSWORD", PASSWORD).arg("run").output().expect("it starts")).succeeded();
 }
 
+/// An upgrade puts a new file in the place of the program, or takes the old one away first.
+#[test]
+fn a_run_whose_program_is_taken_away_meanwhile_goes_on() {
+    let world = world("");
+    let program = world.path("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_holdall"), &program).expect("a program");
+    let hook = format!("[set.home.hooks]\nbefore = 'rm {}'\n", program.display());
+    profile(
+        &world,
+        "store = \"repository\"\npassword-file = \"password\"",
+        &format!("{BACKUP}[set.home.check]\n{hook}"),
+    );
+    let usual = bare(&world);
+    let mut command = Command::new(&program);
+    let variables = usual.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    command.env_clear().envs(variables).current_dir(world.path("")).arg("run");
+    Finished::of(&command.output().expect("the program starts")).succeeded();
+    assert!(!program.exists());
+    assert_eq!(snapshots(&world), 1);
+}
+
 #[test]
 fn an_unknown_key_and_a_value_that_its_option_does_not_take_are_refused_before_anything_begins() {
     let world = world(&format!("{BACKUP}exclud = \"*.o\"\n"));
