@@ -34,7 +34,11 @@ pub(crate) fn bare(world: &World) -> Command {
 }
 
 pub(crate) fn run(world: &World, line: &[&str]) -> Finished {
-    Finished::of(&bare(world).args(line).output().expect("the program starts"))
+    let finished = Finished::of(&bare(world).args(line).output().expect("the program starts"));
+    if line.contains(&"--json") {
+        finished.fits_its_schema(line);
+    }
+    finished
 }
 
 pub(crate) fn text(world: &World, name: impl AsRef<Path>) -> String {

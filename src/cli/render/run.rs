@@ -30,6 +30,7 @@ pub(crate) struct StepReport {
     pub(crate) exit_code: u8,
     /// Seconds.
     #[serde(serialize_with = "as_seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub(crate) duration: Duration,
     #[serde(skip)]
     pub(crate) snapshot: Option<String>,
