@@ -611,6 +611,20 @@ fn a_rehearsal_prints_what_would_be_run_as_a_shell_takes_it() {
 }
 
 #[test]
+fn a_rehearsal_gives_programs_a_line_for_each_command() {
+    let world = world(&format!("{BACKUP}[set.home.hooks]\nbefore = [\"a b\", \"c\"]\nfailed = \"d e\"\n"));
+    let lines = run(&world, &["run", "-n", "--json"]).succeeded().json();
+    let told = |line: &serde_json::Value| (line["message_type"].clone(), line["set"].clone(), line["stage"].clone());
+    for (line, stage) in lines.iter().zip(["before", "backup", "failed"]) {
+        assert_eq!(told(line), ("planned".into(), "home".into(), stage.into()));
+    }
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0]["command"], serde_json::json!(["a b", "c"]));
+    assert_eq!(lines[1]["command"].as_array().and_then(|words| words.last()), Some(&"tree/".into()), "{}", lines[1]);
+    assert_eq!(lines[2]["command"], serde_json::json!(["/bin/sh", "-c", "d e"]));
+}
+
+#[test]
 fn a_profile_names_the_repository_of_other_commands() {
     let world = world(BACKUP);
     run(&world, &["run"]).succeeded();

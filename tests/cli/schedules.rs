@@ -269,6 +269,8 @@ fn a_rehearsal_of_an_installation_prints_it_and_writes_nothing() {
     cron(&world);
     let shown = with_programs(&world, &["schedule", "install", "--cron", "-n"]).succeeded().out;
     assert!(shown.contains("\n*/5 * * * * env HOME="), "{shown}");
+    let for_programs = with_programs(&world, &["schedule", "install", "--cron", "-n", "--json"]).succeeded().out;
+    assert_eq!(for_programs, "", "no line of text among what programs read");
     let shown = run(&world, &["schedule", "install", "--into", "units", "-n"]).succeeded().out;
     assert!(shown.contains("OnCalendar=") && shown.contains("ExecStart="), "{shown}");
     assert!(!world.path("crontab").exists() && !world.path("units").exists());
