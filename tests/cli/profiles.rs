@@ -377,6 +377,30 @@ fn a_run_without_anybody_to_ask_says_so_before_it_begins() {
     Finished::of(&bare(&world).env("HOLDALL_PASSWORD", PASSWORD).arg("run").output().expect("it starts")).succeeded();
 }
 
+/// One repository without a secret once kept the sets of all others from being backed up.
+#[test]
+fn a_set_without_a_secret_fails_as_other_failures_do_and_the_next_one_runs() {
+    let world = world("");
+    let place = |name: &str| world.path(name).display().to_string();
+    let hooks = noting_hooks(&world);
+    let other =
+        format!("[repository.other]\nstore = \"{}\"\npassword-file = \"{}\"\n", place("repository"), place("password"));
+    let sets = format!("[set.home]\nrepository = \"r\"\n{BACKUP}{hooks}[set.other.backup]\npaths = \"tree\"\n");
+    profile(
+        &world,
+        "store = \"nowhere\"",
+        &format!("{other}{}", sets.replace("[set.other.", "[set.next]\nrepository = \"other\"\n[set.next.")),
+    );
+    let ended = run(&world, &["run"]).ended(12);
+    assert!(ended.out.contains("home: failed: [repository.r] in ") && ended.out.contains("next: ok"), "{}", ended.out);
+    assert!(ended.err.contains("names no password-file"), "{}", ended.err);
+    let told = notes(&world);
+    let hooks: Vec<&str> = told.iter().filter_map(|line| line.split(';').nth(1)).collect();
+    assert_eq!(hooks, ["HOOK=failed", "HOOK=finally"], "{told:?}");
+    assert!(told[0].contains("STEP=secret;OUTCOME=failed;EXIT_CODE=12;SNAPSHOT=;"), "{told:?}");
+    assert!(run(&world, &["status"]).ended(1).out.contains("failed: [repository.r]"));
+}
+
 /// An upgrade puts a new file in the place of the program, or takes the old one away first.
 #[test]
 fn a_run_whose_program_is_taken_away_meanwhile_goes_on() {

@@ -34,9 +34,6 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8,
         planned.iter().for_each(|(set, steps)| show(context, set, steps));
         return Ok(exit::DONE);
     }
-    for (set, _) in &planned {
-        require_secret(context, &loaded, set)?;
-    }
     let signals = Signals::listen()?;
     let mut code = exit::DONE;
     for (set, steps) in &planned {
