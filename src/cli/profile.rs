@@ -1,7 +1,9 @@
 //! The profile of this run: where its document lies, and what it says for the command at hand.
 
+mod sound;
+
 use super::arguments::{
-    Arguments, BackupArguments, CheckArguments, ForgetArguments, GlobalArguments, PruneArguments, UnlockArguments,
+    BackupArguments, CheckArguments, ForgetArguments, GlobalArguments, PruneArguments, UnlockArguments,
 };
 use super::failure::Failure;
 use super::runs::Runs;
@@ -9,8 +11,7 @@ use super::surroundings::{Surroundings, absolute, host_name, is_same_file};
 use crate::profile::{
     Catalogue, OptionKind, PlannedStep, Profile, Repository, RepositorySecret, Set, StepOption, plan,
 };
-use clap::{ArgAction, Args, Parser};
-use std::ffi::OsString;
+use clap::{ArgAction, Args};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -155,17 +156,14 @@ impl Loaded {
         self.profile.repository(&set.repository).map_err(|why| self.refuse(&why))
     }
 
-    /// The command lines of a set, each one that the command line understands.
+    /// The command lines of a set, each one that the command line understands. What could only fail is refused, with its
+    /// line.
     pub(crate) fn plan(&self, set: &Set) -> Result<Vec<PlannedStep>, Failure> {
         let steps = plan(set, self.repository_of(set)?, &host_name(), &self.own_tag(set));
-        for step in &steps {
-            let line = [OsString::from("holdall")].into_iter().chain(step.arguments.iter().cloned());
-            if let Err(error) = Arguments::try_parse_from(line) {
-                let (set, step, error) = (&set.name, step.kind.name(), error.to_string());
-                let error = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                return Err(self.refuse(&format!("[set.{set}.{step}]: {error}")));
-            }
-        }
+        let sound = steps.iter().try_for_each(|step| sound::require_sound(set, step, self.folder()));
+        sound.map_err(|refusal| {
+            Failure::misuse(format!("{}:{}: {}", self.path.display(), refusal.line, refusal.message))
+        })?;
         Ok(steps)
     }
 }

@@ -401,6 +401,43 @@ fn a_set_without_a_secret_fails_as_other_failures_do_and_the_next_one_runs() {
     assert!(run(&world, &["status"]).ended(1).out.contains("failed: [repository.r]"));
 }
 
+/// Each of these once passed a rehearsal and an installation, and failed in the night.
+#[test]
+fn what_can_only_fail_is_refused_with_its_line_before_anything_begins() {
+    let world = world("");
+    let cases = [
+        ("[set.home.forget]", ":8: [set.home.forget]: the policy keeps nothing"),
+        ("[set.home.forget]\nkeep-last = 0", ":8: [set.home.forget]: the policy keeps nothing"),
+        ("exclude-file = \"~/x\"", ":8: exclude-file: ~ has no meaning in a profile"),
+        ("exclude-file = [\"tree/a\",\n\"tree/none\"]", ":9: [set.home.backup]: exclude-file: can't read "),
+        ("files-from = \"tree/none\"", ":8: [set.home.backup]: files-from: can't read "),
+        ("exclude = [\n\"a\",\n\"[z\"]", ":10: [set.home.backup]: exclude \"[z\": "),
+        ("exclude-caches = true\ncommand = [\"a=b\", \"c\"]", ":9: command: expected NAME=COMMAND"),
+        ("compression = 99", ":8: [set.home.backup]: "),
+    ];
+    for (sets, why) in cases {
+        let sets = format!("[set.home]\nschedule = \"daily 00:00\"\n{BACKUP}{sets}\n[set.home.prune]\n");
+        profile(&world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+        for line in ["run -n", "run", "schedule install --into units -n"] {
+            let line: Vec<&str> = line.split(' ').collect();
+            let told = run(&world, &line).ended(2).err;
+            assert!(told.contains(&format!("holdall.toml{why}")), "{line:?} {why}: {told}");
+        }
+    }
+    assert_eq!(snapshots(&world), 0);
+}
+
+#[test]
+fn a_list_of_files_that_a_hook_makes_need_not_be_there_before_it_runs() {
+    let world = world("");
+    let made = world.path("made").display().to_string();
+    let sets = format!("{BACKUP}exclude-file = \"{made}\"\n[set.home.hooks]\nbefore = \"echo b > {made}\"\n");
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+    run(&world, &["run", "-n"]).succeeded();
+    run(&world, &["run"]).succeeded();
+    assert_eq!(snapshots(&world), 1);
+}
+
 /// An upgrade puts a new file in the place of the program, or takes the old one away first.
 #[test]
 fn a_run_whose_program_is_taken_away_meanwhile_goes_on() {
