@@ -42,8 +42,7 @@ use super::values::{
     parse_rehash_share, parse_sort,
 };
 use clap::{Args, Parser, Subcommand};
-use holdall::SnapshotSpec;
-use holdall::{Compression, Protection, RehashShare};
+use holdall::{Compression, Protection, RehashShare, SnapshotSpec};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

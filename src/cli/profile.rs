@@ -1,7 +1,9 @@
 //! The profile of this run: where its document lies, and what it says for the command at hand.
 
+mod sound;
+
 use super::arguments::{
-    Arguments, BackupArguments, CheckArguments, ForgetArguments, GlobalArguments, PruneArguments, UnlockArguments,
+    BackupArguments, CheckArguments, ForgetArguments, GlobalArguments, PruneArguments, UnlockArguments,
 };
 use super::failure::Failure;
 use super::runs::Runs;
@@ -9,8 +11,7 @@ use super::surroundings::{Surroundings, absolute, host_name, is_same_file};
 use crate::profile::{
     Catalogue, OptionKind, PlannedStep, Profile, Repository, RepositorySecret, Set, StepOption, plan,
 };
-use clap::{ArgAction, Args, Parser};
-use std::ffi::OsString;
+use clap::{ArgAction, Args};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +23,7 @@ use zeroize::Zeroizing;
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 
 /// Enough for the few profiles of a machine, and to be read by people.
-const SUFFIX_DIGITS: usize = 8;
+const MARK_DIGITS: usize = 8;
 
 /// A profile with the place that it was read from.
 pub(crate) struct Loaded {
@@ -31,6 +32,8 @@ pub(crate) struct Loaded {
     pub(crate) path: PathBuf,
     /// What tells its sets from those of the same name in the profile that is taken if none is named.
     suffix: String,
+    /// What tells its sets from those of the same name in every other profile, whoever runs them.
+    mark: String,
 }
 
 /// Puts what the profile says of a repository in the place of what was not said, if a profile's name was given.
@@ -101,9 +104,16 @@ impl Loaded {
         if mode & 0o077 != 0 && profile.repositories.iter().any(is_secret) {
             return Err(refuse("others may read it, and a password stands in it: chmod 600, or use password-file"));
         }
-        let is_usual = surroundings.usual_profile().is_some_and(|usual| is_same_file(&usual, &path));
-        let suffix = if is_usual { String::new() } else { suffix_of(&path) };
-        Ok(Self { profile, path, suffix })
+        let usual = surroundings.usual_profile().filter(|usual| is_same_file(usual, &path));
+        let (mark, suffix) = match usual {
+            // It may be a link that leads elsewhere after each change, and is the same profile all the same.
+            Some(usual) => (mark_of(&usual), String::new()),
+            None => {
+                let mark = mark_of(&path.canonicalize().unwrap_or_else(|_| path.clone()));
+                (mark.clone(), format!("-{mark}"))
+            }
+        };
+        Ok(Self { profile, path, suffix, mark })
     }
 
     /// What is remembered of its sets.
@@ -114,6 +124,12 @@ impl Loaded {
     /// The name of a set among those of all profiles.
     pub(crate) fn name_of(&self, set: &Set) -> String {
         format!("{}{}", set.name, self.suffix)
+    }
+
+    /// The tag by which a set knows its own snapshots. No set's name has an `@` in it, so that none is the tag of another
+    /// set.
+    fn own_tag(&self, set: &Set) -> String {
+        format!("{}@{}", set.name, self.mark)
     }
 
     /// The folder that it lies in, where all steps and hooks run.
@@ -140,26 +156,21 @@ impl Loaded {
         self.profile.repository(&set.repository).map_err(|why| self.refuse(&why))
     }
 
-    /// The command lines of a set, each one that the command line understands.
+    /// The command lines of a set, each one that the command line understands. What could only fail is refused, with its
+    /// line.
     pub(crate) fn plan(&self, set: &Set) -> Result<Vec<PlannedStep>, Failure> {
-        let steps = plan(set, self.repository_of(set)?, &host_name());
-        for step in &steps {
-            let line = [OsString::from("holdall")].into_iter().chain(step.arguments.iter().cloned());
-            if let Err(error) = Arguments::try_parse_from(line) {
-                let (set, step, error) = (&set.name, step.kind.name(), error.to_string());
-                let error = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                return Err(self.refuse(&format!("[set.{set}.{step}]: {error}")));
-            }
-        }
+        let steps = plan(set, self.repository_of(set)?, &host_name(), &self.own_tag(set));
+        let sound = steps.iter().try_for_each(|step| sound::require_sound(set, step, self.folder()));
+        sound.map_err(|refusal| {
+            Failure::misuse(format!("{}:{}: {}", self.path.display(), refusal.line, refusal.message))
+        })?;
         Ok(steps)
     }
 }
 
-/// A short name for a file, whatever path leads to it.
-fn suffix_of(path: &Path) -> String {
-    let file = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let hash = blake3::hash(file.as_os_str().as_bytes()).to_hex();
-    format!("-{}", hash.chars().take(SUFFIX_DIGITS).collect::<String>())
+/// A short name for a place.
+fn mark_of(place: &Path) -> String {
+    blake3::hash(place.as_os_str().as_bytes()).to_hex().chars().take(MARK_DIGITS).collect()
 }
 
 /// The options of the commands that a profile may run, as the command line defines them.

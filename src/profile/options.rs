@@ -2,6 +2,7 @@
 
 use super::refusal::Refusal;
 use super::table::{Table, Value};
+use std::path::Path;
 
 /// A command that a set may run; they run in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +64,11 @@ const REFUSED: &[(StepKind, &str, &str)] = &[
     (StepKind::Prune, "dry-run", REHEARSAL),
 ];
 
+/// Options that name a file which the step reads.
+const FILES: [&str; 5] = ["exclude-file", "iexclude-file", "files-from", "files-from-verbatim", "files-from-raw"];
+/// Options that name what a command writes.
+const COMMANDS: [&str; 2] = ["command", "optional-command"];
+
 impl StepKind {
     /// All, in the order in which they run.
     pub(crate) const ALL: [Self; 4] = [Self::Backup, Self::Forget, Self::Prune, Self::Check];
@@ -95,13 +101,20 @@ fn refused(kind: StepKind, name: &str) -> Option<&'static str> {
 
 /// One option as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Given {
-    pub(super) name: String,
+pub(crate) struct Given {
+    pub(crate) name: String,
     /// `None` for a switch.
-    pub(super) value: Option<String>,
+    pub(crate) value: Option<String>,
+    /// The line of the value.
+    pub(crate) line: usize,
 }
 
 impl Given {
+    /// The file that the step reads for it, from the profile's folder.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.value.as_deref().filter(|_| FILES.contains(&&*self.name)).map(Path::new)
+    }
+
     /// As it stands on a command line.
     pub(super) fn argument(&self) -> String {
         match &self.value {
@@ -127,10 +140,21 @@ pub(super) fn read(kind: StepKind, table: &mut Table<'_>, catalogue: &Catalogue)
 }
 
 fn one(option: &StepOption, value: Value<'_>) -> Result<Vec<Given>, Refusal> {
-    let with = |value: Option<String>| Given { name: option.name.clone(), value };
+    let name = &option.name;
+    let with = |item: Value<'_>| Ok(Given { name: name.clone(), value: Some(word(name, item)?), line: item.line });
     match option.kind {
-        OptionKind::Switch => Ok(if value.truth()? { vec![with(None)] } else { Vec::new() }),
-        OptionKind::One => Ok(vec![with(Some(value.word()?))]),
-        OptionKind::Many => value.items().into_iter().map(|item| Ok(with(Some(item.word()?)))).collect(),
+        OptionKind::Switch if value.truth()? => Ok(vec![Given { name: name.clone(), value: None, line: value.line }]),
+        OptionKind::Switch => Ok(Vec::new()),
+        OptionKind::One => Ok(vec![with(value)?]),
+        OptionKind::Many => value.items().into_iter().map(with).collect(),
     }
+}
+
+fn word(name: &str, value: Value<'_>) -> Result<String, Refusal> {
+    if FILES.contains(&name) {
+        return Ok(value.path()?.to_owned());
+    }
+    let word = value.word()?;
+    let is_nameless = COMMANDS.contains(&name) && !word.contains('=');
+    if is_nameless { Err(value.refuse("expected NAME=COMMAND")) } else { Ok(word) }
 }

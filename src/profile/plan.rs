@@ -16,17 +16,18 @@ pub(crate) struct PlannedStep {
 
 /// The command lines of a set's steps, in the order in which they run in the profile's folder.
 ///
-/// Every snapshot gets the set's name as a tag. Unless the profile says itself which snapshots a forget is about, it is
-/// about those of this host with that tag, as one series: two sets in one repository never apply their rules to each
+/// Every snapshot gets two tags: the set's name, for people, and `own_tag`, which no other set of this host gives, be it
+/// one of the same name in another profile. Unless the profile says itself which snapshots a forget is about, it is about
+/// those of this host with the second one, as one series: two sets in one repository never apply their rules to each
 /// other's snapshots, and the old ones of a set whose paths have changed age like the others.
-pub(crate) fn plan(set: &Set, repository: &Repository, host: &str) -> Vec<PlannedStep> {
+pub(crate) fn plan(set: &Set, repository: &Repository, host: &str, own_tag: &str) -> Vec<PlannedStep> {
     let own_host = set.steps.iter().find(|step| step.kind == StepKind::Backup).and_then(|step| step.value("host"));
     let host = own_host.unwrap_or(host);
     let planned = set.steps.iter().map(|step| {
         let mut arguments = vec![step.kind.name().into(), "--json".into(), "--quiet".into()];
         arguments.extend(of_repository(repository));
         arguments.extend(step.options.iter().map(|given| OsString::from(given.argument())));
-        arguments.extend(implied(step, set, host).into_iter().map(OsString::from));
+        arguments.extend(implied(step, set, host, own_tag).into_iter().map(OsString::from));
         if !step.paths.is_empty() {
             arguments.push("--".into());
             arguments.extend(step.paths.iter().map(OsString::from));
@@ -36,14 +37,14 @@ pub(crate) fn plan(set: &Set, repository: &Repository, host: &str) -> Vec<Planne
     planned.collect()
 }
 
-fn implied(step: &Step, set: &Set, host: &str) -> Vec<String> {
-    let tag = format!("--tag={}", set.name);
+fn implied(step: &Step, set: &Set, host: &str, own_tag: &str) -> Vec<String> {
+    let own_tag = format!("--tag={own_tag}");
     match step.kind {
-        StepKind::Backup => vec![tag],
+        StepKind::Backup => vec![format!("--tag={}", set.name), own_tag],
         StepKind::Forget if ["host", "tag", "path"].iter().any(|name| step.gives(name)) => Vec::new(),
         StepKind::Forget => {
             let group = (!step.gives("group-by")).then(|| "--group-by=host".to_owned());
-            [format!("--host={host}"), tag].into_iter().chain(group).collect()
+            [format!("--host={host}"), own_tag].into_iter().chain(group).collect()
         }
         StepKind::Prune | StepKind::Check => Vec::new(),
     }

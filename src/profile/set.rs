@@ -34,6 +34,8 @@ pub(crate) struct Set {
 #[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) kind: StepKind,
+    /// The line of its table.
+    line: usize,
     pub(super) options: Vec<Given>,
     pub(super) paths: Vec<String>,
 }
@@ -62,6 +64,18 @@ impl Set {
     /// Whether it makes snapshots.
     pub(crate) fn backs_up(&self) -> bool {
         self.steps.iter().any(|step| step.kind == StepKind::Backup)
+    }
+
+    /// The options that the profile gives a step, in its order.
+    pub(crate) fn given(&self, kind: StepKind) -> impl Iterator<Item = &Given> {
+        self.steps.iter().filter(move |step| step.kind == kind).flat_map(|step| &step.options)
+    }
+
+    /// Refuses a step for one of its options, or for what it lacks.
+    pub(crate) fn refuse(&self, kind: StepKind, option: Option<&Given>, why: &str) -> Refusal {
+        let table = self.steps.iter().find(|step| step.kind == kind).map(|step| step.line);
+        let line = option.map(|option| option.line).or(table).unwrap_or(1);
+        Refusal::new(line, format!("[set.{}.{}]: {why}", self.name, kind.name()))
     }
 
     /// Reads a set's table. A set of a profile with one repository need not name it.
@@ -118,6 +132,7 @@ fn repository(table: &mut Table<'_>, known: &[&str]) -> Result<String, Refusal> 
 
 impl Step {
     fn read(kind: StepKind, mut table: Table<'_>, catalogue: &Catalogue) -> Result<Self, Refusal> {
+        let line = table.line();
         let mut paths = Vec::new();
         if kind == StepKind::Backup {
             for path in table.take("paths").iter().flat_map(super::table::Value::items) {
@@ -131,7 +146,7 @@ impl Step {
             return Err(table.refuse("backs up nothing: paths = [\"/home\"]"));
         }
         table.finish()?;
-        Ok(Self { kind, options, paths })
+        Ok(Self { kind, line, options, paths })
     }
 
     /// Whether the profile gives an option.

@@ -46,6 +46,11 @@ impl<'a> Table<'a> {
         Self { name, line, left: entries.into_iter().map(|(_, value)| value).collect(), known: Vec::new() }
     }
 
+    /// Where it begins.
+    pub(super) const fn line(&self) -> usize {
+        self.line
+    }
+
     /// Refuses the table for something that is missing or contradictory.
     pub(super) fn refuse(&self, message: impl Into<String>) -> Refusal {
         Refusal::new(self.line, format!("{} {}", self.name, message.into()))

@@ -34,7 +34,11 @@ pub(crate) fn bare(world: &World) -> Command {
 }
 
 pub(crate) fn run(world: &World, line: &[&str]) -> Finished {
-    Finished::of(&bare(world).args(line).output().expect("the program starts"))
+    let finished = Finished::of(&bare(world).args(line).output().expect("the program starts"));
+    if line.contains(&"--json") {
+        finished.fits_its_schema(line);
+    }
+    finished
 }
 
 pub(crate) fn text(world: &World, name: impl AsRef<Path>) -> String {
@@ -373,6 +377,88 @@ fn a_run_without_anybody_to_ask_says_so_before_it_begins() {
     Finished::of(&bare(&world).env("HOLDALL_PASSWORD", PASSWORD).arg("run").output().expect("it starts")).succeeded();
 }
 
+/// One repository without a secret once kept the sets of all others from being backed up.
+#[test]
+fn a_set_without_a_secret_fails_as_other_failures_do_and_the_next_one_runs() {
+    let world = world("");
+    let place = |name: &str| world.path(name).display().to_string();
+    let hooks = noting_hooks(&world);
+    let other =
+        format!("[repository.other]\nstore = \"{}\"\npassword-file = \"{}\"\n", place("repository"), place("password"));
+    let sets = format!("[set.home]\nrepository = \"r\"\n{BACKUP}{hooks}[set.other.backup]\npaths = \"tree\"\n");
+    profile(
+        &world,
+        "store = \"nowhere\"",
+        &format!("{other}{}", sets.replace("[set.other.", "[set.next]\nrepository = \"other\"\n[set.next.")),
+    );
+    let ended = run(&world, &["run"]).ended(12);
+    assert!(ended.out.contains("home: failed: [repository.r] in ") && ended.out.contains("next: ok"), "{}", ended.out);
+    assert!(ended.err.contains("names no password-file"), "{}", ended.err);
+    let told = notes(&world);
+    let hooks: Vec<&str> = told.iter().filter_map(|line| line.split(';').nth(1)).collect();
+    assert_eq!(hooks, ["HOOK=failed", "HOOK=finally"], "{told:?}");
+    assert!(told[0].contains("STEP=secret;OUTCOME=failed;EXIT_CODE=12;SNAPSHOT=;"), "{told:?}");
+    assert!(run(&world, &["status"]).ended(1).out.contains("failed: [repository.r]"));
+}
+
+/// Each of these once passed a rehearsal and an installation, and failed in the night.
+#[test]
+fn what_can_only_fail_is_refused_with_its_line_before_anything_begins() {
+    let world = world("");
+    let cases = [
+        ("[set.home.forget]", ":8: [set.home.forget]: the policy keeps nothing"),
+        ("[set.home.forget]\nkeep-last = 0", ":8: [set.home.forget]: the policy keeps nothing"),
+        ("exclude-file = \"~/x\"", ":8: exclude-file: ~ has no meaning in a profile"),
+        ("exclude-file = [\"tree/a\",\n\"tree/none\"]", ":9: [set.home.backup]: exclude-file: can't read "),
+        ("files-from = \"tree/none\"", ":8: [set.home.backup]: files-from: can't read "),
+        ("exclude = [\n\"a\",\n\"[z\"]", ":10: [set.home.backup]: exclude \"[z\": "),
+        ("exclude-caches = true\ncommand = [\"a=b\", \"c\"]", ":9: command: expected NAME=COMMAND"),
+        ("compression = 99", ":8: [set.home.backup]: "),
+    ];
+    for (sets, why) in cases {
+        let sets = format!("[set.home]\nschedule = \"daily 00:00\"\n{BACKUP}{sets}\n[set.home.prune]\n");
+        profile(&world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+        for line in ["run -n", "run", "schedule install --into units -n"] {
+            let line: Vec<&str> = line.split(' ').collect();
+            let told = run(&world, &line).ended(2).err;
+            assert!(told.contains(&format!("holdall.toml{why}")), "{line:?} {why}: {told}");
+        }
+    }
+    assert_eq!(snapshots(&world), 0);
+}
+
+#[test]
+fn a_list_of_files_that_a_hook_makes_need_not_be_there_before_it_runs() {
+    let world = world("");
+    let made = world.path("made").display().to_string();
+    let sets = format!("{BACKUP}exclude-file = \"{made}\"\n[set.home.hooks]\nbefore = \"echo b > {made}\"\n");
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &sets);
+    run(&world, &["run", "-n"]).succeeded();
+    run(&world, &["run"]).succeeded();
+    assert_eq!(snapshots(&world), 1);
+}
+
+/// An upgrade puts a new file in the place of the program, or takes the old one away first.
+#[test]
+fn a_run_whose_program_is_taken_away_meanwhile_goes_on() {
+    let world = world("");
+    let program = world.path("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_holdall"), &program).expect("a program");
+    let hook = format!("[set.home.hooks]\nbefore = 'rm {}'\n", program.display());
+    profile(
+        &world,
+        "store = \"repository\"\npassword-file = \"password\"",
+        &format!("{BACKUP}[set.home.check]\n{hook}"),
+    );
+    let usual = bare(&world);
+    let mut command = Command::new(&program);
+    let variables = usual.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    command.env_clear().envs(variables).current_dir(world.path("")).arg("run");
+    Finished::of(&command.output().expect("the program starts")).succeeded();
+    assert!(!program.exists());
+    assert_eq!(snapshots(&world), 1);
+}
+
 #[test]
 fn an_unknown_key_and_a_value_that_its_option_does_not_take_are_refused_before_anything_begins() {
     let world = world(&format!("{BACKUP}exclud = \"*.o\"\n"));
@@ -508,6 +594,49 @@ fn sets_of_one_name_in_two_profiles_are_two() {
     assert!(names.len() == 4 && names[2..].iter().all(|name| name.starts_with("home-")), "{names:?}");
 }
 
+/// The snapshots of two such sets once were one series: each `forget` was about both, and each prune deleted what the other
+/// had saved.
+#[test]
+fn sets_of_one_name_in_two_profiles_forget_only_their_own_snapshots() {
+    let world = world("");
+    let place = |name: &str| world.path(name).display().to_string();
+    let text = |tree: &str| {
+        format!(
+            "[repository.r]\nstore = \"{}\"\npassword-file = \"{}\"\n[set.home.backup]\npaths = \"{}\"\n\
+             [set.home.forget]\nkeep-last = 1\n[set.home.prune]\n",
+            place("repository"),
+            place("password"),
+            place(tree)
+        )
+    };
+    // What bears the name alone may be anybody's.
+    world.run(["backup", "--tag", "home", "tree"]).succeeded();
+    let usual = ["home/.config/holdall/holdall.toml", "guest/.config/holdall/holdall.toml"];
+    let others = ["one.toml", "other.toml"];
+    for profile in usual.iter().chain(&others) {
+        let tree = format!("tree of {}", profile.replace('/', " "));
+        world.file(format!("{tree}/file"), profile.as_bytes());
+        world.file(profile, text(&tree).as_bytes());
+    }
+    for _ in 0..2 {
+        for home in ["home", "guest"] {
+            let mut command = bare(&world);
+            command.env("HOME", world.path(home)).arg("run");
+            Finished::of(&command.output().expect("the program starts")).succeeded();
+        }
+        for profile in others {
+            run(&world, &["run", "--config", profile]).succeeded();
+        }
+    }
+    let listed = run(&world, &["-P", "r", "snapshots", "--json", "--tag", "home"]).succeeded().json();
+    let paths: Vec<&str> =
+        listed[0].as_array().expect("a list").iter().filter_map(|kept| kept["paths"][0].as_str()).collect();
+    assert_eq!(paths.len(), 5, "one of each set, and the one before them: {paths:?}");
+    for profile in usual.iter().chain(&others) {
+        assert!(paths.iter().any(|path| path.ends_with(&profile.replace('/', " "))), "{profile}: {paths:?}");
+    }
+}
+
 #[test]
 fn only_a_set_with_a_schedule_is_ever_due() {
     let world = world(BACKUP);
@@ -537,8 +666,23 @@ fn a_rehearsal_prints_what_would_be_run_as_a_shell_takes_it() {
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0], "home: before: 'a b' c");
     assert!(lines[1].starts_with("home: backup: holdall backup --json --quiet --repo="), "{out}");
-    assert!(lines[1].ends_with("'--exclude=it'\\''s *' --tag=home -- tree/"), "{out}");
+    assert!(lines[1].contains("'--exclude=it'\\''s *' --tag=home --tag=home@"), "{out}");
+    assert!(lines[1].ends_with(" -- tree/"), "{out}");
     assert_eq!(snapshots(&world), 0);
+}
+
+#[test]
+fn a_rehearsal_gives_programs_a_line_for_each_command() {
+    let world = world(&format!("{BACKUP}[set.home.hooks]\nbefore = [\"a b\", \"c\"]\nfailed = \"d e\"\n"));
+    let lines = run(&world, &["run", "-n", "--json"]).succeeded().json();
+    let told = |line: &serde_json::Value| (line["message_type"].clone(), line["set"].clone(), line["stage"].clone());
+    for (line, stage) in lines.iter().zip(["before", "backup", "failed"]) {
+        assert_eq!(told(line), ("planned".into(), "home".into(), stage.into()));
+    }
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0]["command"], serde_json::json!(["a b", "c"]));
+    assert_eq!(lines[1]["command"].as_array().and_then(|words| words.last()), Some(&"tree/".into()), "{}", lines[1]);
+    assert_eq!(lines[2]["command"], serde_json::json!(["/bin/sh", "-c", "d e"]));
 }
 
 #[test]

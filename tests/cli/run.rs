@@ -78,8 +78,9 @@ impl World {
 impl Finished {
     /// Holds every JSON value that was printed against the schema of the command.
     #[track_caller]
-    fn fits_its_schema(&self, arguments: &[OsString]) {
-        let schema = schema_of(arguments);
+    pub(crate) fn fits_its_schema<A: AsRef<OsStr>>(&self, arguments: &[A]) {
+        let arguments: Vec<OsString> = arguments.iter().map(|argument| argument.as_ref().to_owned()).collect();
+        let schema = schema_of(&arguments);
         for line in self.out.lines().chain(self.err.lines().filter(|line| line.starts_with('{'))) {
             let value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
             if let Some(error) = schema.iter_errors(&value).next() {

@@ -212,6 +212,34 @@ fn what_a_crontab_runs_every_five_minutes_backs_up_once_when_a_run_was_missed() 
     assert_eq!(snapshots(&world), 1);
 }
 
+/// Where it was not handed on, the run took its profile for another one, and `status` knew of no run for ever.
+#[test]
+fn what_runs_by_itself_is_the_set_of_the_profile_that_status_looks_at() {
+    let world = scheduled();
+    cron(&world);
+    let folder = world.path("configured");
+    std::fs::rename(world.path("home/.config"), &folder).expect("it moves");
+    let configured = |line: &[&str]| {
+        let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
+        let mut command = bare(&world);
+        command.env("XDG_CONFIG_HOME", &folder).env("PATH", path).args(line);
+        Finished::of(&command.output().expect("the program starts"))
+    };
+    configured(&["schedule", "install", "--into", "units"]).succeeded();
+    let variable = format!("\nEnvironment=\"XDG_CONFIG_HOME={}\"\n", folder.display());
+    assert!(text(&world, "units/holdall-home.service").contains(&variable));
+    configured(&["schedule", "install", "--cron"]).succeeded();
+    let record = world.path("home/.local/state/holdall/runs/home.json");
+    std::fs::write(record, serde_json::json!({ "settled_s": 1_795_230_600 }).to_string()).expect("a record");
+    let crontab = text(&world, "crontab");
+    let line = crontab.lines().find_map(|line| line.strip_prefix("*/5 * * * * ")).expect("a line").replace("\\%", "%");
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").arg("-c").arg(&line);
+    Finished::of(&shell.output().expect("a shell")).succeeded();
+    let status = configured(&["status", "home"]).succeeded().out;
+    assert!(status.trim_end().ends_with(" ok"), "{status}");
+}
+
 #[test]
 fn what_could_not_run_by_itself_is_not_installed() {
     let world = scheduled();
@@ -241,6 +269,8 @@ fn a_rehearsal_of_an_installation_prints_it_and_writes_nothing() {
     cron(&world);
     let shown = with_programs(&world, &["schedule", "install", "--cron", "-n"]).succeeded().out;
     assert!(shown.contains("\n*/5 * * * * env HOME="), "{shown}");
+    let for_programs = with_programs(&world, &["schedule", "install", "--cron", "-n", "--json"]).succeeded().out;
+    assert_eq!(for_programs, "", "no line of text among what programs read");
     let shown = run(&world, &["schedule", "install", "--into", "units", "-n"]).succeeded().out;
     assert!(shown.contains("OnCalendar=") && shown.contains("ExecStart="), "{shown}");
     assert!(!world.path("crontab").exists() && !world.path("units").exists());

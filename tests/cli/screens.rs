@@ -171,6 +171,11 @@ fn without_chance(text: &str) -> String {
             shown
         });
         let line = blotted.collect::<Vec<_>>().join(" ");
+        // Where a profile lies is in its sets' tags.
+        let line = match line.split_once("--tag=home@") {
+            Some((before, mark)) => format!("{before}--tag=home@########{}", mark.get(8..).unwrap_or_default()),
+            None => line,
+        };
         let blots =
             [("# KiB", "# B"), ("# MiB", "# B"), ("# packs", "# pack"), ("# chunk references", "# chunk reference")];
         blots.iter().fold(line, |line, (told, shown)| line.replace(told, shown)) + "\n"

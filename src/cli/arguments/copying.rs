@@ -5,8 +5,7 @@ use crate::cli::secret::SecretSource;
 use crate::cli::snapshot_argument::whole_snapshot;
 use crate::cli::values::parse_compression;
 use clap::Args;
-use holdall::Compression;
-use holdall::SnapshotSpec;
+use holdall::{Compression, SnapshotSpec};
 use std::ffi::OsString;
 use std::path::PathBuf;
 

@@ -4,8 +4,7 @@ use super::FilterArguments;
 use crate::cli::snapshot_argument::whole_snapshot;
 use crate::cli::values::parse_sample;
 use clap::Args;
-use holdall::DrillSample;
-use holdall::SnapshotSpec;
+use holdall::{DrillSample, SnapshotSpec};
 use std::ffi::OsString;
 use std::path::PathBuf;
 

@@ -4,8 +4,7 @@ use super::FilterArguments;
 use crate::cli::snapshot_argument::{SnapshotArgument, snapshot_argument, whole_snapshot};
 use crate::cli::values::{GrowthStep, Moment, SizeBound, parse_archive, parse_growth_step, parse_kind};
 use clap::Args;
-use holdall::SnapshotSpec;
-use holdall::{DumpForm, Kind, PathTemplate};
+use holdall::{DumpForm, Kind, PathTemplate, SnapshotSpec};
 use std::ffi::OsString;
 use std::path::PathBuf;
 

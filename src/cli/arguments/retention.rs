@@ -4,8 +4,7 @@ use super::KindArguments;
 use crate::cli::snapshot_argument::whole_snapshot;
 use crate::cli::values::{ByteSize, CountToKeep, GroupBy, Moment, Span, parse_max_unused, parse_span, parse_zone};
 use clap::{Args, Subcommand};
-use holdall::SnapshotSpec;
-use holdall::{CalendarSpan, MaxUnused, SessionSpec, Zone};
+use holdall::{CalendarSpan, KeepCount, MaxUnused, Period, RetentionPolicy, SessionSpec, SnapshotSpec, Zone};
 
 /// `holdall forget`
 #[derive(Debug, Args)]
@@ -84,6 +83,39 @@ pub(crate) struct KeepArguments {
     /// This one; may be repeated
     #[arg(long, value_name = "SNAPSHOT", value_parser = whole_snapshot())]
     pub(crate) keep_id: Vec<SnapshotSpec>,
+}
+
+impl KeepArguments {
+    /// The rules, without those that name snapshots: only a repository knows which these are.
+    pub(crate) fn rules(&self) -> RetentionPolicy {
+        let counted = [
+            (Period::Last, self.keep_last),
+            (Period::Hourly, self.keep_hourly),
+            (Period::Daily, self.keep_daily),
+            (Period::Weekly, self.keep_weekly),
+            (Period::Monthly, self.keep_monthly),
+            (Period::Yearly, self.keep_yearly),
+        ];
+        let within = [
+            (Period::Last, self.keep_within),
+            (Period::Hourly, self.keep_within_hourly),
+            (Period::Daily, self.keep_within_daily),
+            (Period::Weekly, self.keep_within_weekly),
+            (Period::Monthly, self.keep_within_monthly),
+            (Period::Yearly, self.keep_within_yearly),
+        ];
+        let mut policy = RetentionPolicy::default();
+        for (period, count) in counted {
+            policy = policy.keep(period, count.map_or(KeepCount::AtMost(0), |count| count.0));
+        }
+        for (period, span) in within {
+            policy = policy.keep_within(period, span.unwrap_or_default());
+        }
+        for tags in &self.keep_tag {
+            policy = policy.keep_tags(tags.split(',').map(|tag| tag.as_bytes().to_vec()).collect());
+        }
+        policy
+    }
 }
 
 /// `holdall pin`

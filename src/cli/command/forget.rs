@@ -7,9 +7,7 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::retention;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use holdall::{
-    Forecast, ForgetPlan, ForgetReport, KeepCount, Period, Repository, RetentionOptions, RetentionPolicy, SnapshotId,
-};
+use holdall::{Forecast, ForgetPlan, ForgetReport, Repository, RetentionOptions, RetentionPolicy, SnapshotId};
 
 pub(crate) fn run(context: &Context<'_>, arguments: &ForgetArguments) -> Result<u8, Failure> {
     if arguments.undo {
@@ -64,32 +62,7 @@ fn plan(context: &Context<'_>, repository: &Repository, arguments: &ForgetArgume
 }
 
 fn policy(context: &Context<'_>, repository: &Repository, keep: &KeepArguments) -> Result<RetentionPolicy, Failure> {
-    let counted = [
-        (Period::Last, keep.keep_last),
-        (Period::Hourly, keep.keep_hourly),
-        (Period::Daily, keep.keep_daily),
-        (Period::Weekly, keep.keep_weekly),
-        (Period::Monthly, keep.keep_monthly),
-        (Period::Yearly, keep.keep_yearly),
-    ];
-    let within = [
-        (Period::Last, keep.keep_within),
-        (Period::Hourly, keep.keep_within_hourly),
-        (Period::Daily, keep.keep_within_daily),
-        (Period::Weekly, keep.keep_within_weekly),
-        (Period::Monthly, keep.keep_within_monthly),
-        (Period::Yearly, keep.keep_within_yearly),
-    ];
-    let mut policy = RetentionPolicy::default();
-    for (period, count) in counted {
-        policy = policy.keep(period, count.map_or(KeepCount::AtMost(0), |count| count.0));
-    }
-    for (period, span) in within {
-        policy = policy.keep_within(period, span.unwrap_or_default());
-    }
-    for tags in &keep.keep_tag {
-        policy = policy.keep_tags(tags.split(',').map(|tag| tag.as_bytes().to_vec()).collect());
-    }
+    let mut policy = keep.rules();
     for snapshot in context::resolve(context, repository, &keep.keep_id, &holdall::SnapshotFilter::default())? {
         policy = policy.keep_id(snapshot.id);
     }

@@ -10,6 +10,7 @@ use crate::cli::arguments::RunArguments;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, exit};
 use crate::cli::profile::Loaded;
+use crate::cli::render::run::{self as render, PlannedCommand};
 use crate::cli::runs::Runs;
 use crate::cli::shell;
 use crate::cli::signals::Signals;
@@ -17,6 +18,7 @@ use crate::profile::{HookCommand, HookKind, PlannedStep, RepositorySecret, Set, 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use one_set::SetRun;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8, Failure> {
@@ -31,9 +33,6 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8,
     if arguments.dry_run {
         planned.iter().for_each(|(set, steps)| show(context, set, steps));
         return Ok(exit::DONE);
-    }
-    for (set, _) in &planned {
-        require_secret(context, &loaded, set)?;
     }
     let signals = Signals::listen()?;
     let mut code = exit::DONE;
@@ -132,19 +131,27 @@ pub(super) fn is_due(loaded: &Loaded, runs: &Runs, set: &Set) -> Result<bool, Fa
 
 /// Shows what a run would do.
 fn show(context: &Context<'_>, set: &Set, steps: &[PlannedStep]) {
+    let one = |stage, command: Vec<String>, line: &[u8]| {
+        let planned = PlannedCommand { message_type: "planned", set: set.name.as_str(), stage, command };
+        render::planned(context.renderer, &planned, line);
+    };
     let hooks = |kind: HookKind| {
         for hook in set.hooks.of(kind) {
-            let line = match &hook.command {
-                HookCommand::Shell(line) => line.clone().into_bytes(),
-                HookCommand::Words(words) => shell::line(words.iter().map(String::as_bytes)),
-            };
-            context.renderer.print_name(&format!("{}: {}: ", set.name, kind.name()), &line, "");
+            match &hook.command {
+                HookCommand::Shell(line) => {
+                    one(kind.name(), vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()], line.as_bytes());
+                }
+                HookCommand::Words(words) => {
+                    one(kind.name(), words.clone(), &shell::line(words.iter().map(String::as_bytes)));
+                }
+            }
         }
     };
     hooks(HookKind::Before);
     for step in steps {
-        let words = [b"holdall".as_slice()].into_iter().chain(step.arguments.iter().map(|word| word.as_bytes()));
-        context.renderer.print_name(&format!("{}: {}: ", set.name, step.kind.name()), &shell::line(words), "");
+        let words = || [OsStr::new("holdall")].into_iter().chain(step.arguments.iter().map(OsString::as_os_str));
+        let line = shell::line(words().map(OsStr::as_bytes));
+        one(step.kind.name(), words().map(|word| word.to_string_lossy().into_owned()).collect(), &line);
     }
     [HookKind::After, HookKind::Failed, HookKind::Finally].into_iter().for_each(hooks);
 }

@@ -8,6 +8,7 @@ use crate::cli::arguments::{PlaceArguments, ScheduleArguments, ScheduleCommand};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, exit};
 use crate::cli::profile::Loaded;
+use crate::cli::render::Style;
 use crate::cli::render::run::moment_s;
 use crate::cli::render::schedule::{Installed, schedule_table};
 use crate::cli::render::text;
@@ -104,6 +105,8 @@ fn preview(context: &Context<'_>, names: &[String], place: &PlaceArguments) -> R
                     context.renderer.print(&format!("{}:\n{text}\n", path.display()));
                 }
             }
+            // As that of units, this text is for people alone.
+            Place::Cron if context.renderer.style() == Style::Json => {}
             Place::Cron => context.renderer.print_line(&crontab::block(&job)?),
         }
     }

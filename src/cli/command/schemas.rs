@@ -19,7 +19,7 @@ use crate::cli::render::keys::{AddedKeyText, KeyText, RecoveryKeyText, RemovedKe
 use crate::cli::render::left_out::LeftOut;
 use crate::cli::render::protection::{HealedObject, ProtectSummary};
 use crate::cli::render::retention::{ForecastLine, Group, Pinned, Undone, Unpinned};
-use crate::cli::render::run::SetReport;
+use crate::cli::render::run::{PlannedCommand, SetReport};
 use crate::cli::render::schedule::Installed;
 use crate::cli::render::stats::{RepositoryTotals, SnapshotTotals};
 use crate::cli::render::status::SetStatus;
@@ -179,7 +179,7 @@ fn of_upkeep() -> Vec<(&'static str, Vec<Line>)> {
 }
 
 /// What the steps of a run print, each with the set and the step that it comes from; a line that is no object stands in
-/// one.
+/// one. Then what a run says of each set, and what one says that is only planned.
 fn of_steps() -> Vec<Line> {
     let steps = ["backup", "forget", "prune", "check"];
     let printed = outputs().into_iter().filter(|(command, _)| steps.contains(command));
@@ -202,7 +202,7 @@ fn of_steps() -> Vec<Line> {
             Line { name: format!("{step}_{}", line.name), ..line }
         })
     });
-    labelled.chain([line::<SetReport<'_>>("set_summary")]).collect()
+    labelled.chain([line::<SetReport<'_>>("set_summary"), line::<PlannedCommand<'_>>("planned")]).collect()
 }
 
 fn document(command: &str, lines: Vec<Line>) -> Value {

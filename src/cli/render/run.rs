@@ -30,6 +30,7 @@ pub(crate) struct StepReport {
     pub(crate) exit_code: u8,
     /// Seconds.
     #[serde(serialize_with = "as_seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub(crate) duration: Duration,
     #[serde(skip)]
     pub(crate) snapshot: Option<String>,
@@ -55,6 +56,18 @@ pub(crate) struct SetReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<&'a str>,
     pub(crate) steps: &'a [StepReport],
+}
+
+/// A command that a run would run.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct PlannedCommand<'a> {
+    pub(crate) message_type: &'static str,
+    pub(crate) set: &'a str,
+    /// A step (`backup`, `forget`, `prune`, `check`) or a hook (`before`, `after`, `failed`, `finally`).
+    pub(crate) stage: &'static str,
+    /// Its words; what is no UTF-8 in them is replaced.
+    pub(crate) command: Vec<String>,
 }
 
 impl<'a> Relay<'a> {
@@ -183,6 +196,14 @@ impl<'a> Relay<'a> {
 /// A length of time as JSON carries it.
 fn as_seconds<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(length.as_secs_f64())
+}
+
+/// Prints a command that a run would run; for people as this line.
+pub(crate) fn planned(renderer: &Renderer, command: &PlannedCommand<'_>, line: &[u8]) {
+    match renderer.style() {
+        Style::Json => renderer.json(command),
+        Style::Human => renderer.print_name(&format!("{}: {}: ", command.set, command.stage), line, ""),
+    }
 }
 
 /// Prints how the run of a set ended.

@@ -19,6 +19,7 @@ fn catalogue() -> Catalogue {
             ("host", One),
             ("tag", Many),
             ("dry-run", Switch),
+            ("exclude-file", Many),
         ]),
         forget: options(&[("keep-daily", One), ("keep-tag", Many), ("tag", Many), ("group-by", One), ("undo", Switch)]),
         prune: options(&[("max-unused", One)]),
@@ -55,7 +56,8 @@ const REPOSITORY: &str = "[repository.nas]\nstore = \"/mnt/nas\"\npassword-file 
 fn lines(text: &str, set: &str) -> Vec<String> {
     let profile = parse(text).expect("a profile");
     let set = profile.set(set).expect("the set");
-    let steps = plan(set, profile.repository(&set.repository).expect("its repository"), "this");
+    let steps =
+        plan(set, profile.repository(&set.repository).expect("its repository"), "this", &format!("{}@1", set.name));
     let line = |words: &[std::ffi::OsString]| words.join(std::ffi::OsStr::new(" ")).into_string().expect("text");
     steps.iter().map(|step| line(&step.arguments)).collect()
 }
@@ -82,11 +84,11 @@ compression = 9
         lines(&text, "home"),
         [
             format!(
-                "backup {repository} --exclude=*.tmp --exclude=--x --exclude-caches --compression=9 --tag=home -- /home \
-                 -odd etc"
+                "backup {repository} --exclude=*.tmp --exclude=--x --exclude-caches --compression=9 --tag=home \
+                 --tag=home@1 -- /home -odd etc"
             ),
             format!(
-                "forget {repository} --keep-daily=7 --keep-tag=a --keep-tag=b --host=this --tag=home --group-by=host"
+                "forget {repository} --keep-daily=7 --keep-tag=a --keep-tag=b --host=this --tag=home@1 --group-by=host"
             ),
             format!("prune {repository}"),
             format!("check {repository} --read-data-subset=2%"),
@@ -101,10 +103,10 @@ fn a_forget_is_about_the_snapshots_of_its_set_unless_it_says_of_which() {
             .remove(1)
     };
     let ends = |line: String, end: &str| assert!(line.ends_with(end), "{line}: {end}");
-    ends(set("", ""), "password --host=this --tag=a --group-by=host");
-    ends(set("host = \"other\"", ""), "password --host=other --tag=a --group-by=host");
+    ends(set("", ""), "password --host=this --tag=a@1 --group-by=host");
+    ends(set("host = \"other\"", ""), "password --host=other --tag=a@1 --group-by=host");
     ends(set("", "tag = \"b\""), "password --tag=b");
-    ends(set("", "group-by = \"\""), "password --group-by= --host=this --tag=a");
+    ends(set("", "group-by = \"\""), "password --group-by= --host=this --tag=a@1");
 }
 
 #[test]
@@ -118,7 +120,7 @@ fn a_password_stands_on_no_command_line() {
 #[test]
 fn a_switch_that_is_off_is_not_given() {
     let text = format!("{REPOSITORY}[set.a.backup]\npaths = \"/a\"\nexclude-caches = false\n");
-    assert!(lines(&text, "a").remove(0).ends_with("password --tag=a -- /a"));
+    assert!(lines(&text, "a").remove(0).ends_with("password --tag=a --tag=a@1 -- /a"));
 }
 
 #[test]
@@ -200,6 +202,8 @@ fn what_is_wrong_is_said_with_its_line_and_what_may_have_been_meant() {
         (in_backup("exclude-caches = \"yes\""), "line 6: exclude-caches: expected true or false"),
         (in_backup("exclude = [\n\"a\",\n{}]"), "line 8: exclude: expected a text"),
         (in_backup("paths = [\"/b\"]"), "line 6: "),
+        (in_backup("exclude-file = [\n\"a\",\n\"~/b\"]"), "line 8: exclude-file: ~ has no meaning"),
+        (in_backup("command = \"pg_dump shop\""), "line 6: command: expected NAME=COMMAND"),
         (in_backup("[set.a.forget]\nundo = true"), "line 7: undo: has no place in a profile"),
         (in_backup("[set.a.frget]"), "line 6: unknown key \"frget\" in [set.a]; did you mean \"forget\"?"),
         (in_backup("[set.a.hooks]\nbefor = \"x\""), "line 7: unknown key \"befor\" in [set.a.hooks]"),

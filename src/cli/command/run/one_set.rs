@@ -1,7 +1,7 @@
 //! The run of one set: its hooks and steps, and what is remembered of it.
 
 use super::hook::{HookEnd, OnSignal, run as run_hook};
-use super::{is_due, push, step};
+use super::{is_due, push, require_secret, step};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, exit};
 use crate::cli::profile::Loaded;
@@ -127,7 +127,10 @@ impl<'a> SetRun<'a> {
 
     /// Runs everything; `finally` runs whatever happens before, `after_steps` before the hooks that follow them.
     fn go(&mut self, held: &Held, after_steps: impl FnOnce(&mut Self)) {
-        self.hooks(HookKind::Before);
+        self.require_secret();
+        if Outcome::of(self.code).is_done() {
+            self.hooks(HookKind::Before);
+        }
         for step in self.steps {
             if !Outcome::of(self.code).is_done() || self.is_interrupted() {
                 break;
@@ -143,6 +146,15 @@ impl<'a> SetRun<'a> {
             self.hooks(HookKind::Failed);
         }
         self.hooks(HookKind::Finally);
+    }
+
+    /// Fails where no step could open the repository, before anything is prepared for them.
+    fn require_secret(&mut self) {
+        if let Err(failure) = require_secret(self.context, self.loaded, self.set) {
+            self.context.renderer.notice(&format!("{} can't be run: {failure}", self.set.name));
+            self.stage = "secret";
+            self.worsen(failure.exit_code(), || failure.to_string());
+        }
     }
 
     /// Whether somebody asked this process to end.

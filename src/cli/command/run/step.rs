@@ -8,7 +8,7 @@ use crate::cli::runs::Held;
 use crate::cli::signals::Signals;
 use crate::profile::{PlannedStep, RepositorySecret};
 use std::io;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub(super) fn run(
     (held, signals): (&Held, &Signals),
     relay: &mut Relay<'_>,
 ) -> io::Result<u8> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = this_program()?;
     command.args(&step.arguments).current_dir(folder);
     command.stdin(held.input()?).stdout(Stdio::piped()).stderr(Stdio::piped());
     if *secret != RepositorySecret::Unnamed {
@@ -45,6 +45,15 @@ pub(super) fn run(
     let lines = Lines::of(out, err)?;
     let status = follow(&mut group, &lines, signals, relay)?;
     Ok(exit_code(status, relay))
+}
+
+/// This program, be there another one or none in its place by now: an upgrade may come between two steps.
+fn this_program() -> io::Result<Command> {
+    let running = Path::new("/proc/self/exe");
+    let path = std::env::current_exe()?;
+    let mut command = Command::new(if running.exists() { running } else { &path });
+    command.arg0(&path);
+    Ok(command)
 }
 
 fn follow(group: &mut Group, lines: &Lines, signals: &Signals, relay: &mut Relay<'_>) -> io::Result<ExitStatus> {

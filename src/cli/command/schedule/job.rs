@@ -17,7 +17,7 @@ pub(super) struct Job<'a> {
     pub(super) config: PathBuf,
     /// This program.
     pub(super) program: PathBuf,
-    /// The variables that say where state and cache are, which whoever starts the run may not set.
+    /// The variables that say where profile, state and cache are, which whoever starts the run may not set.
     pub(super) environment: Vec<(&'static str, OsString)>,
 }
 
@@ -44,7 +44,8 @@ impl<'a> Job<'a> {
 }
 
 fn folders(surroundings: &Surroundings) -> Vec<(&'static str, OsString)> {
-    let names = ["HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HOLDALL_CACHE_DIR"];
+    // Without that of the profile the run would take it for another one than the usual, and remember it apart.
+    let names = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HOLDALL_CACHE_DIR"];
     let given = |name: &'static str| Some((name, surroundings.given_variable(name).filter(|value| !value.is_empty())?));
     names.into_iter().filter_map(given).collect()
 }
