@@ -6,6 +6,7 @@ mod found_there;
 mod golden;
 mod house;
 mod in_place;
+mod lost_folders;
 mod python_reader;
 mod round_trip;
 mod second_copy;
