@@ -4,6 +4,7 @@
 mod dump;
 mod found_there;
 mod golden;
+mod hard_links;
 mod house;
 mod in_place;
 mod lost_folders;

@@ -43,9 +43,16 @@ impl Planner<'_> {
             if !is_fresh && self.keep_shared(entry, content, &mut work)? {
                 return Ok(());
             }
+            if !is_fresh && let Err(error) = self.writer.hand().check_way(&work.target) {
+                return self.outcome.refused(entry.key.to_path(), error);
+            }
             // Other names of an old file must not see what is written.
-            self.groups.remember(entry, &work.target, Origin::Made)?;
             let work = self.writer.begin(work, content, Existing::Replace)?;
+            // What was refused is no name to link others to: what lies there is something else. The next one is the first.
+            if work.failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.groups.remember(entry, &work.target, Origin::Made)?;
             return self.items(&work, content);
         }
         if is_fresh && let Some(destination) = self.writer.hand().writes() {
