@@ -4,7 +4,8 @@
 //! nor a link that lies in the target, or is put there meanwhile, leads out of it. Directories and files are made
 //! accessible to nobody but their maker; what they are in the backup is set at the end: first content, then owner,
 //! extended attributes (changing the owner drops capabilities), times, mode, and those of a directory after all that is
-//! in it. What an ordinary user may not set is returned as data. What is as wanted already is left as it is.
+//! in it. What an ordinary user may not set is returned as data. What is as wanted already is left as it is, and a link or
+//! a node that takes the place of something else is made beside it first.
 //!
 //! ```no_run
 //! # use holdall::destination::{Destination, Existing, Metadata};
