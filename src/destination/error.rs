@@ -168,6 +168,22 @@ impl DestinationError {
         }
     }
 
+    /// Whether a thing that is there takes no further name at this place: another file system is mounted there, it has as many
+    /// as it may have, or its file system knows none. A copy may do.
+    pub fn is_unlinkable(&self) -> bool {
+        let errnos = [Errno::XDEV, Errno::MLINK, Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS];
+        match self {
+            Self::Refused { operation: Operation::MakeLink, .. } => {
+                errnos.iter().any(|errno| errno.raw_os_error() == self.errno())
+            }
+            Self::Refused { .. }
+            | Self::Target { .. }
+            | Self::InTheWay { .. }
+            | Self::OtherKind { .. }
+            | Self::Restless { .. } => false,
+        }
+    }
+
     /// The operating system's number for the cause; 0 if it has none.
     pub fn errno(&self) -> i32 {
         match self {

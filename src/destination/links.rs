@@ -50,8 +50,8 @@ impl Destination {
     /// up for the moment.
     ///
     /// # Errors
-    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`] (with `EMLINK`, `EPERM` or `EOPNOTSUPP` where the
-    /// file system takes no more or no such names: then a copy has to do), [`DestinationError::Restless`].
+    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`] (which [says](DestinationError::is_unlinkable) whether
+    /// a copy has to do), [`DestinationError::Restless`].
     pub fn make_link(&self, existing: &Key, key: &Key) -> Result<Made, DestinationError> {
         let mut answer = self.link(existing, key);
         // While the way is opened up, a directory nearer to the root may get its final mode and close it again.

@@ -12,7 +12,7 @@ use crate::owner::OwnerMap;
 use crate::progress::Change;
 use crate::restore::compare::Judge;
 use crate::restore::earlier::Earlier;
-use crate::restore::groups::{First, Groups, Origin};
+use crate::restore::groups::{Groups, Known, Origin};
 use crate::restore::options::{Choice, Ownership, RestoreOptions};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
 use crate::restore::tree::Below;
@@ -50,7 +50,7 @@ pub(super) struct Planner<'a> {
     windows: Sender<Window>,
     /// The window at hand may hold one part in so many of a whole one: the first are small, so that writing begins soon.
     share: usize,
-    /// For each hard-link group what the name is that was restored first, and its key.
+    /// Under which names each hard-link group was restored.
     groups: Groups,
     twins: Twins,
     /// What was restored before.
@@ -205,10 +205,11 @@ impl<'a> Planner<'a> {
             self.outcome.entry(&entry.key, entry.kind(), (Change::Skipped, bytes));
             return Ok(());
         }
-        match self.groups.first(entry)? {
-            First::None => {}
-            First::Name(first, origin) => return self.link(entry, (&first, origin), &target),
-            First::Other => {
+        match self.groups.known(entry)? {
+            Known::Nothing => {}
+            Known::Names(names) if self.link(entry, &names, &target)? => return Ok(()),
+            Known::Names(_) => {}
+            Known::Other => {
                 let message = "it is another entry than the first name of its hard-link group; restored by itself";
                 self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Metadata, message.to_owned());
             }

@@ -1,8 +1,9 @@
 //! Names of one file: where one can't be restored, or two can't be linked, nothing is lost and nothing wrong is linked.
 
+use crate::found_there::Mounted;
 use crate::house::House;
 use crate::in_place::{restore, stamps};
-use holdall::{Key, Manner, RestoreOptions, RestoreReport, Silent};
+use holdall::{Key, Manner, RestoreOptions, RestoreProblemKind, RestoreReport, Silent};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
@@ -79,6 +80,36 @@ fn a_further_name_is_not_linked_to_what_may_not_be_replaced() {
     assert_eq!(report.file_count, 3);
     let content = ["a/f", "b/f", "b/g", "c/f"].map(|name| fs::read(target.join(name)).unwrap());
     assert_eq!(content, [&b"old"[..], b"new", b"new", b"new"]);
+}
+
+/// Names on another file system were never restored, and copies that somebody had put there were deleted.
+#[test]
+fn names_on_another_file_system_become_files_of_their_own_which_is_told() {
+    let (house, tree) = linked(b"new");
+    symlink("f", tree.join("a/s")).unwrap();
+    fs::hard_link(tree.join("a/s"), tree.join("b/s")).unwrap();
+    house.backup(&tree);
+    let target = house.tree("target");
+    fs::create_dir(target.join("b")).unwrap();
+    let Some(_mounted) = Mounted::new(&target.join("b"), "size=1m") else { return };
+    let wanted = RestoreOptions::new(&target).path(Key::from_path(&tree).unwrap());
+    let mut inodes = Vec::new();
+    for round in 0..3 {
+        let report = run(&house, &wanted, Manner::Perform);
+        let told: Vec<_> = report.problems.iter().map(|problem| (problem.path.clone(), problem.kind)).collect();
+        let expected = ["b/f", "b/s"].map(|name| (tree.join(name), RestoreProblemKind::Metadata));
+        assert_eq!((report.file_count, &told[..]), (4, &expected[..]), "round {round}: {report:?}");
+        assert_eq!(fs::read(target.join("b/f")).unwrap(), b"new");
+        assert_eq!(fs::read_link(target.join("b/s")).unwrap(), Path::new("f"));
+        assert_eq!(inode(&target.join("b/f")), inode(&target.join("b/g")), "they are linked there");
+        assert_eq!(inode(&target.join("a/f")), inode(&target.join("c/f")), "and here");
+        inodes.push(inode(&target.join("b/f")));
+        if round == 1 {
+            fs::remove_file(target.join("b/g")).unwrap();
+            fs::write(target.join("b/g"), "old").unwrap();
+        }
+    }
+    assert_eq!(inodes, [inodes[0]; 3], "what is right stays");
 }
 
 #[test]
