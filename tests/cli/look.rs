@@ -185,6 +185,12 @@ fn a_whole_machine_is_not_swept_by_accident() {
         let refused = world.run(["restore", "-n", whole, "--target", "/", "--delete"]).ended(2);
         assert!(refused.err.contains("--delete into /"), "{}", refused.err);
     }
+    // The contents of one folder would become those of /, whatever is chosen of them.
+    for chosen in [&[][..], &["--exclude", "x"], &["--include", "x"]] {
+        let one = ["restore", "-n", "latest:/tmp", "--target", "/tmp/..", "--delete"];
+        let refused = world.run([&one[..], chosen].concat()).ended(2);
+        assert!(refused.err.contains("--target /home"), "{}", refused.err);
+    }
     world.run(["restore", "-n", "latest~1:/tmp", "latest:/etc", "--target", "t"]).ended(2);
 }
 
