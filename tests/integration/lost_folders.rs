@@ -3,7 +3,7 @@
 use crate::found_there::mode_of;
 use crate::house::House;
 use crate::second_copy::packs;
-use holdall::{Overwrite, RestoreOptions, RestoreReport, Silent};
+use holdall::{Key, Overwrite, RestoreOptions, RestoreReport, Silent};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,4 +56,25 @@ fn what_lies_in_the_place_of_a_folder_whose_entry_is_lost_stays_where_that_is_as
     assert_eq!(told_of(&report, &tree.join("d")), 0, "{report:?}");
     assert_eq!(fs::read(place.join("d/f")).unwrap(), b"f");
     assert_eq!(mode_of(&place.join("d")) & 0o777, 0o700, "nobody knows what it was");
+}
+
+/// Nothing of it came back if it was named, and all of that if it was not.
+#[test]
+fn what_is_left_of_a_folder_comes_back_although_the_entry_of_that_which_was_named_is_lost() {
+    let (house, tree) = wounded();
+    let path = |name: &str| Key::from_path(&tree.join(name)).unwrap();
+    let of_one = RestoreOptions::new(house.path("one")).path(path("d"));
+    let of_several = RestoreOptions::new(house.path("several")).parts([path("a"), path("d")]);
+    let below = house.path("several").join(tree.strip_prefix("/").unwrap()).join("d");
+    for (wanted, place) in [(of_one, house.path("one")), (of_several, below)] {
+        let report = restore(&house, &wanted, Overwrite::Always);
+        assert_eq!(report.damaged_count, report.problem_count, "{report:?}");
+        assert!(report.damaged_count > 0);
+        let mut told: Vec<&str> = report.problems.iter().map(|problem| problem.message.as_str()).collect();
+        let count = told.len();
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len(), count, "each loss is told once: {told:?}");
+        assert_eq!(["e", "f"].map(|name| fs::read(place.join(name)).unwrap()), [b"e", b"f"]);
+    }
 }
