@@ -10,5 +10,6 @@ mod in_place;
 mod lost_folders;
 mod python_reader;
 mod round_trip;
+mod same_names;
 mod second_copy;
 mod sessions;

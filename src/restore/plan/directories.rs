@@ -159,14 +159,23 @@ impl Planner<'_> {
         for directory in &mut self.way {
             if directory.ground == Ground::Unknown {
                 let make = || -> Result<Ground, DestinationError> {
+                    if is_fresh {
+                        return hand.make_new_directory(&directory.target).map(|()| Ground::Fresh(Made::New));
+                    }
                     let made = hand.make_directory(&directory.target)?;
-                    let is_empty = made == Made::New || is_fresh || hand.is_empty(&directory.target)?;
+                    let is_empty = made == Made::New || hand.is_empty(&directory.target)?;
                     Ok(if is_empty { Ground::Fresh(made) } else { Ground::Old })
                 };
                 match make() {
                     Ok(ground) => {
                         directory.ground = ground;
                         self.outcome.other_done();
+                    }
+                    Err(error @ DestinationError::Taken { .. }) => {
+                        directory.if_there = IfThere::Bar;
+                        self.barred = Some(directory.key.clone());
+                        self.outcome.refused(directory.key.to_path(), error)?;
+                        return Ok(There::Stays);
                     }
                     Err(error) => self.outcome.refused(directory.key.to_path(), error)?,
                 }
