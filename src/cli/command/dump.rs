@@ -1,6 +1,7 @@
 //! `holdall dump`
 
 use super::ls::key;
+use super::restore::tell_partial;
 use crate::cli::arguments::DumpArguments;
 use crate::cli::context::{self, Access, Context};
 use crate::cli::failure::{Failure, exit};
@@ -22,6 +23,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &DumpArguments) -> Result<u8
     }
     let repository = context.open(Access::Read)?;
     let snapshot = context.snapshot(&repository, &arguments.snapshot.spec, &context::filter(&arguments.filter)?)?;
+    tell_partial(context, &snapshot);
     let form = match arguments.archive {
         Some(form) => form,
         None => usual_form(&repository, &snapshot, &path)?,

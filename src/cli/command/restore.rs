@@ -33,9 +33,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result
     let repository = context.open(Access::Read)?;
     let snapshot = the_snapshot(context, &repository, arguments)?;
     let stop = Stop::listen()?;
-    if snapshot.is_partial() {
-        context.renderer.notice(&format!("snapshot {} is partial{}", snapshot.id.short(), reasons(&snapshot)));
-    }
+    tell_partial(context, &snapshot);
 
     let listing = if arguments.overwrite.dry_run { Listing::Changes } else { Listing::Nothing };
     let display = Display::of_a_restore(context.renderer, stop.clone(), listing);
@@ -90,10 +88,13 @@ fn the_snapshot(
     found.ok_or_else(|| Failure::misuse("no snapshot is named"))
 }
 
-/// Why a snapshot is partial, as far as that is known.
-fn reasons(snapshot: &Snapshot) -> String {
-    let known = snapshot.components.iter().filter(|component| !component.reason.is_empty());
-    known.map(|component| format!(": {}", text::printable(&component.reason))).collect()
+/// Says that a snapshot is partial, if it is, and why, as far as that is known.
+pub(super) fn tell_partial(context: &Context<'_>, snapshot: &Snapshot) {
+    if snapshot.is_partial() {
+        let known = snapshot.components.iter().filter(|component| !component.reason.is_empty());
+        let reasons: String = known.map(|component| format!(": {}", text::printable(&component.reason))).collect();
+        context.renderer.notice(&format!("snapshot {} is partial{reasons}", snapshot.id.short()));
+    }
 }
 
 /// Whoever restores over the machine that runs, and would have everything else removed, has to say what. One folder is
