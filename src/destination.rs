@@ -4,7 +4,8 @@
 //! nor a link that lies in the target, or is put there meanwhile, leads out of it. Directories and files are made
 //! accessible to nobody but their maker; what they are in the backup is set at the end: first content, then owner,
 //! extended attributes (changing the owner drops capabilities), times, mode, and those of a directory after all that is
-//! in it. What an ordinary user may not set is returned as data. What is as wanted already is left as it is.
+//! in it. What an ordinary user may not set is returned as data. What is as wanted already is left as it is, and a link or
+//! a node that takes the place of something else is made beside it first.
 //!
 //! ```no_run
 //! # use holdall::destination::{Destination, Existing, Metadata};
@@ -74,6 +75,8 @@ pub enum Existing {
     ReuseShared,
     /// It is replaced.
     Replace,
+    /// It stays, and is an error: nothing was there.
+    Refuse,
 }
 
 /// What lies in the target at some key.
@@ -252,6 +255,20 @@ impl Destination {
             }
         }
         Err(DestinationError::Restless { place: key.into() })
+    }
+
+    /// Makes the directory `key`, for its maker only, where nothing lies.
+    ///
+    /// # Errors
+    /// [`DestinationError::Taken`], [`DestinationError::Refused`].
+    pub fn make_new_directory(&self, key: &Key) -> Result<(), DestinationError> {
+        let refused = |errno| DestinationError::refused(key, Operation::MakeDirectory, errno);
+        let place = self.place(key.as_bytes()).map_err(refused)?;
+        match self.changing(key.as_bytes(), || mkdirat(&place.directory, place.name, MARKED_DIRECTORY)) {
+            Ok(()) => self.open_up(key.as_bytes(), &place, Made::New).map_err(refused),
+            Err(Errno::EXIST) => Err(DestinationError::Taken { place: key.into() }),
+            Err(errno) => Err(refused(errno)),
+        }
     }
 
     /// Puts back the modes of directories that were opened up and got no metadata since; called at the end.

@@ -98,7 +98,12 @@ fn require(reader: &ContentReader, snapshot: &Snapshot, options: &RestoreOptions
     for path in std::iter::once(&options.path).chain(&options.parts).filter(|path| !path.is_root()) {
         let mut found = false;
         for root in snapshot.components.iter().filter_map(|component| component.manifest) {
-            found |= Cursor::<Entry, _>::new(reader, root).find(path)?.is_some();
+            found |= match Cursor::<Entry, _>::new(reader, root).find(path).map_err(Error::from) {
+                Ok(entry) => entry.is_some(),
+                // Its own entry is lost, or what would say that it never was there: what lies below it may be left.
+                Err(error) if error.is_of_one_thing() => true,
+                Err(error) => return Err(error),
+            };
         }
         if !found {
             return Err(nothing_there(snapshot, path));
@@ -128,7 +133,7 @@ fn restore_component(
         return outcome.damaged(options.path.to_path(), Error::new(ErrorKind::Damaged, message));
     }
     let entries = if options.parts.is_empty() {
-        match tree::entries_at(reader, root, &options.path)? {
+        match tree::entries_at(reader, root, &options.path) {
             Some(entries) => entries,
             None => return Ok(()),
         }

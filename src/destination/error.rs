@@ -110,6 +110,14 @@ pub enum DestinationError {
         /// The entry.
         place: Spot,
     },
+    /// Something lies where nothing was: somebody put it there, or the file system takes its name for this one.
+    #[error(
+        "{place} is there already: it may have another name that is the same here, as A and a are on some file systems"
+    )]
+    Taken {
+        /// The entry.
+        place: Spot,
+    },
     /// Something else lies where metadata shall be set.
     #[error("{place} should be a {wanted:?}, found a {found:?}")]
     OtherKind {
@@ -139,6 +147,7 @@ impl DestinationError {
         match &mut self {
             Self::Refused { place, .. }
             | Self::InTheWay { place }
+            | Self::Taken { place }
             | Self::OtherKind { place, .. }
             | Self::Restless { place } => place.target = path.to_path_buf(),
             Self::Target { .. } => {}
@@ -164,7 +173,28 @@ impl DestinationError {
                 };
                 is_change && source.raw_os_error() == Some(Errno::PERM.raw_os_error())
             }
-            Self::Target { .. } | Self::InTheWay { .. } | Self::OtherKind { .. } | Self::Restless { .. } => false,
+            Self::Target { .. }
+            | Self::InTheWay { .. }
+            | Self::Taken { .. }
+            | Self::OtherKind { .. }
+            | Self::Restless { .. } => false,
+        }
+    }
+
+    /// Whether a thing that is there takes no further name at this place: another file system is mounted there, it has as many
+    /// as it may have, or its file system knows none. A copy may do.
+    pub fn is_unlinkable(&self) -> bool {
+        let errnos = [Errno::XDEV, Errno::MLINK, Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS];
+        match self {
+            Self::Refused { operation: Operation::MakeLink, .. } => {
+                errnos.iter().any(|errno| errno.raw_os_error() == self.errno())
+            }
+            Self::Refused { .. }
+            | Self::Target { .. }
+            | Self::InTheWay { .. }
+            | Self::Taken { .. }
+            | Self::OtherKind { .. }
+            | Self::Restless { .. } => false,
         }
     }
 
@@ -172,7 +202,7 @@ impl DestinationError {
     pub fn errno(&self) -> i32 {
         match self {
             Self::Refused { source, .. } | Self::Target { source, .. } => source.raw_os_error().unwrap_or_default(),
-            Self::InTheWay { .. } | Self::OtherKind { .. } | Self::Restless { .. } => 0,
+            Self::InTheWay { .. } | Self::Taken { .. } | Self::OtherKind { .. } | Self::Restless { .. } => 0,
         }
     }
 
@@ -180,7 +210,7 @@ impl DestinationError {
     pub fn is_full(&self) -> bool {
         match self {
             Self::Refused { source, .. } | Self::Target { source, .. } => fs::is_full(source),
-            Self::InTheWay { .. } | Self::OtherKind { .. } | Self::Restless { .. } => false,
+            Self::InTheWay { .. } | Self::Taken { .. } | Self::OtherKind { .. } | Self::Restless { .. } => false,
         }
     }
 }

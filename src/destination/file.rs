@@ -140,7 +140,8 @@ impl Destination {
     /// is room among the open files.
     ///
     /// # Errors
-    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`], [`DestinationError::Restless`].
+    /// [`DestinationError::InTheWay`], [`DestinationError::Taken`], [`DestinationError::Refused`],
+    /// [`DestinationError::Restless`].
     pub fn create_file(&self, key: &Key, length: u64, existing: Existing) -> Result<Arc<TargetFile>, DestinationError> {
         let file = self.open_new(key, existing, MARKED_FILE)?;
         file.set_length(length)?;
@@ -181,6 +182,9 @@ impl Destination {
             let create = || openat(&place.directory, place.name, OPEN | OFlags::CREATE | OFlags::EXCL, mode);
             let (file, made) = match self.changing(key.as_bytes(), create) {
                 Ok(file) => (file, Made::New),
+                Err(Errno::EXIST) if existing == Existing::Refuse => {
+                    return Err(DestinationError::Taken { place: key.into() });
+                }
                 Err(Errno::EXIST) => match reuse(&place, existing).map_err(refused)? {
                     Some(file) => (file, Made::Reused),
                     None => {

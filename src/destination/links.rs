@@ -1,7 +1,11 @@
 //! What has no content of its own: symbolic links, further names, pipes, sockets, devices.
 
+use std::sync::Arc;
+
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, linkat, makedev, mknodat, openat, readlinkat, symlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, Statx, linkat, makedev, mknodat, openat, readlinkat, renameat, symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::metadata::set_mode;
@@ -46,8 +50,8 @@ impl Destination {
     /// up for the moment.
     ///
     /// # Errors
-    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`] (with `EMLINK`, `EPERM` or `EOPNOTSUPP` where the
-    /// file system takes no more or no such names: then a copy has to do), [`DestinationError::Restless`].
+    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`] (which [says](DestinationError::is_unlinkable) whether
+    /// a copy has to do), [`DestinationError::Restless`].
     pub fn make_link(&self, existing: &Key, key: &Key) -> Result<Made, DestinationError> {
         let mut answer = self.link(existing, key);
         // While the way is opened up, a directory nearer to the root may get its final mode and close it again.
@@ -134,7 +138,7 @@ impl Destination {
         closed
     }
 
-    /// Makes something, taking out of the way what is not as wanted.
+    /// Makes something, in the place of what is not as wanted.
     fn make(
         &self,
         key: &Key,
@@ -152,13 +156,56 @@ impl Destination {
             }
             match look_at(&place.directory, place.name) {
                 Ok(found) if there(&place, &found) => return Ok(Made::Reused),
-                Ok(_) => self.clear(key, &place)?,
+                Ok(_) => return self.make_over(key, operation, &place, make).map(|()| Made::New),
                 Err(Errno::NOENT) => {}
                 Err(errno) => return Err(refused(errno)),
             }
         }
         Err(DestinationError::Restless { place: key.into() })
     }
+
+    /// Makes something beside what lies in its place, and only then has it take that: what can't be made costs nothing.
+    fn make_over(
+        &self,
+        key: &Key,
+        operation: Operation,
+        place: &Place<'_>,
+        make: impl Fn(&Place<'_>) -> Result<(), Errno>,
+    ) -> Result<(), DestinationError> {
+        let name = name_beside(place.name);
+        let beside = Place { directory: Arc::clone(&place.directory), name: name.as_bytes() };
+        let remove = || unlinkat(&beside.directory, beside.name, AtFlags::empty());
+        let make = || match make(&beside) {
+            Err(Errno::EXIST) => remove().and_then(|()| make(&beside)),
+            answer => answer,
+        };
+        self.changing(key.as_bytes(), make).map_err(|errno| DestinationError::refused(key, operation, errno))?;
+        let moved = self.move_over(key, &beside, place);
+        // Also after it was moved: two names of one thing are left as they are.
+        let _ = remove();
+        moved
+    }
+
+    fn move_over(&self, key: &Key, beside: &Place<'_>, place: &Place<'_>) -> Result<(), DestinationError> {
+        let rename = || renameat(&beside.directory, beside.name, &place.directory, place.name);
+        let moved = match rename() {
+            // Only an empty one yields.
+            Err(Errno::ISDIR) => {
+                self.clear(key, place)?;
+                rename()
+            }
+            answer => answer,
+        };
+        moved.map_err(|errno| DestinationError::refused(key, Operation::Remove, errno))?;
+        self.let_go(key.as_bytes());
+        Ok(())
+    }
+}
+
+/// The name under which something is made that will take the place of what lies at `name`. It is the same in each run, so
+/// that what an interrupted one left is replaced by the next.
+pub(super) fn name_beside(name: &[u8]) -> String {
+    format!(".holdall-{}", blake3::hash(name).to_hex())
 }
 
 fn leads_to(place: &Place<'_>, target: &[u8]) -> bool {

@@ -130,7 +130,7 @@ impl Destination {
     }
 
     /// Closes everything at this key and below: what comes to lie there is another thing.
-    fn let_go(&self, key: &[u8]) {
+    pub(super) fn let_go(&self, key: &[u8]) {
         self.handles.forget(key);
         self.lock_files().remove_tree(key);
         self.lock_opened_up().retain(|opened, _| opened != key && !is_below(opened, key));

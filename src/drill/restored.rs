@@ -106,7 +106,7 @@ pub(super) fn walk(
     progress: &dyn Progress,
     each: &mut dyn FnMut(Step<'_>) -> Result<Below>,
 ) -> Result<()> {
-    let Some(mut entries) = restore::entries_at(reader, root, &Key::root())? else { return Ok(()) };
+    let Some(mut entries) = restore::entries_at(reader, root, &Key::root()) else { return Ok(()) };
     loop {
         if progress.stopped() {
             return Err(stopped());

@@ -199,7 +199,8 @@ fn walk(
             take(archive, path, &entry, component, tally)?;
         }
     }
-    if found || path.is_root() { Ok(()) } else { Err(nothing_there(snapshot, path)) }
+    // What is lost may have lain there: that was told.
+    if found || path.is_root() || tally.report.damaged_count > 0 { Ok(()) } else { Err(nothing_there(snapshot, path)) }
 }
 
 fn take(

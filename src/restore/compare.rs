@@ -219,7 +219,7 @@ impl Judge<'_> {
     /// What becomes of a file by what lies at its place, before its content is looked at.
     fn first_look(&self, file: &FileWork) -> Result<First, Unsettled> {
         let hand = self.writer.hand();
-        let Some(found) = hand.look(&file.target)? else { return Ok(First::Decided(Start::Make(Existing::Reuse))) };
+        let Some(found) = hand.look(&file.target)? else { return Ok(First::Decided(Start::Make(Existing::Refuse))) };
         if self.leaves(&found, file.metadata.mtime) {
             return Ok(First::Decided(Start::Left));
         }

@@ -1,4 +1,4 @@
-//! Hard-link groups: which name of each was restored first, and which files that were there stand for one.
+//! Hard-link groups: under which names each was restored, and which files that were there stand for one.
 
 use crate::destination::Present;
 use crate::error::{Error, ErrorKind, Result};
@@ -6,17 +6,23 @@ use crate::index::Scratch;
 use crate::manifest::{Entry, Key, Row as _};
 use std::sync::{Mutex, PoisonError};
 
-/// The first name of a hard-link group.
-pub(super) enum First {
-    /// There is none yet.
-    None,
-    /// It was restored under this key.
-    Name(Key, Origin),
+/// How many names of a group are tried before one becomes a thing of its own: where no links can be made at all, each of
+/// them would else try all that came before.
+const NAMES_MAX: usize = 16;
+/// Stands before each name in a row. No key holds it.
+const BEFORE_NAME: u8 = b'/';
+
+/// What is known of a hard-link group.
+pub(super) enum Known {
+    /// Nothing of it was restored yet.
+    Nothing,
+    /// It was restored under these keys: more than one where they could not be linked.
+    Names(Vec<(Key, Origin)>),
     /// It is another entry than this one.
     Other,
 }
 
-/// How the first name of a group came to lie in the target.
+/// How what a name of a group stands for came to lie in the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     /// It was made.
@@ -35,30 +41,30 @@ impl Groups {
         Self { table }
     }
 
-    /// The name under which another member of the entry's group was restored.
-    pub(super) fn first(&self, entry: &Entry) -> Result<First> {
-        let Some(group) = &entry.group else { return Ok(First::None) };
-        let Some(row) = self.table.get(group.as_bytes())? else { return Ok(First::None) };
-        let changed = || Error::new(ErrorKind::Io, "the table of hard links was changed");
-        let (fields, rest) = row.split_at_checked(blake3::OUT_LEN).ok_or_else(changed)?;
-        let (origin, first) = rest.split_first().ok_or_else(changed)?;
-        if fields != hash_of_fields(entry) {
-            return Ok(First::Other);
-        }
-        let origin = if *origin == 0 { Origin::Made } else { Origin::Kept };
-        let key = Key::parse(first.to_vec()).map_err(|cause| changed().because(cause))?;
-        Ok(First::Name(key, origin))
+    /// The names under which other members of the entry's group were restored, to which it may be linked.
+    pub(super) fn known(&self, entry: &Entry) -> Result<Known> {
+        let Some(group) = &entry.group else { return Ok(Known::Nothing) };
+        let Some(row) = self.table.get(group.as_bytes())? else { return Ok(Known::Nothing) };
+        let Some(names) = row.strip_prefix(&hash_of_fields(entry)) else { return Ok(Known::Other) };
+        let name = |name: &[u8]| {
+            let (origin, key) = name.split_first()?;
+            let origin = if *origin == 0 { Origin::Made } else { Origin::Kept };
+            Some((Key::parse(key.to_vec()).ok()?, origin))
+        };
+        let names: Option<Vec<_>> = names.split(|byte| *byte == BEFORE_NAME).skip(1).map(name).collect();
+        names.map(Known::Names).ok_or_else(|| Error::new(ErrorKind::Io, "the table of hard links was changed"))
     }
 
-    /// Notes where the first member of a group was restored; of further ones nothing.
+    /// Notes where a member of a group lies that was restored, and is not linked to those before it.
     pub(super) fn remember(&mut self, entry: &Entry, target: &Key, origin: Origin) -> Result<()> {
         let Some(group) = entry.group.as_ref().filter(|_| !entry.is_unreadable()) else { return Ok(()) };
-        if self.table.get(group.as_bytes())?.is_some() {
-            return Ok(());
-        }
-        let mark = [u8::from(origin == Origin::Kept)];
-        let row = [&hash_of_fields(entry)[..], &mark, target.as_bytes()].concat();
-        Ok(self.table.put(group.as_bytes(), &row)?)
+        let before = match self.known(entry)? {
+            Known::Nothing => hash_of_fields(entry).to_vec(),
+            Known::Names(names) if names.len() < NAMES_MAX => self.table.get(group.as_bytes())?.unwrap_or_default(),
+            Known::Names(_) | Known::Other => return Ok(()),
+        };
+        let mark = [BEFORE_NAME, u8::from(origin == Origin::Kept)];
+        Ok(self.table.put(group.as_bytes(), &[&before[..], &mark, target.as_bytes()].concat())?)
     }
 }
 

@@ -103,6 +103,11 @@ impl Hand {
         }
     }
 
+    /// Makes a directory where nothing lies.
+    pub(super) fn make_new_directory(&self, key: &Key) -> Answer<()> {
+        self.writes().map_or(Ok(()), |destination| destination.make_new_directory(key))
+    }
+
     pub(super) fn make_symlink(&self, key: &Key, target: &[u8]) -> Answer<Made> {
         match self {
             Self::Writes(destination) => destination.make_symlink(key, target),

@@ -320,6 +320,12 @@ impl<'a> Outcome<'a> {
         Ok(())
     }
 
+    /// Tells that a further name can't be linked to the others and becomes a thing of its own.
+    pub(super) fn unlinkable(&self, path: PathBuf, error: DestinationError) {
+        let message = format!("{}; restored by itself", crate::error::chain(&error.within(&self.place)));
+        self.problem(path, RestoreProblemKind::Metadata, message);
+    }
+
     /// The error, which says where in the target it happened.
     pub(super) fn within_target(&self, error: DestinationError) -> Error {
         Error::from(error.within(&self.place))

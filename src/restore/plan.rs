@@ -1,23 +1,24 @@
 //! Entry by entry: directories, links and nodes are made at once, files are gathered into windows.
 
 mod attributes;
+mod directories;
 mod files;
 
 use crate::content::ContentReader;
-use crate::destination::{DestinationError, Made, Metadata};
+use crate::destination::{Made, Metadata};
 use crate::error::Result;
 use crate::manifest::{Body, Content, Device, Entry, Key, Kind};
 use crate::owner::OwnerMap;
 use crate::progress::Change;
 use crate::restore::compare::Judge;
 use crate::restore::earlier::Earlier;
-use crate::restore::groups::{First, Groups, Origin};
+use crate::restore::groups::{Groups, Known, Origin};
 use crate::restore::options::{Choice, Ownership, RestoreOptions};
 use crate::restore::outcome::{Outcome, RestoreProblemKind};
 use crate::restore::tree::Below;
 use crate::restore::twins::Twins;
-use crate::restore::way::{Extras, Ground, IfThere, OnTheWay, Sweep};
-use crate::restore::window::{Left, Window};
+use crate::restore::way::{IfThere, OnTheWay, Sweep};
+use crate::restore::window::Window;
 use crate::restore::writer::Writer;
 use crate::session::SnapshotComponent;
 use crossbeam_channel::Sender;
@@ -49,11 +50,13 @@ pub(super) struct Planner<'a> {
     windows: Sender<Window>,
     /// The window at hand may hold one part in so many of a whole one: the first are small, so that writing begins soon.
     share: usize,
-    /// For each hard-link group what the name is that was restored first, and its key.
+    /// Under which names each hard-link group was restored.
     groups: Groups,
     twins: Twins,
     /// What was restored before.
     earlier: Earlier<'a>,
+    /// The directory of which it was told last that something else stays in its place.
+    barred: Option<Key>,
     /// Whether what the snapshot does not hold may be removed: not where its list can't be trusted to be whole.
     is_list_whole: bool,
 }
@@ -86,6 +89,7 @@ impl<'a> Planner<'a> {
             groups: Groups::new(reader.access().scratch()),
             twins: Twins::default(),
             earlier: Earlier::new(reader, earlier),
+            barred: None,
             is_list_whole: true,
         }
     }
@@ -135,131 +139,32 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Notes a directory that is made only if something below it is taken.
-    fn pass(&mut self, entry: Entry) -> Result<Below> {
-        if entry.kind() != Kind::Directory {
-            return Ok(Below::Visit);
-        }
-        let Some(target) = self.target_of(&entry) else { return Ok(Below::Visit) };
-        let if_there = if self.is_unfinished(&target) { IfThere::Set } else { IfThere::Keep };
-        self.enter(&entry, target, if_there)?;
-        self.tell_unread(&entry)?;
-        Ok(Below::Visit)
-    }
-
-    /// Whether an interrupted restore made the directory that lies at a place.
-    fn is_unfinished(&self, target: &Key) -> bool {
-        let hand = self.writer.hand();
-        let found = if self.is_on_fresh_ground() { None } else { hand.look(target).ok().flatten() };
-        found.is_some_and(|found| hand.is_unfinished(&found))
-    }
-
-    fn enter(&mut self, entry: &Entry, target: Key, if_there: IfThere) -> Result<()> {
-        let metadata = self.metadata(entry)?;
-        let sweep = self.sweep(entry, &target)?;
-        let key = entry.key.clone();
-        self.way.push(OnTheWay { key, target, metadata, if_there, ground: Ground::Unknown, sweep });
-        Ok(())
-    }
-
-    /// What becomes of that in a directory which the snapshot does not hold. Removed it is only from one that was backed
-    /// up as a whole, and on the file system of the target: a backup that stayed on one file system saw an empty folder
-    /// where another one was mounted.
-    fn sweep(&self, entry: &Entry, target: &Key) -> Result<Sweep> {
-        let is_whole = self.is_list_whole && entry.body == Body::Directory && !entry.is_unreadable();
-        if !self.judge.sweeper.is_at_work() || !is_whole || !self.options.is_asked_for(&entry.key) {
-            return Ok(Sweep::Nothing);
-        }
-        if self.is_on_fresh_ground() {
-            return Ok(Sweep::Nothing);
-        }
-        if self.way.last().is_some_and(|above| matches!(above.sweep, Sweep::NothingBelow)) {
-            return Ok(Sweep::NothingBelow);
-        }
-        let look = || -> Result<Sweep, DestinationError> {
-            let hand = self.writer.hand();
-            let Some(found) = hand.look(target)?.filter(|found| found.kind == Kind::Directory) else {
-                return Ok(Sweep::Nothing);
-            };
-            if found.is_mounted_on && !target.is_root() {
-                let reason = "nothing is removed from it: a file system is mounted there";
-                self.outcome.spared(self.judge.sweeper.path(target), reason);
-                return Ok(Sweep::NothingBelow);
-            }
-            Ok(Sweep::Extras(Extras::new(hand.names(target)?, found.device)))
-        };
-        look().or_else(|error| self.outcome.refused(entry.key.to_path(), error).map(|()| Sweep::Nothing))
-    }
-
-    fn is_on_fresh_ground(&self) -> bool {
-        self.way.last().is_some_and(|directory| matches!(directory.ground, Ground::Fresh(_)))
-    }
-
     fn restore(&mut self, entry: Entry) -> Result<Below> {
         let Some(target) = self.target_of(&entry) else { return Ok(Below::Visit) };
-        if !self.is_list_whole {
-            self.make_way()?;
-            self.make_lost_directories(&entry.key)?;
+        if entry.kind() != Kind::Directory && entry.is_unreadable() {
+            self.tell_unread(&entry)?;
+            return Ok(Below::Visit);
+        }
+        if self.make_way()? == There::Stays {
+            return Ok(Below::Skip);
+        }
+        if !self.is_list_whole && self.make_lost_directories(&entry.key)? == There::Stays {
+            return Ok(Below::Skip);
         }
         if entry.kind() == Kind::Directory {
             let is_fresh = self.is_on_fresh_ground();
             let if_there = if is_fresh { Some(IfThere::Set) } else { self.if_there(&entry, &target)? };
             let Some(if_there) = if_there else { return Ok(Below::Skip) };
             self.enter(&entry, target, if_there)?;
-            self.make_way()?;
+            if self.make_way()? == There::Stays {
+                return Ok(Below::Skip);
+            }
             self.tell_unread(&entry)?;
             return Ok(Below::Visit);
         }
-        if entry.is_unreadable() {
-            self.tell_unread(&entry)?;
-            return Ok(Below::Visit);
-        }
-        self.make_way()?;
         let metadata = self.metadata(&entry)?;
         self.make(&entry, target, metadata)?;
         Ok(Below::Visit)
-    }
-
-    /// Makes the directories above an entry whose own entries are lost, without anything that those said: what lies in
-    /// them comes back all the same.
-    fn make_lost_directories(&mut self, key: &Key) -> Result<()> {
-        let above = std::iter::successors(key.parent(), Key::parent);
-        let is_known = |directory: &Key| self.way.last().is_some_and(|known| known.key == *directory);
-        let is_below = |directory: &Key| directory.is_within(&self.options.path) && !directory.is_root();
-        let mut lost: Vec<Key> = above.take_while(|directory| is_below(directory) && !is_known(directory)).collect();
-        lost.reverse();
-        for directory in lost {
-            let entry = Entry::new(directory, Body::Directory);
-            let Some(target) = self.target_of(&entry) else { continue };
-            if let Err(error) = self.writer.hand().make_directory(&target) {
-                self.outcome.refused(entry.key.to_path(), error)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What becomes of a directory that is there. None if something else lies there and stays: then nothing below it can
-    /// be restored.
-    fn if_there(&self, entry: &Entry, target: &Key) -> Result<Option<IfThere>> {
-        let hand = self.writer.hand();
-        let found = match hand.look(target) {
-            Ok(Some(found)) => found,
-            Ok(None) => return Ok(Some(IfThere::Set)),
-            Err(error) => return self.outcome.refused(entry.key.to_path(), error).map(|()| None),
-        };
-        // Only what was backed up tells what it shall be, not what lay above that.
-        if found.kind == Kind::Directory && entry.body == Body::Ancestor && !hand.is_unfinished(&found) {
-            return Ok(Some(IfThere::Keep));
-        }
-        if !self.judge.leaves(&found, entry.mtime) {
-            return Ok(Some(IfThere::Set));
-        }
-        if found.kind == Kind::Directory {
-            return Ok(Some(IfThere::Leave));
-        }
-        let message = "something else lies there and stays, so nothing of this directory is restored";
-        self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Refused, message.to_owned());
-        Ok(None)
     }
 
     /// Hands over what is gathered, the last directories as well.
@@ -289,48 +194,9 @@ impl<'a> Planner<'a> {
         if self.window.is_full(self.share) { self.hand_over() } else { Ok(()) }
     }
 
-    /// Leaves the deepest directory on the way, if there is one.
-    fn leave(&mut self) -> Result<bool> {
-        let Some(mut directory) = self.way.pop() else { return Ok(false) };
-        directory.sweep_until(None, self.judge.sweeper)?;
-        let OnTheWay { key, target, metadata, if_there, ground, .. } = directory;
-        let Some(made) = ground.made() else { return Ok(true) };
-        if made == Made::New || if_there == IfThere::Set {
-            self.window.left.push(Left { key, target, metadata, made });
-        } else if if_there == IfThere::Leave {
-            self.outcome.entry(&key, Kind::Directory, (Change::Skipped, 0));
-        }
-        Ok(true)
-    }
-
     fn hand_over(&mut self) -> Result<()> {
         self.share = (self.share / 2).max(1);
         self.windows.send(std::mem::take(&mut self.window)).map_err(super::gone)
-    }
-
-    /// Makes the directories on the way that are not made yet. One that can't be made is told once; what is below it
-    /// then tells for itself.
-    fn make_way(&mut self) -> Result<()> {
-        let hand = self.writer.hand();
-        let mut is_fresh = false;
-        for directory in &mut self.way {
-            if directory.ground == Ground::Unknown {
-                let make = || -> Result<Ground, DestinationError> {
-                    let made = hand.make_directory(&directory.target)?;
-                    let is_empty = made == Made::New || is_fresh || hand.is_empty(&directory.target)?;
-                    Ok(if is_empty { Ground::Fresh(made) } else { Ground::Old })
-                };
-                match make() {
-                    Ok(ground) => {
-                        directory.ground = ground;
-                        self.outcome.other_done();
-                    }
-                    Err(error) => self.outcome.refused(directory.key.to_path(), error)?,
-                }
-            }
-            is_fresh = matches!(directory.ground, Ground::Fresh(_));
-        }
-        Ok(())
     }
 
     fn make(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
@@ -339,10 +205,11 @@ impl<'a> Planner<'a> {
             self.outcome.entry(&entry.key, entry.kind(), (Change::Skipped, bytes));
             return Ok(());
         }
-        match self.groups.first(entry)? {
-            First::None => {}
-            First::Name(first, origin) => return self.link(entry, (&first, origin), &target),
-            First::Other => {
+        match self.groups.known(entry)? {
+            Known::Nothing => {}
+            Known::Names(names) if self.link(entry, &names, &target)? => return Ok(()),
+            Known::Names(_) => {}
+            Known::Other => {
                 let message = "it is another entry than the first name of its hard-link group; restored by itself";
                 self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Metadata, message.to_owned());
             }

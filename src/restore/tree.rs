@@ -7,7 +7,7 @@ use crate::id::NodeId;
 use crate::manifest::{Cursor, Entry, Key, Lineage};
 use crate::restore::outcome::Outcome;
 use crate::session::Snapshot;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 /// What is still to be read of a tree.
 enum Stop {
@@ -30,25 +30,29 @@ pub struct Entries<'a> {
     lineage: Option<Lineage>,
     /// Whether a part of the tree could not be read.
     is_damaged: bool,
+    /// Hashes of what was told of it: a part may lie on the way to several paths, or behind several.
+    told: HashSet<[u8; blake3::OUT_LEN]>,
 }
 
-/// Finds the subtree at `path`; none when nothing is there. The root is always there.
-///
-/// # Errors
-/// When the way to it can't be read.
-pub fn entries_at<'a>(reader: &'a ContentReader, root: NodeId, path: &Key) -> Result<Option<Entries<'a>>> {
+/// Finds the subtree at `path`; none when nothing is there. The root is always there. Where the way to it can't be read,
+/// that is the first error of the entries, and what is left below it follows.
+pub fn entries_at<'a>(reader: &'a ContentReader, root: NodeId, path: &Key) -> Option<Entries<'a>> {
     let mut cursor = Cursor::new(reader, root);
     let (first, lineage) = if path.is_root() {
         (None, Lineage::new())
     } else {
-        let first = cursor.find(path)?;
-        if first.is_none() {
-            return Ok(None);
-        }
+        let first = match cursor.find(path) {
+            Ok(None) => return None,
+            Ok(first) => first,
+            Err(_) => {
+                cursor.seek(path);
+                None
+            }
+        };
         (first, Lineage::within(path.parent()))
     };
     let (subtree, stops, lineage) = (Some(path.clone()), VecDeque::new(), Some(lineage));
-    Ok(Some(Entries { cursor, subtree, stops, first, lineage, is_damaged: false }))
+    Some(Entries { cursor, subtree, stops, first, lineage, is_damaged: false, told: HashSet::new() })
 }
 
 /// The subtrees at some paths, sorted, none within another; those at which nothing is are left out.
@@ -68,7 +72,7 @@ pub(super) fn entries_of<'a>(reader: &'a ContentReader, root: NodeId, parts: &[K
         stops.push_back(Stop::Tree(part.clone()));
     }
     let (cursor, lineage) = (Cursor::new(reader, root), Some(Lineage::new()));
-    Entries { cursor, subtree: None, stops, first: None, lineage, is_damaged: false }
+    Entries { cursor, subtree: None, stops, first: None, lineage, is_damaged: false, told: HashSet::new() }
 }
 
 impl Entries<'_> {
@@ -103,8 +107,10 @@ impl Entries<'_> {
                 None => return Ok(None),
                 Some(Stop::Above(key)) => self.first = self.cursor.find(&key)?,
                 Some(Stop::Tree(key)) => {
-                    self.first = self.cursor.find(&key)?;
-                    self.subtree = self.first.is_some().then_some(key);
+                    let found = self.cursor.find(&key);
+                    // Where its own entry is lost, what lies below it may be left.
+                    self.subtree = found.as_ref().map_or(true, Option::is_some).then_some(key);
+                    self.first = found?;
                 }
             }
         }
@@ -128,7 +134,12 @@ impl Entries<'_> {
         loop {
             match self.try_next() {
                 Ok(entry) => return Ok(entry),
-                Err(error) => outcome.damaged_part(self.subtree.clone().unwrap_or_default().to_path(), error)?,
+                Err(error) => {
+                    let is_new = self.told.insert(*blake3::hash(error.to_string().as_bytes()).as_bytes());
+                    if is_new || !error.is_of_one_thing() {
+                        outcome.damaged_part(self.subtree.clone().unwrap_or_default().to_path(), error)?;
+                    }
+                }
             }
         }
     }
@@ -158,7 +169,7 @@ pub fn list(
     let mut found = false;
     for component in &snapshot.components {
         let Some(root) = component.manifest else { continue };
-        let Some(mut entries) = entries_at(&reader, root, path)? else { continue };
+        let Some(mut entries) = entries_at(&reader, root, path) else { continue };
         found = true;
         while let Some(entry) = entries.try_next()? {
             if each(&entry)? == Below::Skip {

@@ -41,7 +41,7 @@ pub(super) struct OnTheWay {
     pub(super) sweep: Sweep,
 }
 
-/// What becomes of a directory that was there.
+/// What becomes of a directory that was there, or of what lies in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfThere {
     /// It gets the owner, attributes, time and mode that the snapshot says.
@@ -50,6 +50,8 @@ pub(super) enum IfThere {
     Keep,
     /// It keeps what it has, as asked.
     Leave,
+    /// It is no directory, and stays: nothing below it can be restored.
+    Bar,
 }
 
 /// What becomes of that in a directory which the snapshot does not hold.

@@ -43,17 +43,24 @@ impl<'a> Writer<'a> {
         self.outcome.stopped()
     }
 
-    /// Begins a file at whose place nothing lies that is worth comparing: it is made at once if no chunk will be
-    /// written to it, or if another name may be linked to it before its content comes.
-    pub(super) fn begin(&self, work: FileWork, content: &Content, existing: Existing) -> Result<Arc<FileWork>> {
-        *work.start() = Start::Make(existing);
-        if existing == Existing::Replace || !matches!(content, Content::Items(_)) {
-            let inline = match content {
-                Content::Inline(bytes) => bytes.as_slice(),
-                Content::Items(_) => &[],
-            };
-            self.put(&work, whole_or_part(&work, inline), |work, file| work.write(file, 0, inline))?;
+    /// Begins a file where nothing lies: it is made at once if no chunk will be written to it.
+    pub(super) fn begin(&self, work: FileWork, content: &Content) -> Result<Arc<FileWork>> {
+        if matches!(content, Content::Items(_)) {
+            *work.start() = Start::Make(Existing::Refuse);
+            return Ok(Arc::new(work));
         }
+        self.begin_at_once(work, content, Existing::Refuse)
+    }
+
+    /// Begins a file at whose place nothing lies that is worth comparing, and makes it: another name may be linked to it
+    /// before its content comes.
+    pub(super) fn begin_at_once(&self, work: FileWork, content: &Content, existing: Existing) -> Result<Arc<FileWork>> {
+        *work.start() = Start::Make(existing);
+        let inline = match content {
+            Content::Inline(bytes) => bytes.as_slice(),
+            Content::Items(_) => &[],
+        };
+        self.put(&work, whole_or_part(&work, inline), |work, file| work.write(file, 0, inline))?;
         Ok(Arc::new(work))
     }
 

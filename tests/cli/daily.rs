@@ -265,6 +265,8 @@ fn a_backup_that_is_ended_early_is_partial_and_the_next_one_completes_it() {
     assert!(sweep.err.contains("is partial"), "{}", sweep.err);
     let restored = world.run(["restore", id, "--target", "copy"]).ended(0);
     assert!(restored.err.contains("is partial: the backup was ended early"), "{}", restored.err);
+    let dumped = world.run(["dump", id, "--target", "copy.tar"]).ended(0);
+    assert!(dumped.err.contains("is partial: the backup was ended early"), "{}", dumped.err);
 
     let whole = world.run(["backup", "--json", "tree", "--stop-after", "23:59"]).succeeded().only("summary");
     assert_eq!(whole.get("partial"), None);

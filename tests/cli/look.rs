@@ -178,12 +178,40 @@ fn a_rehearsed_restore_lists_what_the_restore_then_does() {
     assert_eq!((&again["bytes_written"], &again["files_deleted"]), (&0.into(), &0.into()));
 }
 
+/// Only who said which archive it shall be got anything.
+#[test]
+fn a_dump_gives_what_is_left_although_the_entry_of_what_was_named_is_damaged() {
+    let world = World::with_repository();
+    world.file("tree/f", b"a file");
+    world.run(["backup", "tree"]).succeeded();
+    let folders = std::fs::read_dir(world.path("repository/packs")).expect("packs");
+    let folders = folders.map(|folder| folder.expect("a folder").path()).filter(|path| path.is_dir());
+    for pack in folders.flat_map(|folder| std::fs::read_dir(folder).expect("packs")) {
+        let pack = pack.expect("a pack").path();
+        // What lists folders.
+        if std::fs::read(&pack).expect("it is there").get(12) == Some(&2) {
+            std::fs::remove_file(&pack).expect("it is there");
+        }
+    }
+    let place = format!("latest:{}", world.path("tree").display());
+    for (what, file) in [("latest", "all.tar"), (place.as_str(), "tree.tar")] {
+        world.run(["dump", what, "--target", file]).ended(5);
+        assert!(world.path(file).exists(), "{what}");
+    }
+}
+
 #[test]
 fn a_whole_machine_is_not_swept_by_accident() {
     let world = two_snapshots();
     for whole in ["latest", "latest:/", "latest:/./"] {
         let refused = world.run(["restore", "-n", whole, "--target", "/", "--delete"]).ended(2);
         assert!(refused.err.contains("--delete into /"), "{}", refused.err);
+    }
+    // The contents of one folder would become those of /, whatever is chosen of them.
+    for chosen in [&[][..], &["--exclude", "x"], &["--include", "x"]] {
+        let one = ["restore", "-n", "latest:/tmp", "--target", "/tmp/..", "--delete"];
+        let refused = world.run([&one[..], chosen].concat()).ended(2);
+        assert!(refused.err.contains("--target /home"), "{}", refused.err);
     }
     world.run(["restore", "-n", "latest~1:/tmp", "latest:/etc", "--target", "t"]).ended(2);
 }

@@ -2,11 +2,12 @@
 
 use crate::house::{House, assert_equal};
 use crate::in_place::{StopAt, Told, copy, look, noise, options, restore, stamps};
-use holdall::{Change, Extras, Key, Overwrite, RestoreOptions, Silent};
+use holdall::{Change, Choice, Entry, Extras, Key, Manner, Overwrite, RestoreOptions, RestoreProblemKind, Silent};
 use std::fs;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,16 +15,16 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-fn mode_of(path: &Path) -> u32 {
+pub(crate) fn mode_of(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
 }
 
 /// Something mounted in memory until the end of a test.
-struct Mounted(PathBuf);
+pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
     /// None where nobody may mount.
-    fn new(at: &Path, options: &str) -> Option<Self> {
+    pub(crate) fn new(at: &Path, options: &str) -> Option<Self> {
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at).output();
         mount.is_ok_and(|done| done.status.success()).then(|| Self(at.to_path_buf()))
     }
@@ -230,4 +231,45 @@ fn a_file_that_found_no_room_is_completed_by_a_run_that_overwrites_nothing() {
     restore(&house, &wanted.overwrite(Overwrite::Never));
     assert_eq!(fs::read(target.join("f")).unwrap(), fs::read(tree.join("f")).unwrap());
     assert_eq!(mode_of(&target.join("f")), mode_of(&tree.join("f")));
+}
+
+/// A file that lay where a folder had to be that only lies on the way to what was chosen was deleted, and nobody was told.
+#[test]
+fn what_lies_in_the_place_of_a_folder_on_the_way_stays_where_that_is_asked_for() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    for name in ["b/deep/g", "b/deep/f", "b/g", "c/g", "d/f"] {
+        fs::create_dir_all(tree.join(name).parent().unwrap()).unwrap();
+        fs::write(tree.join(name), name).unwrap();
+    }
+    house.backup(&tree);
+    let only_g = |entry: &Entry| if entry.key.name() == b"g" { Choice::Take } else { Choice::Pass };
+    let top = Key::from_path(&tree).unwrap();
+    let chosen = |target: &Path| RestoreOptions::new(target).path(top.clone()).select(Arc::new(only_g));
+    let parts = |target: &Path| {
+        let parts = ["b/deep/g", "b/g", "c/g"].map(|name| Key::from_path(&tree.join(name)).unwrap());
+        RestoreOptions::new(target).parts(parts)
+    };
+    for (case, overwrite) in [Overwrite::Never, Overwrite::IfNewer].into_iter().enumerate() {
+        let targets = [house.tree(&format!("chosen {case}")), house.tree(&format!("parts {case}"))];
+        let below = targets[1].join(tree.strip_prefix("/").unwrap());
+        for (wanted, place) in [(chosen(&targets[0]), &targets[0]), (parts(&targets[1]), &below)] {
+            fs::create_dir_all(place).unwrap();
+            fs::write(place.join("b"), "precious").unwrap();
+            // Nothing below it is chosen.
+            symlink("precious", place.join("d")).unwrap();
+            for manner in [Manner::Rehearse, Manner::Perform] {
+                let wanted = wanted.clone().overwrite(overwrite).manner(manner);
+                let report = house.open().restore(&house.latest(), &wanted, &Silent).unwrap();
+                assert_eq!((report.problem_count, report.file_count), (1, 1), "{overwrite:?}, {manner:?}: {report:?}");
+                let [problem] = &report.problems[..] else { panic!("{report:?}") };
+                assert_eq!((&problem.path, problem.kind), (&tree.join("b"), RestoreProblemKind::Refused));
+                assert_eq!(fs::read(place.join("b")).unwrap(), b"precious");
+                assert_eq!(fs::read_link(place.join("d")).unwrap(), Path::new("precious"));
+            }
+            assert_eq!(fs::read(place.join("c/g")).unwrap(), b"c/g");
+            restore(&house, &wanted);
+            assert_eq!(fs::read(place.join("b/deep/g")).unwrap(), b"b/deep/g");
+        }
+    }
 }

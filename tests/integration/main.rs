@@ -4,9 +4,12 @@
 mod dump;
 mod found_there;
 mod golden;
+mod hard_links;
 mod house;
 mod in_place;
+mod lost_folders;
 mod python_reader;
 mod round_trip;
+mod same_names;
 mod second_copy;
 mod sessions;

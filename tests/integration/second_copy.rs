@@ -32,7 +32,7 @@ impl Progress for Meanwhile<'_> {
     }
 }
 
-fn packs(house: &House) -> Vec<PathBuf> {
+pub(crate) fn packs(house: &House) -> Vec<PathBuf> {
     let folders = std::fs::read_dir(house.store().join("packs")).unwrap().map(|folder| folder.unwrap().path());
     let folders = folders.filter(|folder| folder.is_dir());
     let packs = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|pack| pack.unwrap().path()));

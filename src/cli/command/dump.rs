@@ -1,6 +1,7 @@
 //! `holdall dump`
 
 use super::ls::key;
+use super::restore::tell_partial;
 use crate::cli::arguments::DumpArguments;
 use crate::cli::context::{self, Access, Context};
 use crate::cli::failure::{Failure, exit};
@@ -22,6 +23,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &DumpArguments) -> Result<u8
     }
     let repository = context.open(Access::Read)?;
     let snapshot = context.snapshot(&repository, &arguments.snapshot.spec, &context::filter(&arguments.filter)?)?;
+    tell_partial(context, &snapshot);
     let form = match arguments.archive {
         Some(form) => form,
         None => usual_form(&repository, &snapshot, &path)?,
@@ -55,13 +57,17 @@ pub(crate) fn run(context: &Context<'_>, arguments: &DumpArguments) -> Result<u8
 /// A file as it is, anything else as a tar archive.
 fn usual_form(repository: &Repository, snapshot: &Snapshot, path: &Key) -> Result<DumpForm, Failure> {
     let mut form = DumpForm::Tar;
-    repository.list(snapshot, path, &mut |entry| {
+    let listed = repository.list(snapshot, path, &mut |entry| {
         if entry.key == *path && entry.kind() == Kind::File {
             form = DumpForm::Content;
         }
         Ok(Below::Skip)
-    })?;
-    Ok(form)
+    });
+    match listed {
+        // Whatever it was, an archive takes what is left of it, and the dump tells what is not.
+        Err(error) if error.kind() == ErrorKind::Damaged => Ok(form),
+        listed => Ok(listed.map(|()| form)?),
+    }
 }
 
 /// Makes the file, which stays only if all of the dump is in it.

@@ -23,17 +23,17 @@ const RENUMBERED_NAMED_MAX: usize = 5;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result<u8, Failure> {
     let mut options = options(arguments)?;
-    if let Some(selection) = Selection::new(context, arguments)? {
+    let selection = Selection::new(context, arguments)?;
+    if arguments.overwrite.delete {
+        refuse_to_sweep_the_machine(arguments, selection.as_ref())?;
+    }
+    if let Some(selection) = selection {
         options = options.select(Arc::new(move |entry: &Entry| selection.choose(entry)));
-    } else if arguments.overwrite.delete {
-        refuse_to_sweep_the_machine(arguments)?;
     }
     let repository = context.open(Access::Read)?;
     let snapshot = the_snapshot(context, &repository, arguments)?;
     let stop = Stop::listen()?;
-    if snapshot.is_partial() {
-        context.renderer.notice(&format!("snapshot {} is partial{}", snapshot.id.short(), reasons(&snapshot)));
-    }
+    tell_partial(context, &snapshot);
 
     let listing = if arguments.overwrite.dry_run { Listing::Changes } else { Listing::Nothing };
     let display = Display::of_a_restore(context.renderer, stop.clone(), listing);
@@ -88,22 +88,33 @@ fn the_snapshot(
     found.ok_or_else(|| Failure::misuse("no snapshot is named"))
 }
 
-/// Why a snapshot is partial, as far as that is known.
-fn reasons(snapshot: &Snapshot) -> String {
-    let known = snapshot.components.iter().filter(|component| !component.reason.is_empty());
-    known.map(|component| format!(": {}", text::printable(&component.reason))).collect()
+/// Says that a snapshot is partial, if it is, and why, as far as that is known.
+pub(super) fn tell_partial(context: &Context<'_>, snapshot: &Snapshot) {
+    if snapshot.is_partial() {
+        let known = snapshot.components.iter().filter(|component| !component.reason.is_empty());
+        let reasons: String = known.map(|component| format!(": {}", text::printable(&component.reason))).collect();
+        context.renderer.notice(&format!("snapshot {} is partial{reasons}", snapshot.id.short()));
+    }
 }
 
-/// Whoever restores a whole snapshot over the machine that runs, and would have everything else removed, has to say what.
-fn refuse_to_sweep_the_machine(arguments: &RestoreArguments) -> Result<(), Failure> {
-    let is_root = |snapshot: &SnapshotArgument| key(snapshot.path.as_deref()).is_ok_and(|path| path.is_root());
-    let is_whole = arguments.snapshots.iter().any(is_root);
-    let is_machine = arguments.target.canonicalize().is_ok_and(|target| target == Path::new("/"));
-    if is_whole && is_machine {
-        let message = "--delete into / needs a path (latest:/etc latest:/home), --include or --exclude";
-        return Err(Failure::misuse(message));
+/// Whoever restores over the machine that runs, and would have everything else removed, has to say what. One folder is
+/// restored as the target, and not into it: all that lies in `/` would be what that folder does not hold.
+fn refuse_to_sweep_the_machine(arguments: &RestoreArguments, selection: Option<&Selection>) -> Result<(), Failure> {
+    if !arguments.target.canonicalize().is_ok_and(|target| target == Path::new("/")) {
+        return Ok(());
     }
-    Ok(())
+    let is_root = |snapshot: &SnapshotArgument| key(snapshot.path.as_deref()).is_ok_and(|path| path.is_root());
+    let message = match &arguments.snapshots[..] {
+        [only] if !is_root(only) => {
+            "--delete into / with one path would put its contents into / itself and remove all else that lies there; name \
+             its own place as the target (latest:/home --target /home)"
+        }
+        all if selection.is_none() && all.iter().any(is_root) => {
+            "--delete into / needs several paths (latest:/etc latest:/home), --include or --exclude"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::misuse(message))
 }
 
 /// Says what may help against what went wrong, and what went otherwise than somebody may have expected.

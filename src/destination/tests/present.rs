@@ -50,6 +50,34 @@ fn what_is_there_is_reused_or_taken_out_of_the_way() {
     assert_eq!(destination.make_symlink(&key("Symlink Symlink"), b"elsewhere").unwrap(), Made::New);
 }
 
+/// It was removed before anybody knew whether something else could be made in its place.
+#[test]
+fn what_is_there_stays_where_nothing_else_can_be_made() {
+    as_ordinary_user("destination::tests::present::what_is_there_stays_where_nothing_else_can_be_made", |top| {
+        fs::write(top.join("f"), "precious").unwrap();
+        let destination = Destination::open(top).unwrap();
+        let refused = put(&destination, &key("f"), Kind::CharDevice).unwrap_err();
+        assert_eq!(refused.errno(), Errno::PERM.raw_os_error(), "{refused}");
+        assert_eq!(fs::read(top.join("f")).unwrap(), b"precious");
+        assert_eq!(fs::read_dir(top).unwrap().count(), 1, "nothing is left beside it");
+    });
+}
+
+#[test]
+fn what_an_interrupted_run_left_beside_its_place_is_replaced() {
+    let top = tempfile::tempdir().unwrap();
+    for name in ["first", "further"] {
+        fs::write(top.path().join(name), name).unwrap();
+    }
+    fs::write(top.path().join(super::links::name_beside(b"further")), "left").unwrap();
+    let destination = Destination::open(top.path()).unwrap();
+    for made in [Made::New, Made::Reused] {
+        assert_eq!(destination.make_link(&key("first"), &key("further")).unwrap(), made);
+    }
+    assert_eq!(fs::read(top.path().join("further")).unwrap(), b"first");
+    assert_eq!(fs::read_dir(top.path()).unwrap().count(), 2);
+}
+
 #[test]
 fn a_directory_with_something_in_it_is_kept_and_reported() {
     let top = tempfile::tempdir().unwrap();

@@ -13,24 +13,38 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Planner<'_> {
-    pub(super) fn link(&self, entry: &Entry, (first, origin): (&Key, Origin), target: &Key) -> Result<()> {
+    /// Links a further name to the first of the others that takes it. False if none does: then it is told, and a thing of
+    /// its own has to do.
+    pub(super) fn link(&self, entry: &Entry, names: &[(Key, Origin)], target: &Key) -> Result<bool> {
         let hand = self.writer.hand();
-        // What would be linked to what would be made is not there yet.
-        let is_imagined = hand.writes().is_none() && origin == Origin::Made;
-        let made = if is_imagined { Ok(Made::New) } else { hand.make_link(first, target) };
-        match made {
-            Ok(made) => {
-                if entry.kind() == Kind::File {
-                    self.outcome.file_done(0, 0)
-                } else {
-                    self.outcome.other_done()
+        let mut unlinkable = None;
+        for (name, origin) in names {
+            // What would be linked to what would be made is not there yet.
+            let is_imagined = hand.writes().is_none() && *origin == Origin::Made;
+            let made = if is_imagined { Ok(Made::New) } else { hand.make_link(name, target) };
+            match made {
+                Ok(made) => {
+                    self.linked(entry, made);
+                    return Ok(true);
                 }
-                let change = if made == Made::New { Change::Restored } else { Change::Unchanged };
-                self.outcome.entry(&entry.key, entry.kind(), (change, 0));
-                Ok(())
+                Err(error) if error.is_unlinkable() => unlinkable = Some(error),
+                Err(error) => return self.outcome.refused(entry.key.to_path(), error).map(|()| true),
             }
-            Err(error) => self.outcome.refused(entry.key.to_path(), error),
         }
+        if let Some(error) = unlinkable {
+            self.outcome.unlinkable(entry.key.to_path(), error);
+        }
+        Ok(false)
+    }
+
+    fn linked(&self, entry: &Entry, made: Made) {
+        if entry.kind() == Kind::File {
+            self.outcome.file_done(0, 0)
+        } else {
+            self.outcome.other_done()
+        }
+        let change = if made == Made::New { Change::Restored } else { Change::Unchanged };
+        self.outcome.entry(&entry.key, entry.kind(), (change, 0));
     }
 
     pub(super) fn file(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
@@ -43,9 +57,17 @@ impl Planner<'_> {
             if !is_fresh && self.keep_shared(entry, content, &mut work)? {
                 return Ok(());
             }
+            if !is_fresh && let Err(error) = self.writer.hand().check_way(&work.target) {
+                return self.outcome.refused(entry.key.to_path(), error);
+            }
             // Other names of an old file must not see what is written.
+            let existing = if is_fresh { Existing::Refuse } else { Existing::Replace };
+            let work = self.writer.begin_at_once(work, content, existing)?;
+            // What was refused is no name to link others to: what lies there is something else. The next one is the first.
+            if work.failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             self.groups.remember(entry, &work.target, Origin::Made)?;
-            let work = self.writer.begin(work, content, Existing::Replace)?;
             return self.items(&work, content);
         }
         if is_fresh && let Some(destination) = self.writer.hand().writes() {
@@ -56,7 +78,7 @@ impl Planner<'_> {
             }
         }
         let work = if is_fresh {
-            self.writer.begin(work, content, Existing::Reuse)?
+            self.writer.begin(work, content)?
         } else {
             if let Content::Inline(bytes) = content {
                 work.inline.clone_from(bytes);
@@ -70,7 +92,7 @@ impl Planner<'_> {
 
     /// Plans a file that gets its content from an earlier one.
     fn twin(&mut self, work: FileWork, content: &Content, source: Arc<Source>) -> Result<()> {
-        let work = self.writer.begin(work, content, Existing::Reuse)?;
+        let work = self.writer.begin(work, content)?;
         let Content::Items(list) = content else { return self.items(&work, content) };
         self.window.add_file();
         self.window.twins.push(Twin { file: work, source, list: list.clone() });
