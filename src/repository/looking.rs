@@ -14,8 +14,8 @@ impl Repository {
     /// Visits the entries of a snapshot at and below `path`, in key order; what `each` passes over is not read.
     ///
     /// # Errors
-    /// `ErrorKind::NotFound` when nothing is there; `ErrorKind::Denied` when the key can't read;
-    /// `ErrorKind::Damaged`; or what `each` returns.
+    /// `ErrorKind::NotFound` when nothing is there; `ErrorKind::Denied` when the key can't read; `ErrorKind::Damaged`,
+    /// after everything that can be read was visited; or what `each` returns.
     pub fn list(&self, snapshot: &Snapshot, path: &Key, each: &mut dyn FnMut(&Entry) -> Result<Below>) -> Result<()> {
         self.require_reader("list what snapshots hold")?;
         restore::list(&self.reading()?, snapshot, path, each)

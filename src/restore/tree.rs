@@ -158,7 +158,8 @@ pub enum Below {
 /// is below it.
 ///
 /// # Errors
-/// [`crate::error::ErrorKind::NotFound`] when nothing is there; [`crate::error::ErrorKind::Damaged`]; or what `each` returns.
+/// [`crate::error::ErrorKind::NotFound`] when nothing is there; [`crate::error::ErrorKind::Damaged`], after everything
+/// that can be read was visited; or what `each` returns.
 pub fn list(
     access: &Access,
     snapshot: &Snapshot,
@@ -166,16 +167,24 @@ pub fn list(
     each: &mut dyn FnMut(&Entry) -> Result<Below>,
 ) -> Result<()> {
     let reader = ContentReader::new(access.clone());
-    let mut found = false;
+    let (mut found, mut lost) = (false, None);
     for component in &snapshot.components {
         let Some(root) = component.manifest else { continue };
         let Some(mut entries) = entries_at(&reader, root, path) else { continue };
         found = true;
-        while let Some(entry) = entries.try_next()? {
-            if each(&entry)? == Below::Skip {
-                entries.skip_below(&entry.key);
+        loop {
+            match entries.try_next() {
+                Ok(Some(entry)) if each(&entry)? == Below::Skip => entries.skip_below(&entry.key),
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) if error.is_of_one_thing() => lost = lost.or(Some(error)),
+                Err(error) => return Err(error),
             }
         }
     }
-    if found || path.is_root() { Ok(()) } else { Err(super::nothing_there(snapshot, path)) }
+    match lost {
+        Some(error) => Err(error),
+        None if found || path.is_root() => Ok(()),
+        None => Err(super::nothing_there(snapshot, path)),
+    }
 }

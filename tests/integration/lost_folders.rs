@@ -3,7 +3,7 @@
 use crate::found_there::mode_of;
 use crate::house::House;
 use crate::second_copy::packs;
-use holdall::{Key, Overwrite, RestoreOptions, RestoreReport, Silent};
+use holdall::{Below, ErrorKind, Key, Overwrite, RestoreOptions, RestoreReport, Silent};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -76,5 +76,22 @@ fn what_is_left_of_a_folder_comes_back_although_the_entry_of_that_which_was_name
         told.dedup();
         assert_eq!(told.len(), count, "each loss is told once: {told:?}");
         assert_eq!(["e", "f"].map(|name| fs::read(place.join(name)).unwrap()), [b"e", b"f"]);
+    }
+}
+
+/// A listing ended at the first part that was lost.
+#[test]
+fn what_is_left_of_a_snapshot_is_listed_before_the_listing_says_what_is_lost() {
+    let (house, tree) = wounded();
+    let repository = house.open();
+    for top in [tree.as_path(), Path::new("/")] {
+        let mut listed = Vec::new();
+        let outcome = repository.list(&house.latest(), &Key::from_path(top).unwrap(), &mut |entry| {
+            listed.push(entry.key.to_path());
+            Ok(Below::Visit)
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Damaged);
+        assert!(["d/e", "d/f"].iter().all(|name| listed.contains(&tree.join(name))), "{}", listed.len());
+        assert!(listed.len() < 4000);
     }
 }

@@ -33,8 +33,8 @@ pub(crate) fn run(context: &Context<'_>, arguments: &LsArguments) -> Result<u8, 
     });
     match listed {
         Err(error) if renderer.is_cut_by(&error) => Ok(exit::DONE),
-        Err(error) => Err(error.into()),
-        Ok(()) => list.finish().map(|()| exit::DONE),
+        // What could be read is shown also where something is lost.
+        listed => list.finish().and(listed.map(|()| exit::DONE).map_err(Failure::from)),
     }
 }
 
