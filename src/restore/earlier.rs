@@ -16,6 +16,11 @@ impl<'a> Earlier<'a> {
         Self { manifests: manifests.map(|root| Cursor::new(reader, root)).collect() }
     }
 
+    /// Whether the component at hand is the first.
+    pub(super) const fn are_none(&self) -> bool {
+        self.manifests.is_empty()
+    }
+
     /// Whether one of them holds something else at the path of this entry: only directories are there in common. What
     /// can't be read was not restored either, and takes no place.
     pub(super) fn have(&mut self, entry: &Entry) -> bool {

@@ -43,13 +43,13 @@ impl<'a> Writer<'a> {
         self.outcome.stopped()
     }
 
-    /// Begins a file where nothing lies: it is made at once if no chunk will be written to it.
-    pub(super) fn begin(&self, work: FileWork, content: &Content) -> Result<Arc<FileWork>> {
+    /// Begins a file on fresh ground: it is made at once if no chunk will be written to it.
+    pub(super) fn begin(&self, work: FileWork, content: &Content, existing: Existing) -> Result<Arc<FileWork>> {
         if matches!(content, Content::Items(_)) {
-            *work.start() = Start::Make(Existing::Refuse);
+            *work.start() = Start::Make(existing);
             return Ok(Arc::new(work));
         }
-        self.begin_at_once(work, content, Existing::Refuse)
+        self.begin_at_once(work, content, existing)
     }
 
     /// Begins a file at whose place nothing lies that is worth comparing, and makes it: another name may be linked to it

@@ -1,7 +1,7 @@
 //! Directories: those on the way to an entry, what becomes of one that is there, and what lies in its place.
 
 use super::{Planner, There};
-use crate::destination::{DestinationError, Made, Present};
+use crate::destination::{DestinationError, Existing, Made, Present};
 use crate::error::Result;
 use crate::manifest::{Body, Entry, Key, Kind};
 use crate::progress::Change;
@@ -91,6 +91,12 @@ impl Planner<'_> {
         self.way.last().is_some_and(|directory| matches!(directory.ground, Ground::Fresh(_)))
     }
 
+    /// What becomes of that which is there on fresh ground: what an earlier component of the snapshot made is shared, and
+    /// nothing else can be there.
+    pub(super) const fn on_fresh_ground(&self) -> Existing {
+        if self.earlier.are_none() { Existing::Refuse } else { Existing::Reuse }
+    }
+
     /// Makes the directories above an entry whose own entries are lost, without anything that those said: what lies in
     /// them comes back all the same, unless something else stays in the place of one.
     pub(super) fn make_lost_directories(&mut self, key: &Key) -> Result<There> {
@@ -154,16 +160,16 @@ impl Planner<'_> {
             self.tell_barred(&barred);
             return Ok(There::Stays);
         }
-        let hand = self.writer.hand();
+        let (hand, existing) = (self.writer.hand(), self.on_fresh_ground());
         let mut is_fresh = false;
         for directory in &mut self.way {
             if directory.ground == Ground::Unknown {
                 let make = || -> Result<Ground, DestinationError> {
-                    if is_fresh {
+                    if is_fresh && existing == Existing::Refuse {
                         return hand.make_new_directory(&directory.target).map(|()| Ground::Fresh(Made::New));
                     }
                     let made = hand.make_directory(&directory.target)?;
-                    let is_empty = made == Made::New || hand.is_empty(&directory.target)?;
+                    let is_empty = made == Made::New || is_fresh || hand.is_empty(&directory.target)?;
                     Ok(if is_empty { Ground::Fresh(made) } else { Ground::Old })
                 };
                 match make() {

@@ -61,7 +61,7 @@ impl Planner<'_> {
                 return self.outcome.refused(entry.key.to_path(), error);
             }
             // Other names of an old file must not see what is written.
-            let existing = if is_fresh { Existing::Refuse } else { Existing::Replace };
+            let existing = if is_fresh && self.earlier.are_none() { Existing::Refuse } else { Existing::Replace };
             let work = self.writer.begin_at_once(work, content, existing)?;
             // What was refused is no name to link others to: what lies there is something else. The next one is the first.
             if work.failed.load(Ordering::Relaxed) {
@@ -78,7 +78,7 @@ impl Planner<'_> {
             }
         }
         let work = if is_fresh {
-            self.writer.begin(work, content)?
+            self.writer.begin(work, content, self.on_fresh_ground())?
         } else {
             if let Content::Inline(bytes) = content {
                 work.inline.clone_from(bytes);
@@ -92,7 +92,7 @@ impl Planner<'_> {
 
     /// Plans a file that gets its content from an earlier one.
     fn twin(&mut self, work: FileWork, content: &Content, source: Arc<Source>) -> Result<()> {
-        let work = self.writer.begin(work, content)?;
+        let work = self.writer.begin(work, content, self.on_fresh_ground())?;
         let Content::Items(list) = content else { return self.items(&work, content) };
         self.window.add_file();
         self.window.twins.push(Twin { file: work, source, list: list.clone() });
