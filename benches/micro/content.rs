@@ -1,26 +1,51 @@
-//! Cutting, hashing, framing and sealing.
+//! Reading, cutting, hashing, framing and sealing.
 
 use crate::pair::{Pair, Unit};
 use crate::{Outcome, noise, sources};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use holdall::chunk::{ChunkIdKey, CutParameters, Cutter, Gear, Piece, chunk_slice};
 use holdall::frame::{Compression, FrameBuffer, FrameDecoder, FrameEncoder};
+use holdall::read_buffer::ReadBuffer;
 use holdall::seal::{Binding, HASH_BYTES, ObjectKey, Secret};
 use std::cell::RefCell;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use zstd::bulk::{Compressor, Decompressor};
 
 const CONTENT_BYTES: usize = 64 << 20;
 const FRAME_BYTES: usize = 2 << 20;
+const READ_BYTES: usize = 1 << 20;
 /// The mean length of a chunk of a large file, nearly.
 const CHUNK_BYTES: usize = 64 << 10;
 /// The length of a small file.
 const SHORT_CHUNK_BYTES: usize = 6000;
 
 pub(crate) fn run() -> Outcome<Vec<Pair>> {
-    let mut pairs = cutting();
+    let mut pairs = reading()?;
+    pairs.extend(cutting());
     pairs.extend(framing()?);
     pairs.extend(sealing()?);
     Ok(pairs)
+}
+
+/// Both from the page cache. What the second one does not is to begin a few bytes behind a page.
+fn reading() -> Outcome<Vec<Pair>> {
+    let content = noise(CONTENT_BYTES);
+    let mut file = tempfile::tempfile()?;
+    file.write_all(&content)?;
+    let read = |buffer: &mut [u8]| {
+        let offsets = (0u64..).step_by(READ_BYTES).take(CONTENT_BYTES / READ_BYTES);
+        offsets.map(|offset| file.read_exact_at(buffer, offset)).all(|read| read.is_ok())
+    };
+    let (mut plain, mut aligned) = (vec![0; READ_BYTES], ReadBuffer::new(READ_BYTES));
+    let (mut copy, mut other) = (vec![0; CONTENT_BYTES], vec![0; CONTENT_BYTES]);
+    let bytes = (Unit::Bytes, CONTENT_BYTES);
+    let into_vector = || read(&mut plain);
+    let into_buffer = || read(&mut aligned);
+    Ok(vec![
+        Pair::measure(("reading into a vector", "memcpy"), bytes, into_vector, || copy.copy_from_slice(&content)),
+        Pair::measure(("reading into a ReadBuffer", "memcpy"), bytes, into_buffer, || other.copy_from_slice(&content)),
+    ])
 }
 
 fn cutting() -> Vec<Pair> {
