@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::runs::Runs;
 use super::surroundings::{Surroundings, absolute, host_name, is_same_file};
 use crate::profile::{
-    Catalogue, OptionKind, PlannedStep, Profile, Repository, RepositorySecret, Set, StepOption, plan,
+    Catalogue, OptionKind, PlannedStep, Profile, Refusal, Repository, RepositorySecret, Set, StepOption, plan,
 };
 use clap::{ArgAction, Args};
 use std::fs::File;
@@ -160,11 +160,18 @@ impl Loaded {
     /// line.
     pub(crate) fn plan(&self, set: &Set) -> Result<Vec<PlannedStep>, Failure> {
         let steps = plan(set, self.repository_of(set)?, &host_name(), &self.own_tag(set));
-        let sound = steps.iter().try_for_each(|step| sound::require_sound(set, step, self.folder()));
-        sound.map_err(|refusal| {
-            Failure::misuse(format!("{}:{}: {}", self.path.display(), refusal.line, refusal.message))
-        })?;
-        Ok(steps)
+        let sound = steps.iter().try_for_each(|step| sound::require_sound(set, step));
+        sound.map(|()| steps).map_err(|refusal| self.refuse_line(&refusal))
+    }
+
+    /// Refuses a set whose lists of files and patterns are not there. A run does not ask: that they are missing in one night
+    /// is the failure of one set, with its hooks and its record.
+    pub(crate) fn require_files(&self, set: &Set) -> Result<(), Failure> {
+        sound::require_files(set, self.folder()).map_err(|refusal| self.refuse_line(&refusal))
+    }
+
+    fn refuse_line(&self, refusal: &Refusal) -> Failure {
+        Failure::misuse(format!("{}:{}: {}", self.path.display(), refusal.line, refusal.message))
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8,
         sets.into_iter().map(|set| Ok((set, plan(context, &loaded, set)?))).collect::<Result<_, Failure>>()?;
     let planned = if arguments.due { only_due(&loaded, &runs, planned, arguments)? } else { planned };
     if arguments.dry_run {
+        planned.iter().try_for_each(|(set, _)| loaded.require_files(set))?;
         planned.iter().for_each(|(set, steps)| show(context, set, steps));
         return Ok(exit::DONE);
     }

@@ -72,6 +72,7 @@ fn jobs<'a>(
             return Err(loaded.refuse(&format!("[set.{}] has no schedule: schedule = \"daily 02:30\"", set.name)));
         };
         loaded.plan(set)?;
+        loaded.require_files(set)?;
         require_secret(loaded, set)?;
         if matches!((place, calendar), (Place::Cron, Calendar::Systemd(_))) {
             return Err(

@@ -9,18 +9,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// Refuses a step of a set that could only fail: one that the command line does not understand, a forget without a rule,
-/// and patterns and files that can't be read, from the profile's folder.
-pub(super) fn require_sound(set: &Set, step: &PlannedStep, folder: &Path) -> Result<(), Refusal> {
+/// and patterns that are none.
+pub(super) fn require_sound(set: &Set, step: &PlannedStep) -> Result<(), Refusal> {
     let arguments = understood(set, step)?;
     match step.kind {
-        StepKind::Backup => {
-            set.given(step.kind).try_for_each(|given| require_pattern(set, step.kind, given))?;
-            // A hook may make them.
-            if set.hooks.of(HookKind::Before).is_empty() {
-                set.given(step.kind).try_for_each(|given| require_file(set, step.kind, given, folder))?;
-            }
-            Ok(())
-        }
+        StepKind::Backup => set.given(step.kind).try_for_each(|given| require_pattern(set, step.kind, given)),
         StepKind::Forget => {
             let has_rule = matches!(arguments.command, Command::Forget(forget) if !forget.keep.rules().is_empty());
             let why = "the policy keeps nothing, so nothing would be forgotten; say what to keep: keep-daily = 7";
@@ -28,6 +21,14 @@ pub(super) fn require_sound(set: &Set, step: &PlannedStep, folder: &Path) -> Res
         }
         StepKind::Prune | StepKind::Check => Ok(()),
     }
+}
+
+/// Refuses a set of which a list of files or patterns can't be read, from the profile's folder, unless a hook may make it.
+pub(super) fn require_files(set: &Set, folder: &Path) -> Result<(), Refusal> {
+    if !set.hooks.of(HookKind::Before).is_empty() {
+        return Ok(());
+    }
+    set.given(StepKind::Backup).try_for_each(|given| require_file(set, StepKind::Backup, given, folder))
 }
 
 fn understood(set: &Set, step: &PlannedStep) -> Result<Arguments, Refusal> {
