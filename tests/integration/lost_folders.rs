@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A snapshot of which most of what lists folders is lost, that of the folder d in the middle of it too; the files d/e and
-/// d/f are not.
+/// d/f and the folder d/s are not.
 fn wounded() -> (House, PathBuf) {
     let house = House::new();
     let tree = house.tree("tree");
@@ -24,6 +24,8 @@ fn wounded() -> (House, PathBuf) {
     for name in ["e", "f"] {
         fs::write(tree.join("d").join(name), name).unwrap();
     }
+    fs::create_dir(tree.join("d/s")).unwrap();
+    ["g", "h"].iter().for_each(|name| fs::write(tree.join("d/s").join(name), name).unwrap());
     // With it the folder's own entry is not stored again.
     fs::File::open(tree.join("d")).unwrap().set_modified(time).unwrap();
     house.backup(&tree);
@@ -94,4 +96,17 @@ fn what_is_left_of_a_snapshot_is_listed_before_the_listing_says_what_is_lost() {
         assert!(["d/e", "d/f"].iter().all(|name| listed.contains(&tree.join(name))), "{}", listed.len());
         assert!(listed.len() < 4000);
     }
+}
+
+/// The folder s could not be made, because the one that holds it was not.
+#[test]
+fn what_is_named_in_a_folder_below_one_whose_entry_is_lost_comes_back() {
+    let (house, tree) = wounded();
+    let path = |name: &str| Key::from_path(&tree.join(name)).unwrap();
+    let target = house.path("target");
+    let report =
+        restore(&house, &RestoreOptions::new(&target).parts([path("d/s/g"), path("d/s/h")]), Overwrite::Always);
+    assert_eq!(report.problem_count, report.damaged_count, "{report:?}");
+    let place = target.join(tree.strip_prefix("/").unwrap()).join("d/s");
+    assert_eq!(["g", "h"].map(|name| fs::read(place.join(name)).unwrap()), [b"g", b"h"]);
 }

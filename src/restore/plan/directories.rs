@@ -101,7 +101,7 @@ impl Planner<'_> {
     /// them comes back all the same, unless something else stays in the place of one.
     pub(super) fn make_lost_directories(&mut self, key: &Key) -> Result<There> {
         let above = std::iter::successors(key.parent(), Key::parent);
-        let is_known = |directory: &Key| self.way.last().is_some_and(|known| known.key == *directory);
+        let is_known = |directory: &Key| self.way.iter().any(|known| known.key == *directory);
         let is_below = |directory: &Key| directory.is_within(&self.options.path) && !directory.is_root();
         let mut lost: Vec<Key> = above.take_while(|directory| is_below(directory) && !is_known(directory)).collect();
         lost.reverse();
@@ -160,33 +160,45 @@ impl Planner<'_> {
             self.tell_barred(&barred);
             return Ok(There::Stays);
         }
-        let (hand, existing) = (self.writer.hand(), self.on_fresh_ground());
         let mut is_fresh = false;
-        for directory in &mut self.way {
-            if directory.ground == Ground::Unknown {
-                let make = || -> Result<Ground, DestinationError> {
-                    if is_fresh && existing == Existing::Refuse {
-                        return hand.make_new_directory(&directory.target).map(|()| Ground::Fresh(Made::New));
-                    }
-                    let made = hand.make_directory(&directory.target)?;
-                    let is_empty = made == Made::New || is_fresh || hand.is_empty(&directory.target)?;
-                    Ok(if is_empty { Ground::Fresh(made) } else { Ground::Old })
-                };
-                match make() {
-                    Ok(ground) => {
-                        directory.ground = ground;
-                        self.outcome.other_done();
-                    }
-                    Err(error @ DestinationError::Taken { .. }) => {
-                        directory.if_there = IfThere::Bar;
-                        self.barred = Some(directory.key.clone());
-                        self.outcome.refused(directory.key.to_path(), error)?;
-                        return Ok(There::Stays);
-                    }
-                    Err(error) => self.outcome.refused(directory.key.to_path(), error)?,
+        for place in 0..self.way.len() {
+            let unmade = self.way.get(place).filter(|directory| directory.ground == Ground::Unknown);
+            if let Some(key) = unmade.map(|directory| directory.key.clone()) {
+                // Those between it and the one before it may have lost their own entries.
+                let is_barred = !self.is_list_whole && self.make_lost_directories(&key)? == There::Stays;
+                if is_barred || self.make_one(place, is_fresh)? == There::Stays {
+                    return Ok(There::Stays);
                 }
             }
-            is_fresh = matches!(directory.ground, Ground::Fresh(_));
+            is_fresh = self.way.get(place).is_some_and(|directory| matches!(directory.ground, Ground::Fresh(_)));
+        }
+        Ok(There::Unknown)
+    }
+
+    /// Makes the directory at a place of the way, in one that is fresh or not.
+    fn make_one(&mut self, place: usize, is_fresh: bool) -> Result<There> {
+        let (hand, existing) = (self.writer.hand(), self.on_fresh_ground());
+        let Some(directory) = self.way.get_mut(place) else { return Ok(There::Unknown) };
+        let make = || -> Result<Ground, DestinationError> {
+            if is_fresh && existing == Existing::Refuse {
+                return hand.make_new_directory(&directory.target).map(|()| Ground::Fresh(Made::New));
+            }
+            let made = hand.make_directory(&directory.target)?;
+            let is_empty = made == Made::New || is_fresh || hand.is_empty(&directory.target)?;
+            Ok(if is_empty { Ground::Fresh(made) } else { Ground::Old })
+        };
+        match make() {
+            Ok(ground) => {
+                directory.ground = ground;
+                self.outcome.other_done();
+            }
+            Err(error @ DestinationError::Taken { .. }) => {
+                directory.if_there = IfThere::Bar;
+                self.barred = Some(directory.key.clone());
+                self.outcome.refused(directory.key.to_path(), error)?;
+                return Ok(There::Stays);
+            }
+            Err(error) => self.outcome.refused(directory.key.to_path(), error)?,
         }
         Ok(There::Unknown)
     }
