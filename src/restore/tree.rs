@@ -167,7 +167,7 @@ pub fn list(
     each: &mut dyn FnMut(&Entry) -> Result<Below>,
 ) -> Result<()> {
     let reader = ContentReader::new(access.clone());
-    let (mut found, mut lost) = (false, None);
+    let (mut found, mut lost, mut lost_count) = (false, None, 0u64);
     for component in &snapshot.components {
         let Some(root) = component.manifest else { continue };
         let Some(mut entries) = entries_at(&reader, root, path) else { continue };
@@ -177,12 +177,20 @@ pub fn list(
                 Ok(Some(entry)) if each(&entry)? == Below::Skip => entries.skip_below(&entry.key),
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(error) if error.is_of_one_thing() => lost = lost.or(Some(error)),
+                Err(error) if error.is_of_one_thing() => {
+                    lost_count = lost_count.saturating_add(1);
+                    lost = lost.or(Some(error));
+                }
                 Err(error) => return Err(error),
             }
         }
     }
     match lost {
+        Some(error) if lost_count > 1 => {
+            let kind = error.kind();
+            Err(Error::new(kind, format!("{lost_count} parts can't be read, of which this is the first"))
+                .because(error))
+        }
         Some(error) => Err(error),
         None if found || path.is_root() => Ok(()),
         None => Err(super::nothing_there(snapshot, path)),
