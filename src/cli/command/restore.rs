@@ -27,6 +27,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result
     if arguments.overwrite.delete {
         refuse_to_sweep_the_machine(arguments, selection.as_ref())?;
     }
+    let is_chosen = selection.is_some();
     if let Some(selection) = selection {
         options = options.select(Arc::new(move |entry: &Entry| selection.choose(entry)));
     }
@@ -42,6 +43,11 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
     advise(context, &report);
+    if is_chosen && is_empty(&report) {
+        context
+            .renderer
+            .notice("nothing that is asked for fits the patterns; `holdall find` tells where something lies");
+    }
     context.renderer.say(&summary_text(&report, &snapshot, arguments));
     context.renderer.json(&summary(&report, &snapshot, arguments));
     Ok(match (report.damaged_count, report.problem_count) {
@@ -49,6 +55,13 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RestoreArguments) -> Result
         (0, _) => exit::INCOMPLETE,
         (_, _) => exit::DAMAGED,
     })
+}
+
+/// Whether there was nothing to restore.
+fn is_empty(report: &RestoreReport) -> bool {
+    let restored = [report.file_count, report.incomplete_count, report.other_count];
+    let others = [report.skipped_count, report.deleted_count, report.problem_count];
+    restored.iter().chain(&others).all(|count| *count == 0)
 }
 
 fn options(arguments: &RestoreArguments) -> Result<RestoreOptions, Failure> {
