@@ -211,7 +211,7 @@ fn index_9_a_second_process_neither_waits_nor_fails() {
         assert_eq!(answers(&*view.index, 40), right());
     }
     drop((first, second, third));
-    assert_eq!(entries(place.path()), ["lock", "view"], "nothing stays behind");
+    assert_eq!(entries(place.path()), ["CACHEDIR.TAG", "lock", "view"], "nothing stays behind");
     let next = open(place.path(), Mode::Writer);
     assert_eq!(next.kind, ViewKind::Shared);
     assert_eq!(bring_up(&*next.index, &truth()), CaughtUp::default());
@@ -227,7 +227,7 @@ fn index_9_a_reader_never_takes_the_lock() {
     assert_eq!(reader_over.kind, ViewKind::Overlaid);
     assert_eq!(open(place.path(), Mode::Writer).kind, ViewKind::Shared);
     drop((reader, reader_over));
-    assert_eq!(entries(place.path()), ["lock", "view"]);
+    assert_eq!(entries(place.path()), ["CACHEDIR.TAG", "lock", "view"]);
 }
 
 #[test]
