@@ -187,7 +187,8 @@ impl Destination {
     }
 
     fn move_over(&self, key: &Key, beside: &Place<'_>, place: &Place<'_>) -> Result<(), DestinationError> {
-        let rename = || renameat(&beside.directory, beside.name, &place.directory, place.name);
+        let rename =
+            || self.changing(key.as_bytes(), || renameat(&beside.directory, beside.name, &place.directory, place.name));
         let moved = match rename() {
             // Only an empty one yields.
             Err(Errno::ISDIR) => {
