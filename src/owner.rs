@@ -2,7 +2,7 @@
 
 mod acl;
 
-pub use acl::{Named, named};
+pub use acl::{Named, list_text, named};
 
 use nix::unistd::{Gid, Group, Uid, User};
 use std::collections::HashMap;

@@ -32,6 +32,27 @@ pub fn named<'v>(name: &[u8], value: &'v [u8]) -> impl Iterator<Item = Named> + 
     })
 }
 
+/// The list in an extended attribute as acl(5) writes it in short, with numbers, and commas between its entries; before
+/// it, which list it is, `access` or `default`. None, if it is another attribute, or not what Linux hands out.
+pub fn list_text(name: &[u8], value: &[u8]) -> Option<(&'static str, String)> {
+    let which = if name == NAMES[0] { "access" } else { "default" };
+    let texts = entries(name, value)?.iter().map(|[t0, t1, rights, _, id @ ..]| {
+        let id = u32::from_le_bytes(*id);
+        let whom = match u16::from_le_bytes([*t0, *t1]) {
+            1 => "user:".to_owned(),
+            2 => format!("user:{id}"),
+            4 => "group:".to_owned(),
+            8 => format!("group:{id}"),
+            16 => "mask:".to_owned(),
+            32 => "other:".to_owned(),
+            _ => return None,
+        };
+        let right = |bit: u8, letter| if rights & bit == 0 { '-' } else { letter };
+        Some(format!("{whom}:{}{}{}", right(4, 'r'), right(2, 'w'), right(1, 'x')))
+    });
+    Some((which, texts.collect::<Option<Vec<_>>>()?.join(",")))
+}
+
 impl OwnerMap {
     /// Puts the ids of this machine into the list in an extended attribute; any other attribute stays as it is.
     pub fn map_list(&self, name: &[u8], value: &mut [u8]) {
@@ -94,6 +115,16 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_written_as_getfacl_does_in_one_line() {
+        let mut value = usual([1001, 1002], 50);
+        value[VERSION.len() + 2] = 5;
+        let text = "user::r-x,user:1001:rw-,user:1002:rw-,group::rw-,group:50:rw-,mask::rw-,other::rw-";
+        assert_eq!(list_text(NAMES[1], &value), Some(("default", text.to_owned())));
+        value[VERSION.len()] = 3;
+        assert_eq!((list_text(ACCESS, &value), list_text(b"user.acl", &value)), (None, None));
+    }
+
+    #[test]
     fn what_is_no_list_stays_as_it_is() {
         let value = usual([1001, 1001], 50);
         let later = [&3u32.to_le_bytes(), &value[4..]].concat();
@@ -108,7 +139,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_a_panic(mut value: Vec<u8>) {
             let before = value.len();
-            let _ = named(ACCESS, &value).count();
+            let _ = (named(ACCESS, &value).count(), list_text(ACCESS, &value));
             map().map_list(ACCESS, &mut value);
             prop_assert_eq!(value.len(), before);
         }

@@ -322,7 +322,7 @@ impl<'a> Outcome<'a> {
 
     /// Tells that a further name can't be linked to the others and becomes a thing of its own.
     pub(super) fn unlinkable(&self, path: PathBuf, error: DestinationError) {
-        let message = format!("{}; restored by itself", crate::error::chain(&error.within(&self.place)));
+        let message = format!("{}; it becomes an entry of its own", crate::error::chain(&error.within(&self.place)));
         self.problem(path, RestoreProblemKind::Metadata, message);
     }
 

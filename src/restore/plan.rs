@@ -201,6 +201,7 @@ impl<'a> Planner<'a> {
 
     fn make(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
         if self.clear_place(entry, &target)? == There::Stays {
+            self.remember_standing(entry, target, metadata)?;
             let bytes = entry.content().map_or(0, Content::bytes);
             self.outcome.entry(&entry.key, entry.kind(), (Change::Skipped, bytes));
             return Ok(());
@@ -210,7 +211,8 @@ impl<'a> Planner<'a> {
             Known::Names(names) if self.link(entry, &names, &target)? => return Ok(()),
             Known::Names(_) => {}
             Known::Other => {
-                let message = "it is another entry than the first name of its hard-link group; restored by itself";
+                let message =
+                    "it is another entry than the first name of its hard-link group, so it becomes an entry of its own";
                 self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Metadata, message.to_owned());
             }
         }

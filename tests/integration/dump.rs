@@ -64,6 +64,35 @@ fn a_tar_archive_brings_back_everything() {
     assert_equal(&tree, &copy);
 }
 
+/// Tar takes access lists from records of their own: those that were only attributes got lost.
+#[test]
+fn a_tar_archive_brings_back_access_lists() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    fs::create_dir(tree.join("folder")).unwrap();
+    fs::write(tree.join("file"), "content").unwrap();
+    // The owner, somebody else, the group, the mask, all others; as Linux hands a list out.
+    let entries = [(1u16, 6u16, u32::MAX), (2, 4, 4711), (4, 4, u32::MAX), (16, 4, u32::MAX), (32, 0, u32::MAX)];
+    let entries =
+        entries.map(|(tag, rights, id)| [&tag.to_le_bytes()[..], &rights.to_le_bytes(), &id.to_le_bytes()].concat());
+    let list = [&2u32.to_le_bytes()[..], &entries.concat()].concat();
+    let lists = [("file", "system.posix_acl_access"), ("folder", "system.posix_acl_default")];
+    for (name, which) in lists {
+        rustix::fs::setxattr(tree.join(name), which, &list, rustix::fs::XattrFlags::empty()).unwrap();
+    }
+    house.backup(&tree);
+    let archive = house.path("archive.tar");
+    fs::write(&archive, dump(&house, &tree, DumpForm::Tar).0).unwrap();
+    let copy = house.tree("copy");
+    let done = Command::new("tar").args(["--acls", "-pxf"]).arg(&archive).arg("-C").arg(&copy).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    for (name, which) in lists {
+        let mut found = [0; 100];
+        let found_bytes = rustix::fs::getxattr(copy.join(name), which, &mut found).unwrap();
+        assert_eq!(found[..found_bytes], list, "{name}");
+    }
+}
+
 /// The second name was a link to the first, which was not there: tar stopped with an error.
 #[test]
 fn a_tar_archive_leaves_out_all_names_of_a_socket() {

@@ -3,7 +3,7 @@
 use crate::found_there::Mounted;
 use crate::house::House;
 use crate::in_place::{restore, stamps};
-use holdall::{Key, Manner, RestoreOptions, RestoreProblemKind, RestoreReport, Silent};
+use holdall::{Key, Manner, Overwrite, RestoreOptions, RestoreProblemKind, RestoreReport, Silent};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
@@ -57,6 +57,31 @@ fn the_content_comes_back_at_the_next_name_where_the_first_is_refused() {
         let before = stamps(&target);
         assert_eq!(run(&house, &wanted, Manner::Perform).unchanged_count, 7);
         assert_eq!(stamps(&target), before);
+    }
+}
+
+/// A run that overwrites nothing went on where another one was interrupted, and made a file of its own of the names that
+/// were missing.
+#[test]
+fn missing_names_are_linked_to_one_that_stays_if_it_is_the_file() {
+    for (content, overwrite) in [(&b"new"[..], Overwrite::Never), (&[7; 100_000], Overwrite::IfNewer)] {
+        let (house, tree) = linked(content);
+        let target = house.path("target");
+        let wanted = RestoreOptions::new(&target).path(Key::from_path(&tree).unwrap()).overwrite(overwrite);
+        restore(&house, &wanted);
+        let [first, second, third] = ["a/f", "b/g", "c/f"].map(|name| target.join(name));
+        let time = fs::metadata(&first).unwrap().modified().unwrap();
+        [&second, &third].iter().for_each(|name| fs::remove_file(name).unwrap());
+        restore(&house, &wanted);
+        assert_eq!([inode(&second), inode(&third)], [inode(&first); 2], "{overwrite:?}");
+
+        // Another file that looks alike stays as well, and is no name of this one.
+        [&first, &third].iter().for_each(|name| fs::remove_file(name).unwrap());
+        fs::write(&first, vec![b'x'; content.len()]).unwrap();
+        fs::File::open(&first).unwrap().set_modified(time).unwrap();
+        restore(&house, &wanted);
+        assert_eq!(fs::read(&first).unwrap()[0], b'x');
+        assert!(fs::read(&third).unwrap() == content && inode(&third) == inode(&second), "{overwrite:?}");
     }
 }
 

@@ -129,17 +129,12 @@ pub(super) fn facts(entry: &Entry, sizes: Sizes) -> String {
 }
 
 pub(super) fn target_text(entry: &Entry) -> String {
-    match &entry.body {
-        Body::Symlink(target) => format!(" -> {}", text::printable(target)),
-        Body::Directory
-        | Body::Ancestor
-        | Body::File(_)
-        | Body::Fifo
-        | Body::Socket
-        | Body::CharDevice(_)
-        | Body::BlockDevice(_)
-        | Body::Unknown => String::new(),
-    }
+    link_target(entry).map_or_else(String::new, |target| format!(" -> {}", text::printable(target)))
+}
+
+fn link_target(entry: &Entry) -> Option<&[u8]> {
+    let Body::Symlink(target) = &entry.body else { return None };
+    Some(target)
 }
 
 /// `drwxr-sr-t`
@@ -171,17 +166,7 @@ fn permissions(entry: &Entry) -> String {
 }
 
 pub(super) fn node(entry: &Entry, path: &[u8]) -> Node {
-    let target = match &entry.body {
-        Body::Symlink(target) => Some(PathText::new(target)),
-        Body::Directory
-        | Body::Ancestor
-        | Body::File(_)
-        | Body::Fifo
-        | Body::Socket
-        | Body::CharDevice(_)
-        | Body::BlockDevice(_)
-        | Body::Unknown => None,
-    };
+    let target = link_target(entry).map(PathText::new);
     let (linktarget, linktarget_b64) = target.map_or((None, None), |target| (Some(target.path), target.path_b64));
     Node {
         message_type: "node",

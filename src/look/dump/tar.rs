@@ -6,6 +6,7 @@ use crate::content::ContentReader;
 use crate::error::{Error, Result};
 use crate::index::Scratch;
 use crate::manifest::{Body, Content, Entry, Hole, ItemReader, Key, Row as _};
+use crate::owner::list_text;
 use crate::session::SnapshotComponent;
 use std::io::{Read, Write};
 use tar::{Builder, EntryType, Header};
@@ -172,6 +173,10 @@ impl<W: Write> Archive for TarArchive<'_, W> {
             return Ok(());
         }
         for xattr in xattrs(self.reader, entry, tally)? {
+            // Tar reads lists of access rights from here, and, unless it is told to, from no attribute.
+            if let Some((which, list)) = list_text(&xattr.name, &xattr.value) {
+                records.add(format!("SCHILY.acl.{which}"), list);
+            }
             match std::str::from_utf8(&xattr.name) {
                 Ok(name) if !name.contains('=') => records.add(format!("SCHILY.xattr.{name}"), xattr.value),
                 _ => tally.problem(&entry.key, "a tar archive has no room for the name of an extended attribute"),

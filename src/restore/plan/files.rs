@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::manifest::{Content, Entry, Item, ItemReader, Key, Kind, Placed};
 use crate::progress::Change;
 use crate::restore::compare::{has_inline, is_right};
-use crate::restore::groups::Origin;
+use crate::restore::groups::{Known, Origin};
 use crate::restore::twins::{Met, Source, Twin};
 use crate::restore::window::{FileWork, Want};
 use std::sync::Arc;
@@ -120,6 +120,23 @@ impl Planner<'_> {
             self.writer.finish_entry(&work.key, &work.target, &work.metadata, (Change::Unchanged, 0))?;
         }
         Ok(is_kept)
+    }
+
+    /// Notes a file that stays as the name to which the others of its hard-link group are linked, if it is as the snapshot
+    /// says: an interrupted restore made it, as likely as not.
+    pub(super) fn remember_standing(&mut self, entry: &Entry, target: Key, metadata: Metadata) -> Result<()> {
+        let Some(content) = entry.content().filter(|_| entry.group.is_some()) else { return Ok(()) };
+        if !matches!(self.groups.known(entry)?, Known::Nothing) {
+            return Ok(());
+        }
+        let mut work = FileWork::new(entry.key.clone(), target, metadata, content.bytes(), Vec::new());
+        // One that can't be read is no name to link to. It stays, and nothing was asked of it.
+        let Ok(Some(found)) = self.is_shared_right(content, &mut work) else { return Ok(()) };
+        let differs = self.writer.hand().metadata_differs(&work.target, &work.metadata).unwrap_or(true);
+        if !differs && self.judge.claims.claim(&found, &work.target)? {
+            self.groups.remember(entry, &work.target, Origin::Kept)?;
+        }
+        Ok(())
     }
 
     /// The file that is there, if it is as the snapshot says.
