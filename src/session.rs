@@ -13,6 +13,7 @@ mod kept;
 mod ledger;
 mod listed;
 mod liveness;
+mod naming;
 mod newest_config;
 mod open_sessions;
 mod overlooked;
@@ -48,6 +49,7 @@ pub use ledger::{Ledger, PublishedSegments};
 pub use listed::committed_packs;
 #[cfg(any(test, fuzzing))]
 pub(crate) use liveness::testing::move_to_machine;
+pub use naming::{NamedSnapshot, SnapshotSpec, resolve};
 pub use newest_config::{check_config, keep_config, replace_config};
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
 pub use overlooked::{Overlooked, overlooked};
@@ -59,8 +61,8 @@ pub use running::{RunningSession, Writer, check_may_open, open};
 pub use seen::{commit_seen, read_seen};
 pub use silence::{BootClock, OpenSession, Sign, observe};
 pub use snapshots::{
-    CopyOf, Origin, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, all, copy_of_attribute, has_tags,
-    repairs_attribute, resolve, walk_starts_attribute,
+    CopyOf, Origin, Snapshot, SnapshotComponent, SnapshotFilter, all, copy_of_attribute, has_tags, repairs_attribute,
+    walk_starts_attribute,
 };
 pub use sound::{LettingGo, Missing, missing, require_opened_soundly, require_sound};
 pub use state::{ClientState, load, replace};

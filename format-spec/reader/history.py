@@ -100,8 +100,9 @@ class History:
         forgotten = self.forgotten()
         fitting = [snapshot for snapshot in self.snapshots() if snapshot.id not in forgotten]
         require(fitting, "there is no snapshot that is not forgotten")
-        sound = [snapshot for snapshot in fitting if not self.is_partial(snapshot) and snapshot.committed_at <= now_ns]
-        chosen = (sound or fitting)[-1]
+        complete = [snapshot for snapshot in fitting if not self.is_partial(snapshot)]
+        sound = [snapshot for snapshot in complete if snapshot.committed_at <= now_ns]
+        chosen = (sound or complete or fitting)[-1]
         for passed in fitting[fitting.index(chosen) + 1:]:
             reason = "it is partial" if self.is_partial(passed) else "it was committed ahead of this machine's clock"
             self.notice(f"snapshot {passed.id.hex()} is passed over: {reason}")

@@ -2,12 +2,12 @@
 
 use super::arguments::{FilterArguments, GlobalArguments, KindArguments};
 use super::failure::{Failure, exit};
-use super::render::Renderer;
+use super::render::{Renderer, text};
 use super::secret::{Purpose, SecretSource};
 use super::surroundings::{Surroundings, absolute, command_line, host_name};
 use holdall::{
-    AcceptRollback, OpenOptions, Overlooked, Repository, Snapshot, SnapshotFilter, SnapshotSpec, UsedCopies, UsedCopy,
-    Writer,
+    AcceptRollback, NamedSnapshot, OpenOptions, Overlooked, Repository, Snapshot, SnapshotFilter, SnapshotSpec,
+    UsedCopies, UsedCopy, Writer,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -103,16 +103,18 @@ impl<'a> Context<'a> {
         Ok(repository)
     }
 
-    /// Finds the snapshot that is named, and says what may be missing among those that it was looked for.
+    /// Finds the snapshot that is named, and says what may be missing among those that it was looked for, and what was
+    /// passed over.
     pub(crate) fn snapshot(
         &self,
         repository: &Repository,
         spec: &SnapshotSpec,
         filter: &SnapshotFilter,
     ) -> Result<Snapshot, Failure> {
-        let found = repository.resolve(spec, filter);
+        let found = repository.named(spec, filter);
         self.tell_overlooked(repository);
-        let found = found?;
+        let NamedSnapshot { snapshot: found, passed_over, .. } = found?;
+        self.tell_passed_over(&passed_over);
         if let SnapshotSpec::Latest { back } = spec {
             let is_doubtful = |lost: &Overlooked| *back > 0 || lost.may_be_later_than(&found);
             if repository.overlooked().iter().any(is_doubtful) {
@@ -120,6 +122,20 @@ impl<'a> Context<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Says that later snapshots were passed over, and why the last of them was.
+    fn tell_passed_over(&self, passed_over: &[Snapshot]) {
+        let Some((last, others)) = passed_over.split_last() else { return };
+        let (id, time) = (last.id.short(), text::time(last.time_ns));
+        let reason = if last.is_partial() { "it is partial" } else { "it was committed ahead of this machine's clock" };
+        let others = match others.len() {
+            0 => String::new(),
+            count => format!(", and {count} before it"),
+        };
+        let advice = "who means it names it by its id";
+        self.renderer
+            .notice(&format!("snapshot {id} of {time} is later and was passed over{others}: {reason}; {advice}"));
     }
 
     /// All snapshots that pass the filter; says what may be missing among them.

@@ -2,7 +2,7 @@
 
 use super::Repository;
 use crate::error::Result;
-use crate::session::{self, History, Overlooked, Snapshot, SnapshotFilter, SnapshotSpec};
+use crate::session::{self, History, NamedSnapshot, Overlooked, Snapshot, SnapshotFilter, SnapshotSpec};
 use crate::store::{self, Folder};
 use std::sync::PoisonError;
 
@@ -20,9 +20,17 @@ impl Repository {
     /// Finds the snapshot that a user names.
     ///
     /// # Errors
+    /// As [`named`](Self::named).
+    pub fn resolve(&self, spec: &SnapshotSpec, filter: &SnapshotFilter) -> Result<Snapshot> {
+        self.named(spec, filter).map(|named| named.snapshot)
+    }
+
+    /// Finds the snapshot that a user names, and what was passed over because it is not what `latest` should mean.
+    ///
+    /// # Errors
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), or [`ErrorKind::Ambiguous`](crate::ErrorKind::Ambiguous) with
     /// the list of what fits.
-    pub fn resolve(&self, spec: &SnapshotSpec, filter: &SnapshotFilter) -> Result<Snapshot> {
+    pub fn named(&self, spec: &SnapshotSpec, filter: &SnapshotFilter) -> Result<NamedSnapshot> {
         session::resolve(&self.listed_history()?, spec, filter, session::now_ns())
     }
 

@@ -1,7 +1,6 @@
-//! The snapshots of a repository as people name them: by id, by prefix, or the latest that fits.
+//! The snapshots of a repository.
 
 use crate::config::Role;
-use crate::error::{Error, ErrorKind, Result};
 use crate::id::{NodeId, RepositoryId, SessionId, SignerKey, SnapshotId};
 use crate::manifest::Key;
 use crate::outcome::{
@@ -15,7 +14,6 @@ use crate::session::rehashed::rehashed_to;
 use crate::session::statements::Pin;
 use crate::session::written::Written;
 use crate::wire::Blob;
-use std::fmt;
 
 /// A committed snapshot.
 #[derive(Debug, Clone)]
@@ -129,49 +127,6 @@ impl Snapshot {
     }
 }
 
-/// How a user names a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SnapshotSpec {
-    /// The latest, or the one so many places before it.
-    Latest {
-        /// 0 is the latest itself.
-        back: usize,
-    },
-    /// The one whose id begins with these 4 to 64 hexadecimal digits.
-    Prefix(String),
-}
-
-impl std::str::FromStr for SnapshotSpec {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if let Some(rest) = text.strip_prefix("latest") {
-            let back =
-                if rest.is_empty() { Some(0) } else { rest.strip_prefix('~').and_then(|back| back.parse().ok()) };
-            if let Some(back) = back {
-                return Ok(Self::Latest { back });
-            }
-        }
-        let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if digits && (4..=64).contains(&text.len()) {
-            return Ok(Self::Prefix(text.to_owned()));
-        }
-        let message =
-            format!("{text:?} names no snapshot: give 4 to 64 hexadecimal digits of its id, latest, or latest~N");
-        Err(Error::new(ErrorKind::Invalid, message))
-    }
-}
-
-impl fmt::Display for SnapshotSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Latest { back: 0 } => f.write_str("latest"),
-            Self::Latest { back } => write!(f, "latest~{back}"),
-            Self::Prefix(digits) => f.write_str(digits),
-        }
-    }
-}
-
 /// Which snapshots to consider. Empty lists let everything pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SnapshotFilter {
@@ -221,51 +176,6 @@ pub fn all(history: &History) -> Vec<Snapshot> {
         .collect();
     snapshots.sort_by_key(|snapshot| (snapshot.time_ns, snapshot.id));
     snapshots
-}
-
-/// Finds the snapshot that a user names. Prefixes are searched among all snapshots, forgotten ones too; `latest`
-/// among the unforgotten that pass the filter, where partial ones and ones committed ahead of the clock are passed
-/// over while another fits.
-///
-/// # Errors
-/// [`ErrorKind::NotFound`], or [`ErrorKind::Ambiguous`] with the list of what fits.
-pub fn resolve(history: &History, spec: &SnapshotSpec, filter: &SnapshotFilter, now_ns: i64) -> Result<Snapshot> {
-    let snapshots = all(history);
-    match spec {
-        SnapshotSpec::Latest { back } => latest(snapshots, *back, filter, now_ns),
-        SnapshotSpec::Prefix(digits) => by_prefix(snapshots, digits),
-    }
-}
-
-fn latest(snapshots: Vec<Snapshot>, back: usize, filter: &SnapshotFilter, now_ns: i64) -> Result<Snapshot> {
-    let fitting: Vec<Snapshot> =
-        snapshots.into_iter().filter(|snapshot| !snapshot.forgotten && filter.passes(snapshot)).collect();
-    let sound = |snapshot: &Snapshot| !snapshot.is_partial() && snapshot.committed_at_ns <= now_ns;
-    let preferred: Vec<&Snapshot> = fitting.iter().filter(|snapshot| sound(snapshot)).collect();
-    let chosen = preferred.iter().rev().nth(back).copied().or_else(|| {
-        // Nothing sound is left to choose from: an unsound one is better than none.
-        preferred.is_empty().then(|| fitting.iter().rev().nth(back)).flatten()
-    });
-    chosen.cloned().ok_or_else(|| {
-        let message = format!("no snapshot fits latest~{back}: {} fit the filter", fitting.len());
-        Error::new(ErrorKind::NotFound, message)
-    })
-}
-
-fn by_prefix(snapshots: Vec<Snapshot>, digits: &str) -> Result<Snapshot> {
-    let mut fitting = snapshots.into_iter().filter(|snapshot| snapshot.id.to_string().starts_with(digits));
-    let Some(first) = fitting.next() else {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            format!("no snapshot's id begins with {digits}; list them with snapshots"),
-        ));
-    };
-    let others: Vec<String> = fitting.map(|snapshot| snapshot.id.to_string()).collect();
-    if others.is_empty() {
-        return Ok(first);
-    }
-    let message = format!("{digits} fits several snapshots: {}, {}; give more digits", first.id, others.join(", "));
-    Err(Error::new(ErrorKind::Ambiguous, message))
 }
 
 /// A snapshot as its outcome describes it, without what records say about it.

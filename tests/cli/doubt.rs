@@ -127,6 +127,19 @@ fn a_latest_snapshot_that_cant_be_read_is_told_and_what_takes_its_place_ends_wit
     }
 }
 
+/// An older snapshot was restored without a word where the newest one was partial.
+#[test]
+fn what_latest_passes_over_is_told() {
+    let world = World::with_repository();
+    world.file("tree/file", b"content");
+    world.run(["backup", "tree"]).succeeded();
+    let latest = world.run(["info", "latest"]).succeeded();
+    assert!(!latest.err.contains("passed over"), "{}", latest.err);
+    world.run(["backup", "tree", "--optional-command", "dump=exit 1"]).ended(3);
+    let latest = world.run(["restore", "latest", "--target", "target"]).ended(0);
+    assert!(latest.err.contains("is later and was passed over: it is partial"), "{}", latest.err);
+}
+
 #[test]
 fn an_earlier_snapshot_that_cant_be_read_is_told_and_the_latest_one_is_the_latest() {
     let doubtful = Doubtful::new();

@@ -8,7 +8,7 @@ use crate::outcome::ComponentState;
 use crate::progress::{Event, Progress, Silent};
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::restore::Below;
-use crate::session::Snapshot;
+use crate::session::{self, History, Snapshot};
 use crate::source::StreamInput;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -126,6 +126,26 @@ fn a_backup_that_was_ended_early_is_partial_and_says_where() {
     assert_eq!(snapshot.components[0].state, ComponentState::Partial);
     let nothing = place.repository.backup(&BackupOptions::new([place.tree()]), &EnoughFrom::call(0)).unwrap_err();
     assert!(nothing.to_string().contains("nothing was read in time"), "{nothing}");
+}
+
+/// With a clock that was behind all of them, the latest was a partial one where a complete one was there.
+#[test]
+fn latest_is_a_complete_snapshot_whatever_the_clock_and_says_what_it_passes_over() {
+    let place = Place::new();
+    (0..9).for_each(|number| place.file(&format!("{number}"), b"x"));
+    let [first, second] = [(); 2].map(|()| place.back_up(ParentChoice::Latest, &Silent));
+    let partial = place.back_up(ParentChoice::Latest, &EnoughFrom::call(depth(&place.tree()) + 4));
+    let between = place.snapshot(&first).committed_at_ns;
+    let history = History::load(place.repository.access()).unwrap();
+    let named = |spec: &str, now_ns| {
+        let named = session::resolve(&history, &spec.parse().unwrap(), &Default::default(), now_ns).unwrap();
+        (named.snapshot.id, named.passed_over.iter().map(|snapshot| snapshot.id).collect::<Vec<_>>())
+    };
+    assert_eq!(named("latest", i64::MAX), (second.snapshot, vec![partial.snapshot]));
+    assert_eq!(named("latest~1", i64::MAX), (first.snapshot, vec![partial.snapshot]));
+    assert_eq!(named("latest", between), (first.snapshot, vec![second.snapshot, partial.snapshot]));
+    assert_eq!(named("latest", 0), (second.snapshot, vec![partial.snapshot]));
+    assert_eq!(named(&partial.snapshot.to_string(), 0), (partial.snapshot, vec![]));
 }
 
 /// Twelve folders of twelve files: many leaves would take long, so the rows are few and the walks are many.

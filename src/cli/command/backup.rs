@@ -48,10 +48,7 @@ fn options(
     repository: &Repository,
 ) -> Result<BackupOptions, Failure> {
     let parent = match &arguments.parent {
-        Some(spec) => {
-            let snapshot = repository.resolve(spec, &SnapshotFilter::default())?;
-            ParentChoice::Snapshot(snapshot.id)
-        }
+        Some(spec) => ParentChoice::Snapshot(context.snapshot(repository, spec, &SnapshotFilter::default())?.id),
         None if arguments.force => ParentChoice::Nothing,
         None => ParentChoice::Latest,
     };
