@@ -192,7 +192,8 @@ fn forgetting_with_a_prune_deletes_what_only_the_forgotten_needed() {
     assert_eq!(listed(&world, &[]), ids[1..]);
     world.run(["check", "--read-data"]).succeeded();
     world.run(["forget", "--undo", &ids[0]]).ended(1);
-    world.run(["forget", "--keep-last", "1", "--prune", "-n"]).ended(2);
+    let told = world.run(["forget", "--keep-last", "1", "--prune", "-n"]).succeeded();
+    assert!(told.out.ends_with("nothing was forgotten\n"), "{}", told.out);
 }
 
 /// The objects in a folder of the repository.

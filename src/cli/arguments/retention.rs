@@ -30,7 +30,7 @@ pub(crate) struct ForgetArguments {
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
     /// Then delete what no snapshot needs any more, as `holdall prune` does
-    #[arg(long, conflicts_with_all = ["undo", "dry_run"])]
+    #[arg(long, conflicts_with = "undo")]
     pub(crate) prune: bool,
     /// Bring these snapshots back, as long as no prune has collected what they need
     #[arg(long, requires = "snapshots", conflicts_with_all = ["dry_run", "KeepArguments"])]
