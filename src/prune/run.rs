@@ -109,7 +109,7 @@ impl<'a> Prune<'a> {
         let Some(condemned) = generation.condemned else { return Ok(()) };
         let what = (generation.number, condemned, Published::Condemned);
         let history = &mut look.survey.history;
-        let undecided = waits::undecided(self.access, history, what)?;
+        let undecided = waits::undecided(self.access, history, what);
         if !undecided.is_empty() {
             return self.leave(look, generation, &undecided);
         }
@@ -284,7 +284,7 @@ impl<'a> Prune<'a> {
                         Ok(is || packs.contains_key(pack) || self.access.index.find_pack(pack)?.is_some())
                     })?;
                     let what = (known.number, condemned, Published::Deleted);
-                    !is_named && waits::undecided(self.access, &history, what)?.is_empty()
+                    !is_named && waits::undecided(self.access, &history, what).is_empty()
                 }
             };
             if may_go {

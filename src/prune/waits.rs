@@ -3,7 +3,6 @@
 //! pruner, or one that lost the list, begins anew with all that are open then.
 
 use crate::access::Access;
-use crate::error::Result;
 use crate::id::{ObjectHash, SessionId};
 use crate::session::{History, read_kept, write_kept};
 use crate::wire::List;
@@ -75,13 +74,12 @@ impl Waits {
 
 /// The sessions that must be decided and are not. `history` tells of the set, and lists sessions after it has read sets:
 /// every session that was open when the set was published is in it, if it is not decided.
-///
-/// # Errors
-/// When the state directory can't be written to.
-pub(super) fn undecided(access: &Access, history: &History, what: What) -> Result<BTreeSet<SessionId>> {
+pub(super) fn undecided(access: &Access, history: &History, what: What) -> BTreeSet<SessionId> {
     let mut waits = read_kept::<Waits>(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default();
-    if waits.begin(history, what) == Begun::Now {
-        write_kept(&access.state_dir, FILE, &waits)?;
+    if waits.begin(history, what) == Begun::Now
+        && let Err(error) = write_kept(&access.state_dir, FILE, &waits)
+    {
+        access.behind.note(format!("{error}; the next prune also waits for sessions that begin until then"));
     }
-    Ok(waits.undecided(history, what))
+    waits.undecided(history, what)
 }

@@ -9,7 +9,7 @@ use crate::outcome::{self, OutcomeKind};
 use crate::session::history::{self, CONTROL_BYTES_MAX, History};
 use crate::session::liveness::{self, Whereabouts};
 use crate::session::running::{RunningSession, Writer};
-use crate::session::silence;
+use crate::session::{silence, state};
 use crate::session_record::{self, SessionKind};
 use crate::store::{Created, ObjectName};
 use std::fmt;
@@ -109,11 +109,12 @@ impl std::str::FromStr for SessionSpec {
 /// When the store can't be read.
 pub fn open_sessions(access: &Access, history: &History) -> Result<Vec<UndecidedSession>> {
     let beats = silence::highest_beats(access, &history.open)?;
+    let client = state::load(&access.state_dir).ok().map(|state| state.client);
     let mut sessions = Vec::new();
     for id in &history.open {
         let Some(session) = read(access, *id)? else { continue };
         let liveness = session.body.liveness;
-        let process = match liveness::whereabouts(&liveness) {
+        let process = match liveness::whereabouts(&session, client) {
             Whereabouts::Gone => WriterProcess::Gone { pid: liveness.pid },
             Whereabouts::Here => WriterProcess::Running { pid: liveness.pid },
             Whereabouts::Elsewhere => WriterProcess::Elsewhere,

@@ -9,7 +9,7 @@ use crate::session::checkpoint::commit_checkpoint;
 use crate::session::history::{CONTROL_BYTES_MAX, History};
 use crate::session::journal::{self, Journal};
 use crate::session::ledger::Ledger;
-use crate::session::liveness;
+use crate::session::liveness::{self, Whereabouts};
 use crate::session::running::RunningSession;
 use crate::session_record::{self, SessionKind};
 use crate::store::{ObjectName, is_proven};
@@ -23,8 +23,8 @@ pub struct Recovered {
     pub aborted_count: usize,
 }
 
-/// Decides every open session of `client` whose process is known to be gone. Sessions of living processes, and of
-/// processes on other machines or boots, are left alone.
+/// Decides every open session of `client`, which is this machine's own, whose process is known to be gone. Sessions of
+/// living processes, and of processes on other machines, are left alone.
 ///
 /// # Errors
 /// When the store can't take an outcome. Somebody else deciding at the same time is no error.
@@ -67,7 +67,7 @@ fn dead_session(access: &Access, id: SessionId) -> Result<Option<(RunningSession
     };
     // A session object that can't be believed is left for check to report and for an operator to end.
     let Ok(session) = session_record::open(id, &access.ring, &access.chain, &bytes) else { return Ok(None) };
-    if !liveness::is_gone(&session.body.liveness) {
+    if liveness::whereabouts(&session, Some(id.client)) != Whereabouts::Gone {
         return Ok(None);
     }
     Ok(Some((RunningSession { id, hash: session.hash }, session.body.kind)))

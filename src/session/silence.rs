@@ -1,8 +1,9 @@
 //! Open sessions and whether their writers are silent. Being wrong about it costs a writer its session, never data.
 //!
-//! A writer on this boot and in this PID namespace is silent as soon as its process is gone. Any other is silent when its
-//! last heartbeat stayed the same between two observations that lie far enough apart by this machine's clock since boot;
-//! the observations are kept in the user's state directory, and another boot begins them anew.
+//! A writer on this boot and in this PID namespace is silent as soon as its process is gone, and one that this machine ran
+//! before it was started the last time is silent at once. Any other is silent when its last heartbeat stayed the same
+//! between two observations that lie far enough apart by this machine's clock since boot; the observations are kept in the
+//! user's state directory, and another boot begins them anew.
 
 use crate::access::Access;
 use crate::envelope::Described;
@@ -12,6 +13,7 @@ use crate::session::history::{CONTROL_BYTES_MAX, History};
 use crate::session::kept::{read_kept, write_kept};
 use crate::session::liveness::{self, Whereabouts};
 use crate::session::running::RunningSession;
+use crate::session::state;
 use crate::session_record::{self, Session, SessionDescription, SessionKind};
 use crate::store::{Folder, Listed, ObjectName, StoreError};
 use crate::wire::List;
@@ -112,6 +114,7 @@ pub fn observe(
     for observation in read_kept::<List<Observation>>(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default().0 {
         kept.insert(observation.session, observation);
     }
+    let client = state::load(&access.state_dir)?.client;
     let mut seen = Vec::new();
     let mut open = Vec::new();
     for id in &history.open {
@@ -124,7 +127,7 @@ pub fn observe(
         let first = kept.get(id).filter(|first| continues(first, &now)).copied().unwrap_or(now);
         let quiet_ms = clock.since_boot_ms.saturating_sub(first.since_boot_ms);
         let is_quiet = believed.is_some() && u128::from(quiet_ms) >= silent_after.as_millis();
-        let sign = match liveness::whereabouts(&session.body.liveness) {
+        let sign = match liveness::whereabouts(&session, Some(client)) {
             Whereabouts::Gone => Sign::Gone,
             Whereabouts::Elsewhere if is_quiet => Sign::Silent,
             Whereabouts::Elsewhere | Whereabouts::Here => Sign::Living,
@@ -132,7 +135,9 @@ pub fn observe(
         seen.push(first);
         open.push(describe(&session, last_beat, sign));
     }
-    write_kept(&access.state_dir, FILE, &List(seen))?;
+    if let Err(error) = write_kept(&access.state_dir, FILE, &List(seen)) {
+        access.behind.note(format!("{error}; as long as that is so, silent sessions of other machines are not ended"));
+    }
     Ok(open)
 }
 
@@ -236,6 +241,7 @@ mod tests {
     use super::*;
     use crate::access::testing::Keys;
     use crate::config::Parameters;
+    use crate::id::ClientId;
     use crate::session::{self, Writer, heartbeat, liveness::testing::move_to_machine};
     use crate::store::{MemoryStore, Store};
     use std::sync::Arc;
@@ -268,5 +274,35 @@ mod tests {
         assert_eq!(look(14), (2, Sign::Silent), "and what comes to stand there is no sign of life");
         (0..20).for_each(|number| forge(1000 + number));
         assert_eq!(look(21), (0, Sign::Living), "where not all are looked at nobody is ended");
+    }
+
+    /// What a power cut had left open stayed so for ever on a machine that was off every night, and with it all that a
+    /// prune had condemned.
+    #[test]
+    fn what_this_machine_ran_before_it_was_started_anew_is_gone_and_what_others_run_is_not() {
+        let (directory, store) = (tempfile::tempdir().unwrap(), MemoryStore::new());
+        let keys = Keys::new(Parameters::default());
+        let access = keys.open(Arc::new(store), &directory.path().join("own"));
+        let own = session::load(&access.state_dir).unwrap().client;
+        let name = rustix::system::uname().nodename().to_bytes().to_vec();
+        let (host, other) =
+            (|host: &[u8]| Writer { host: host.to_vec(), ..Writer::default() }, ClientId::from_bytes([7; 16]));
+        move_to_machine(1);
+        let cases = [
+            (own, host(&name), Sign::Gone),
+            (own, host(b"another"), Sign::Living),
+            (own, Writer::default(), Sign::Living),
+            (other, host(&name), Sign::Living),
+        ];
+        for (number, (client, writer, _)) in (1..).zip(&cases) {
+            session::open(&access, *client, number, SessionKind::Backup, writer).unwrap();
+        }
+        move_to_machine(2);
+        let clock = BootClock { boot_id: [2; 16], since_boot_ms: 0 };
+        let open = observe(&access, &History::load(&access).unwrap(), Duration::from_secs(3600), clock).unwrap();
+        let found: BTreeMap<u64, Sign> = open.iter().map(|one| (one.id.number, one.sign)).collect();
+        for (number, (_, _, sign)) in (1..).zip(&cases) {
+            assert_eq!(found.get(&number), Some(sign), "{number}");
+        }
     }
 }

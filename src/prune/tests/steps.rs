@@ -53,6 +53,21 @@ fn a_prune_deletes_what_only_forgotten_snapshots_needed_and_keeps_the_rest() {
 }
 
 #[test]
+fn a_machine_that_can_keep_nothing_in_mind_prunes_all_the_same() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..6, 40_000));
+    world.back_up("b", &files(6..12, 40_000));
+    world.forget(first);
+    let _open = open_session(&world, "elsewhere");
+    for kept in ["observed-sessions", "waiting-generations"] {
+        std::fs::create_dir_all(world.collector().state_dir.join(kept).join("in the way")).unwrap();
+    }
+    let report = world.prune();
+    assert_eq!((report.deleted.pack_count, report.waiting.len()), (0, 1), "it waits for the session, as ever");
+    world.assert_whole();
+}
+
+#[test]
 fn a_prune_in_a_view_that_was_counted_reads_only_what_was_forgotten() {
     let world = World::new();
     let gone = world.back_up("a", &files(0..6, 40_000));
