@@ -10,7 +10,11 @@ mod parse;
 mod tests;
 
 pub use chain::ConfigChain;
-pub use parse::{CONFIG_BODY_BYTES_MAX, CONFIG_BYTES_MAX, MAGIC, SignedConfig, VERSION};
+#[cfg(test)]
+pub(crate) use parse::beginning_of;
+pub use parse::{
+    BEGINNING_BYTES, CONFIG_BODY_BYTES_MAX, CONFIG_BYTES_MAX, MAGIC, SignedConfig, VERSION, require_number,
+};
 
 use crate::id::{ObjectHash, RepositoryId, SignerKey};
 use crate::seal::{RootPublic, SealError};

@@ -201,6 +201,7 @@ fn copied(store: &dyn Store, from: &ObjectName, to: &ObjectName, cure: Cure) -> 
     if !store::is_proven(from, source.as_ref())? {
         return Err(beyond(to, &format!("{from} is damaged as well")));
     }
+    require_kept_elsewhere(store, to)?;
     let mut spool = store.mend(to, Proof::Plain)?;
     let mut buffer = ReadBuffer::new(PIECE_BYTES);
     let mut pieces = Pieces::of(source.as_ref(), 0..source.bytes(), &mut buffer);
@@ -208,6 +209,20 @@ fn copied(store: &dyn Store, from: &ObjectName, to: &ObjectName, cure: Cure) -> 
         spool.append(piece)?;
     }
     finished(spool, to, cure)
+}
+
+/// Of configurations that were mixed up one may lie nowhere but under another one's name: that is all that is left of it.
+fn require_kept_elsewhere(store: &dyn Store, name: &ObjectName) -> Result<()> {
+    let found = store.open(name).and_then(|object| store::misplaced_config(name, object.as_ref()));
+    // What can't be read is as good as damaged.
+    let Some(number) = found.unwrap_or(None) else { return Ok(()) };
+    let own = ObjectName::Config(number);
+    let is_there = |own: &ObjectName| store.open(own).and_then(|object| store::is_proven(own, object.as_ref()));
+    if [Some(own), own.mirror()].iter().flatten().any(|own| is_there(own).unwrap_or(false)) {
+        return Ok(());
+    }
+    let why = format!("configuration {number} lies there and nowhere else; copy it to {own} first");
+    Err(beyond(name, &why))
 }
 
 fn finished(spool: Box<dyn Spool>, name: &ObjectName, cure: Cure) -> Result<Cure> {

@@ -28,7 +28,7 @@ pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{Folder, Mirrored, NameError, ObjectName};
 pub use pieces::Pieces;
-pub use proof::{Claim, Judge, Proof, bytes_max, is_proven, wrong_head};
+pub use proof::{Claim, Judge, Proof, bytes_max, flaw, is_proven, misplaced_config, wrong_head};
 pub(crate) use protect::parity_of;
 pub use protect::{ProtectError, protect};
 pub use protecting::{Protected, ProtectingStore, Protection};

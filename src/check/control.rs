@@ -49,10 +49,10 @@ fn configurations(access: &Access, findings: &Findings<'_>) -> Result<()> {
     })?;
     for name in names {
         let prove = || -> Result<()> {
-            if store::is_proven(&name, access.store.open(&name)?.as_ref())? {
-                return Ok(());
+            match store::flaw(&name, access.store.open(&name)?.as_ref())? {
+                None => Ok(()),
+                Some(wrong) => Err(Error::new(ErrorKind::Damaged, wrong)),
             }
-            Err(Error::new(ErrorKind::Damaged, "its bytes don't fit its checksum"))
         };
         if let Err(error) = prove().or_else(|_| prove()) {
             findings.control_error(&name.to_string(), &error);

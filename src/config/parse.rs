@@ -11,6 +11,8 @@ pub const VERSION: u16 = 1;
 
 const HEAD_BYTES: usize = 16;
 const TAIL_BYTES: usize = 32 + 64 + 32;
+/// Length of the head and of what comes first in the body: the number.
+pub const BEGINNING_BYTES: usize = HEAD_BYTES + 4;
 /// Longest body of a configuration.
 pub const CONFIG_BODY_BYTES_MAX: usize = 1 << 20;
 /// Longest configuration.
@@ -157,6 +159,33 @@ impl SignedConfig {
         config.validate()?;
         Ok(Self { config, signer, hash: ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes()) })
     }
+}
+
+/// Holds the beginning of a configuration to the number in its name. Nothing else of it is looked at.
+///
+/// # Errors
+/// [`ConfigError`] says what it is instead, or that its version is not known.
+pub fn require_number(number: u32, beginning: &[u8; BEGINNING_BYTES]) -> Result<(), ConfigError> {
+    let mut reader = Reader::new(beginning);
+    if reader.array()? != MAGIC {
+        return Err(ConfigError::Magic);
+    }
+    match reader.u16()? {
+        VERSION => (),
+        other => return Err(ConfigError::Version(other)),
+    }
+    // What comes between is the reserved bytes and the body's length.
+    let _: [u8; 6] = reader.array()?;
+    match reader.u32()? {
+        found if found == number => Ok(()),
+        found => Err(ConfigError::Misplaced { expected: number, found }),
+    }
+}
+
+/// What stands at the beginning of a configuration, for objects that need no more.
+#[cfg(test)]
+pub(crate) fn beginning_of(number: u32) -> Vec<u8> {
+    [&MAGIC[..], &VERSION.to_le_bytes(), &[0; 6], &number.to_le_bytes()].concat()
 }
 
 fn split_tail<const N: usize>(bytes: &[u8]) -> Result<(&[u8], &[u8; N]), ConfigError> {

@@ -1,6 +1,7 @@
 //! What is healed, what is left as it is, and what stays gone.
 
 use super::*;
+use crate::config;
 use crate::id::{ClientId, ObjectHash, SegmentId, SessionId};
 use crate::progress::Silent;
 use crate::store::{Folder, Listed, LocalStore, MemoryStore, is_proven};
@@ -21,6 +22,11 @@ fn checksummed(seed: u64) -> Vec<u8> {
     [body, checksum.to_vec()].concat()
 }
 
+fn config(number: u32) -> Vec<u8> {
+    let body = [config::beginning_of(number), noise(number.into(), 300)].concat();
+    [&body[..], &hash(&body)].concat()
+}
+
 fn session() -> SessionId {
     SessionId { client: ClientId::from_bytes([7; 16]), number: 3 }
 }
@@ -36,8 +42,8 @@ fn objects() -> Vec<(ObjectName, Vec<u8>)> {
         (ObjectName::Key(ObjectHash::from_bytes(hash(&key))), key),
         (ObjectName::Segment(SegmentId::from_bytes(hash(&segment))), segment),
     ];
+    objects.push((ObjectName::Config(0), config(0)));
     let by_their_end = [
-        ObjectName::Config(0),
         ObjectName::Outcome(session()),
         ObjectName::Record(session().client, 1),
         ObjectName::Condemned { generation: 4 },
@@ -226,4 +232,50 @@ fn parity_that_is_made_anew_is_as_strong_as_it_was() {
     assert_eq!(heal(&store, &parity).unwrap(), Cure::MadeAnew);
     assert!(store.read(&parity, 1 << 20).unwrap() == right);
     assert!(is_proven(&parity, store.open(&parity).unwrap().as_ref()).unwrap());
+}
+
+/// It was told as healed, and stayed: so was the pack without anything to be healed with.
+#[test]
+fn parity_that_is_another_packs_is_made_anew() {
+    let store = MemoryStore::new();
+    protected(&store);
+    let right = everything(&store);
+    let parities: Vec<_> = right.iter().filter(|(name, _)| name.folder() == Folder::Parity).collect();
+    let [(one, _), (other, bytes)] = parities[..] else { panic!("two packs") };
+    store.overwrite(*one, bytes);
+    assert_eq!(heal(&store, one).unwrap(), Cure::MadeAnew);
+    assert!(everything(&store) == right);
+    assert_eq!(heal(&store, other).unwrap(), Cure::Unneeded);
+}
+
+#[test]
+fn configurations_that_were_mixed_up_come_back_from_their_second_copies() {
+    let store = MemoryStore::new();
+    let _ = store.create(&ObjectName::Config(1), &config(1)).unwrap();
+    protected(&store);
+    let right = everything(&store);
+    let (zero, one) = (ObjectName::Config(0), ObjectName::Config(1));
+    let copies = [zero, one].map(|name| name.mirror().unwrap());
+    for swapped in [[zero, one], copies] {
+        store.overwrite(swapped[0], &config(1));
+        store.overwrite(swapped[1], &config(0));
+        for name in &swapped {
+            let _ = heal(&store, name).unwrap();
+        }
+        assert!(everything(&store) == right);
+    }
+}
+
+/// Configuration 0 is what the whole repository hangs by.
+#[test]
+fn store_11_a_configuration_that_lies_only_under_another_ones_name_stays_there() {
+    let store = MemoryStore::new();
+    for (name, number) in [(0, 1), (1, 0)] {
+        let _ = store.create(&ObjectName::Config(name), &config(number)).unwrap();
+    }
+    let _ = store.create(&ObjectName::Config(1).mirror().unwrap(), &config(1)).unwrap();
+    let before = everything(&store);
+    let error = heal(&store, &ObjectName::Config(1)).unwrap_err().to_string();
+    assert!(error.contains("copy it to config/0 first"), "{error}");
+    assert!(everything(&store) == before);
 }

@@ -1,6 +1,7 @@
 //! What a scrub must find, and what it must not call damage.
 
 use super::{Remedy, ScrubOptions, ScrubReport, run};
+use crate::config;
 use crate::error::ErrorKind;
 use crate::heal;
 use crate::id::{ClientId, ObjectHash, PackId, SegmentId, SessionId};
@@ -24,6 +25,11 @@ fn checksummed(seed: u32, count: usize) -> Vec<u8> {
     bytes
 }
 
+fn config(number: u32) -> Vec<u8> {
+    let body = [config::beginning_of(number), noise(number, 400)].concat();
+    [&body[..], &hash(&body)].concat()
+}
+
 fn hash(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
@@ -40,8 +46,8 @@ fn objects() -> Vec<(ObjectName, Vec<u8>)> {
     objects.push((ObjectName::Key(ObjectHash::from_bytes(hash(&key))), key));
     let segment = noise(3, 5000);
     objects.push((ObjectName::Segment(SegmentId::from_bytes(hash(&segment))), segment));
+    objects.push((ObjectName::Config(0), config(0)));
     let by_their_end = [
-        ObjectName::Config(0),
         ObjectName::Session(session),
         ObjectName::Heartbeat(session, 2),
         ObjectName::Outcome(session),
@@ -125,7 +131,7 @@ fn what_no_repository_can_be_opened_without_is_missed() {
     let objects = objects();
     let store = store(&objects);
     store.remove(&ObjectName::Config(0)).unwrap();
-    store.overwrite(ObjectName::Config(2), &checksummed(9, 400));
+    store.overwrite(ObjectName::Config(2), &config(2));
     store.remove(&objects[3].0).unwrap();
     let report = scrub(&store);
     assert_eq!(names(&report), ["config", "keys"]);
@@ -143,6 +149,11 @@ fn parity_has_to_be_of_the_pack_whose_name_it_bears() {
     store.overwrite(ObjectName::Parity(other), &parity);
     let report = scrub(&store);
     assert_eq!(names(&report), [ObjectName::Parity(other).to_string()]);
+    let healing = ScrubOptions::default().remedy(Remedy::Heal);
+    for (healed_count, round) in [(1, "the first"), (0, "the second")] {
+        let report = run(&store, &healing, &Silent).unwrap();
+        assert_eq!((report.healed_count, report.damage_count), (healed_count, 0), "{round}: {report:?}");
+    }
     // One of a later version is not for this program to judge.
     let mut later = parity[..parity.len() - 32].to_vec();
     later[8] = 2;
@@ -150,6 +161,27 @@ fn parity_has_to_be_of_the_pack_whose_name_it_bears() {
     later.extend_from_slice(&checksum);
     store.overwrite(ObjectName::Parity(other), &later);
     assert_eq!(scrub(&store).damage_count, 0);
+}
+
+/// Two configurations under each other's names kept every repository shut, and no damage was found.
+#[test]
+fn store_10_a_configuration_has_the_number_in_its_name() {
+    let store = store(&objects());
+    store.overwrite(ObjectName::Config(1), &config(1));
+    heal::protect_all(&store, &heal::ProtectOptions::default(), &Silent).unwrap();
+    let copy = ObjectName::Config(1).mirror().unwrap();
+    store.overwrite(ObjectName::Config(0), &config(1));
+    store.overwrite(copy, &config(0));
+    let report = scrub(&store);
+    assert_eq!(names(&report), ["config/0".to_owned(), copy.to_string()]);
+    assert_eq!(report.damage[0].wrong, "configuration 1 lies under the name of configuration 0");
+    // An object of another kind is none, and one of a later version is not for this program to judge.
+    store.overwrite(copy, &checksummed(9, 400));
+    assert_eq!(names(&scrub(&store)), ["config/0".to_owned(), copy.to_string()]);
+    let mut later = config(0)[..100].to_vec();
+    later[8] = 2;
+    store.overwrite(copy, &[&later[..], &hash(&later)].concat());
+    assert_eq!(names(&scrub(&store)), ["config/0"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What an object says of its own bytes, and whether it is so: nobody needs a key to tell.
 
 use super::{Object, ObjectName, Pieces, StoreError};
+use crate::config::{self, BEGINNING_BYTES, ConfigError};
 use crate::layout::PACK_BYTES_MAX;
 use crate::parity::{HEAD_BYTES, ParityError, ParityHead};
 use crate::read_buffer::ReadBuffer;
@@ -77,7 +78,7 @@ pub type Judge = dyn Fn(&[u8]) -> bool + Send + Sync;
 /// What bytes are held to before they may take the place of others, and those that are there before they are left alone.
 #[derive(Clone)]
 pub enum Proof {
-    /// To the name, or to the checksum at their end: nobody needs a key.
+    /// To the name, or to the checksum at their end and what their beginning says in clear: nobody needs a key.
     Plain,
     /// To what a key tells of them as well: that they are the object of this name, and not another sound one.
     Keyed(Arc<Judge>),
@@ -101,12 +102,28 @@ impl Proof {
     }
 }
 
-/// Whether an object's bytes are those that its name, or its end, stands for. Reads it whole, in bounded
-/// memory, unless it is longer than any such object.
+/// Whether an object's bytes are those that its name stands for, as far as anybody can tell: [`flaw`] finds nothing.
 ///
 /// # Errors
 /// When it can't be read.
 pub fn is_proven(name: &ObjectName, object: &dyn Object) -> Result<bool, StoreError> {
+    Ok(flaw(name, object)?.is_none())
+}
+
+/// What is wrong with an object's bytes: they don't fit its name, or the checksum at their end, or are another object's.
+/// Reads it whole, in bounded memory, unless it is longer than any such object.
+///
+/// # Errors
+/// When it can't be read.
+pub fn flaw(name: &ObjectName, object: &dyn Object) -> Result<Option<String>, StoreError> {
+    if is_summed(name, object)? {
+        wrong_head(name, object)
+    } else {
+        Ok(Some("its bytes don't fit its name or checksum".to_owned()))
+    }
+}
+
+fn is_summed(name: &ObjectName, object: &dyn Object) -> Result<bool, StoreError> {
     let claim = Claim::of(name);
     let Some(hashed) = claim.hashed_bytes(object.bytes()).filter(|_| object.bytes() <= bytes_max(name)) else {
         return Ok(false);
@@ -120,16 +137,61 @@ pub fn is_proven(name: &ObjectName, object: &dyn Object) -> Result<bool, StoreEr
     claim.holds(object, hasher.finalize())
 }
 
-/// What is wrong with the head of an object that is proven: parity has to be of the pack whose name it bears.
+/// What is wrong with the beginning of an object whose checksum holds: parity has to be of the pack whose name it bears, and
+/// a configuration, or its second copy, has to have the number in its name.
 ///
 /// # Errors
 /// When it can't be read.
 pub fn wrong_head(name: &ObjectName, object: &dyn Object) -> Result<Option<String>, StoreError> {
-    let ObjectName::Parity(pack) = name else { return Ok(None) };
-    let mut head = [0; HEAD_BYTES];
-    object.read_at(0, &mut head)?;
-    Ok(match ParityHead::parse(*pack, object.bytes(), &head) {
+    let ObjectName::Parity(pack) = name else {
+        return Ok(wrong_config(name, object)?.map(|error| error.to_string()));
+    };
+    Ok(match ParityHead::parse(*pack, object.bytes(), &beginning::<HEAD_BYTES>(object)?) {
         Ok(_) | Err(ParityError::Version(_)) => None,
         Err(error) => Some(error.to_string()),
     })
+}
+
+/// The number of a configuration that lies under another one's name, as its checksum proves.
+///
+/// # Errors
+/// When it can't be read.
+pub fn misplaced_config(name: &ObjectName, object: &dyn Object) -> Result<Option<u32>, StoreError> {
+    let Some(ConfigError::Misplaced { found, .. }) = wrong_config(name, object)? else { return Ok(None) };
+    Ok(is_summed(name, object)?.then_some(found))
+}
+
+fn wrong_config(name: &ObjectName, object: &dyn Object) -> Result<Option<ConfigError>, StoreError> {
+    let first = if let ObjectName::Mirror(copy) = name { copy.first() } else { *name };
+    let ObjectName::Config(number) = first else { return Ok(None) };
+    let said = config::require_number(number, &beginning::<BEGINNING_BYTES>(object)?);
+    Ok(said.err().filter(|error| !matches!(error, ConfigError::Version(_))))
+}
+
+/// The first bytes of an object, and zeros where it has no more.
+fn beginning<const N: usize>(object: &dyn Object) -> Result<[u8; N], StoreError> {
+    let mut bytes = [0; N];
+    let there = usize::try_from(object.bytes()).unwrap_or(N).min(N);
+    object.read_at(0, bytes.get_mut(..there).unwrap_or_default())?;
+    Ok(bytes)
+}
+
+/// Bytes in memory as an object.
+pub(super) struct Bytes<'a> {
+    pub(super) name: ObjectName,
+    pub(super) bytes: &'a [u8],
+}
+
+impl Object for Bytes<'_> {
+    fn bytes(&self) -> u64 {
+        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+        let end = offset.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
+        let range = usize::try_from(offset).ok().zip(usize::try_from(end).ok());
+        let source = range.and_then(|(start, end)| self.bytes.get(start..end));
+        buffer.copy_from_slice(source.ok_or(StoreError::OutOfRange { name: self.name, end })?);
+        Ok(())
+    }
 }

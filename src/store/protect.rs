@@ -1,6 +1,7 @@
 //! Making what an object can be healed with: parity of packs, second copies of small objects. Nothing needs a key.
 
-use super::{Created, Object, ObjectName, Store, StoreError, is_proven};
+use super::proof::Bytes;
+use super::{Created, ObjectName, Store, StoreError, is_proven};
 use crate::id::PackId;
 use crate::parity::{self, ParityError, Percent, ReadError, Shape};
 
@@ -86,25 +87,5 @@ fn is_there(store: &dyn Store, name: &ObjectName) -> Result<bool, StoreError> {
         Ok(_) => Ok(true),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-/// Bytes in memory as an object.
-struct Bytes<'a> {
-    name: ObjectName,
-    bytes: &'a [u8],
-}
-
-impl Object for Bytes<'_> {
-    fn bytes(&self) -> u64 {
-        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
-        let end = offset.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
-        let range = usize::try_from(offset).ok().zip(usize::try_from(end).ok());
-        let source = range.and_then(|(start, end)| self.bytes.get(start..end));
-        buffer.copy_from_slice(source.ok_or(StoreError::OutOfRange { name: self.name, end })?);
-        Ok(())
     }
 }

@@ -2,7 +2,8 @@
 //! that is read in its place, and kept in mind. Nothing is written. format-spec/01-store.md.
 
 use super::forward::forward;
-use super::{Claim, Folder, Listed, ObjectName, Store, StoreError};
+use super::proof::Bytes;
+use super::{Folder, Listed, ObjectName, Store, StoreError, is_proven};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -118,14 +119,9 @@ impl SecondCopies {
     }
 }
 
-/// Whether bytes are those that an object's name, or their end, stands for.
+/// Whether bytes are those that an object's name stands for, as far as anybody can tell.
 fn fits(name: &ObjectName, bytes: &[u8]) -> bool {
-    match Claim::of(name) {
-        Claim::Name(hash) => *blake3::hash(bytes).as_bytes() == hash,
-        Claim::End => {
-            bytes.split_last_chunk::<32>().is_some_and(|(body, checksum)| blake3::hash(body).as_bytes() == checksum)
-        }
-    }
+    is_proven(name, &Bytes { name: *name, bytes }).unwrap_or(false)
 }
 
 /// What is wrong with a first copy; nothing when it is sound.
@@ -189,6 +185,7 @@ mod tests {
     use super::super::moody::{Mood, MoodyStore};
     use super::super::{Created, MemoryStore};
     use super::*;
+    use crate::config;
     use crate::id::{ClientId, ObjectHash, SegmentId, SessionId};
 
     fn fresh() -> Fresh {
@@ -208,7 +205,7 @@ mod tests {
         let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
         let checksummed = |body: &[u8]| [body, &hash(body)].concat();
         vec![
-            (ObjectName::Config(0), checksummed(b"config")),
+            (ObjectName::Config(0), checksummed(&config::beginning_of(0))),
             (ObjectName::Key(ObjectHash::from_bytes(hash(b"slot"))), b"slot".to_vec()),
             (ObjectName::Segment(SegmentId::from_bytes(hash(b"segment"))), b"segment".to_vec()),
             (ObjectName::Outcome(session()), checksummed(b"outcome")),
@@ -257,6 +254,20 @@ mod tests {
                 assert_eq!(inner.read(&name, LIMIT_BYTES).unwrap(), *first, "nothing is written");
             }
         }
+    }
+
+    #[test]
+    fn store_13_the_second_copy_is_read_where_another_configuration_lies_in_its_place() {
+        let config = |number| {
+            let body = config::beginning_of(number);
+            [&body[..], blake3::hash(&body).as_bytes()].concat()
+        };
+        let inner = MemoryStore::new();
+        put(&inner, &ObjectName::Config(1), &config(0));
+        put(&inner, &ObjectName::Config(1).mirror().unwrap(), &config(1));
+        let (store, used) = over(&inner);
+        assert_eq!(store.read(&ObjectName::Config(1), LIMIT_BYTES).unwrap(), config(1));
+        assert!(used.contain(&ObjectName::Config(1)));
     }
 
     #[test]

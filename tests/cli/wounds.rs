@@ -118,6 +118,11 @@ const WOUNDS: &[Wound] = &[
     ("slots-swapped", |patient| patient.swap(SLOT, OTHER_SLOT)),
     ("config-doubled", |patient| patient.change("config/1", |bytes| bytes.extend_from_within(..))),
     ("configs-swapped", |patient| patient.swap("config/1", "config/2")),
+    ("configs-swapped-with-second-copies", |patient| {
+        patient.copy_aside("config/1");
+        patient.copy_aside("config/2");
+        patient.swap("config/1", "config/2");
+    }),
     ("config-bit", |patient| patient.flip("config/1", 200)),
     ("config-missing", |patient| patient.remove("config/1")),
     ("strangers", |patient| {
