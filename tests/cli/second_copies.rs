@@ -171,6 +171,30 @@ fn store_13_on_a_medium_that_can_not_be_written_all_is_read_and_the_advice_is_to
     }
 }
 
+/// They were named as not healed, and then no damage was found.
+#[test]
+fn second_copies_that_were_mixed_up_and_can_not_be_written_are_damage() {
+    let spoilt = Spoilt::new();
+    let mirror = spoilt.world.path("repository/mirror");
+    let listed = std::fs::read_dir(&mirror).expect("a folder").flatten().map(|entry| entry.path());
+    let is_outcome = |path: &PathBuf| path.to_string_lossy().contains("/outcomes-");
+    let mut copies: Vec<PathBuf> = listed.filter(is_outcome).collect();
+    copies.sort();
+    let [one, other, ..] = copies.as_slice() else { panic!("{copies:?}") };
+    std::fs::rename(one, mirror.join("aside")).expect("it is there");
+    std::fs::rename(other, one).expect("it is there");
+    std::fs::rename(mirror.join("aside"), other).expect("it is there");
+    let Some(_medium) = ReadOnly::new(&spoilt.world) else {
+        eprintln!("NOT TESTED: a medium that can't be written, since nobody may mount here");
+        return;
+    };
+    let checked = spoilt.run_at("medium", &["check", "--repair", "--no-remember"]).ended(5);
+    assert_eq!(checked.out.matches("damaged: mirror/outcomes-").count(), 2, "{}", checked.out);
+    assert!(checked.out.contains("\n2 damages found"), "{}", checked.out);
+    let healed = spoilt.run_at("repository", &["check", "--repair", "--no-remember"]).ended(0);
+    assert_eq!(healed.out.matches("healed: mirror/outcomes-").count(), 2, "{}", healed.out);
+}
+
 /// The repository, on a medium that can't be written; goes with this value.
 struct ReadOnly(PathBuf);
 

@@ -9,7 +9,9 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
 use crate::cli::values::Span;
-use holdall::{CheckDepth, CheckOptions, CheckReport, Damage, Remember, Repository, ScrubReport, Vouch};
+use holdall::{
+    CheckDepth, CheckOptions, CheckReport, Damage, LostObject, Remember, Repository, ScrubDamage, ScrubReport, Vouch,
+};
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 
@@ -25,8 +27,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
     let repository = context.open(Access::Read)?;
     let stop = Stop::listen()?;
     if arguments.repair {
-        let healed = heal_with_key(context, &repository, &stop)?;
-        tried.damage.retain(|damage| !healed.contains(&damage.object));
+        heal_with_key(context, &repository, &stop, &mut tried)?;
     }
 
     let display = Display::of_a_check(context.renderer, stop.clone());
@@ -56,8 +57,13 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
 }
 
 /// Heals what is sound and stands under another one's name, which only a key tells. What was healed is said also when it
-/// ends early. Returns the objects that are right now.
-fn heal_with_key(context: &Context<'_>, repository: &Repository, stop: &Stop) -> Result<BTreeSet<String>, Failure> {
+/// ends early. What is right now is no damage of those that were `tried` any more, and what could not be written is.
+fn heal_with_key(
+    context: &Context<'_>,
+    repository: &Repository,
+    stop: &Stop,
+    tried: &mut ScrubReport,
+) -> Result<(), Failure> {
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
     let display = Display::of_a_check(context.renderer, stop.clone());
     let done = repository.heal_control(&display);
@@ -66,14 +72,15 @@ fn heal_with_key(context: &Context<'_>, repository: &Repository, stop: &Stop) ->
     for lost in &done.healed {
         let what = format!("{}; written anew from what was kept of it", lost.wrong);
         super::scrub::show_healed(context, &lost.object, &what);
+        tried.damage.retain(|damage| damage.object != lost.object);
     }
-    for lost in &done.unhealed {
-        context.renderer.notice(&format!("{} could not be healed: {}", lost.object, lost.wrong));
+    for LostObject { object, wrong } in done.unhealed {
+        context.renderer.notice(&format!("{object} could not be healed: {wrong}"));
+        if !tried.damage.iter().any(|damage| damage.object == object) {
+            tried.damage.push(ScrubDamage { object, bytes: 0, wrong });
+        }
     }
-    match done.failure {
-        Some(error) => Err(failed(error)),
-        None => Ok(done.healed.into_iter().map(|lost| lost.object).collect()),
-    }
+    done.failure.map_or(Ok(()), |error| Err(failed(error)))
 }
 
 fn options(context: &Context<'_>, arguments: &CheckArguments) -> CheckOptions {
