@@ -174,7 +174,8 @@ fn unread(error: &StoreError) -> String {
 
 fn make_anew(store: &dyn Store, pack: PackId) -> Result<Cure> {
     let name = ObjectName::Parity(pack);
-    let percent = former_percent(store.open(&name)?.as_ref(), pack);
+    let former = former_percent(store.open(&name)?.as_ref(), pack);
+    let percent = former.unwrap_or_else(|| protection::asked_percent(store));
     let bytes = store::parity_of(store, pack, percent).map_err(|error| beyond(&name, &error.to_string()))?;
     let mut spool = store.mend(&name, Proof::Plain)?;
     spool.append(&bytes)?;
@@ -182,14 +183,12 @@ fn make_anew(store: &dyn Store, pack: PackId) -> Result<Cure> {
 }
 
 /// What a damaged parity object was made with, as far as its head still says so.
-fn former_percent(object: &dyn Object, pack: PackId) -> Percent {
+fn former_percent(object: &dyn Object, pack: PackId) -> Option<Percent> {
     let mut head = [0; HEAD_BYTES];
-    let shape = object.read_at(0, &mut head).ok().and_then(|()| ParityHead::parse(pack, object.bytes(), &head).ok());
-    let percent = shape.and_then(|head| {
-        let hundredfold = head.shape.parity_count().saturating_mul(100);
-        u8::try_from(hundredfold.checked_div(head.shape.group_shards())?).ok()
-    });
-    percent.map_or(Percent::DEFAULT, |percent| Percent::parse(percent.clamp(1, Percent::MAX)).unwrap_or_default())
+    object.read_at(0, &mut head).ok()?;
+    let shape = ParityHead::parse(pack, object.bytes(), &head).ok()?.shape;
+    let percent = shape.parity_count().saturating_mul(100).checked_div(shape.group_shards())?;
+    Percent::parse(u8::try_from(percent).ok()?.clamp(1, Percent::MAX))
 }
 
 fn copied(store: &dyn Store, from: &ObjectName, to: &ObjectName, cure: Cure) -> Result<Cure> {

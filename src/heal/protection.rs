@@ -1,5 +1,6 @@
 //! Giving an old repository what it can be healed with.
 
+use crate::config::{CONFIG_BYTES_MAX, SignedConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parity::Percent;
 use crate::progress::{Event, Gravity, Progress};
@@ -17,22 +18,22 @@ const KEPT_MAX: usize = 10_000;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ProtectOptions {
-    percent: Percent,
+    percent: Option<Percent>,
     threads: usize,
 }
 
 impl Default for ProtectOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Self { percent: Percent::DEFAULT, threads }
+        Self { percent: None, threads }
     }
 }
 
 impl ProtectOptions {
-    /// How much parity packs get that have none.
+    /// How much parity packs get that have none; otherwise as much as the newest configuration asks for.
     #[must_use]
     pub const fn percent(mut self, percent: Percent) -> Self {
-        self.percent = percent;
+        self.percent = Some(percent);
         self
     }
 
@@ -76,11 +77,12 @@ pub fn protect_all(store: &dyn Store, options: &ProtectOptions, progress: &dyn P
     let report = Mutex::new(ProtectReport::default());
     let failure = Mutex::new(None);
     let (names, queue) = bounded::<(ObjectName, u64)>(options.threads);
+    let percent = options.percent.unwrap_or_else(|| asked_percent(store));
     let one = |name: &ObjectName, bytes: u64| -> Result<()> {
         if progress.stopped() {
             return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; what was added so far stays"));
         }
-        let done = protect(store, name, options.percent);
+        let done = protect(store, name, percent);
         note(&mut report.lock().unwrap_or_else(PoisonError::into_inner), name, done, progress)?;
         progress.event(&Event::Processed { files: 1, bytes });
         Ok(())
@@ -108,6 +110,23 @@ pub fn protect_all(store: &dyn Store, options: &ProtectOptions, progress: &dyn P
     let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.duration = started.elapsed();
     Ok(report)
+}
+
+/// How much parity the newest configuration that can be read asks for, or as much as by default. A configuration is
+/// signed and not sealed, so that no key is needed; whoever forges one gets parity of another size, and nothing else.
+pub(super) fn asked_percent(store: &dyn Store) -> Percent {
+    let mut configs = Vec::new();
+    let listed = store.list(Folder::Config, &mut |listed| {
+        if let Listed::Object { name, .. } = listed {
+            configs.push(name);
+        }
+    });
+    configs.sort_unstable();
+    let limit_bytes = u64::try_from(CONFIG_BYTES_MAX).unwrap_or(u64::MAX);
+    let read = |name: &ObjectName| SignedConfig::parse(&store.read(name, limit_bytes).ok()?).ok();
+    let newest = configs.iter().rev().find_map(|name| read(name).or_else(|| read(&name.mirror()?)));
+    let asked = newest.filter(|_| listed.is_ok()).and_then(|signed| signed.config.parity_percent());
+    asked.and_then(Percent::parse).unwrap_or_default()
 }
 
 fn estimate(store: &dyn Store, progress: &dyn Progress) -> Result<()> {

@@ -234,6 +234,37 @@ fn parity_that_is_made_anew_is_as_strong_as_it_was() {
     assert!(is_proven(&parity, store.open(&parity).unwrap().as_ref()).unwrap());
 }
 
+/// It came back with 2 %, whatever the repository was made with.
+#[test]
+fn parity_of_which_nothing_tells_how_strong_it_was_is_made_as_the_newest_configuration_asks() {
+    let store = MemoryStore::new();
+    let (name, bytes) = &objects()[0];
+    let _ = store.create(name, bytes).unwrap();
+    let keys = crate::envelope::testing::keys();
+    let signed = |number: u32, percent: u8| {
+        let mut config = keys.chain.get(0).unwrap().clone();
+        config.number = number;
+        config.previous = ObjectHash::from_bytes([u8::from(number > 0); 32]);
+        config.features.0 = vec![config::Feature::parity(percent)];
+        config.sign(keys.of(config::Role::All).signing()).unwrap()
+    };
+    for (number, percent) in [(0, 3), (1, 20)] {
+        let _ = store.create(&ObjectName::Config(number), &signed(number, percent)).unwrap();
+    }
+    protect_all(&store, &ProtectOptions::default(), &Silent).unwrap();
+    let parity = everything(&store).into_iter().find(|(name, _)| name.folder() == Folder::Parity).unwrap();
+    let config = ObjectName::Config(1);
+    assert!(parity.1.len() > bytes.len() / 5);
+    let wounds: [fn(&MemoryStore, &ObjectName); 2] =
+        [|_, _| {}, |store, config| store.overwrite(*config, b"damaged, but not its second copy")];
+    for wound in wounds {
+        wound(&store, &config);
+        store.overwrite(parity.0, &[0; 100]);
+        assert_eq!(heal(&store, &parity.0).unwrap(), Cure::MadeAnew);
+        assert!(store.read(&parity.0, 1 << 20).unwrap() == parity.1);
+    }
+}
+
 /// It was told as healed, and stayed: so was the pack without anything to be healed with.
 #[test]
 fn parity_that_is_another_packs_is_made_anew() {

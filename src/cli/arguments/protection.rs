@@ -20,8 +20,9 @@ pub(crate) enum ParityCommand {
         /// The repository's folder [otherwise: as for every command]
         #[arg(value_name = "STORE", conflicts_with = "repo")]
         store: Option<PathBuf>,
-        /// How much parity packs get that have none, in percent of their size: 1 to 25
-        #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = parse_parity_percent)]
-        percent: ParityPercent,
+        /// How much parity packs get that have none, in percent of their size: 1 to 25 [otherwise: what the repository
+        /// was made with, or 2]
+        #[arg(long, value_name = "PERCENT", value_parser = parse_parity_percent)]
+        percent: Option<ParityPercent>,
     },
 }

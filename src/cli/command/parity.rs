@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ParityArguments) -> Result<
     }
 }
 
-fn add(context: &Context<'_>, store: Option<&PathBuf>, percent: ParityPercent) -> Result<u8, Failure> {
+fn add(context: &Context<'_>, store: Option<&PathBuf>, percent: Option<ParityPercent>) -> Result<u8, Failure> {
     let path = match store {
         Some(path) => path.clone(),
         None => context.repository_path()?,
@@ -24,7 +24,8 @@ fn add(context: &Context<'_>, store: Option<&PathBuf>, percent: ParityPercent) -
     require_folder(&path)?;
     let stop = Stop::listen()?;
     let display = Display::of_a_check(context.renderer, stop.clone());
-    let report = Repository::protect(&path, &ProtectOptions::default().percent(percent), &display);
+    let options = percent.map_or_else(ProtectOptions::default, |percent| ProtectOptions::default().percent(percent));
+    let report = Repository::protect(&path, &options, &display);
     drop(display);
     let report = report.map_err(|error| Failure::from(error).with_interrupt_code(stop.exit_code()))?;
 
