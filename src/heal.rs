@@ -16,7 +16,7 @@ use crate::read_buffer::ReadBuffer;
 use crate::store::{
     self, Created, Folder, Listed, Mirrored, Object, ObjectName, Pieces, Proof, Spool, Store, StoreError,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How much of an object is copied at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -55,8 +55,48 @@ impl std::fmt::Display for Cure {
     }
 }
 
-/// What is gone although nobody removes it, as its second copy tells: configurations, outcomes, records; and all key
-/// slots, if none is left.
+/// What second copies tell of objects that are not there.
+#[derive(Debug, Default)]
+pub struct Gone {
+    /// Those that are lost, and have one of their own.
+    pub lost: BTreeSet<ObjectName>,
+    /// Second copies of another object, under a name that may never have been one's; with that object.
+    pub doubled: BTreeMap<ObjectName, ObjectName>,
+}
+
+impl Gone {
+    /// Looks for them.
+    ///
+    /// # Errors
+    /// When the store can't be listed.
+    pub fn find(store: &dyn Store) -> Result<Self> {
+        let mut lost = lost_with_copy(store)?;
+        let doubled = store::doubles(store, &lost.iter().filter_map(ObjectName::mirror).collect())?;
+        lost.retain(|name| name.mirror().is_none_or(|copy| !doubled.contains_key(&copy)));
+        Ok(Self { lost, doubled })
+    }
+
+    /// What is wrong with the second copies of other objects.
+    pub fn told(&self) -> impl Iterator<Item = (&ObjectName, String)> {
+        let wrong = |own| format!("it is a second copy of {own}, and there is no object of its own name");
+        self.doubled.iter().map(move |(copy, own)| (copy, wrong(own)))
+    }
+
+    /// Of what is lost that of which another one's second copy has the same bytes: only a key tells whose they are.
+    fn undecided(&self, store: &dyn Store) -> BTreeSet<ObjectName> {
+        let mut ends = BTreeMap::<[u8; 32], Vec<ObjectName>>::new();
+        for name in &self.lost {
+            let copy = name.mirror().and_then(|copy| store.open(&copy).ok());
+            if let Some(end) = copy.and_then(|copy| store::end_of(copy.as_ref()).ok()) {
+                ends.entry(end).or_default().push(*name);
+            }
+        }
+        ends.into_values().filter(|names| names.len() > 1).flatten().collect()
+    }
+}
+
+/// What is gone although nobody removes it, as the name of its second copy tells, whatever that holds: configurations,
+/// outcomes, records; and all key slots, if none is left.
 ///
 /// # Errors
 /// When the store can't be listed.
@@ -84,20 +124,35 @@ pub fn lost_with_copy(store: &dyn Store) -> Result<BTreeSet<ObjectName>> {
     Ok(copied)
 }
 
-/// Creates what [`lost_with_copy`] finds from its second copies; `each` is told what became of it. One that is there by
-/// then is not told of.
+/// Creates what is lost from its second copies; `each` is told what became of it, and of second copies of another object
+/// that fit their name all the same. One that is there by then is not told of.
 ///
 /// # Errors
 /// When the store can't be listed.
 pub fn bring_back_lost(store: &dyn Store, each: &mut dyn FnMut(&ObjectName, Result<()>)) -> Result<()> {
-    for name in lost_with_copy(store)? {
-        match bring_back(store, &name) {
-            Ok(Created::New) => each(&name, Ok(())),
+    let gone = Gone::find(store)?;
+    for (copy, wrong) in gone.told().filter(|(copy, _)| !is_of_config(copy)) {
+        each(copy, Err(Error::new(ErrorKind::Damaged, format!("{wrong}; remove it once that one is sound"))));
+    }
+    let undecided = gone.undecided(store);
+    for name in &gone.lost {
+        if undecided.contains(name) {
+            let why =
+                "it is gone, as is another one with the same second copy; `holdall check --repair` tells whose it is";
+            each(name, Err(beyond(name, why)));
+            continue;
+        }
+        match bring_back(store, name) {
+            Ok(Created::New) => each(name, Ok(())),
             Ok(Created::Exists) => {}
-            Err(error) => each(&name, Err(error)),
+            Err(error) => each(name, Err(error)),
         }
     }
     Ok(())
+}
+
+fn is_of_config(copy: &ObjectName) -> bool {
+    matches!(copy, ObjectName::Mirror(Mirrored::Config(_)))
 }
 
 /// Heals one damaged object that is there.
@@ -125,11 +180,7 @@ pub fn is_of_another(store: &dyn Store, first: &ObjectName, copy: &dyn Object) -
         opened => opened?,
     };
     // Of two sound ones the checksums at their ends differ. What a hash names has none, but can't be sound under two names.
-    let end = |object: &dyn Object| {
-        let mut end = [0; 32];
-        object.read_at(object.bytes().saturating_sub(32), &mut end).map(|()| end)
-    };
-    let is_other = object.bytes() != copy.bytes() || end(object.as_ref())? != end(copy)?;
+    let is_other = object.bytes() != copy.bytes() || store::end_of(object.as_ref())? != store::end_of(copy)?;
     Ok(is_other && store::is_proven(first, object.as_ref())?)
 }
 

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+mod doubles;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod faulty;
 pub(crate) mod forward;
@@ -24,11 +25,12 @@ mod protecting;
 mod rehearsal;
 mod second;
 
+pub use doubles::doubles;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{Folder, Mirrored, NameError, ObjectName};
 pub use pieces::Pieces;
-pub use proof::{Claim, Judge, Proof, bytes_max, flaw, is_proven, misplaced_config, wrong_head};
+pub use proof::{Claim, Judge, Proof, bytes_max, end_of, flaw, is_proven, misplaced_config, wrong_head};
 pub(crate) use protect::parity_of;
 pub use protect::{ProtectError, protect};
 pub use protecting::{Protected, ProtectingStore, Protection};

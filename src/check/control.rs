@@ -93,7 +93,12 @@ fn strangers(access: &Access, findings: &Findings<'_>) -> Result<()> {
 }
 
 fn lost_with_copy(access: &Access, findings: &Findings<'_>) -> Result<()> {
-    for lost in heal::lost_with_copy(access.store.as_ref())? {
+    let gone = heal::Gone::find(access.store.as_ref())?;
+    for (copy, wrong) in gone.told() {
+        let (object, remedy) = (copy.to_string(), remedy::STRAY);
+        findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
+    }
+    for lost in gone.lost {
         let (object, wrong) = (lost.to_string(), "it is gone; its second copy is there".to_owned());
         findings.damage(Damage { object, wrong, remedy: remedy::OBJECT, ..Damage::default() }, []);
     }

@@ -8,7 +8,7 @@ use crate::error::{Result, chain};
 use crate::heal;
 use crate::id::PackId;
 use crate::session;
-use crate::store::{Folder, Listed, ObjectName, StoreError, flaw};
+use crate::store::{Folder, Listed, ObjectName, StoreError, flaw, misplaced_config};
 use std::collections::HashSet;
 
 /// What is wrong with a sound copy that differs from a sound first.
@@ -102,7 +102,9 @@ fn wrong(access: &Access, name: &ObjectName) -> Option<(String, &'static str)> {
 fn look(access: &Access, name: &ObjectName) -> std::result::Result<Option<String>, StoreError> {
     let object = access.store.open(name)?;
     if let Some(wrong) = flaw(name, object.as_ref())? {
-        return Ok(Some(wrong));
+        // A second copy of another configuration is told of with what is gone.
+        let is_told = misplaced_config(name, object.as_ref())?.is_some() && is_alone(access, name)?;
+        return Ok(Some(wrong).filter(|_| !is_told));
     }
     if let ObjectName::Mirror(copy) = name
         && heal::is_of_another(access.store.as_ref(), &copy.first(), object.as_ref())?
@@ -110,4 +112,14 @@ fn look(access: &Access, name: &ObjectName) -> std::result::Result<Option<String
         return Ok(Some(OTHER.to_owned()));
     }
     Ok(None)
+}
+
+/// Whether the object is gone of which a second copy bears the name.
+fn is_alone(access: &Access, copy: &ObjectName) -> std::result::Result<bool, StoreError> {
+    let ObjectName::Mirror(copy) = copy else { return Ok(false) };
+    match access.store.open(&copy.first()) {
+        Ok(_) => Ok(false),
+        Err(error) if error.is_not_found() => Ok(true),
+        Err(error) => Err(error),
+    }
 }

@@ -2,6 +2,8 @@
 
 /// A small object that can't be believed, or is gone.
 pub(super) const OBJECT: &str = "heal it with `holdall check --repair`, or put it back from another copy of the store";
+/// The second copy of another object, where there is none of its name.
+pub(super) const STRAY: &str = "remove it once the object that it is a copy of is sound: it holds nothing else";
 /// The object of a session, or a sign of life.
 pub(super) const SIGN: &str = "nothing needs it once its session has ended, and a prune removes it then: wait for the writer, or end the session with `holdall sessions abort`, if `holdall sessions` or a prune names it";
 /// A segment.

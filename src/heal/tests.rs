@@ -197,6 +197,51 @@ fn store_12_only_what_nobody_removes_is_brought_back() {
     assert!(store.open(&outcome).is_err());
 }
 
+fn right(name: ObjectName) -> Vec<u8> {
+    objects().into_iter().find(|(other, _)| *other == name).unwrap().1
+}
+
+/// A configuration that never was shut the repository, and an outcome that never was stopped every prune for good.
+#[test]
+fn store_12_by_a_second_copy_of_another_object_nothing_is_brought_back() {
+    let (client, other) = (session().client, ObjectName::Outcome(SessionId { number: 9, ..session() }));
+    for (name, under) in [
+        (ObjectName::Config(0), ObjectName::Config(1)),
+        (ObjectName::Outcome(session()), other),
+        (ObjectName::Record(client, 1), ObjectName::Record(client, 9)),
+        (ObjectName::Outcome(session()), ObjectName::Record(client, 9)),
+    ] {
+        let store = MemoryStore::new();
+        protected(&store);
+        let copy = under.mirror().unwrap();
+        store.overwrite(copy, &right(name));
+        let before = everything(&store);
+        let mut told = Vec::new();
+        bring_back_lost(&store, &mut |name, result| told.push((*name, result.unwrap_err().to_string()))).unwrap();
+        let wrong = format!("it is a second copy of {name}, and there is no object of its own name");
+        assert_eq!(Gone::find(&store).unwrap().told().collect::<Vec<_>>(), [(&copy, wrong.clone())]);
+        // What does not fit its name is told with all else that was read.
+        let expected = (copy, format!("{wrong}; remove it once that one is sound"));
+        assert_eq!(told, Vec::from_iter((under != ObjectName::Config(1)).then_some(expected)));
+        assert!(everything(&store) == before);
+        assert!(lost_with_copy(&store).unwrap().contains(&under), "whoever deletes takes its name for a sign of one");
+    }
+}
+
+#[test]
+fn store_12_of_two_that_are_gone_with_the_same_second_copy_none_is_brought_back_without_a_key() {
+    let store = MemoryStore::new();
+    protected(&store);
+    let (one, other) = (ObjectName::Outcome(session()), ObjectName::Outcome(SessionId { number: 9, ..session() }));
+    store.remove(&one).unwrap();
+    store.overwrite(other.mirror().unwrap(), &right(one));
+    let before = everything(&store);
+    let mut told = Vec::new();
+    bring_back_lost(&store, &mut |name, result| told.push((*name, result.is_err()))).unwrap();
+    assert_eq!(told, [(one, true), (other, true)]);
+    assert!(everything(&store) == before);
+}
+
 #[test]
 fn store_12_key_slots_are_brought_back_once_none_is_left() {
     let store = MemoryStore::new();

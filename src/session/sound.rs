@@ -93,8 +93,17 @@ pub fn require_sound(access: &Access, history: &mut History, what: LettingGo) ->
             }
         }
     }
-    match heal::lost_with_copy(access.store.as_ref())?.first() {
-        Some(lost) => Err(missing(&lost.to_string(), "of which a second copy tells")),
+    let gone = heal::Gone::find(access.store.as_ref())?;
+    if let Some(lost) = gone.lost.first() {
+        return Err(missing(&lost.to_string(), "of which a second copy tells"));
+    }
+    // There may have been one of its name: that it is gone, and that its copy is another one's, may be one accident.
+    match gone.told().next() {
+        Some((copy, wrong)) => {
+            let way_out = "if there never was one, remove the copy once that object is sound; otherwise put both back \
+                           from a copy of the store";
+            Err(Error::new(ErrorKind::Damaged, format!("{what} while {copy} is there: {wrong}; {way_out}")))
+        }
         None => Ok(()),
     }
 }

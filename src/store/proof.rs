@@ -58,11 +58,7 @@ impl Claim {
     pub fn holds(&self, object: &dyn Object, found: blake3::Hash) -> Result<bool, StoreError> {
         match self {
             Self::Name(name) => Ok(*name == *found.as_bytes()),
-            Self::End => {
-                let mut checksum = [0; 32];
-                object.read_at(object.bytes().saturating_sub(CHECKSUM_BYTES), &mut checksum)?;
-                Ok(checksum == *found.as_bytes())
-            }
+            Self::End => Ok(end_of(object)? == *found.as_bytes()),
         }
     }
 }
@@ -166,6 +162,16 @@ fn wrong_config(name: &ObjectName, object: &dyn Object) -> Result<Option<ConfigE
     let ObjectName::Config(number) = first else { return Ok(None) };
     let said = config::require_number(number, &beginning::<BEGINNING_BYTES>(object)?);
     Ok(said.err().filter(|error| !matches!(error, ConfigError::Version(_))))
+}
+
+/// The last bytes of an object: the checksum, if it has one.
+///
+/// # Errors
+/// When they can't be read, or it has fewer.
+pub fn end_of(object: &dyn Object) -> Result<[u8; 32], StoreError> {
+    let mut end = [0; 32];
+    object.read_at(object.bytes().saturating_sub(CHECKSUM_BYTES), &mut end)?;
+    Ok(end)
 }
 
 /// The first bytes of an object, and zeros where it has no more.

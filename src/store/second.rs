@@ -3,7 +3,7 @@
 
 use super::forward::forward;
 use super::proof::Bytes;
-use super::{Folder, Listed, ObjectName, Store, StoreError, is_proven};
+use super::{Folder, Listed, ObjectName, Store, StoreError, doubles, is_proven};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -152,7 +152,8 @@ impl Store for SecondCopies {
         Ok(bytes)
     }
 
-    /// Shows also what is gone and has a second copy, if nobody removes it or it is not needed if somebody did.
+    /// Shows also what is gone and has a second copy of its own, if nobody removes it or it is not needed if somebody
+    /// did.
     fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
         if !matches!(folder, Folder::Config | Folder::Keys | Folder::Segments | Folder::Outcomes | Folder::Records) {
             return self.inner.list(folder, each);
@@ -169,6 +170,10 @@ impl Store for SecondCopies {
         })?;
         // One key slot may be gone because it was removed, but not all.
         lost.retain(|_, _| is_locked || folder != Folder::Keys);
+        // What is another one's second copy tells of no object that was lost.
+        let copies = lost.keys().filter_map(ObjectName::mirror).collect();
+        let doubled = doubles(self.inner.as_ref(), &copies)?;
+        lost.retain(|name, _| name.mirror().is_none_or(|copy| !doubled.contains_key(&copy)));
         lost.into_iter().for_each(|(name, bytes)| each(Listed::Object { name, bytes }));
         Ok(())
     }
@@ -301,6 +306,23 @@ mod tests {
             assert_eq!(is_listed(&store, &name), is_shown, "{name}");
             assert_eq!(store.read(&name, LIMIT_BYTES).is_ok(), is_shown, "{name}");
             assert_eq!(used.contain(&name), is_shown, "{name}");
+        }
+    }
+
+    /// One more configuration, which never was, kept every reader out; one more outcome was damage that nothing heals.
+    #[test]
+    fn store_13_a_second_copy_of_another_object_shows_none_that_is_gone() {
+        for (at, under) in [
+            (0, ObjectName::Config(1)),
+            (3, ObjectName::Outcome(SessionId { number: 2, ..session() })),
+            (4, ObjectName::Record(session().client, 2)),
+        ] {
+            let (name, bytes) = objects().remove(at);
+            let inner = MemoryStore::new();
+            put(&inner, &name, &bytes);
+            put(&inner, &under.mirror().unwrap(), &bytes);
+            let (store, _) = over(&inner);
+            assert!(is_listed(&store, &name) && !is_listed(&store, &under), "{under}");
         }
     }
 

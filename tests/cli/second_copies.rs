@@ -171,6 +171,32 @@ fn store_13_on_a_medium_that_can_not_be_written_all_is_read_and_the_advice_is_to
     }
 }
 
+/// It was taken for a configuration that was lost: nobody could read, and once it was healed, nobody could do anything.
+#[test]
+fn store_12_a_second_copy_of_a_configuration_that_never_was_changes_nothing() {
+    let spoilt = Spoilt::new();
+    let place = |name: &str| spoilt.world.path("repository").join(name);
+    std::fs::copy(place("mirror/config-0"), place("mirror/config-1")).expect("it is there");
+    for scrub in [["scrub"].as_slice(), &["scrub", "--repair"]] {
+        let told = spoilt.run_at("repository", scrub).ended(5);
+        assert!(
+            told.out.contains("damaged: mirror/config-1\n") && told.out.contains("1 damaged object"),
+            "{}",
+            told.out
+        );
+        assert!(!place("config/1").exists());
+        assert_eq!(spoilt.run_at("repository", &["snapshots"]).ended(0).err, "");
+    }
+    spoilt.world.file("tree/file", b"three");
+    spoilt.world.run(["backup", "tree"]).succeeded();
+    let told = spoilt.run_at("repository", &["check", "--read-data", "--no-remember"]).ended(5);
+    assert!(told.out.contains("damaged: mirror/config-1\n") && told.out.contains("remedy remove it"), "{}", told.out);
+    assert!(told.out.contains("\n1 damage found"), "{}", told.out);
+    std::fs::remove_file(place("mirror/config-1")).expect("it is there");
+    spoilt.run_at("repository", &["check", "--no-remember"]).ended(0);
+    spoilt.run_at("repository", &["prune"]).ended(0);
+}
+
 /// They were named as not healed, and then no damage was found.
 #[test]
 fn second_copies_that_were_mixed_up_and_can_not_be_written_are_damage() {

@@ -107,6 +107,13 @@ const WOUNDS: &[Wound] = &[
         patient.copy_aside(&outcome(ADMIN, 5));
         patient.flip(&aside(&outcome(ADMIN, 5)), 400);
     }),
+    ("second-copies-of-other-objects", |patient| {
+        std::fs::create_dir_all(patient.path("mirror")).expect("a folder");
+        for (object, name) in [(outcome(ADMIN, 5), outcome(ADMIN, 99)), ("config/1".to_owned(), "config/99".to_owned())]
+        {
+            std::fs::copy(patient.path(&object), patient.path(&aside(&name))).expect("an object");
+        }
+    }),
     ("parity-is-garbage", |patient| {
         let pack = patient.pack(UNDONE_CONTENT);
         let parity = pack.rsplit_once('/').expect("a folder").1;

@@ -287,6 +287,14 @@ fn prune_21_a_statement_that_is_gone_stops_the_collection_as_a_later_one_or_its_
         assert!(refused.to_string().starts_with("nothing is collected while records/"), "{wound}: {refused}");
         assert_eq!(fork.pack_count(), world.pack_count());
     }
+    // What it is a copy of is there, but one that had its name may be lost.
+    let fork = world.fork();
+    let stray = ObjectName::Record(client, 3).mirror().unwrap();
+    fork.store.overwrite(stray, &objects(&fork.store)[&pin]);
+    let refused = prune(&fork.client("owner"), &PruneOptions::default()).unwrap_err().to_string();
+    let expected =
+        format!("nothing is collected while {stray} is there: it is a second copy of {pin}, and there is no");
+    assert!(refused.starts_with(&expected) && refused.contains("remove the copy"), "{refused}");
     assert!(world.prune().deleted.pack_count > 0);
 }
 
