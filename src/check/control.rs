@@ -18,15 +18,19 @@ use std::ops::RangeInclusive;
 const SLOT_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>) -> Result<()> {
+    let doubled = doubled(access, history)?;
     for trouble in &history.troubles {
+        let (object, mut wrong) = (trouble.object.clone(), trouble.error.to_string());
         let remedy = if trouble.error.is_refused() {
             remedy::UNREAD
         } else if trouble.object.starts_with("sessions/") {
             remedy::SIGN
+        } else if let Some(own) = trouble.object.parse().ok().and_then(|name: ObjectName| doubled.get(&name)) {
+            wrong = format!("{wrong}; it is a second file of {own}");
+            remedy::DOUBLE
         } else {
             remedy::OBJECT
         };
-        let (object, wrong) = (trouble.object.clone(), trouble.error.to_string());
         findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
     }
     configurations(access, findings)?;
@@ -37,6 +41,13 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
     lost_slots(access, findings)?;
     outcomes(history, findings);
     segments(access, history, findings)
+}
+
+/// What can't be believed and is a copy of something else, which can; with that.
+fn doubled(access: &Access, history: &History) -> Result<BTreeMap<ObjectName, ObjectName>> {
+    let damaged = history.troubles.iter().filter(|trouble| trouble.error.kind() == ErrorKind::Damaged);
+    let suspects = damaged.filter_map(|trouble| trouble.object.parse().ok()).collect();
+    Ok(store::doubles(access.store.as_ref(), &suspects)?)
 }
 
 /// The repository may have been opened by their second copies.

@@ -2,6 +2,8 @@
 
 /// A small object that can't be believed, or is gone.
 pub(super) const OBJECT: &str = "heal it with `holdall check --repair`, or put it back from another copy of the store";
+/// A small object that is there a second time, under another one's name.
+pub(super) const DOUBLE: &str = "if there never was another object of this name, remove the file: it holds nothing else; otherwise heal it with `holdall check --repair`, or put it back from another copy of the store";
 /// The second copy of another object, where there is none of its name.
 pub(super) const STRAY: &str = "remove it once the object that it is a copy of is sound: it holds nothing else";
 /// The object of a session, or a sign of life.

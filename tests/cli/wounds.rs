@@ -77,6 +77,9 @@ const WOUNDS: &[Wound] = &[
         patient.remove(&outcome(ADMIN, 8));
     }),
     ("outcomes-swapped", |patient| patient.swap(&outcome(ADMIN, 3), &outcome(ADMIN, 4))),
+    ("outcome-under-another-name", |patient| {
+        std::fs::copy(patient.path(&outcome(ADMIN, 5)), patient.path(&outcome(HOST_TWO, 2))).expect("an object");
+    }),
     ("staged-outcome-missing", |patient| {
         patient.remove(&outcome(HOST_TWO, 1));
         patient.remove(&format!("sessions/{HOST_TWO}-0000000000000001"));
