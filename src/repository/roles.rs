@@ -12,6 +12,7 @@ use crate::key::{KdfCost, Unlock};
 use crate::keys::{Grant, NewKeyOptions};
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::Silent;
+use crate::prune::PruneOptions;
 use crate::record::{self, RecordBody, RecordKind};
 use crate::segment::{PackFacts, PackRow, SegmentBuilder, SegmentReader};
 use crate::session::{Beating, SnapshotFilter, Writer, read_segment};
@@ -295,6 +296,57 @@ fn prune_20_while_a_set_can_not_be_read_nothing_that_is_stored_is_counted_on() {
     let report = house.back_up(&house.open("other", OWNER), 1);
     assert!(!is_stored_anew(&report) && report.notices.is_empty() && report.parent.is_some(), "{report:?}");
     assert_ne!(report.snapshot, first.snapshot);
+}
+
+/// Each set of a prune is damaged once it has deleted everything, but for a pack that it failed to remove and will when its
+/// sets are healed.
+#[test]
+fn prune_20_what_one_set_of_a_generation_tells_is_no_hit_while_the_other_can_not_be_read() {
+    let [condemned, deleted] =
+        [ObjectName::Condemned { generation: 1 }, ObjectName::Deleted { generation: 1 }].map(|name| name.to_string());
+    for (rotten, is_known) in [(vec![&condemned], true), (vec![&deleted], true), (vec![&condemned, &deleted], false)] {
+        let house = House::new();
+        let owner = house.open("owner", OWNER);
+        let gone = house.back_up(&owner, 1).snapshot;
+        let packs = copied(&house.store().join("packs"));
+        let kept = house.back_up(&owner, 2).snapshot;
+        let is_gone = |snapshot: &Snapshot| snapshot.id == gone;
+        let snapshots = owner.snapshots(&SnapshotFilter::default()).unwrap().into_iter().filter(is_gone).collect();
+        owner.forget(&owner.plan_forget_snapshots(snapshots).unwrap()).unwrap();
+        let options = PruneOptions::default();
+        owner.prune(owner.plan_prune(&options, &Silent).unwrap(), &options, &Silent).unwrap();
+        for (place, bytes) in &packs {
+            std::fs::write(place, bytes).unwrap();
+        }
+        std::fs::remove_dir_all(house.store().join("mirror")).unwrap();
+        for set in &rotten {
+            let place = house.store().join(set);
+            let mut bytes = std::fs::read(&place).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(&place, bytes).unwrap();
+        }
+        let report = house.back_up(&house.open("other", OWNER), 2);
+        assert_eq!(is_stored_anew(&report), !is_known, "{rotten:?}: {report:?}");
+        assert_eq!(report.parent, is_known.then_some(kept), "{rotten:?}: {report:?}");
+        assert!(report.notices.iter().any(|notice| notice.contains(rotten[0])), "{rotten:?}: {:?}", report.notices);
+        assert!(report.notices.iter().all(|notice| !notice.contains("check --repair")), "{:?}", report.notices);
+        assert!(is_stored_anew(&house.back_up(&house.open("other", OWNER), 1)), "{rotten:?}: it may be deleted");
+        assert_eq!(owner.plan_prune(&options, &Silent).err().map(|error| error.kind()), Some(ErrorKind::Damaged));
+    }
+}
+
+/// The files below a folder.
+fn copied(folder: &std::path::Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            files.extend(copied(&entry.path()));
+        } else {
+            files.push((entry.path(), std::fs::read(entry.path()).unwrap()));
+        }
+    }
+    files
 }
 
 /// What it says of others' packs is no hit either, and takes nothing away from what they say.

@@ -2,10 +2,10 @@
 
 use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gc::{self, Condemned, Deleted, GcError};
-use crate::id::{ClientId, ObjectHash, PackId, SessionId, SnapshotId};
+use crate::id::{ClientId, PackId, SessionId, SnapshotId};
 use crate::outcome::{self, Outcome, OutcomeKind, SeenEntry};
 use crate::record::{self, Record};
+use crate::session::generations::{self, Generation, Stage};
 use crate::session_record;
 use crate::store::{Folder, Listed, ObjectName, before_healing};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -20,59 +20,6 @@ pub struct Trouble {
     pub object: String,
     /// What is wrong.
     pub error: Error,
-}
-
-/// How far a prune generation has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Its condemned set is published: its packs may yet be spared.
-    Condemned,
-    /// Its deleted set is published: its packs go, or are gone.
-    Deleted,
-    /// Its condemned set is removed already, its deleted set not yet.
-    Retiring,
-}
-
-/// One prune generation that was found in the store.
-#[derive(Debug, Clone)]
-pub struct Generation {
-    /// Its number.
-    pub number: u64,
-    /// How far it has come.
-    pub stage: Stage,
-    /// The packs that must not be used: the deleted set once published, else the condemned set. Sorted.
-    pub packs: Vec<PackId>,
-    /// The snapshots that the condemned set counted as live. Sorted.
-    pub live: Vec<SnapshotId>,
-    /// The hash of the condemned set, while that is there.
-    pub condemned: Option<ObjectHash>,
-}
-
-impl Generation {
-    /// What the sets say that were found of a generation; none when there is none: it was retired.
-    ///
-    /// # Errors
-    /// [`GcError::Invalid`] when the deleted set does not follow from the condemned one.
-    pub(crate) fn of(
-        number: u64,
-        condemned: Option<Condemned>,
-        deleted: Option<Deleted>,
-    ) -> Result<Option<Self>, GcError> {
-        if let (Some(deleted), Some(condemned)) = (&deleted, &condemned) {
-            deleted.check_follows(condemned)?;
-        }
-        let stage = match (&condemned, &deleted) {
-            (None, None) => return Ok(None),
-            (Some(_), None) => Stage::Condemned,
-            (Some(_), Some(_)) => Stage::Deleted,
-            // Retiring removes the condemned set first, so that no spared pack ever looks condemned again.
-            (None, Some(_)) => Stage::Retiring,
-        };
-        let hash = condemned.as_ref().map(|condemned| condemned.hash);
-        let (condemned, live) = condemned.map(|set| (set.body.packs.0, set.body.live.0)).unwrap_or_default();
-        let packs = deleted.map_or(condemned, |deleted| deleted.body.packs.0);
-        Ok(Some(Self { number, stage, packs, live, condemned: hash }))
-    }
 }
 
 /// What a history is read from.
@@ -241,9 +188,10 @@ impl History {
             Listed::Object { .. } | Listed::Stranger { .. } => {}
         })?;
         for number in numbers {
-            match read_generation(access, number, deleted.contains(&number)) {
-                Ok(generation) => self.generations.extend(generation),
-                Err((name, error)) => self.trouble(name, error),
+            let (generation, wrong) = generations::read(access, number, deleted.contains(&number));
+            self.generations.extend(generation);
+            if let Some((name, error)) = wrong {
+                self.trouble(name, error);
             }
         }
         Ok(())
@@ -263,13 +211,25 @@ impl History {
         self.generations.iter().flat_map(|generation| generation.packs.iter().copied()).collect()
     }
 
-    /// What is wrong with a set of a prune: then it is not known what is about to be deleted.
-    pub fn unreadable_set(&self) -> Option<&Trouble> {
-        self.troubles.iter().find(|trouble| trouble.object.starts_with("gc/"))
+    /// The sets of prunes that can't be read, with the generation of each.
+    pub fn unreadable_sets(&self) -> impl Iterator<Item = (u64, &Trouble)> {
+        self.troubles.iter().filter_map(|trouble| {
+            let Ok(ObjectName::Condemned { generation } | ObjectName::Deleted { generation }) = trouble.object.parse()
+            else {
+                return None;
+            };
+            Some((generation, trouble))
+        })
     }
 
-    /// Whether what a snapshot holds may be inherited without being read: every condemned set without a deleted set
-    /// counted it as live, so none of them condemns what it needs.
+    /// A set of a prune that can't be read, and beside which no other one tells what is about to be deleted.
+    pub fn unreadable_set(&self) -> Option<&Trouble> {
+        let is_unknown = |number: u64| self.generations.iter().all(|known| known.number != number);
+        self.unreadable_sets().find(|(generation, _)| is_unknown(*generation)).map(|(_, trouble)| trouble)
+    }
+
+    /// Whether what a snapshot holds may be inherited without being read: every condemned set without a deleted set that
+    /// can be read counted it as live, so none of them condemns what it needs.
     pub fn may_inherit(&self, snapshot: SnapshotId) -> bool {
         if self.unreadable_set().is_some() {
             return false;
@@ -320,20 +280,6 @@ pub(super) fn read_outcome(access: &Access, id: SessionId) -> Result<Outcome> {
 /// When the view can't be read.
 pub fn kept_outcome(access: &Access, id: SessionId) -> Result<Option<Vec<u8>>> {
     Ok(access.index.recall(ObjectName::Outcome(id).to_string().as_bytes())?)
-}
-
-/// Reads what there is of a generation; none when it was retired since it was listed.
-fn read_generation(access: &Access, number: u64, is_deleted: bool) -> Result<Option<Generation>, (ObjectName, Error)> {
-    let (ring, chain) = (&access.ring, &access.chain);
-    let name = ObjectName::Condemned { generation: number };
-    let open = |bytes: Vec<u8>| gc::open_condemned(number, ring, chain, &bytes).map_err(Error::from);
-    let condemned = read_if_there(access, &name).and_then(|bytes| bytes.map(open).transpose());
-    let condemned = condemned.map_err(|error| (name, error))?;
-    let name = ObjectName::Deleted { generation: number };
-    let open = |bytes: Vec<u8>| gc::open_deleted(number, ring, chain, &bytes).map_err(Error::from);
-    let deleted = if is_deleted { read_if_there(access, &name) } else { Ok(None) };
-    let deleted = deleted.and_then(|bytes| bytes.map(open).transpose()).map_err(|error| (name, error))?;
-    Generation::of(number, condemned, deleted).map_err(|error| (name, Error::from(error)))
 }
 
 /// A control object; none when it is not there.

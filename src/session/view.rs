@@ -8,9 +8,10 @@ use crate::id::{PackId, SegmentId};
 use crate::index::{self, Excluded, IndexError};
 use crate::outcome::SegmentRef;
 use crate::segment::{Replaced, SegmentReader, set_aside_id};
-use crate::session::history::{CONTROL_BYTES_MAX, Generation, History, Stage};
+use crate::session::generations::{Generation, Stage};
+use crate::session::history::{CONTROL_BYTES_MAX, History, Trouble};
 use crate::session::running;
-use crate::store::{Folder, Listed, ObjectName, StoreError};
+use crate::store::{Folder, Listed, ObjectName, StoreError, is_proven};
 use crate::wire::{self, List};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -48,24 +49,41 @@ pub fn bring_up_to_date(access: &Access, history: &History) -> Result<Vec<Segmen
 }
 
 /// Brings the view up to date for a session that will count on what is stored, and that was open when `history` was read.
-/// While a set of a prune can't be read, nothing that is stored is a hit: that prune, or the next one, may delete it as soon
-/// as the set is healed, without waiting for a session that could not see it. Nor is what lies in packs that are listed and
-/// gone; they are returned. Costs a listing of the packs.
+/// While no set of a prune tells what it may delete, nothing that is stored is a hit: that prune, or the next one, may delete
+/// it as soon as a set is healed, without waiting for a session that could not see it. Nor is what lies in packs that are
+/// listed and gone; they are returned. Costs a listing of the packs.
 ///
 /// # Errors
 /// As [`bring_up_to_date`].
 pub fn take_stock(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
     bring_up_to_date(access, history)?;
-    let Some(trouble) = history.unreadable_set() else { return without_absent(access, history) };
-    access.behind.note(format!(
-        "{} can't be read, so what a prune is about to delete is not known: everything is stored anew until \
-         `holdall check --repair` has healed it",
-        trouble.object
-    ));
+    let unknown = history.unreadable_set().map(|trouble| &trouble.object);
+    for (_, Trouble { object, .. }) in history.unreadable_sets() {
+        let so = if unknown == Some(object) {
+            "what a prune is about to delete is not known, and everything is stored anew"
+        } else {
+            "nothing can be pruned"
+        };
+        access.behind.note(format!("{object} can't be read, so {so}: {}", way_back(access, object)));
+    }
+    if unknown.is_none() {
+        return without_absent(access, history);
+    }
     let mut stored = Vec::new();
     access.index.for_each_pack(&mut |_, entry| stored.push(entry.id))?;
     access.index.exclude(&Excluded::packs(stored))?;
     Ok(BTreeSet::new())
+}
+
+/// What puts a small object right that can't be read.
+fn way_back(access: &Access, object: &str) -> &'static str {
+    let copy = object.parse::<ObjectName>().ok().and_then(|name| name.mirror());
+    let is_sound = |copy: &ObjectName| access.store.open(copy).and_then(|there| is_proven(copy, there.as_ref()));
+    if copy.is_some_and(|copy| is_sound(&copy).unwrap_or(false)) {
+        "`holdall check --repair` heals it"
+    } else {
+        "it has no second copy; put it back from another copy of the repository"
+    }
 }
 
 /// Takes care that what lies in packs that are gone is no hit.

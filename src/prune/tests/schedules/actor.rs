@@ -9,7 +9,7 @@ use crate::outcome::{OutcomeBody, OutcomeKind, SegmentRef};
 use crate::prune::tests::dice::Dice;
 use crate::session::{Generation, History, Part, RunningSession, Trouble};
 use crate::session_record::SessionKind;
-use crate::store::Created;
+use crate::store::{Created, ObjectName};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::pin::Pin;
@@ -145,7 +145,8 @@ impl Actor {
             match Generation::of(number, condemned, deleted) {
                 Ok(generation) => history.generations.extend(generation),
                 Err(error) => {
-                    history.troubles.push(Trouble { object: format!("gc/{number}"), error: error.into() });
+                    let object = ObjectName::Deleted { generation: number }.to_string();
+                    history.troubles.push(Trouble { object, error: error.into() });
                 }
             }
         }

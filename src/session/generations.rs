@@ -1,0 +1,90 @@
+//! Generations of prunes as their sets tell of them: also where one of the two can't be read.
+
+use crate::access::Access;
+use crate::error::{Error, Result};
+use crate::gc::{self, Condemned, Deleted, GcError};
+use crate::id::{ObjectHash, PackId, SnapshotId};
+use crate::session::history::read_if_there;
+use crate::store::ObjectName;
+
+/// How far a prune generation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Its condemned set is published: its packs may yet be spared. So it seems as well where its deleted set can't be read.
+    Condemned,
+    /// Its deleted set is published: its packs go, or are gone.
+    Deleted,
+    /// Its condemned set is removed already, its deleted set not yet; or the condemned set can't be read.
+    Retiring,
+}
+
+/// One prune generation that was found in the store.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// Its number.
+    pub number: u64,
+    /// How far it has come.
+    pub stage: Stage,
+    /// The packs that must not be used: the deleted set once published, else the condemned set. Sorted.
+    pub packs: Vec<PackId>,
+    /// The snapshots that the condemned set counted as live. Sorted.
+    pub live: Vec<SnapshotId>,
+    /// The hash of the condemned set, while that is there and can be read.
+    pub condemned: Option<ObjectHash>,
+}
+
+impl Generation {
+    /// What the sets say that were found of a generation; none when there is none: it was retired.
+    ///
+    /// # Errors
+    /// [`GcError::Invalid`] when the deleted set does not follow from the condemned one.
+    pub(crate) fn of(
+        number: u64,
+        condemned: Option<Condemned>,
+        deleted: Option<Deleted>,
+    ) -> Result<Option<Self>, GcError> {
+        if let (Some(deleted), Some(condemned)) = (&deleted, &condemned) {
+            deleted.check_follows(condemned)?;
+        }
+        let stage = match (&condemned, &deleted) {
+            (None, None) => return Ok(None),
+            (Some(_), None) => Stage::Condemned,
+            (Some(_), Some(_)) => Stage::Deleted,
+            // Retiring removes the condemned set first, so that no spared pack ever looks condemned again.
+            (None, Some(_)) => Stage::Retiring,
+        };
+        let hash = condemned.as_ref().map(|condemned| condemned.hash);
+        let (condemned, live) = condemned.map(|set| (set.body.packs.0, set.body.live.0)).unwrap_or_default();
+        let packs = deleted.map_or(condemned, |deleted| deleted.body.packs.0);
+        Ok(Some(Self { number, stage, packs, live, condemned: hash }))
+    }
+}
+
+/// Reads what there is of a generation, and says which of its sets can't be read. Nothing is known of it when it was retired
+/// since it was listed, and where that set leaves open what may be deleted.
+pub(super) fn read(
+    access: &Access,
+    number: u64,
+    is_deleted: bool,
+) -> (Option<Generation>, Option<(ObjectName, Error)>) {
+    let (ring, chain) = (&access.ring, &access.chain);
+    let name = ObjectName::Condemned { generation: number };
+    let open = |bytes: Vec<u8>| gc::open_condemned(number, ring, chain, &bytes).map_err(Error::from);
+    let condemned = read_if_there(access, &name).and_then(|bytes| bytes.map(open).transpose());
+    let condemned = condemned.map_err(|error| (name, error));
+    let name = ObjectName::Deleted { generation: number };
+    let open = |bytes: Vec<u8>| gc::open_deleted(number, ring, chain, &bytes).map_err(Error::from);
+    let deleted = if is_deleted { read_if_there(access, &name) } else { Ok(None) };
+    let deleted = deleted.and_then(|bytes| bytes.map(open).transpose()).map_err(|error| (name, error));
+    // What is deleted was condemned, so that either set holds all that any collector may yet delete. Two that don't fit tell
+    // nothing: which of them is wrong is not known.
+    let alone = |condemned, deleted| Generation::of(number, condemned, deleted).ok().flatten();
+    match (condemned, deleted) {
+        (Ok(condemned), Ok(deleted)) => match Generation::of(number, condemned, deleted) {
+            Ok(generation) => (generation, None),
+            Err(error) => (None, Some((name, error.into()))),
+        },
+        (Ok(condemned), Err(wrong)) => (alone(condemned, None), Some(wrong)),
+        (Err(wrong), deleted) => (alone(None, deleted.ok().flatten()), Some(wrong)),
+    }
+}
