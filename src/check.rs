@@ -41,7 +41,7 @@ use crate::session::{self, History, Snapshot, Tracks, present_segments};
 use crate::store::{Folder, NOTHING_HEALS_HERE};
 use crate::threads;
 use feed::Feed;
-use packs::Seen;
+use packs::Listing;
 use plan::Plan;
 use remember::Recorder;
 use report::{Findings, the_more_telling};
@@ -144,7 +144,7 @@ impl Check<'_> {
         let live = session::all(history).into_iter().filter(|snapshot| !snapshot.forgotten);
         let snapshots: Vec<_> = live.collect();
         let walked = if self.options.reads_packs() {
-            self.trees_and_data(&reader, &snapshots, &packs.present, &verified, &findings)?
+            self.trees_and_data(&reader, &snapshots, &packs, &verified, &findings)?
         } else {
             self.progress.event(&Event::Phase("checking trees"));
             trees::check(&reader, &snapshots, &packs.present, &findings)?
@@ -169,12 +169,14 @@ impl Check<'_> {
         &self,
         reader: &ContentReader,
         snapshots: &[Snapshot],
-        present: &Seen,
+        Listing { present, misfits, .. }: &Listing,
         verified: &Verified,
         findings: &Findings<'_>,
     ) -> Result<Walked> {
         let access = reader.access();
-        let plan = Plan::new(access, present, verified, self.suspects, self.options)?;
+        // What is cut short was verified of no use.
+        let suspects = self.suspects.iter().chain(misfits.keys()).copied().collect();
+        let plan = Plan::new(access, present, verified, &suspects, self.options)?;
         self.progress.event(&Event::Phase("checking trees and data"));
         self.progress.event(&Event::Estimated { files: 0, bytes: plan.chosen.bytes });
         let recorder = Recorder::new(access, self.options.remember);

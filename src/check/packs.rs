@@ -4,12 +4,13 @@ use crate::access::Access;
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::error::{Error, Result};
-use crate::id::PackId;
+use crate::id::{ChunkId, PackId};
 use crate::index::{PACK_COUNT_MAX, PackOrdinal};
-use crate::segment::SegmentReader;
+use crate::layout::ChunkPlace;
+use crate::segment::{PackRow, SegmentReader};
 use crate::session::{self, History, read_segment};
 use crate::store::{Folder, Listed, ObjectName};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What the listing showed.
 pub(super) struct Listing {
@@ -17,6 +18,8 @@ pub(super) struct Listing {
     pub(super) unlisted: u64,
     /// The packs that are there, each under its lowest number.
     pub(super) present: Seen,
+    /// Those of another length than they should have, with the one that they have.
+    pub(super) misfits: BTreeMap<PackId, u64>,
 }
 
 /// One bit for each pack of the index, for each of its layers apart: their numbers begin at multiples of
@@ -57,15 +60,20 @@ impl Seen {
 
 /// Compares the index with the store's packs. Memory: one bit a pack, and the names of those that are gone.
 pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>) -> Result<Listing> {
-    let mut listing = Listing { counted: 0, unlisted: 0, present: Seen::default() };
+    let mut listing = Listing { counted: 0, unlisted: 0, present: Seen::default(), misfits: BTreeMap::new() };
     let mut failure = Ok(());
     access.store.list(Folder::Packs, &mut |listed| {
         let Listed::Object { name: ObjectName::Pack(id), bytes } = listed else { return };
         if failure.is_err() {
             return;
         }
-        match compare(access, findings, id, bytes) {
-            Ok(Standing::Counting(ordinal)) => drop(listing.present.insert(ordinal)),
+        match compare(access, findings, id) {
+            Ok(Standing::Counting { ordinal, expected_bytes }) => {
+                listing.present.insert(ordinal);
+                if bytes != expected_bytes {
+                    listing.misfits.insert(id, bytes);
+                }
+            }
             Ok(Standing::SetAside) => {}
             Ok(Standing::Unlisted) => listing.unlisted = listing.unlisted.saturating_add(1),
             Err(error) => failure = Err(error),
@@ -89,53 +97,79 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
             lost.insert(id);
         }
     }
-    let mut missed = HashSet::new();
+    let mut missed: HashMap<PackId, Left> = HashMap::new();
     for id in lost {
         if !session::is_set_aside(access, id)? {
-            missed.insert(id);
+            missed.insert(id, Left::Nothing);
         }
     }
+    missed.extend(listing.misfits.iter().map(|(id, bytes)| (*id, Left::Bytes(*bytes))));
     tell_lost(access, missed, findings);
     Ok(listing)
 }
 
 /// How a pack that is there stands.
 enum Standing {
-    /// A committed segment lists it, under this number.
-    Counting(PackOrdinal),
+    /// A committed segment lists it, under this number and with this length.
+    Counting { ordinal: PackOrdinal, expected_bytes: u64 },
     /// A repair found it damaged: nothing counts on it.
     SetAside,
     /// No committed segment lists it.
     Unlisted,
 }
 
-fn compare(access: &Access, findings: &Findings<'_>, id: PackId, bytes: u64) -> Result<Standing> {
+fn compare(access: &Access, findings: &Findings<'_>, id: PackId) -> Result<Standing> {
     let Some(ordinal) = access.index.find_pack(&id)? else { return Ok(Standing::Unlisted) };
     if session::is_set_aside(access, id)? {
         findings.set_aside(id);
         return Ok(Standing::SetAside);
     }
-    let expected = access.index.pack(ordinal)?.bytes;
-    if bytes != expected {
-        findings.damage(damage(id, String::new(), format!("it has {bytes} bytes instead of {expected}")), []);
-    }
-    Ok(Standing::Counting(ordinal))
+    Ok(Standing::Counting { ordinal, expected_bytes: access.index.pack(ordinal)?.bytes })
 }
 
-/// Tells of packs that are gone, with the chunks that the segments list in them.
-fn tell_lost(access: &Access, mut lost: HashSet<PackId>, findings: &Findings<'_>) {
-    let gone = |id| damage(id, String::new(), "it is gone".to_owned());
+/// What is there of a pack that is not there as it should be.
+#[derive(Clone, Copy)]
+enum Left {
+    Nothing,
+    Bytes(u64),
+}
+
+impl Left {
+    fn damage(self, id: PackId, expected_bytes: Option<u64>) -> Damage {
+        let wrong = match (self, expected_bytes) {
+            (Self::Nothing, _) => "it is gone".to_owned(),
+            (Self::Bytes(bytes), Some(expected)) => format!("it has {bytes} bytes instead of {expected}"),
+            (Self::Bytes(bytes), None) => format!("it has {bytes} bytes, and not as many as it should have"),
+        };
+        damage(id, String::new(), wrong)
+    }
+
+    /// The chunks of a pack that lie beyond what is there.
+    fn lacks(self, row: &PackRow) -> Vec<ChunkId> {
+        let lacks = |place: &ChunkPlace| match self {
+            Self::Nothing => true,
+            Self::Bytes(bytes) => u64::from(place.frame.end()) > bytes,
+        };
+        row.chunks().filter(|(_, place)| lacks(place)).map(|(id, _)| id).collect()
+    }
+}
+
+/// Tells of packs that are gone or of another length, with the chunks that the segments list in what is not there of them.
+fn tell_lost(access: &Access, mut lost: HashMap<PackId, Left>, findings: &Findings<'_>) {
     for segment in access.index.applied().unwrap_or_default() {
         if lost.is_empty() {
             return;
         }
         let Ok(body) = read_segment(access, segment) else { continue };
         let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
-        for row in reader.packs().filter(|row| lost.remove(&row.facts().pack)) {
-            findings.damage(gone(row.facts().pack), row.ids().iter().copied());
+        for row in reader.packs() {
+            let facts = row.facts();
+            if let Some(left) = lost.remove(&facts.pack) {
+                findings.damage(left.damage(facts.pack, Some(facts.bytes)), left.lacks(&row));
+            }
         }
     }
-    lost.into_iter().for_each(|id| findings.damage(gone(id), []));
+    lost.into_iter().for_each(|(id, left)| findings.damage(left.damage(id, None), []));
 }
 
 pub(super) fn damage(id: PackId, place: String, wrong: String) -> Damage {

@@ -3,7 +3,7 @@
 mod verified;
 mod wounds;
 
-use super::{CheckDepth, CheckOptions, CheckReport};
+use super::{CheckDepth, CheckOptions, CheckReport, Remember};
 use crate::backup::BackupOptions;
 use crate::error::ErrorKind;
 use crate::id::PackId;
@@ -199,6 +199,32 @@ fn exactly_the_files_that_need_a_lost_pack_are_named() {
     touched.dedup();
     touched.sort();
     assert_eq!(touched, ["a", "b"]);
+}
+
+/// A nightly check that passed over what was verified lately named none of them.
+#[test]
+fn of_a_pack_that_was_cut_short_the_files_are_named_that_lack_something_and_it_is_read_whenever_packs_are() {
+    let patient = Patient::new();
+    let lately = CheckOptions::default().depth(CheckDepth::Data).age_max(Duration::from_secs(86_400));
+    let check = |options: &CheckOptions| {
+        let repository = Repository::open(&patient.store(), PASSWORD, patient.options()).unwrap();
+        repository.check(options, &Silent).unwrap()
+    };
+    assert_eq!(check(&lately).damage, []);
+    let pack = patient.packs(1)[0];
+    let end = footer(&std::fs::read(patient.file(pack)).unwrap());
+    for (length, touched_count) in [(0, 1), (1000, 1), (end, 0)] {
+        let before = patient.change(pack, |bytes| bytes.truncate(length));
+        for memory_bytes in MEMORIES_BYTES {
+            let report = patient.check(CheckDepth::Structure, memory_bytes);
+            assert_eq!((report.damage_count, report.read_pack_count), (1, 0), "{length}: {report:?}");
+            assert_eq!(report.damage[0].files.len(), touched_count, "{length}: {report:?}");
+            assert!(report.damage[0].wrong.starts_with(&format!("it has {length} bytes instead of ")), "{report:?}");
+        }
+        let report = check(&lately.clone().remember(Remember::Nothing));
+        assert_eq!((report.read_pack_count, report.damage[0].files.len()), (1, touched_count), "{length}: {report:?}");
+        replace(&patient.file(pack), &before);
+    }
 }
 
 #[test]
