@@ -54,7 +54,7 @@ pub(crate) use liveness::testing::move_to_machine;
 pub use naming::{NamedSnapshot, SnapshotSpec, resolve};
 pub use newest_config::{check_config, keep_config, replace_config};
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
-pub use overlooked::{Overlooked, overlooked};
+pub use overlooked::{Overlooked, overlooked, unfound};
 pub use packing::{OpenPacks, Packed, Packing};
 pub use recover::{Recovered, finish_interrupted};
 pub use rehashed::rehashed_to_attribute;

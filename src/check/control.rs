@@ -9,7 +9,7 @@ use crate::id::{ClientId, SegmentId};
 use crate::key::Slot;
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::segment::SegmentReader;
-use crate::session::{History, SegmentStand, read_segment};
+use crate::session::{self, History, Overlooked, SegmentStand, read_segment};
 use crate::store::{self, Folder, Listed, Mirrored, ObjectName};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
@@ -38,6 +38,7 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
     strangers(access, findings)?;
     gaps(history, findings);
     lost_with_copy(access, findings)?;
+    unfound(access, history, findings)?;
     lost_slots(access, findings)?;
     outcomes(history, findings);
     segments(access, history, findings)
@@ -112,6 +113,19 @@ fn lost_with_copy(access: &Access, findings: &Findings<'_>) -> Result<()> {
     for lost in gone.lost {
         let (object, wrong) = (lost.to_string(), "it is gone; its second copy is there".to_owned());
         findings.damage(Damage { object, wrong, remedy: remedy::OBJECT, ..Damage::default() }, []);
+    }
+    Ok(())
+}
+
+/// What this machine knows to have been there. A gap is told by the numbers behind it.
+fn unfound(access: &Access, history: &History, findings: &Findings<'_>) -> Result<()> {
+    let gaps = history.gaps();
+    for Overlooked { session, wrong } in session::unfound(access, history)? {
+        let is_told = gaps.iter().any(|(client, missed)| *client == session.client && missed.contains(&session.number));
+        if !is_told {
+            let object = ObjectName::Outcome(session).to_string();
+            findings.damage(Damage { object, wrong, remedy: remedy::UNFOUND, ..Damage::default() }, []);
+        }
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ pub(super) const OBJECT: &str = "heal it with `holdall check --repair`, or put i
 pub(super) const DOUBLE: &str = "if there never was another object of this name, remove the file: it holds nothing else; otherwise heal it with `holdall check --repair`, or put it back from another copy of the store";
 /// The second copy of another object, where there is none of its name.
 pub(super) const STRAY: &str = "remove it once the object that it is a copy of is sound: it holds nothing else";
+/// An outcome that this machine knows of.
+pub(super) const UNFOUND: &str = "put it back from another copy of the store: nothing is written from here until then; if the repository was set back on purpose, or there is no copy, the next run that writes goes on without it with --accept-rollback";
 /// The object of a session, or a sign of life.
 pub(super) const SIGN: &str = "nothing needs it once its session has ended, and a prune removes it then: wait for the writer, or end the session with `holdall sessions abort`, if `holdall sessions` or a prune names it";
 /// A segment.

@@ -1,6 +1,6 @@
 //! The snapshots as people name them, and what may be missing among them.
 
-use super::Repository;
+use super::{AcceptRollback, Repository};
 use crate::error::Result;
 use crate::session::{self, History, NamedSnapshot, Overlooked, Snapshot, SnapshotFilter, SnapshotSpec};
 use crate::store::{self, Folder};
@@ -51,7 +51,12 @@ impl Repository {
         let access = self.access.with_second_copies();
         let history = History::load(&access)?;
         // Whoever only looks is not to fail because it could not be found out what is missing.
-        let found = session::overlooked(&access, &history).unwrap_or_default();
+        let mut found = session::overlooked(&access, &history).unwrap_or_default();
+        if self.options.accept_rollback == AcceptRollback::Refuse {
+            let mut unfound = session::unfound(&access, &history).unwrap_or_default();
+            unfound.retain(|lost| found.iter().all(|told| told.session != lost.session));
+            found.extend(unfound);
+        }
         *self.overlooked.lock().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(history)
     }

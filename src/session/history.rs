@@ -300,10 +300,7 @@ pub(crate) fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option
 /// [`ErrorKind::RolledBack`] when an acknowledged outcome is gone or has become another one; [`ErrorKind::Damaged`] when it
 /// is there and damaged, or is gone and its second copy is there: no store that was set back is like that.
 pub fn check_rollback(access: &Access, history: &History, state: &super::state::ClientState) -> Result<()> {
-    let own = state.last().map(|id| (id, state.outcome));
-    let others =
-        state.seen.0.iter().map(|entry| (SessionId { client: entry.client, number: entry.number }, entry.outcome));
-    for (id, hash) in own.into_iter().chain(others) {
+    for (id, hash) in state.known() {
         match history.outcomes.get(&id) {
             Some(held) if held.hash == hash => {}
             _ => return Err(lost_or_rolled_back(access, history, id)),

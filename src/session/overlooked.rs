@@ -1,12 +1,14 @@
-//! Outcomes of which the store tells, and that nobody can read now: one of them may be the snapshot that somebody means.
+//! Outcomes of which the store or this machine tells, and that nobody can read now: one of them may be the snapshot that somebody means.
 
 use crate::access::Access;
 use crate::error::Result;
 use crate::heal;
 use crate::id::SessionId;
 use crate::session::history::{History, Trouble};
+use crate::session::running;
 use crate::session::snapshots::Snapshot;
 use crate::session::sound::missing;
+use crate::session::state;
 use crate::store::ObjectName;
 use std::collections::BTreeMap;
 
@@ -48,4 +50,27 @@ pub fn overlooked(access: &Access, history: &History) -> Result<Vec<Overlooked>>
         }
     }
     Ok(found.into_iter().map(|(session, wrong)| Overlooked { session, wrong }).collect())
+}
+
+/// Outcomes that this machine knows of and the store lacks, or has others in the place of: it lost them, or was set back. A
+/// mirror may be older than what it mirrors.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn unfound(access: &Access, history: &History) -> Result<Vec<Overlooked>> {
+    let Some(state) = state::kept(&access.state_dir).filter(|_| !access.store.is_mirror().unwrap_or(false)) else {
+        return Ok(Vec::new());
+    };
+    let mut unfound = BTreeMap::new();
+    for (session, hash) in state.known() {
+        let wrong = match history.outcomes.get(&session) {
+            Some(held) if held.hash == hash => continue,
+            Some(_) => "it is another one than this machine has seen",
+            // Damaged, which is told apart from this; or created since the history was read.
+            None if running::exists(access, &ObjectName::Outcome(session))? => continue,
+            None => "it is gone, and this machine has seen it",
+        };
+        unfound.insert(session, wrong.to_owned());
+    }
+    Ok(unfound.into_iter().map(|(session, wrong)| Overlooked { session, wrong }).collect())
 }

@@ -50,6 +50,18 @@ impl ClientState {
     pub fn last(&self) -> Option<SessionId> {
         (self.number > 0).then_some(SessionId { client: self.client, number: self.number })
     }
+
+    /// All outcomes that are remembered, with their hashes: the client's last one, and the last seen of each client.
+    pub(super) fn known(&self) -> impl Iterator<Item = (SessionId, ObjectHash)> {
+        let own = self.last().map(|id| (id, self.outcome));
+        let of = |seen: &SeenEntry| (SessionId { client: seen.client, number: seen.number }, seen.outcome);
+        own.into_iter().chain(self.seen.0.iter().map(of))
+    }
+}
+
+/// What this repository's client remembers on this machine; none where there is none.
+pub(super) fn kept(directory: &Path) -> Option<ClientState> {
+    read_kept(directory, FILE, FILE_BYTES_MAX)
 }
 
 /// Reads the state of this repository's client on this machine; makes a new one when there is none or it can't be
@@ -60,7 +72,7 @@ impl ClientState {
 pub fn load(directory: &Path) -> Result<ClientState> {
     // A new file takes the old one's place in one step, so that reading needs no lock. Nor does it need a directory that
     // can be written to: a backup is worth more than the memory of it.
-    if let Some(state) = read_kept(directory, FILE, FILE_BYTES_MAX) {
+    if let Some(state) = kept(directory) {
         return Ok(state);
     }
     let guard = Guard::take(directory)?;

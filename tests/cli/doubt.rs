@@ -168,6 +168,47 @@ fn a_copy_of_all_snapshots_without_those_that_cant_be_read_ends_with_the_code_fo
     assert!(world.run(["snapshots", "--repo", "other"]).succeeded().out.contains("3 snapshots"));
 }
 
+/// Nothing in the repository tells of a client's last outcome once it is gone: what this machine remembers does.
+#[test]
+fn a_last_outcome_that_is_gone_is_told_on_the_machine_that_has_seen_it_but_not_of_an_older_mirror() {
+    let doubtful = Doubtful::new();
+    let world = &doubtful.world;
+    world.run(["mirror", "mirror"]).succeeded();
+    world.file("tree/file", b"four");
+    world.run(["backup", "tree"]).succeeded();
+    let (kept, lost) = (doubtful.outcomes(), world.path("lost"));
+    std::fs::create_dir(&lost).expect("a folder");
+    // The main session's, which is committed after those of its checkpoints.
+    let old: Vec<PathBuf> = std::fs::read_dir(world.path("mirror/outcomes"))
+        .expect("a folder")
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    let is_new = |path: &&PathBuf| old.iter().all(|old| old.file_name() != path.file_name());
+    for path in kept.iter().filter(is_new) {
+        let name = path.file_name().expect("a name").to_str().expect("hex digits");
+        std::fs::rename(path, lost.join(name)).expect("it can be moved");
+        let copy = format!("outcomes-{name}");
+        std::fs::rename(world.path("repository/mirror").join(&copy), lost.join(copy)).expect("it can be moved");
+        let _ = std::fs::remove_file(world.path("repository/sessions").join(name));
+    }
+    let tells = |finished: &Finished| {
+        assert!((finished.err.clone() + &finished.out).contains("this machine has seen it"), "{}", finished.err);
+    };
+    tells(&world.run(["snapshots"]).ended(0));
+    let latest = world.run(["restore", "latest", "--target", "latest"]).ended(5);
+    assert_eq!(doubtful.restored(&latest, "latest"), "three");
+    tells(&latest);
+    tells(&world.run(["check"]).ended(5));
+    for arguments in [&["check"][..], &["restore", "latest", "--target", "mirrored"]] {
+        let mirrored = world.run(arguments.iter().chain(&["--repo", "mirror"])).succeeded();
+        assert!(!mirrored.err.contains("outcomes/"), "{}", mirrored.err);
+    }
+    // Another machine knows of nothing.
+    let _ = std::fs::rename(world.path("home"), world.path("other-home"));
+    world.run(["check"]).succeeded();
+}
+
 /// Whoever writes or is interrupted leaves nothing that looks like a loss.
 #[test]
 fn open_sessions_are_no_reason_for_doubt() {
