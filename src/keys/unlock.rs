@@ -5,7 +5,8 @@ use crate::config::ConfigChain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ObjectHash;
 use crate::key::{KeyError, KeyRing, Slot, Unlock};
-use crate::store::{Folder, ObjectName, Store, before_healing};
+use crate::store::{Folder, Listed, Mirrored, ObjectName, Store, before_healing};
+use std::collections::BTreeSet;
 
 /// Finds the key slot that opens and verifies the configurations by it.
 ///
@@ -74,11 +75,39 @@ fn unlock_ring(store: &dyn Store, unlock: Unlock<'_>, config_zero: Option<Object
         (Some(ring), _) => Ok(ring),
         (None, Some(error)) if tried == 0 => Err(error),
         _ => {
-            let message =
-                format!("the password or key file opens none of the {} key slots in {}", names.len(), store.describe());
+            let place = store.describe();
+            let message = format!(
+                "the password or key file opens none of the {} key slots in {place}{}",
+                names.len(),
+                lost(store, &names)
+            );
             Err(Error::new(ErrorKind::WrongPassword, message))
         }
     }
+}
+
+/// What there is to say of slots that are gone and have a second copy: whoever removes a slot removes the copy first. One of
+/// them may be the one that was to open.
+fn lost(store: &dyn Store, names: &[ObjectHash]) -> String {
+    let mut copies = BTreeSet::new();
+    let listed = store.list(Folder::Mirror, &mut |listed| {
+        if let Listed::Object { name: ObjectName::Mirror(Mirrored::Key(slot)), .. } = listed {
+            copies.insert(slot);
+        }
+    });
+    copies.retain(|slot| !names.contains(slot));
+    // Whether the secret is right is not known by what could not be listed.
+    let Some(first) = copies.first().filter(|_| listed.is_ok()) else { return String::new() };
+    let copy = ObjectName::Mirror(Mirrored::Key(*first));
+    let (gone, others) = match copies.len() {
+        1 => ("another slot is", String::new()),
+        count => ("other slots are", format!(", and so for the {} others", count.saturating_sub(1))),
+    };
+    format!(
+        "; {gone} gone, whose second copy is there: if nobody removed it, {}`holdall key import {}/{copy}` puts it back{others}",
+        before_healing(store, Folder::Keys),
+        store.describe()
+    )
 }
 
 #[cfg(test)]
@@ -128,6 +157,29 @@ mod tests {
         store.remove(&ObjectName::Key(name)).unwrap();
         let refused = unlock(&store, SECRET).err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::Damaged, "{refused}");
+    }
+
+    #[test]
+    fn where_no_slot_opens_and_one_is_gone_whose_second_copy_is_there_that_is_said() {
+        let store = MemoryStore::new();
+        let (own, config) = begin(&store);
+        let _ = store.create(&ObjectName::Config(0), &config).unwrap();
+        let slot = store.read(&ObjectName::Key(own), 1 << 20).unwrap();
+        let (other, _) = begin(&store);
+        let wrong = Unlock::Password(b"another one");
+        let refusal = |store: &MemoryStore| {
+            let refused = unlock(store, wrong).err().unwrap();
+            assert_eq!(refused.kind(), ErrorKind::WrongPassword, "{refused}");
+            refused.to_string()
+        };
+        for name in [own, other] {
+            let copy = ObjectName::Mirror(Mirrored::Key(name));
+            let _ = store.create(&copy, &slot).unwrap();
+        }
+        assert!(!refusal(&store).contains("gone"), "{}", refusal(&store));
+        store.remove(&ObjectName::Key(own)).unwrap();
+        let told = format!("`holdall key import {}/mirror/keys-{own}`", store.describe());
+        assert!(refusal(&store).contains(&told), "{}", refusal(&store));
     }
 
     #[test]
