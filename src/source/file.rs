@@ -79,6 +79,15 @@ impl SourceFile {
         Ok(Self::ready(key, open_by_key(source, key)?, walked.clone()))
     }
 
+    /// A file that somebody opened for reading. The key is what errors name.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`].
+    pub fn opened(key: &Key, file: OwnedFd) -> Result<Self, SourceError> {
+        let opened = look_through(&file).map_err(|errno| SourceError::refused(key, Operation::Open, errno))?;
+        Ok(Self::ready(key, file, opened.into()))
+    }
+
     fn ready(key: &Key, file: OwnedFd, opened: Stat) -> Self {
         if opened.size > READ_AHEAD_BYTES_MIN {
             // Only a hint: where it is not understood, reading works all the same.

@@ -1,12 +1,18 @@
-//! Files that may hold what is lost: cut and hashed as a backup does.
+//! Files that may hold what is lost: their contents, and attributes that are too long for an entry, cut and hashed as a backup
+//! does.
 
 use super::{Intake, Origin};
 use crate::chunk::{Chunker, Piece};
 use crate::error::Result;
+use crate::fs::Labelled;
 use crate::layout::Class;
+use crate::manifest::{ATTRIBUTE_INLINE_BYTES_MAX, HOLE_GRAIN_BYTES, Hole, Key, Xattr, encode_holes, encode_xattrs};
 use crate::read_buffer::ReadBuffer;
+use crate::source::{Run, SourceFile};
 use std::fs::{File, OpenOptions, ReadDir};
 use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +56,7 @@ fn visit(path: &Path, folders: &mut Vec<ReadDir>, intake: &mut Intake<'_>) -> Re
             return Ok(());
         }
     };
+    attributes(path, intake)?;
     if kind.is_dir() {
         match std::fs::read_dir(path) {
             Ok(folder) => folders.push(folder),
@@ -60,14 +67,62 @@ fn visit(path: &Path, folders: &mut Vec<ReadDir>, intake: &mut Intake<'_>) -> Re
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).unwrap_or(0);
         match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            Ok(file) => cut(file, path, intake)?,
+            Ok(file) => {
+                cut(&file, path, intake)?;
+                // The search moves the place from which the file is read.
+                holes(&file, intake)?;
+            }
             Err(error) => intake.notice(path.display(), &error),
         }
     }
     Ok(())
 }
 
-fn cut(mut file: File, path: &Path, intake: &mut Intake<'_>) -> Result<()> {
+/// Offers the extended attributes of whatever lies at a path.
+fn attributes(path: &Path, intake: &mut Intake<'_>) -> Result<()> {
+    match Labelled::Unfollowed(path.as_os_str().as_bytes().to_vec()).read_all() {
+        Ok(found) => {
+            let xattrs: Vec<_> = found.read.into_iter().map(|(name, value)| Xattr { name, value }).collect();
+            value(encode_xattrs(&xattrs), intake)
+        }
+        Err(error) => {
+            intake.notice(format_args!("the attributes of {}", path.display()), &error);
+            Ok(())
+        }
+    }
+}
+
+/// Offers the list of the holes of a file. Where it can't be had, the file itself tells why.
+fn holes(file: &File, intake: &mut Intake<'_>) -> Result<()> {
+    let Ok(file) = file.try_clone().map(OwnedFd::from) else { return Ok(()) };
+    let Ok(file) = SourceFile::opened(&Key::root(), file) else { return Ok(()) };
+    let (mut holes, mut end) = (Vec::new(), 0);
+    while let Ok(Some(run)) = file.run_at(end) {
+        end = match run {
+            Run::Data { end, .. } => end,
+            Run::Hole { start, end } => {
+                let bytes = end.saturating_sub(start).next_multiple_of(HOLE_GRAIN_BYTES);
+                holes.push(Hole { offset: start, bytes });
+                end
+            }
+        };
+    }
+    value(encode_holes(&holes), intake)
+}
+
+/// Offers the value of an attribute. Only a long one is in chunks; one that can't be encoded, since it is empty say, is in no
+/// snapshot.
+fn value<E>(value: std::result::Result<Vec<u8>, E>, intake: &mut Intake<'_>) -> Result<()> {
+    let Ok(value) = value else { return Ok(()) };
+    if value.len() <= ATTRIBUTE_INLINE_BYTES_MAX {
+        return Ok(());
+    }
+    let mut cutting = Cutting::new(intake);
+    cutting.push(&value)?;
+    cutting.end()
+}
+
+fn cut(mut file: &File, path: &Path, intake: &mut Intake<'_>) -> Result<()> {
     let mut cutting = Cutting::new(intake);
     let mut buffer = ReadBuffer::new(READ_BYTES);
     loop {

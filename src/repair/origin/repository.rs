@@ -6,7 +6,7 @@ use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::Result;
 use crate::index::Scratch;
-use crate::manifest::{Content, Cursor, Entry, Item, ItemList, ItemReader};
+use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader};
 use crate::repair::reading::PackReader;
 use crate::repair::wanted::Paths;
 use crate::segment::{PackRow, SegmentReader};
@@ -74,10 +74,20 @@ impl<'a> Another<'a> {
         given: &mut dyn Scratch,
         intake: &mut Intake<'_>,
     ) -> Result<()> {
-        let Some(Content::Items(list)) = entry.content() else { return Ok(()) };
-        if !self.paths.contains(entry.key.as_bytes())? {
-            return Ok(());
+        if self.paths.contains(entry.key.as_bytes())? {
+            entry.item_lists().try_for_each(|list| self.list(reader, (entry, list), given, intake))?;
         }
+        Ok(())
+    }
+
+    /// The content of a file, or the value of an attribute.
+    fn list(
+        &self,
+        reader: &ContentReader,
+        (entry, list): (&Entry, &ItemList),
+        given: &mut dyn Scratch,
+        intake: &mut Intake<'_>,
+    ) -> Result<()> {
         // Snapshots that share a content are asked for it once.
         let name = content_name(list);
         if given.get(&name)?.is_some() {
