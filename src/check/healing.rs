@@ -18,10 +18,10 @@ const OTHER: &str = "it is no copy of the object whose name it bears, or that ho
 const COPIED: [Folder; 7] =
     [Folder::Config, Folder::Keys, Folder::Segments, Folder::Outcomes, Folder::Records, Folder::Verified, Folder::Gc];
 
-/// Says how much could not be healed, where the configuration asks for parity. Memory: some 60 bytes for each pack and each
-/// small object.
+/// Says how much could not be healed, where the configuration asks for parity, or somebody added some. Memory: some 60 bytes
+/// for each pack and each small object.
 pub(super) fn tell_unprotected(access: &Access, present: &Seen, findings: &Findings<'_>) -> Result<()> {
-    if access.config().parity_percent().is_none() {
+    if access.config().parity_percent().is_none() && !is_protected(access)? {
         return Ok(());
     }
     let mut packs = HashSet::new();
@@ -55,6 +55,15 @@ pub(super) fn tell_unprotected(access: &Access, present: &Seen, findings: &Findi
         findings.notice(format!("{what}: {count}; damage to them can't be healed, and `holdall parity add` makes it"));
     }
     Ok(())
+}
+
+/// Whether anything can be healed.
+fn is_protected(access: &Access) -> Result<bool> {
+    let mut found = false;
+    for folder in [Folder::Parity, Folder::Mirror] {
+        access.store.list(folder, &mut |listed| found |= matches!(listed, Listed::Object { .. }))?;
+    }
+    Ok(found)
 }
 
 /// Reads all second copies. Memory: a piece of one.

@@ -6,6 +6,7 @@ mod wounds;
 use super::{CheckDepth, CheckOptions, CheckReport, Remember};
 use crate::backup::BackupOptions;
 use crate::error::ErrorKind;
+use crate::heal::ProtectOptions;
 use crate::id::PackId;
 use crate::key::{KdfCost, Unlock};
 use crate::needed::KeptCounts;
@@ -225,6 +226,19 @@ fn of_a_pack_that_was_cut_short_the_files_are_named_that_lack_something_and_it_i
         assert_eq!((report.read_pack_count, report.damage[0].files.len()), (1, touched_count), "{length}: {report:?}");
         replace(&patient.file(pack), &before);
     }
+}
+
+/// The configuration asks for none, so nobody was told of the packs that came later.
+#[test]
+fn what_has_no_parity_is_told_where_some_was_added() {
+    let patient = Patient::new();
+    assert_eq!(patient.check(CheckDepth::Structure, MEMORIES_BYTES[0]).notices, Vec::<String>::new());
+    Repository::protect(&patient.store(), &ProtectOptions::default(), &Silent).unwrap();
+    assert_eq!(patient.check(CheckDepth::Structure, MEMORIES_BYTES[0]).notices, Vec::<String>::new());
+    std::fs::write(patient.path("tree/a"), noise(3)).unwrap();
+    patient.backup();
+    let told = patient.check(CheckDepth::Structure, MEMORIES_BYTES[0]).notices;
+    assert!(told.iter().any(|notice| notice.starts_with("packs without parity: ")), "{told:?}");
 }
 
 #[test]

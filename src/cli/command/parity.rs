@@ -54,6 +54,9 @@ fn summary_text(report: &ProtectReport) -> String {
         let objects = text::counted(report.failure_count, "object", "objects");
         text.push_str(&format!("{objects} could get none, listed above; `holdall check` says what is wrong\n"));
     }
+    text.push_str(
+        "in a repository that was made without parity, what comes later has none: run this again after each backup\n",
+    );
     text
 }
 
