@@ -17,6 +17,7 @@ mod measure;
 mod options;
 mod orphans;
 mod repack;
+mod room;
 mod rows;
 mod run;
 mod survey;
@@ -27,13 +28,14 @@ pub use holdings::{Holding, Holdings, holdings};
 pub use options::{Amount, MaxUnused, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::needed::Roots;
 use crate::progress::{Event, Progress};
 use crate::session::{History, Tracks, steadily_since};
 use choose::{Candidate, Choice, Limits};
 use marks::Marks;
 use options::Chosen;
+use room::Steps;
 use survey::Survey;
 
 /// What a prune will do. Nothing has been changed for it.
@@ -73,36 +75,19 @@ pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &
     generation::check_store(access)?;
     let started = std::time::Instant::now();
     let shown = plan.look.chosen.clone();
-    let outcome = match perform(access, (Some(plan.look), plan.seen), &shown, options, progress) {
-        Err(error) if error.kind() == ErrorKind::NoSpace => spare(access, error, &shown, options, progress),
-        outcome => outcome,
-    };
+    let outcome = Steps::new(access, &shown, options, progress).run(plan);
     // Kept again as soon as there is space; without it everything works but a prune of a full medium.
     let _ = access.store.keep_reserve();
     let mut report = outcome?;
+    if report.unroomed.pack_count > 0 {
+        report.notices.push(format!(
+            "there is too little room in {} to repack {} more packs of which parts are unused; make room there and prune \
+             again, or in smaller steps (--max-repack-size) where a quota is used up",
+            access.store.describe(),
+            report.unroomed.pack_count
+        ));
+    }
     report.duration = started.elapsed();
-    Ok(report)
-}
-
-/// Does on a full medium what takes next to no space: what may be deleted without storing anything goes, and the rest is
-/// for a prune that has space. The reserve may have been given up before, for the store's proof or an abort.
-fn spare(
-    access: &Access,
-    full: Error,
-    shown: &Chosen,
-    options: &PruneOptions,
-    progress: &dyn Progress,
-) -> Result<PruneReport> {
-    let has_given = access.store.give_up_reserve()?;
-    let would_repack = options.max_unused != MaxUnused::Unlimited;
-    if !has_given && !would_repack {
-        return Err(full);
-    }
-    let sparing = options.clone().max_unused(MaxUnused::Unlimited);
-    let mut report = perform(access, (None, Tracks::now(access)?), shown, &sparing, progress)?;
-    if would_repack {
-        report.notices.push(format!("nothing was repacked; make room and prune again: {full}"));
-    }
     Ok(report)
 }
 
@@ -162,6 +147,7 @@ fn look(access: &Access, earlier: History, options: &PruneOptions, progress: &dy
     let limits = Limits {
         max_unused: options.max_unused,
         max_repack_bytes: options.max_repack_bytes,
+        max_rewritten_bytes: options.max_rewritten_bytes,
         pack_bytes_target: access.config().parameters.pack_bytes_target.into(),
     };
     let choice = choose::choose(candidates.collect(), limits);

@@ -8,6 +8,7 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod doubles;
+mod facts;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod faulty;
 pub(crate) mod forward;
@@ -26,6 +27,7 @@ mod rehearsal;
 mod second;
 
 pub use doubles::doubles;
+pub use facts::{Fact, StoreFacts};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{Folder, Mirrored, NameError, ObjectName};
@@ -65,33 +67,6 @@ pub enum Listed {
         /// Where it lies, relative to the repository, with unprintable bytes escaped.
         path: String,
     },
-}
-
-/// Whether a store was seen to keep a promise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
-    /// It was tried, in this process, and held.
-    Proven,
-    /// It did not hold; the text says why.
-    Unproven(String),
-    /// It could not be tried, for nothing may be written there; the text says what was refused.
-    Untried(String),
-}
-
-impl Fact {
-    /// Whether the promise may be relied upon.
-    pub const fn is_proven(&self) -> bool {
-        matches!(self, Self::Proven)
-    }
-}
-
-/// What a store can be trusted with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreFacts {
-    /// Of several attempts to create one name exactly one wins. Without it, sessions are ended by an operator only.
-    pub creates_exclusively: Fact,
-    /// A listing shows every object whose creation was acknowledged before. Without it, nothing may be pruned.
-    pub lists_acknowledged: Fact,
 }
 
 /// A place for objects.
@@ -177,6 +152,14 @@ pub trait Store: Send + Sync {
     /// What the medium says.
     fn give_up_reserve(&self) -> Result<bool, StoreError> {
         Ok(false)
+    }
+
+    /// How many bytes the medium has free for this user, the reserve not among them; none where nobody can tell.
+    ///
+    /// # Errors
+    /// What the medium says.
+    fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 
     /// Whether objects can be made in a folder, as far as that can be told without writing there: for advice to people.

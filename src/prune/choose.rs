@@ -39,6 +39,8 @@ pub(super) struct Choice {
 pub(super) struct Limits {
     pub(super) max_unused: MaxUnused,
     pub(super) max_repack_bytes: u64,
+    /// There is room for so many bytes of new packs.
+    pub(super) max_rewritten_bytes: u64,
     pub(super) pack_bytes_target: u64,
 }
 
@@ -74,14 +76,21 @@ pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
         let is_small = merge.contains(&pack.class) && pack.bytes < limits.pack_bytes_target / SMALL_DIVISOR;
         let is_wasteful = choice.slack_bytes > limit_bytes && pack.unused_bytes() > 0;
         let fits = choice.repacked.bytes.saturating_add(pack.bytes) <= limits.max_repack_bytes;
+        let written = if is_wasteful { pack.used_bytes } else { pack.bytes };
+        let rewritten_bytes = choice.rewritten_bytes.saturating_add(written);
         if (is_wasteful || is_small) && fits {
+            if rewritten_bytes > limits.max_rewritten_bytes {
+                if is_wasteful {
+                    choice.chosen.unroomed.push(pack.id);
+                }
+                continue;
+            }
             choice.repacked.add(pack.bytes);
+            choice.rewritten_bytes = rewritten_bytes;
             if is_wasteful {
                 choice.slack_bytes = choice.slack_bytes.saturating_sub(pack.unused_bytes());
-                choice.rewritten_bytes = choice.rewritten_bytes.saturating_add(pack.used_bytes);
                 choice.chosen.repack.push(pack.id);
             } else {
-                choice.rewritten_bytes = choice.rewritten_bytes.saturating_add(pack.bytes);
                 choice.chosen.merge.push(pack.id);
             }
             // Small packs that are full come last: a single one joins what is written of its class anyway, beside which it
@@ -90,6 +99,9 @@ pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
                 merge.push(pack.class);
             }
         }
+    }
+    if choice.slack_bytes <= limit_bytes {
+        choice.chosen.unroomed.clear();
     }
     choice
 }
@@ -123,7 +135,7 @@ mod tests {
     }
 
     fn limits(max_unused: MaxUnused) -> Limits {
-        Limits { max_unused, max_repack_bytes: u64::MAX, pack_bytes_target: 0 }
+        Limits { max_unused, max_repack_bytes: u64::MAX, max_rewritten_bytes: u64::MAX, pack_bytes_target: 0 }
     }
 
     #[test]
@@ -139,6 +151,24 @@ mod tests {
         assert_eq!((numbers(&nothing.chosen.repack), nothing.slack_bytes), (vec![], 160));
         let little = Limits { max_repack_bytes: 150, ..limits(MaxUnused::Share(0)) };
         assert_eq!(numbers(&choose(packs, little).chosen.repack), [4]);
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_waits_unless_others_bring_the_rest_within_the_limit() {
+        let packs = || vec![pack(1, 100, 60), pack(2, 100, 70), pack(3, 100, 90)];
+        let chosen = |max_unused, max_rewritten_bytes| {
+            let limits = Limits { max_rewritten_bytes, ..limits(max_unused) };
+            let chosen = choose(packs(), limits).chosen;
+            (numbers(&chosen.repack), numbers(&chosen.unroomed))
+        };
+        assert_eq!(chosen(MaxUnused::Bytes(10), 130), (vec![1, 2], vec![]));
+        assert_eq!(chosen(MaxUnused::Bytes(10), 100), (vec![1], vec![2, 3]));
+        assert_eq!(chosen(MaxUnused::Bytes(30), 80), (vec![1], vec![2, 3]));
+        assert_eq!(chosen(MaxUnused::Bytes(40), 80), (vec![1], vec![]));
+        assert_eq!(chosen(MaxUnused::Bytes(10), 0), (vec![], vec![1, 2, 3]));
+        let late = Limits { max_rewritten_bytes: 95, ..limits(MaxUnused::Bytes(30)) };
+        let choice = choose(vec![pack(1, 200, 100), pack(2, 100, 20)], late);
+        assert_eq!((numbers(&choice.chosen.repack), numbers(&choice.chosen.unroomed)), (vec![2], vec![1]));
     }
 
     #[test]

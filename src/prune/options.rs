@@ -68,6 +68,8 @@ impl std::str::FromStr for MaxUnused {
 pub struct PruneOptions {
     pub(super) max_unused: MaxUnused,
     pub(super) max_repack_bytes: u64,
+    /// There is room for so many bytes of new packs.
+    pub(super) max_rewritten_bytes: u64,
     pub(super) silent_after: Duration,
     pub(super) compression: Compression,
     pub(super) host: Vec<u8>,
@@ -80,6 +82,7 @@ impl Default for PruneOptions {
         Self {
             max_unused: MaxUnused::default(),
             max_repack_bytes: u64::MAX,
+            max_rewritten_bytes: u64::MAX,
             silent_after: Duration::from_secs(6 * 3600),
             compression: Compression::AUTO,
             host: Vec::new(),
@@ -137,8 +140,12 @@ pub struct Amount {
 
 impl Amount {
     pub(super) const fn add(&mut self, bytes: u64) {
-        self.pack_count = self.pack_count.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.join(Self { pack_count: 1, bytes });
+    }
+
+    pub(super) const fn join(&mut self, other: Self) {
+        self.pack_count = self.pack_count.saturating_add(other.pack_count);
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
 
@@ -171,6 +178,8 @@ pub(super) struct Chosen {
     pub(super) repack: Vec<PackId>,
     /// Small packs, of which frames are copied as they are.
     pub(super) merge: Vec<PackId>,
+    /// Packs that would be repacked if there were room.
+    pub(super) unroomed: Vec<PackId>,
     /// Packs that no committed session names.
     pub(super) orphans: Vec<PackId>,
 }
@@ -186,6 +195,7 @@ impl Chosen {
             unused: both(&self.unused, &shown.unused.iter().collect()),
             repack: both(&self.repack, &rewritten),
             merge: both(&self.merge, &rewritten),
+            unroomed: both(&self.unroomed, &rewritten),
             orphans: self.orphans.clone(),
         }
     }
@@ -220,6 +230,8 @@ pub struct PruneReport {
     pub spared: Amount,
     /// What a later prune will delete, and what it waits for.
     pub waiting: Vec<WaitingGeneration>,
+    /// Packs that were to be repacked, and were not for want of room.
+    pub unroomed: Amount,
     /// How many bytes stay unused in packs that are kept.
     pub slack_bytes: u64,
     /// Silent sessions that were ended.
@@ -234,6 +246,23 @@ pub struct PruneReport {
     pub duration: Duration,
 }
 
+impl PruneReport {
+    /// Adds what the next step did. What stays is as that step left it.
+    pub(super) fn go_on(&mut self, step: Self) {
+        self.deleted.join(step.deleted);
+        self.written.join(step.written);
+        self.spared.join(step.spared);
+        self.waiting = step.waiting;
+        self.unroomed = step.unroomed;
+        self.slack_bytes = step.slack_bytes;
+        self.aborted.extend(step.aborted);
+        self.segments_replaced_count = self.segments_replaced_count.saturating_add(step.segments_replaced_count);
+        self.damaged_count = self.damaged_count.saturating_add(step.damaged_count);
+        let new = step.notices.into_iter().filter(|notice| !self.notices.contains(notice));
+        self.notices.extend(new.collect::<Vec<_>>());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,8 +270,14 @@ mod tests {
     #[test]
     fn what_was_shown_to_be_rewritten_may_be_in_either_way_and_nothing_else() {
         let [one, two, three] = [1, 2, 3].map(|byte| PackId::from_bytes([byte; 32]));
-        let shown = Chosen { unused: vec![one], repack: vec![two], merge: vec![three], orphans: Vec::new() };
-        let now = Chosen { unused: vec![one, two], repack: vec![three], merge: vec![two, one], orphans: vec![one] };
+        let shown = Chosen { unused: vec![one], repack: vec![two], merge: vec![three], ..Chosen::default() };
+        let now = Chosen {
+            unused: vec![one, two],
+            repack: vec![three],
+            merge: vec![two, one],
+            orphans: vec![one],
+            ..Chosen::default()
+        };
         let within = now.within(&shown);
         assert_eq!((within.unused, within.repack, within.merge), (vec![one], vec![three], vec![two]));
         assert_eq!(within.orphans, [one], "silent sessions leave them behind at any time");

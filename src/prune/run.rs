@@ -60,6 +60,9 @@ impl<'a> Prune<'a> {
             look = self.look_anew(look)?;
         }
         self.report.slack_bytes = look.summary.slack_bytes;
+        for pack in look.chosen.within(&shown).unroomed {
+            self.report.unroomed.add(bytes_of(&look.survey, pack));
+        }
         self.report.notices.extend(look.survey.notices.iter().cloned());
         let Look { survey, marks, .. } = look;
         // It holds the counts.
@@ -86,7 +89,11 @@ impl<'a> Prune<'a> {
             session.abort(self.access);
             self.report.aborted.push(session.id);
         }
-        Ok((sound_history(self.access, history)?, true))
+        let history = sound_history(self.access, history)?;
+        // On a full medium what they were writing is the room for what comes.
+        let is_ended = |owner: &SessionId| history.outcomes.contains_key(owner);
+        self.access.store.sweep_temporaries(&|owner| owner.as_ref().is_some_and(is_ended))?;
+        Ok((history, true))
     }
 
     fn observe(&self, history: &History) -> Result<Vec<OpenSession>> {

@@ -85,6 +85,11 @@ macro_rules! method {
             self.$below.give_up_reserve()
         }
     };
+    ($below:tt free_bytes) => {
+        fn free_bytes(&self) -> Result<Option<u64>, $crate::store::StoreError> {
+            self.$below.free_bytes()
+        }
+    };
     ($below:tt is_writable) => {
         fn is_writable(&self, folder: $crate::store::Folder) -> bool {
             self.$below.is_writable(folder)

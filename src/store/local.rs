@@ -160,6 +160,10 @@ impl Store for LocalStore {
         reserve::give_up(&self.root)
     }
 
+    fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
+        reserve::free_bytes(&self.root).map(Some)
+    }
+
     fn is_writable(&self, folder: Folder) -> bool {
         self.root.is_writable(folder.as_str())
     }

@@ -198,8 +198,8 @@ impl Store for Arc<ProtectingStore> {
     }
 
     forward!(
-        inner: mend, read, open, list, sweep_temporaries, keep_reserve, give_up_reserve, is_writable, is_mirror,
-        mark_mirror, facts, describe
+        inner: mend, read, open, list, sweep_temporaries, keep_reserve, give_up_reserve, free_bytes, is_writable,
+        is_mirror, mark_mirror, facts, describe
     );
 }
 

@@ -179,8 +179,8 @@ impl Store for SecondCopies {
     }
 
     forward!(
-        inner: create, spool, mend, open, remove_all, sweep_temporaries, keep_reserve, give_up_reserve, is_writable,
-        is_mirror, mark_mirror, facts, describe
+        inner: create, spool, mend, open, remove_all, sweep_temporaries, keep_reserve, give_up_reserve, free_bytes,
+        is_writable, is_mirror, mark_mirror, facts, describe
     );
 }
 

@@ -115,3 +115,40 @@ fn without_a_free_byte_one_can_forget_and_prune_and_then_go_on() {
     assert!(small.back_up(), "there is room again");
     small.is_whole();
 }
+
+/// By night nobody is there to make room.
+#[test]
+fn the_nightly_run_of_a_disc_that_is_full_makes_room_for_the_next() {
+    let Some(mut small) = Small::new(16 << 20) else {
+        return skip("a nightly run without a free byte", "this user or sandbox may not mount");
+    };
+    small.run(&INIT).succeeded();
+    let keep = |small: &Small, last: u32| {
+        let place = |name: &str| small.world.path(name).display().to_string();
+        let profile = format!(
+            "[repository.r]\nstore = {:?}\n[set.s.backup]\npaths = [{:?}]\n[set.s.forget]\nkeep-last = {last}\n\
+             [set.s.prune]\n[set.s.check]\n",
+            place("medium/repository"),
+            place("tree")
+        );
+        small.world.file("home/.config/holdall/holdall.toml", profile.as_bytes());
+    };
+    let run = |small: &Small| {
+        let mut command = small.world.command();
+        Finished::of(&command.env_remove("HOLDALL_REPOSITORY").args(["run"]).output().expect("the program starts"))
+    };
+    keep(&small, 9);
+    for changed in [0..15, 0..7, 7..14] {
+        for number in changed {
+            small.world.file(format!("tree/{number}"), &small.random.noise(200_000));
+        }
+        run(&small).succeeded();
+    }
+    small.fill();
+    keep(&small, 1);
+    small.world.file("tree/15", &small.random.noise(200_000));
+    let full = run(&small).ended(13);
+    assert!(full.out.contains("freed") && !full.out.contains("checked"), "{}{}", full.out, full.err);
+    run(&small).succeeded();
+    assert_sound(&small.run(&["check", "-q", "--read-data"]));
+}

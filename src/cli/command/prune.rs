@@ -47,7 +47,20 @@ fn run_with(context: &Context<'_>, access: Access, options: PruneOptions) -> Res
     report.notices.iter().for_each(|notice| context.renderer.notice(notice));
     context.renderer.say(&report_text(&summary, &report));
     context.renderer.json(&report_json(&summary, &report));
-    Ok(if report.damaged_count == 0 { exit::DONE } else { exit::DAMAGED })
+    Ok(match (report.damaged_count, report.unroomed.pack_count) {
+        (0, 0) => exit::DONE,
+        (0, _) => exit::NO_SPACE,
+        _ => exit::DAMAGED,
+    })
+}
+
+/// What was repacked: for some of what was planned there may have been no room.
+const fn repacked(summary: &PruneSummary, report: &PruneReport) -> Amount {
+    let (planned, unroomed) = (summary.repacked, report.unroomed);
+    Amount {
+        pack_count: planned.pack_count.saturating_sub(unroomed.pack_count),
+        bytes: planned.bytes.saturating_sub(unroomed.bytes),
+    }
 }
 
 fn signed_by_this_process(context: &Context<'_>, options: PruneOptions) -> PruneOptions {
@@ -83,7 +96,7 @@ fn report_text(summary: &PruneSummary, report: &PruneReport) -> String {
     let freed = format!("freed {} in {}", amount(report.deleted), text::duration(report.duration.as_secs()));
     let mut lines = vec![freed];
     if report.written.pack_count > 0 {
-        lines.push(format!("  repacked {} into {}", amount(summary.repacked), amount(report.written)));
+        lines.push(format!("  repacked {} into {}", amount(repacked(summary, report)), amount(report.written)));
     }
     if report.spared.pack_count > 0 {
         lines.push(format!("  spared   {}, which a new snapshot needs", amount(report.spared)));
@@ -132,13 +145,14 @@ fn plan_json(summary: &PruneSummary) -> json::PruneSummary {
 }
 
 fn report_json(summary: &PruneSummary, report: &PruneReport) -> json::PruneSummary {
+    let repacked = repacked(summary, report);
     json::PruneSummary {
         message_type: "summary",
         dry_run: false,
         packs_deleted: report.deleted.pack_count,
         bytes_deleted: report.deleted.bytes,
-        packs_repacked: summary.repacked.pack_count,
-        bytes_repacked: summary.repacked.bytes,
+        packs_repacked: repacked.pack_count,
+        bytes_repacked: repacked.bytes,
         packs_written: report.written.pack_count,
         bytes_written: report.written.bytes,
         bytes_unused: report.slack_bytes,

@@ -48,6 +48,11 @@ impl FullMedium {
     }
 
     fn sized(megabytes: u32, file_bytes: usize) -> Option<Self> {
+        Self::keeping((70..100).step_by(2).chain(100..120), megabytes, file_bytes)
+    }
+
+    /// Its second snapshot holds other files.
+    fn keeping(kept: impl IntoIterator<Item = u32>, megabytes: u32, file_bytes: usize) -> Option<Self> {
         let world = World::new();
         let place = world.place("medium");
         let Some(mount) = Mount::new(&place, megabytes) else {
@@ -60,7 +65,7 @@ impl FullMedium {
         let medium = Self { _mount: mount, world, place, store };
         assert_eq!(medium.reserve_bytes(), Some(1 << 20));
         let first = medium.back_up(&files(0..100, file_bytes)).unwrap();
-        medium.back_up(&files((70..100).step_by(2).chain(100..120), file_bytes)).unwrap();
+        medium.back_up(&files(kept, file_bytes)).unwrap();
         forget(&medium.owner(), first).unwrap();
         let mut filler = std::fs::File::create(medium.place.join("filler")).unwrap();
         while std::io::Write::write_all(&mut filler, &[1; 4096]).is_ok() {}
@@ -95,6 +100,14 @@ impl FullMedium {
         packs.map(|(_, bytes)| bytes.len()).sum()
     }
 
+    /// As little is left unused as is asked for, and the next time the medium may be full again.
+    fn assert_repacked(&self, report: &PruneReport) {
+        assert_eq!((report.unroomed.pack_count, report.damaged_count), (0, 0), "{report:?}");
+        assert!(report.slack_bytes < 1 << 20 && report.notices.is_empty(), "{report:?}");
+        assert_eq!(self.reserve_bytes(), Some(1 << 20), "it is kept again");
+        super::world::whole(&self.world.client_on("reader", Arc::clone(&self.store))).unwrap();
+    }
+
     fn assert_pruned(&self, report: &PruneReport) {
         assert!(report.deleted.bytes > 5 << 20, "{report:?}");
         super::world::whole(&self.world.client_on("reader", Arc::clone(&self.store))).unwrap();
@@ -108,11 +121,34 @@ fn a_prune_works_without_a_free_byte_and_puts_its_reserve_back() {
         let access = if opened_anew { medium.opened_anew() } else { medium.owner() };
         let report = prune(&access, &PruneOptions::default()).unwrap();
         medium.assert_pruned(&report);
-        assert!(report.notices.iter().any(|notice| notice.contains("nothing was repacked")), "{report:?}");
-        std::fs::remove_file(medium.place.join("filler")).unwrap();
-        prune(&medium.owner(), &PruneOptions::default()).unwrap();
-        assert_eq!(medium.reserve_bytes(), Some(1 << 20), "it is kept again");
+        medium.assert_repacked(&report);
     }
+}
+
+/// All packs are needed in part: more must be copied than the reserve holds before anything may be deleted.
+#[test]
+fn a_full_medium_gets_free_in_steps_each_of_which_makes_room_for_the_next() {
+    let Some(medium) = FullMedium::keeping((0..100).step_by(2), 64, 100_000) else { return };
+    let report = prune(&medium.opened_anew(), &PruneOptions::default()).unwrap();
+    assert!(report.deleted.bytes > 9 << 20 && report.written.bytes > 4 << 20, "{report:?}");
+    medium.assert_repacked(&report);
+}
+
+/// Once it had none, the prunes of a medium that nobody else makes room on could never begin again.
+#[test]
+fn where_there_is_no_room_for_a_single_pack_a_prune_says_so_and_keeps_what_it_can_of_its_reserve() {
+    let Some(medium) = FullMedium::keeping((0..100).filter(|number| number % 10 != 3), 64, 100_000) else { return };
+    for _ in 0..3 {
+        let report = prune(&medium.opened_anew(), &PruneOptions::default()).unwrap();
+        assert!(report.unroomed.pack_count >= 5, "{report:?}");
+        let told = report.notices.iter().filter(|notice| notice.contains("too little room")).count();
+        assert_eq!(told, 1, "{report:?}");
+        assert!(medium.reserve_bytes() >= Some(256 << 10), "{:?}", medium.reserve_bytes());
+    }
+    let filler = std::fs::File::options().write(true).open(medium.place.join("filler")).unwrap();
+    filler.set_len(filler.metadata().unwrap().len() - (2 << 20)).unwrap();
+    let report = prune(&medium.opened_anew(), &PruneOptions::default()).unwrap();
+    medium.assert_repacked(&report);
 }
 
 #[test]
@@ -181,7 +217,8 @@ fn killed_at_each_call_to_the_system_on_a_full_medium_a_prune_is_finished_by_the
             super::world::whole(&medium.world.client_on("reader", Arc::new(medium.store()))).unwrap();
         }
         let left = medium.pack_bytes();
-        assert!(left + (2 << 20) < before, "killed at call {at}: {left} bytes are left of {before}");
+        assert!(left + (3 << 20) < before, "killed at call {at}: {left} bytes are left of {before}");
+        assert_eq!(medium.reserve_bytes(), Some(1 << 20), "killed at call {at}");
         at += 1;
     }
     assert!(at > 20, "{at} calls");

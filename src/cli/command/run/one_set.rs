@@ -132,10 +132,12 @@ impl<'a> SetRun<'a> {
             self.hooks(HookKind::Before);
         }
         for step in self.steps {
-            if !Outcome::of(self.code).is_done() || self.is_interrupted() {
+            if self.is_interrupted() {
                 break;
             }
-            self.step(step, held);
+            if Outcome::of(self.code).is_done() || self.code == exit::NO_SPACE && makes_room(step.kind) {
+                self.step(step, held);
+            }
         }
         self.is_interrupted();
         after_steps(self);
@@ -172,9 +174,11 @@ impl<'a> SetRun<'a> {
     }
 
     fn step(&mut self, step: &PlannedStep, held: &Held) {
-        self.stage = step.kind.name();
+        if Outcome::of(self.code).is_done() {
+            self.stage = step.kind.name();
+        }
         let began_s = Timestamp::now().as_second();
-        let mut relay = Relay::new(self.context.renderer, self.set.name.as_str(), self.stage);
+        let mut relay = Relay::new(self.context.renderer, self.set.name.as_str(), step.kind.name());
         let secret = self.loaded.repository_of(self.set).map(|repository| repository.secret.clone());
         let run = match secret {
             Ok(secret) => step::run(step, self.loaded.folder(), &secret, (held, self.signals), &mut relay),
@@ -323,5 +327,13 @@ impl<'a> SetRun<'a> {
             steps: &self.reports,
         };
         set_report(self.context.renderer, &report);
+    }
+}
+
+/// Whether a step is what helps a set whose backup found no space: nobody else would ever make some by night.
+const fn makes_room(step: StepKind) -> bool {
+    match step {
+        StepKind::Forget | StepKind::Prune => true,
+        StepKind::Backup | StepKind::Check => false,
     }
 }

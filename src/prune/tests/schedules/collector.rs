@@ -217,8 +217,12 @@ impl<'a> Prune<'a> {
         let roots = Roots::of(&survey.history);
         let marks = Marks::new(&roots, mark(&roots));
         let candidates = self.measure(&survey, &marks)?;
-        let limits =
-            Limits { max_unused: self.max_unused, max_repack_bytes: u64::MAX, pack_bytes_target: PACK_BYTES_TARGET };
+        let limits = Limits {
+            max_unused: self.max_unused,
+            max_repack_bytes: u64::MAX,
+            max_rewritten_bytes: u64::MAX,
+            pack_bytes_target: PACK_BYTES_TARGET,
+        };
         let mut chosen = choose(candidates, limits).chosen;
         chosen.orphans = orphans;
         Ok(Look { survey, marks, roots, chosen })
