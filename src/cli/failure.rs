@@ -106,7 +106,7 @@ impl From<holdall::Error> for Failure {
             ErrorKind::NoRepository => (exit::NO_REPOSITORY, "`holdall init` makes one"),
             ErrorKind::WrongPassword => (exit::NO_KEY, ""),
             ErrorKind::Busy => (exit::BUSY, ""),
-            ErrorKind::NoSpace => (exit::NO_SPACE, "what was stored so far is kept; make room and run it again"),
+            ErrorKind::NoSpace => (exit::NO_SPACE, "what was done so far is kept; make room and run it again"),
             ErrorKind::Damaged => (exit::DAMAGED, "`holdall check` lists what is damaged and what that touches"),
             ErrorKind::RolledBack => {
                 (exit::DAMAGED, "if the repository was set back on purpose, run this again with --accept-rollback")
