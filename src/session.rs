@@ -74,8 +74,8 @@ pub(crate) use steady::ATTEMPTS_MAX;
 pub(crate) use steady::{Tracks, steadily, steadily_since};
 pub use storing::{Intake, Stored, Storing};
 pub use view::{
-    SegmentStand, bring_up_to_date, is_set_aside, present_segments, read_segment, replaced_by, set_aside_packs,
-    take_stock, uncounted_packs, unseen_packs,
+    SegmentStand, absent_packs, bring_up_to_date, is_set_aside, present_segments, read_segment, replaced_by,
+    set_aside_packs, take_stock, uncounted_packs, unseen_packs,
 };
 pub use written::Written;
 

@@ -118,7 +118,8 @@ pub(crate) fn recoverable(access: &Access, history: &History) -> Result<Vec<Snap
         // The sets of the highest generation stay: when all that are there counted it as live, no collector has chosen
         // what to delete since it was forgotten.
         let untouched = history.generations.iter().all(|known| known.live.binary_search(&snapshot.id).is_ok());
-        if untouched || whole::check(&reader, &standing, &snapshot, &mut || Ok(()))?.is_ok() {
+        if untouched && standing.is_all_there() || whole::check(&reader, &standing, &snapshot, &mut || Ok(()))?.is_ok()
+        {
             found.push(snapshot);
         }
     }

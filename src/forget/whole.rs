@@ -10,17 +10,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, PackId, SignerKey};
 use crate::index::{Extent, PackEntry, PackOrdinal, Scratch};
 use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, NodeVisit, ReadError, Row, StatEntry, Visit};
-use crate::session::{History, Snapshot};
-use std::collections::{HashMap, HashSet};
+use crate::session::{History, Snapshot, absent_packs};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 /// How many chunks are looked up at once.
 const LOOKUP_IDS: usize = 1024;
 
-/// Which copies stay: those in committed packs that no prune has condemned or deleted, and that some key vouches for
-/// which may decide it: one that reads, or the snapshot's own.
+/// Which copies stay: those in committed packs that are there and no prune has condemned or deleted, and that some key vouches
+/// for which may decide it: one that reads, or the snapshot's own.
 pub(super) struct Standing {
     condemned: HashSet<PackId>,
+    /// Packs that are lost.
+    absent: BTreeSet<PackId>,
     put_keys: HashSet<SignerKey>,
 }
 
@@ -29,6 +31,8 @@ pub(super) struct Standing {
 pub(super) enum Missing {
     /// Copies of this lie only in packs that a prune has condemned or deleted.
     Condemned(ChunkId),
+    /// Copies of this lie only in packs that are lost.
+    Lost(ChunkId),
     /// No committed pack holds this.
     Absent(ChunkId),
     /// Something could not be read.
@@ -39,6 +43,7 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Condemned(id) => write!(f, "{id:?} lies only in packs that a prune has condemned or deleted"),
+            Self::Lost(id) => write!(f, "chunk {id} lies only in packs that are gone, which `holdall check` lists"),
             Self::Absent(id) => write!(f, "{id:?} is in no pack any more"),
             Self::Unreadable(why) => f.write_str(why),
         }
@@ -46,10 +51,12 @@ impl fmt::Display for Missing {
 }
 
 impl Standing {
-    /// Takes what the history says. It must have been read after the session was opened.
+    /// Takes what the history says, with which the view is up to date. It must have been read after the session was opened.
+    /// Costs a listing of the packs.
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`] when a set of a prune can't be read: what it condemns is not known.
+    /// [`ErrorKind::Damaged`] when a set of a prune can't be read: what it condemns is not known. When the store can't be
+    /// listed.
     pub(super) fn read(access: &Access, history: &History) -> Result<Self> {
         if let Some(trouble) = history.unreadable_set() {
             let message =
@@ -58,12 +65,18 @@ impl Standing {
         }
         let signers = &access.chain.latest().signers.0;
         let put_keys = signers.iter().filter(|signer: &&Signer| signer.role == Role::Put).map(|signer| signer.key);
-        Ok(Self { condemned: history.excluded().into_iter().collect(), put_keys: put_keys.collect() })
+        let condemned = history.excluded().into_iter().collect();
+        Ok(Self { condemned, absent: absent_packs(access, history)?, put_keys: put_keys.collect() })
+    }
+
+    /// Whether no pack is lost.
+    pub(super) fn is_all_there(&self) -> bool {
+        self.absent.is_empty()
     }
 
     fn stays(&self, snapshot: &Snapshot, pack: &PackEntry) -> bool {
         let vouched = pack.signer == snapshot.signer || !self.put_keys.contains(&pack.signer);
-        vouched && !self.condemned.contains(&pack.id)
+        vouched && !self.condemned.contains(&pack.id) && !self.absent.contains(&pack.id)
     }
 }
 
@@ -201,13 +214,24 @@ impl Walker<'_> {
             // What is no hit for a backup may have a copy that stays: one for which the snapshot's own key vouches.
             let copies = self.reader.access().index.copies(*id)?;
             if !self.any_stays(&copies)? {
-                let missing = if copies.is_empty() { Missing::Absent(*id) } else { Missing::Condemned(*id) };
-                return Err(Stop::Missing(missing));
+                return Err(Stop::Missing(self.why_missing(*id, &copies)?));
             }
         }
         (self.pending, self.found) = (pending, found);
         self.pending.clear();
         Ok(())
+    }
+
+    fn why_missing(&self, id: ChunkId, copies: &[Extent]) -> Result<Missing> {
+        if copies.is_empty() {
+            return Ok(Missing::Absent(id));
+        }
+        for copy in copies {
+            if self.standing.absent.contains(&self.reader.access().index.pack(copy.pack)?.id) {
+                return Ok(Missing::Lost(id));
+            }
+        }
+        Ok(Missing::Condemned(id))
     }
 
     fn any_stays(&mut self, extents: &[Extent]) -> Result<bool> {

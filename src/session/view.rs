@@ -158,8 +158,12 @@ pub fn unseen_packs(access: &Access) -> Result<Vec<PackId>> {
     Ok(unseen)
 }
 
-/// The packs that are listed and gone, though no prune deletes them and no repair has set them aside.
-fn absent_packs(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
+/// The packs that are listed and gone, though no prune deletes them and no repair has set them aside. Costs a listing of the
+/// packs.
+///
+/// # Errors
+/// When the store can't be listed, or the view not be read.
+pub fn absent_packs(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
     let unseen = unseen_packs(access)?;
     if unseen.is_empty() {
         return Ok(BTreeSet::new());

@@ -206,6 +206,28 @@ fn prune_11_each_kind_of_pack_is_tested_and_all_snapshots_or_none_come_back() {
 }
 
 #[test]
+fn prune_22_what_lies_only_in_a_pack_that_is_gone_lets_nothing_come_back() {
+    let house = House::new();
+    let gone = house.backup("gone");
+    let needed = house.packs();
+    let kept = house.backup("kept");
+    house.forget(&[gone]);
+    assert_eq!(house.repository.forgotten_snapshots().unwrap().len(), 1);
+    let store = &house.repository.access.store;
+    let content = needed.iter().map(|pack| ObjectName::Pack(*pack)).find(|name| {
+        let bytes = store.read(name, 1 << 20).unwrap();
+        let header = crate::pack::PackHeader::parse(None, &bytes).unwrap();
+        header.class == crate::layout::Class::Content
+    });
+    store.remove(&content.unwrap()).unwrap();
+    let refused = house.undo(&[gone]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotFound, "{refused}");
+    assert!(refused.to_string().contains("packs that are gone"), "{refused}");
+    assert_eq!(house.listed(), [kept]);
+    assert_eq!(house.repository.forgotten_snapshots().unwrap().len(), 0);
+}
+
+#[test]
 fn prune_11_a_set_that_cant_be_read_lets_nothing_come_back() {
     let house = House::new();
     let id = house.backup("x");
