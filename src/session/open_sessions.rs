@@ -160,7 +160,12 @@ pub fn abort_open(access: &Access, id: SessionId) -> Result<AbortOutcome> {
     let body = running.outcome(OutcomeKind::Abort, Vec::new(), Vec::new());
     let bytes = outcome::seal(&body, None, &access.ring, &access.chain)?;
     let name = ObjectName::Outcome(id);
-    match access.store.create(&name, &bytes)? {
+    let created = match access.store.create(&name, &bytes) {
+        // For a session that is dead a prune of a full medium may wait: to end it may take from the reserve.
+        Err(error) if error.is_no_space() && access.store.give_up_reserve()? => access.store.create(&name, &bytes),
+        created => created,
+    };
+    match created? {
         // The session object and what it left stay for its writer or the next prune to tidy: the writer may be at work.
         Created::New => Ok(AbortOutcome::Aborted),
         Created::Exists => {

@@ -5,7 +5,8 @@ use crate::access::Access;
 use crate::error::{ErrorKind, Result};
 use crate::id::SnapshotId;
 use crate::prune::{MaxUnused, PruneOptions, PruneReport};
-use crate::session::move_to_machine;
+use crate::session::{self, AbortOutcome, History, Writer, move_to_machine};
+use crate::session_record::SessionKind;
 use crate::store::{Folder, LocalStore, Store};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -67,11 +68,16 @@ impl FullMedium {
         let first = medium.back_up(&files(0..100, file_bytes)).unwrap();
         medium.back_up(&files(kept, file_bytes)).unwrap();
         forget(&medium.owner(), first).unwrap();
-        let mut filler = std::fs::File::create(medium.place.join("filler")).unwrap();
-        while std::io::Write::write_all(&mut filler, &[1; 4096]).is_ok() {}
+        medium.fill();
         let full = medium.back_up(&files(200..210, 100_000)).unwrap_err();
         assert_eq!(full.kind(), ErrorKind::NoSpace, "{full}");
         Some(medium)
+    }
+
+    fn fill(&self) {
+        let filler = std::fs::File::options().create(true).append(true).open(self.place.join("filler"));
+        let mut filler = filler.unwrap();
+        while std::io::Write::write_all(&mut filler, &[1; 4096]).is_ok() {}
     }
 
     fn owner(&self) -> Access {
@@ -161,6 +167,21 @@ fn a_prune_that_would_not_repack_anyway_takes_from_the_reserve_as_well() {
         medium.assert_pruned(&report);
         assert!(report.notices.is_empty(), "{report:?}");
     }
+}
+
+/// For the dead session of another machine a prune may wait.
+#[test]
+fn to_end_a_session_takes_from_the_reserve_as_well() {
+    let Some(medium) = FullMedium::new() else { return };
+    let access = medium.owner();
+    let filler = medium.place.join("filler");
+    let bytes = std::fs::metadata(&filler).unwrap().len();
+    std::fs::File::options().write(true).open(&filler).unwrap().set_len(bytes - (1 << 20)).unwrap();
+    let client = session::load(&access.state_dir).unwrap().client;
+    let number = History::load(&access).unwrap().next_number(client);
+    let open = session::open(&access, client, number, SessionKind::Backup, &Writer::default()).unwrap();
+    medium.fill();
+    assert_eq!(session::abort_open(&access, open.id).unwrap(), AbortOutcome::Aborted);
 }
 
 /// Between its fork and its own program a child has all files of this process open, and what was removed of them takes up
