@@ -11,6 +11,7 @@ use crate::outcome::{Attribute, Component, OutcomeDescription, OutcomeKind, Segm
 use crate::segment::PackRow;
 use crate::session::beating::Beating;
 use crate::session::ledger::{Ledger, PublishedSegments};
+use crate::session::running;
 use crate::wire::List;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::sync::Arc;
@@ -185,7 +186,7 @@ impl Batch {
     /// Makes the packs durable that have all their frames.
     fn take_closed(&mut self, access: &Access) -> Result<()> {
         while let Ok(pack) = self.closed.try_recv() {
-            self.ledger.add(pack.finish(access)?);
+            self.ledger.add(running::finish(access, pack)?);
         }
         Ok(())
     }

@@ -130,7 +130,7 @@ impl Checkpointer {
 
     fn take(&self, pack: ClosedPack, progressing: &mut Progressing) -> Result<()> {
         let session = pack.session();
-        let row = pack.finish(&self.access)?;
+        let row = running::finish(&self.access, pack)?;
         if session == self.main.id {
             progressing.main.add(row);
             return Ok(());

@@ -114,3 +114,74 @@ impl OpenPacks {
         [&self.content, &self.manifest, &self.stat].into_iter().try_for_each(|stream| stream.end())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::testing::Keys;
+    use crate::config::Parameters;
+    use crate::content::{FrameWriter, RawFrame};
+    use crate::frame::Compression;
+    use crate::id::{ChunkId, SessionId};
+    use crate::outcome::OutcomeKind;
+    use crate::session::{self, Batch, Beating, History};
+    use crate::session_record::SessionKind;
+    use crate::store::LocalStore;
+    use std::path::Path;
+
+    const CHUNK: ChunkId = ChunkId::from_bytes([1; 32]);
+
+    fn access(directory: &Path) -> Access {
+        let store = LocalStore::create(&directory.join("repository")).unwrap();
+        Keys::new(Parameters::default()).open(Arc::new(store), directory)
+    }
+
+    /// Ends every session as a person does, and sweeps as a prune does then.
+    fn end_all(access: &Access) -> Vec<SessionId> {
+        let open: Vec<SessionId> = History::load(access).unwrap().open.into_iter().collect();
+        open.iter()
+            .for_each(|id| assert_eq!(session::abort_open(access, *id).unwrap(), session::AbortOutcome::Aborted));
+        access.store.sweep_temporaries(&|owner| owner.is_some_and(|id| open.contains(&id))).unwrap();
+        open
+    }
+
+    /// It once ended with the system's word that a file is not there.
+    #[test]
+    fn a_run_that_was_ended_while_it_was_stopped_is_told_so_when_its_files_are_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let access = access(directory.path());
+        let client = session::load(&access.state_dir).unwrap().client;
+        let writer = Writer::default();
+        let main = session::open(&access, client, 1, SessionKind::Backup, &writer).unwrap();
+        let packed = Packing { access: &access, main, writer: &writer }.run(|packs| {
+            let mut frames = FrameWriter::new(Arc::clone(&packs.content), Arc::default(), Compression::Off);
+            let mut frame = RawFrame::default();
+            frame.chunks.push(b"content");
+            frame.ids.push(CHUNK);
+            frames.store(&mut frame)?;
+            assert_eq!(end_all(&access).len(), 2);
+            packs.end()
+        });
+        let told = packed.map(drop).unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::Aborted, "{told}");
+        assert!(told.to_string().contains("aborted by someone else"), "{told}");
+    }
+
+    #[test]
+    fn a_batch_that_was_ended_while_it_was_stopped_is_told_so_when_its_files_are_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let access = Access { threads: 1, ..access(directory.path()) };
+        let history = History::load(&access).unwrap();
+        let session = Beating::open(&access, &history, SessionKind::Repack, &Writer::default()).unwrap();
+        let mut batch = Batch::begin(&access, session, Compression::Off).unwrap();
+        // More than a frame, so that there is a file of the pack.
+        for number in 0..64 {
+            let chunk = vec![number; 1 << 18];
+            batch.add(&access, Class::Content, ChunkId::from_bytes([number; 32]), &chunk).unwrap();
+        }
+        end_all(&access);
+        let told = batch.commit(&access, OutcomeKind::Repack, Vec::new()).unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::Aborted, "{told}");
+        assert!(told.to_string().contains("aborted by someone else"), "{told}");
+    }
+}

@@ -1,10 +1,12 @@
 //! One writing run as the store sees it: opened by an object, kept alive by heartbeats, decided by exactly one outcome.
 
 use crate::access::Access;
+use crate::content::ClosedPack;
 use crate::envelope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ClientId, ObjectHash, PackId, SessionId};
 use crate::outcome::{self, OutcomeBody, OutcomeDescription, OutcomeKind, Seen, SegmentRef};
+use crate::segment::PackRow;
 use crate::session::liveness;
 use crate::session_record::{self, SessionBody, SessionDescription, SessionKind};
 use crate::store::{Created, ObjectName};
@@ -145,6 +147,19 @@ impl RunningSession {
 /// [`ErrorKind::Aborted`] when somebody has.
 pub(super) fn check_undecided(access: &Access, id: SessionId) -> Result<()> {
     if exists(access, &ObjectName::Outcome(id))? { Err(aborted(id)) } else { Ok(()) }
+}
+
+/// Makes a pack durable. That somebody has ended its session is told as such: a collector then sweeps the pack's file, and what
+/// the system says of that looks like a broken repository.
+///
+/// # Errors
+/// As [`ClosedPack::finish`]; [`ErrorKind::Aborted`] when somebody has ended the session.
+pub(super) fn finish(access: &Access, pack: ClosedPack) -> Result<PackRow> {
+    let session = pack.session();
+    pack.finish(access).map_err(|error| match check_undecided(access, session) {
+        Err(ended) if ended.kind() == ErrorKind::Aborted => ended,
+        Err(_) | Ok(()) => error,
+    })
 }
 
 /// Somebody else has ended a session of this process.

@@ -12,6 +12,7 @@ use crate::outcome::{
     decode_overflow, encode_overflow,
 };
 use crate::session::ledger::Ledger;
+use crate::session::running;
 use crate::session::running::{RunningSession, aborted};
 use crate::session::state::{self, ClientState};
 use crate::wire::List;
@@ -124,7 +125,7 @@ fn store(access: &Access, session: SessionId, entries: Vec<SeenEntry>) -> Result
     FrameWriter::new(Arc::clone(&stream), totals, Compression::default()).store(&mut frame)?;
     stream.end()?;
     let mut ledger = Ledger::default();
-    closed.try_iter().try_for_each(|pack| pack.finish(access).map(|row| ledger.add(row)))?;
+    closed.try_iter().try_for_each(|pack| running::finish(access, pack).map(|row| ledger.add(row)))?;
     Ok((id, ledger))
 }
 
