@@ -72,38 +72,73 @@ pub(super) fn choose(mut candidates: Vec<Candidate>, limits: Limits) -> Choice {
         let part = u128::from(pack.unused_bytes()).saturating_mul(1 << 32) / u128::from(pack.bytes.max(1));
         (std::cmp::Reverse(part), pack.id)
     });
+    let mut taken = Taken::default();
     for pack in candidates {
         let is_small = merge.contains(&pack.class) && pack.bytes < limits.pack_bytes_target / SMALL_DIVISOR;
         let is_wasteful = choice.slack_bytes > limit_bytes && pack.unused_bytes() > 0;
-        let fits = choice.repacked.bytes.saturating_add(pack.bytes) <= limits.max_repack_bytes;
-        let written = if is_wasteful { pack.used_bytes } else { pack.bytes };
-        let rewritten_bytes = choice.rewritten_bytes.saturating_add(written);
-        if (is_wasteful || is_small) && fits {
-            if rewritten_bytes > limits.max_rewritten_bytes {
-                if is_wasteful {
-                    choice.chosen.unroomed.push(pack.id);
-                }
-                continue;
-            }
-            choice.repacked.add(pack.bytes);
-            choice.rewritten_bytes = rewritten_bytes;
-            if is_wasteful {
-                choice.slack_bytes = choice.slack_bytes.saturating_sub(pack.unused_bytes());
-                choice.chosen.repack.push(pack.id);
-            } else {
-                choice.chosen.merge.push(pack.id);
-            }
-            // Small packs that are full come last: a single one joins what is written of its class anyway, beside which it
-            // would be the second.
-            if limits.is_strict() {
-                merge.push(pack.class);
-            }
+        if !(is_wasteful || is_small) || taken.bytes.saturating_add(pack.bytes) > limits.max_repack_bytes {
+            continue;
+        }
+        if !taken.take(pack, is_wasteful, limits.max_rewritten_bytes) {
+            choice.chosen.unroomed.extend(is_wasteful.then_some(pack.id));
+            continue;
+        }
+        if is_wasteful {
+            choice.slack_bytes = choice.slack_bytes.saturating_sub(pack.unused_bytes());
+        }
+        // Small packs that are full come last: a single one joins what is written of its class anyway, beside which it
+        // would be the second.
+        if limits.is_strict() {
+            merge.push(pack.class);
         }
     }
     if choice.slack_bytes <= limit_bytes {
         choice.chosen.unroomed.clear();
     }
+    taken.tell(&mut choice);
     choice
+}
+
+/// The packs that are rewritten.
+#[derive(Default)]
+struct Taken {
+    repack: Vec<Candidate>,
+    merge: Vec<Candidate>,
+    bytes: u64,
+    rewritten_bytes: u64,
+}
+
+impl Taken {
+    /// Takes a pack, if there is room for what is written of it.
+    fn take(&mut self, pack: Candidate, is_wasteful: bool, max_rewritten_bytes: u64) -> bool {
+        let (packs, written_bytes) =
+            if is_wasteful { (&mut self.repack, pack.used_bytes) } else { (&mut self.merge, pack.bytes) };
+        let rewritten_bytes = self.rewritten_bytes.saturating_add(written_bytes);
+        if rewritten_bytes > max_rewritten_bytes {
+            return false;
+        }
+        packs.push(pack);
+        self.bytes = self.bytes.saturating_add(pack.bytes);
+        self.rewritten_bytes = rewritten_bytes;
+        true
+    }
+
+    /// Says what is repacked and merged. A small pack that nothing of its class joins would be written again as it is, each
+    /// time: the others may have found no place within the limits.
+    fn tell(mut self, choice: &mut Choice) {
+        for class in Class::ALL {
+            let of_class = self.repack.iter().chain(&self.merge).filter(|pack| pack.class == class);
+            if of_class.count() < 2 {
+                let alone = self.merge.extract_if(.., |pack| pack.class == class);
+                let alone_bytes = alone.map(|pack| pack.bytes).fold(0, u64::saturating_add);
+                self.rewritten_bytes = self.rewritten_bytes.saturating_sub(alone_bytes);
+            }
+        }
+        choice.rewritten_bytes = self.rewritten_bytes;
+        self.repack.iter().chain(&self.merge).for_each(|pack| choice.repacked.add(pack.bytes));
+        choice.chosen.repack = self.repack.iter().map(|pack| pack.id).collect();
+        choice.chosen.merge = self.merge.iter().map(|pack| pack.id).collect();
+    }
 }
 
 /// The classes whose small packs are merged: together they fill half a pack, so that each byte is rewritten a few times
@@ -187,6 +222,20 @@ mod tests {
         };
         assert_eq!(beside_waste(MaxUnused::Share(0)), (vec![2], vec![1]));
         assert_eq!(beside_waste(MaxUnused::Bytes(1)), (vec![2], vec![]));
+    }
+
+    /// It was written again each night.
+    #[test]
+    fn a_small_pack_that_no_other_joins_within_the_limits_is_left_alone() {
+        let small = |max_repack_bytes, max_rewritten_bytes| {
+            let of = Limits { max_repack_bytes, max_rewritten_bytes, ..limits(MaxUnused::Share(0)) };
+            let packs = vec![pack(1, 10, 10), pack(2, 10, 10), pack(3, 500, 400)];
+            choose(packs, Limits { pack_bytes_target: 100, ..of })
+        };
+        assert_eq!(numbers(&small(20, u64::MAX).chosen.merge), [1, 2]);
+        for alone in [small(19, u64::MAX), small(u64::MAX, 19)] {
+            assert_eq!((alone.chosen.merge.len(), alone.repacked.bytes, alone.rewritten_bytes), (0, 0, 0));
+        }
     }
 
     #[test]
