@@ -31,7 +31,7 @@ use crate::access::Access;
 use crate::error::Result;
 use crate::needed::Roots;
 use crate::progress::{Event, Progress};
-use crate::session::{History, Tracks, steadily_since};
+use crate::session::{History, Tracks, UndecidedSession, WriterProcess, open_sessions, steadily_since};
 use choose::{Candidate, Choice, Limits};
 use marks::Marks;
 use options::Chosen;
@@ -59,9 +59,26 @@ impl PrunePlan {
 /// [`ErrorKind::Denied`] when the key's role may not prune.
 pub fn plan(access: &Access, options: &PruneOptions, progress: &dyn Progress) -> Result<PrunePlan> {
     generation::check_allowed(access)?;
-    let (look, seen) =
+    let (mut look, seen) =
         steadily_since(access, Tracks::now(access)?, || look(access, History::default(), options, progress))?;
+    foresee(access, &look.survey, &mut look.summary)?;
     Ok(PrunePlan { look: Box::new(look), seen })
+}
+
+/// Adds what a prune would make of the sessions that are open now. Which of those elsewhere are silent only a prune learns,
+/// since it remembers what it saw of them.
+fn foresee(access: &Access, survey: &Survey, summary: &mut PruneSummary) -> Result<()> {
+    if survey.history.open.is_empty() {
+        return Ok(());
+    }
+    let is_dead = |session: &UndecidedSession| matches!(session.process, WriterProcess::Gone { .. });
+    (summary.dead, summary.awaited) = open_sessions(access, &survey.history)?.into_iter().partition(is_dead);
+    for (session, bytes) in &survey.pending {
+        if summary.dead.iter().any(|dead| dead.id == *session) {
+            summary.unused.add(*bytes);
+        }
+    }
+    Ok(())
 }
 
 /// Prunes as planned. Where the store has changed since, what was planned is tested again and what came to be needed
@@ -172,6 +189,7 @@ fn sum_up(survey: &Survey, roots: &Roots, choice: Choice) -> (Chosen, PruneSumma
             summary.waiting.add(known.bytes);
         }
     }
+    survey.pending.iter().for_each(|(_, bytes)| summary.packs.add(*bytes));
     for (id, bytes) in &survey.orphans {
         summary.packs.add(*bytes);
         summary.unused.add(*bytes);

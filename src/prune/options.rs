@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Compression;
 use crate::id::{PackId, SessionId};
-use crate::session::OpenSession;
+use crate::session::{OpenSession, UndecidedSession};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -166,6 +166,10 @@ pub struct PruneSummary {
     pub waiting: Amount,
     /// How many bytes stay unused in packs that are kept.
     pub slack_bytes: u64,
+    /// Open sessions whose processes are gone: they are ended, and what they left is unused.
+    pub dead: Vec<UndecidedSession>,
+    /// Open sessions that may live: nothing is deleted before they have ended, unless they turn out to be silent.
+    pub awaited: Vec<UndecidedSession>,
     /// What was noticed on the way.
     pub notices: Vec<String>,
 }

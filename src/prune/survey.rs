@@ -39,6 +39,8 @@ pub(super) struct Survey {
     pub(super) listed: HashMap<PackId, u64>,
     /// Packs that nobody committed and nobody will: their sessions are decided.
     pub(super) orphans: Vec<(PackId, u64)>,
+    /// The lengths of packs that nobody committed yet: their sessions are open.
+    pub(super) pending: Vec<(SessionId, u64)>,
     pub(super) notices: Vec<String>,
 }
 
@@ -72,6 +74,7 @@ impl Survey {
             names: HashMap::new(),
             listed,
             orphans: Vec::new(),
+            pending: Vec::new(),
             notices: Vec::new(),
         }
     }
@@ -141,7 +144,10 @@ impl Survey {
         for (id, bytes) in &self.unlisted() {
             let Some(session) = self.session_of(access, *id)? else { continue };
             let decided = match Stray::of(&self.history, session) {
-                Stray::Pending => continue,
+                Stray::Pending => {
+                    self.pending.push((session, *bytes));
+                    continue;
+                }
                 Stray::Unknown => {
                     self.notices.push(format!(
                         "{} belongs to session {session}, of which the store knows nothing: it was left alone",

@@ -4,6 +4,7 @@ mod asleep;
 mod clocks;
 mod crash;
 pub(crate) mod dice;
+mod foreseen;
 mod frames;
 mod full;
 mod holdings;

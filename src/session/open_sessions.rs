@@ -15,7 +15,7 @@ use crate::store::{Created, ObjectName};
 use std::fmt;
 
 /// A session without an outcome.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UndecidedSession {
     /// Its name.
     pub id: SessionId,

@@ -8,7 +8,7 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
 use crate::cli::surroundings::{command_line, host_name};
-use holdall::{Amount, OpenSession, PruneOptions, PruneReport, PruneSummary, WaitingGeneration};
+use holdall::{Amount, OpenSession, PruneOptions, PruneReport, PruneSummary, UndecidedSession, WaitingGeneration};
 use std::os::unix::ffi::OsStringExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &PruneArguments) -> Result<u8, Failure> {
@@ -89,7 +89,17 @@ fn plan_text(summary: &PruneSummary) -> String {
     if summary.waiting.pack_count > 0 {
         lines.push(format!("  waiting  {} of earlier prunes", amount(summary.waiting)));
     }
-    format!("{}\n", lines.join("\n"))
+    if !summary.dead.is_empty() {
+        let count = u64::try_from(summary.dead.len()).unwrap_or(u64::MAX);
+        let sessions = text::counted(count, "session whose process is", "sessions whose processes are");
+        lines.push(format!("  ended    {sessions} gone, with what they left"));
+    }
+    let goes = summary.unused.pack_count > 0 || summary.repacked.pack_count > 0;
+    if goes && !summary.awaited.is_empty() {
+        lines.push("  later    all that is deleted, once these sessions have ended:".to_owned());
+        lines.extend(summary.awaited.iter().map(|session| format!("           {}", awaited_text(session))));
+    }
+    format!("{}\n", text::printable_lines(&lines.join("\n")))
 }
 
 fn report_text(summary: &PruneSummary, report: &PruneReport) -> String {
@@ -126,6 +136,12 @@ fn session_text(session: &OpenSession) -> String {
     format!("{} of {host}, process {}, since {}", session.kind, session.pid, text::time(session.started_at_ns))
 }
 
+fn awaited_text(session: &UndecidedSession) -> String {
+    let host =
+        session.writer.as_ref().map_or_else(|| "another host".to_owned(), |writer| text::printable(&writer.host));
+    format!("{} of {host}, since {}", session.kind, text::time(session.started_at_ns))
+}
+
 fn plan_json(summary: &PruneSummary) -> json::PruneSummary {
     json::PruneSummary {
         message_type: "summary",
@@ -138,7 +154,7 @@ fn plan_json(summary: &PruneSummary) -> json::PruneSummary {
         bytes_written: summary.rewritten_bytes,
         bytes_unused: summary.slack_bytes,
         waiting: Vec::new(),
-        aborted_sessions: Vec::new(),
+        aborted_sessions: summary.dead.iter().map(|session| session.id.to_string()).collect(),
         segments_replaced: 0,
         total_duration: 0.0,
     }
