@@ -6,7 +6,8 @@
 //! repositories name and cut alike, a chunk is read only if the destination lacks it; otherwise content is cut anew. A
 //! source is only read: what a prune there moves meanwhile is found where it is then.
 //!
-//! A snapshot of which anything can't be read is not made at all: what stands in the destination is whole.
+//! A snapshot of which anything can't be read is not made at all: what stands in the destination is whole. Where it is the
+//! earlier snapshot or its copy that can't be read, the one at hand is read whole, as if it were the first.
 
 mod base;
 mod entry;
@@ -110,19 +111,27 @@ enum Fate {
     Present(SnapshotId),
     /// Parts of the source can't be read.
     Lacking(Lacks),
+    /// Trees can't be read that it was to be built upon, or its own: what to tell if it was not its own.
+    Baseless(String),
+}
+
+/// What a copy may be built upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upon {
+    AnEarlierCopy,
+    Nothing,
 }
 
 impl Copying<'_> {
     fn one(&mut self, source: &Snapshot, report: &mut CopyReport) -> Result<()> {
-        check_stopped(self.progress)?;
-        let state = session::load(&self.to.state_dir)?;
-        let main = session::open(self.to, state.client, self.number, SessionKind::Copy, &self.options.writer)?;
-        self.number = main.id.number.saturating_add(1);
-        let fate = self.make(source, main, &state, report);
-        if !matches!(fate, Ok(Fate::Copied(_))) {
-            main.abort(self.to);
+        let mut fate = self.attempt(source, Upon::AnEarlierCopy, report)?;
+        if let Fate::Baseless(told) = fate {
+            fate = self.attempt(source, Upon::Nothing, report)?;
+            if matches!(fate, Fate::Copied(_)) {
+                report.notices.push(told);
+            }
         }
-        match fate? {
+        match fate {
             Fate::Copied(copy) => {
                 report.copied.push(CopiedSnapshot { source: source.id, time_ns: source.time_ns, copy })
             }
@@ -131,8 +140,21 @@ impl Copying<'_> {
             }
             Fate::Lacking(_) if self.was_forgotten(source)? => report.gone.push(source.id),
             Fate::Lacking(lacks) => report.lacking.push(lacks.of(source)),
+            Fate::Baseless(told) => return Err(Error::new(ErrorKind::Damaged, told)),
         }
         Ok(())
+    }
+
+    fn attempt(&mut self, source: &Snapshot, upon: Upon, report: &mut CopyReport) -> Result<Fate> {
+        check_stopped(self.progress)?;
+        let state = session::load(&self.to.state_dir)?;
+        let main = session::open(self.to, state.client, self.number, SessionKind::Copy, &self.options.writer)?;
+        self.number = main.id.number.saturating_add(1);
+        let fate = self.make((source, upon), main, &state, report);
+        if !matches!(fate, Ok(Fate::Copied(_))) {
+            main.abort(self.to);
+        }
+        fate
     }
 
     /// Whether somebody forgot it in the source since it was chosen: then a prune there may have taken what it needs.
@@ -143,7 +165,7 @@ impl Copying<'_> {
 
     fn make(
         &self,
-        source: &Snapshot,
+        (source, upon): (&Snapshot, Upon),
         main: RunningSession,
         state: &session::ClientState,
         report: &mut CopyReport,
@@ -154,12 +176,22 @@ impl Copying<'_> {
         if let Some(copy) = copies.live(source.first(self.from.chain.repository())) {
             return Ok(Fate::Present(copy));
         }
-        let base = base::choose(self.from, self.to, source, (&history, &copies))?;
+        let base = match upon {
+            Upon::AnEarlierCopy => base::choose(self.from, self.to, source, (&history, &copies))?,
+            Upon::Nothing => None,
+        };
         let reader = ContentReader::new(self.to.clone());
         let storing =
             Storing { access: self.to, main, writer: &self.options.writer, compression: self.options.compression };
-        let ((made, lacks), mut stored) =
-            storing.run(|intake| self.components(source, base.as_ref(), &reader, intake))?;
+        let (made, mut stored) = storing.run(|intake| {
+            let made = self.components(source, base.as_ref(), &reader, intake);
+            made.map(Ok).or_else(|stopped| stopped.of_base().map(Err))
+        })?;
+        let (made, lacks) = match (made, &base) {
+            (Ok(made), _) => made,
+            (Err(error), Some(base)) => return Ok(Fate::Baseless(base.unreadable(source, &error))),
+            (Err(error), None) => return Err(error),
+        };
         if !lacks.is_empty() {
             return Ok(Fate::Lacking(lacks));
         }
@@ -173,13 +205,16 @@ impl Copying<'_> {
     }
 
     /// All components, and what can't be read of them.
+    ///
+    /// # Errors
+    /// [`Stopped::Base`]; when the destination fails, or the caller stops.
     fn components(
         &self,
         source: &Snapshot,
         base: Option<&Base>,
         reader: &ContentReader,
         intake: &mut Intake<'_>,
-    ) -> Result<(Vec<Component>, Lacks)> {
+    ) -> Result<(Vec<Component>, Lacks), Stopped> {
         let mut lacks = Lacks::default();
         let mut made = Vec::new();
         let told = Told::new(self.progress);
@@ -290,10 +325,25 @@ fn check_stopped(progress: &dyn Progress) -> Result<()> {
     Ok(())
 }
 
-/// What ends the reading of a part of the source: its own trouble, which the run survives, or the run's.
+/// What ends the reading of a part of the source: its own trouble, which the run survives; that of what the copy is built
+/// upon, without which it can be made; or the run's.
 enum Stopped {
     Source(Error),
+    Base(Error),
     Run(Error),
+}
+
+impl Stopped {
+    /// The trouble of what the copy is built upon.
+    ///
+    /// # Errors
+    /// Any other.
+    fn of_base(self) -> Result<Error> {
+        match self {
+            Self::Base(error) => Ok(error),
+            Self::Source(error) | Self::Run(error) => Err(error),
+        }
+    }
 }
 
 impl From<Error> for Stopped {
@@ -309,6 +359,14 @@ fn of_source(error: impl Into<Error>) -> Stopped {
     use ErrorKind::{Damaged, Denied, Io, NotFound, Unsupported};
     let is_its_own = matches!(error.kind(), Damaged | Denied | Io | NotFound | Unsupported);
     if is_its_own { Stopped::Source(error) } else { Stopped::Run(error) }
+}
+
+/// An error of what the copy is built upon, here or in the source.
+fn of_base(error: impl Into<Error>) -> Stopped {
+    match of_source(error) {
+        Stopped::Source(error) => Stopped::Base(error),
+        stopped @ (Stopped::Base(_) | Stopped::Run(_)) => stopped,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::copy::plan::Copies;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::NodeId;
 use crate::session::{self, History, Snapshot, SnapshotComponent};
 
@@ -62,5 +62,15 @@ impl Base {
         let place = self.source.components.iter().position(fits)?;
         let (source, copy) = (self.source.components.get(place)?, self.copy.components.get(place)?);
         fits(copy).then(|| Earlier { manifest: source.manifest.zip(copy.manifest), stat: source.stat.zip(copy.stat) })
+    }
+
+    /// What is told when a snapshot was read whole because this can't be.
+    pub(super) fn unreadable(&self, wanted: &Snapshot, error: &Error) -> String {
+        let [wanted, source, copy] = [wanted.id, self.source.id, self.copy.id].map(|id| id.short());
+        format!(
+            "snapshot {wanted} was read whole, for what was copied of it before can't be read: a part of snapshot {source} \
+             there or of its copy {copy} here: {}; `holdall check` of both repositories lists what is damaged",
+            crate::error::chain(error)
+        )
     }
 }

@@ -54,7 +54,7 @@ impl<'a> Entries<'a> {
                 }
                 Ok(Some(entry))
             }
-            Err(Stopped::Run(error)) => Err(error),
+            Err(Stopped::Base(error) | Stopped::Run(error)) => Err(error),
             Err(Stopped::Source(error)) => {
                 self.told.problem(&path, &error);
                 self.lacks.add(path.as_os_str().as_bytes().to_vec(), &error);

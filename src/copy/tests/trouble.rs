@@ -24,6 +24,15 @@ fn packs(place: &Place, name: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Those that hold no content.
+fn tree_packs(place: &Place, name: &str) -> Vec<PathBuf> {
+    let holds_trees = |pack: &PathBuf| {
+        let bytes = std::fs::read(pack).unwrap();
+        crate::pack::PackHeader::parse(None, &bytes).unwrap().class != crate::layout::Class::Content
+    };
+    packs(place, name).into_iter().filter(holds_trees).collect()
+}
+
 fn spoil(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     let middle = bytes.len() / 2;
@@ -67,6 +76,50 @@ fn outcome_18_what_cannot_be_read_whole_is_not_copied_and_is_named() {
     assert!(place.held("source", rotten) == place.held("other", healed.copied[0].copy));
 }
 
+/// A snapshot was whole, and no run copied it: it was compared with an older one that was damaged, or built upon a copy
+/// that was.
+#[test]
+fn what_was_copied_before_keeps_nothing_back_when_it_can_t_be_read() {
+    for name in ["source", "other"] {
+        let place = Place(tempfile::tempdir().unwrap());
+        place.create("source", small());
+        place.create("other", Parameters::default());
+        place.write("kept", &noise("kept", 200_000));
+        place.back_up();
+        assert_eq!(place.copy("source", "other").copied.len(), 1);
+        tree_packs(&place, name).iter().for_each(|pack| std::fs::remove_file(pack).unwrap());
+        place.write("changed", b"changed");
+        let second = place.back_up();
+
+        let report = place.copy("source", "other");
+        assert!(report.lacking.is_empty(), "{name}: {report:?}");
+        assert_eq!(report.copied.iter().map(|copied| copied.source).collect::<Vec<_>>(), [second], "{name}");
+        assert!(place.held("source", second) == place.held("other", report.copied[0].copy), "{name}");
+        assert!(report.notices.iter().any(|notice| notice.contains("was read whole")), "{name}: {report:?}");
+        assert!(report.chunk_count <= 1, "what is here is not stored again: {report:?}");
+    }
+}
+
+#[test]
+fn what_can_t_be_read_itself_is_not_blamed_on_what_was_copied_before() {
+    let place = Place(tempfile::tempdir().unwrap());
+    place.create("source", small());
+    place.create("other", Parameters::default());
+    place.write("kept", b"kept");
+    place.back_up();
+    place.copy("source", "other");
+    let before = tree_packs(&place, "source");
+    place.write("changed", b"changed");
+    let second = place.back_up();
+    let mut after = tree_packs(&place, "source");
+    after.retain(|pack| !before.contains(pack));
+    after.iter().for_each(|pack| spoil(pack));
+
+    let report = place.copy("source", "other");
+    assert_eq!(report.lacking.iter().map(|lacking| lacking.source).collect::<Vec<_>>(), [second], "{report:?}");
+    assert!(report.copied.is_empty() && report.notices.is_empty(), "{report:?}");
+}
+
 #[test]
 fn chunks_that_are_here_are_not_read_there() {
     let (place, ids) = Place::new();
@@ -75,12 +128,8 @@ fn chunks_that_are_here_are_not_read_there() {
     let copied = place.copy_with("source", "alike", wanted, &Silent).copied;
     place.forget("alike", &[copied[0].copy]);
     // Only trees are left that can be read.
-    for pack in packs(&place, "source") {
-        let bytes = std::fs::read(&pack).unwrap();
-        if crate::pack::PackHeader::parse(None, &bytes).unwrap().class == crate::layout::Class::Content {
-            spoil(&pack);
-        }
-    }
+    let trees = tree_packs(&place, "source");
+    packs(&place, "source").iter().filter(|pack| !trees.contains(pack)).for_each(|pack| spoil(pack));
     let wanted = CopyWanted::Named(vec![place.snapshot("source", ids[2])]);
     let again = place.copy_with("source", "alike", wanted, &Silent);
     assert_eq!((again.copied.len(), again.chunk_count), (1, 0));
