@@ -37,6 +37,8 @@ pub struct ImportReport {
     pub backup: BackupReport,
     /// How many entries have attributes of another system, which are not carried over.
     pub foreign_attribute_count: u64,
+    /// What it was carried over as before, which stands and of which more could not be read.
+    pub outdone: Option<SnapshotId>,
 }
 
 /// Carries one snapshot of a plan over. What did not change since one that was carried over before is not read again.
@@ -79,7 +81,10 @@ pub fn run(
         imported: Imported::Restic(from.id),
     };
     let backup = backup::run_foreign(access, history, state, (&options, foreign), progress)?;
-    Ok(ImportReport { backup, foreign_attribute_count: trees.foreign_attribute_count() })
+    let is_outdone =
+        |there: &&Known| there.standing == Standing::There && there.problem_count > backup.counts.unreadable;
+    let outdone = known.get(&Imported::Restic(from.id)).filter(is_outdone).map(|there| there.id);
+    Ok(ImportReport { backup, foreign_attribute_count: trees.foreign_attribute_count(), outdone })
 }
 
 /// What a snapshot of another tool became.

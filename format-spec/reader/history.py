@@ -65,9 +65,9 @@ class History:
                 if (record.hash, snapshot) not in cancelled}
 
     def snapshots(self):
-        """All snapshots, forgotten ones too, by time, then by id."""
+        """All snapshots, forgotten ones too: by time, of equal ones those that lack most first, then by id."""
         return sorted((outcome for outcome in self.committed() if outcome.kind in ("snapshot", "group")),
-                      key=lambda outcome: (outcome.time, outcome.id))
+                      key=lambda outcome: (outcome.time, -self.unreadable_count(outcome), outcome.id))
 
     def parts(self, snapshot):
         """The outcomes that hold a snapshot's components: itself, or the staged ones that a group joins."""
@@ -84,6 +84,10 @@ class History:
             return any(component.state != "complete" for part in self.parts(snapshot) for component in part.components)
         except Refused:
             return True
+
+    def unreadable_count(self, snapshot):
+        members = [snapshot] if snapshot.kind != "group" else [self.outcomes.get(id) for id in snapshot.members]
+        return sum(component.counts[6] for part in members if part is not None for component in part.components)
 
     def find(self, wanted, now_ns):
         """The snapshot that a user names: an id, a prefix of it, or `latest`."""

@@ -172,7 +172,7 @@ pub(crate) fn by_name(snapshots: Vec<Snapshot>, now_ns: i64) -> Result<ForgetPla
     Ok(ForgetPlan { groups: groups.into_iter().map(plan).collect() })
 }
 
-/// Newest first within each group; ties by id.
+/// Newest first within each group.
 fn grouped(
     snapshots: impl Iterator<Item = Snapshot>,
     fields: &BTreeSet<GroupField>,
@@ -182,7 +182,7 @@ fn grouped(
         groups.entry(group_key(&snapshot, fields)).or_default().push(snapshot);
     }
     for group in groups.values_mut() {
-        group.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.time_ns, snapshot.id)));
+        group.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.place()));
         // A snapshot that is named twice goes once.
         group.dedup_by_key(|snapshot| snapshot.id);
     }

@@ -3,6 +3,7 @@
 use super::{ImportOptions, ImportPlan, ImportReport, Standing};
 use crate::backup::BackupOptions;
 use crate::error::{Error, ErrorKind};
+use crate::forget::{KeepCount, Period, RetentionOptions, RetentionPolicy};
 use crate::id::SnapshotId;
 use crate::key::{KdfCost, Unlock};
 use crate::look::DumpForm;
@@ -327,8 +328,9 @@ fn what_could_not_be_read_is_told_of_until_it_is_asked_for_again_and_so_is_what_
     assert_eq!(forge.blob(BlobKind::Data, b"found again"), lost);
     let again = plan(true);
     let import = || world.repository.import(&again, &again.snapshots[0], &BackupOptions::default(), &Silent);
-    let second = import().unwrap().backup;
+    let ImportReport { backup: second, outdone, .. } = import().unwrap();
     assert_eq!((second.problem_count, world.content(second.snapshot, &key("/f"))), (0, b"found again".to_vec()));
+    assert_eq!(outdone, Some(first.snapshot));
     assert_eq!(import().unwrap_err().kind(), ErrorKind::Occupied);
     for named in [false, true] {
         assert_eq!(told(named), (Standing::There, Some(second.snapshot), 0));
@@ -339,6 +341,32 @@ fn what_could_not_be_read_is_told_of_until_it_is_asked_for_again_and_so_is_what_
     world.repository.forget(&world.repository.plan_forget_snapshots(all).unwrap()).unwrap();
     assert_eq!(told(false).0, Standing::Forgotten);
     assert_eq!(told(true).0, Standing::New);
+}
+
+/// Both have the time of restic's: the id decided, and a policy kept the damaged one of them and gave up the whole one.
+#[test]
+fn what_was_carried_over_again_is_newer_than_what_lacks_something_of_it() {
+    // Both ids are random: each of them is the larger one in half of all cases.
+    for number in 0..12 {
+        let world = World::new();
+        let from = world.path("restic");
+        let forge = Forge::new(&from);
+        let bytes = format!("found again {number}").into_bytes();
+        let tree = forge.tree(&[file(BlobId::of(&bytes), "")]);
+        forge.snapshot(2020, tree, "");
+        let lacking = world.import(&from).pop().unwrap().unwrap().backup.snapshot;
+        forge.blob(BlobKind::Data, &bytes);
+        let options = ImportOptions::default().snapshots([first_id(&world, &from)]);
+        let plan = world.repository.plan_import(&from, PASSWORD, &options).unwrap();
+        let again = world.repository.import(&plan, &plan.snapshots[0], &BackupOptions::default(), &Silent);
+        let whole = again.unwrap().backup.snapshot;
+
+        let latest = world.repository.resolve(&"latest".parse().unwrap(), &SnapshotFilter::default());
+        assert_eq!(latest.unwrap().id, whole);
+        let policy = RetentionPolicy::default().keep(Period::Last, KeepCount::AtMost(1));
+        let plan = world.repository.plan_forget(&RetentionOptions::new(policy)).unwrap();
+        assert_eq!(plan.goes().map(|snapshot| snapshot.id).collect::<Vec<_>>(), [lacking]);
+    }
 }
 
 fn first_id(world: &World, from: &Path) -> String {

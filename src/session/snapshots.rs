@@ -14,6 +14,7 @@ use crate::session::rehashed::rehashed_to;
 use crate::session::statements::Pin;
 use crate::session::written::Written;
 use crate::wire::Blob;
+use std::cmp::Reverse;
 
 /// A committed snapshot.
 #[derive(Debug, Clone)]
@@ -111,6 +112,12 @@ impl Snapshot {
         self.components.iter().fold(Counts::default(), |sum, component| sum.plus(&component.counts))
     }
 
+    /// Its place among all, oldest first. Of two of one time the one that holds more counts as the newer: an import that
+    /// was made again has the time of the one that lacks something.
+    pub fn place(&self) -> (i64, Reverse<u64>, SnapshotId) {
+        (self.time_ns, Reverse(self.counts().unreadable), self.id)
+    }
+
     /// Whether no forget may be made for it at this time.
     pub fn is_pinned(&self, now_ns: i64) -> bool {
         self.pin.is_some_and(|pin| pin.holds_at(now_ns))
@@ -162,7 +169,7 @@ pub fn has_tags(own: &[Vec<u8>], wanted: &[Vec<u8>]) -> bool {
     wanted.iter().all(|tag| if tag.is_empty() { own.is_empty() } else { own.contains(tag) })
 }
 
-/// All snapshots, oldest first: by time, ties by id.
+/// All snapshots, by their [places](Snapshot::place), oldest first.
 pub fn all(history: &History) -> Vec<Snapshot> {
     let (forgotten, pins, drills) = (history.forgotten(), history.pins(), history.last_drills());
     let mut snapshots: Vec<Snapshot> = history
@@ -174,7 +181,7 @@ pub fn all(history: &History) -> Vec<Snapshot> {
             Snapshot { forgotten: forgotten.contains(&id), pin, drill, ..describe(history, *session, held) }
         })
         .collect();
-    snapshots.sort_by_key(|snapshot| (snapshot.time_ns, snapshot.id));
+    snapshots.sort_by_cached_key(Snapshot::place);
     snapshots
 }
 

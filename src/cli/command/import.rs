@@ -165,6 +165,9 @@ fn report_text(report: &ImportReport) -> String {
         let entries = text::counted(report.foreign_attribute_count, "entry", "entries");
         parts.push(format!("without attributes of another system on {entries}"));
     }
+    if let Some(outdone) = report.outdone.map(|id| id.short()) {
+        parts.push(format!("holds more than snapshot {outdone} of it: `holdall forget {outdone}`"));
+    }
     parts.join(", ")
 }
 
