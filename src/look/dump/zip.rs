@@ -65,10 +65,10 @@ impl<W: Write> Archive for ZipArchive<'_, W> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .unix_permissions(entry.mode.into())
-            .last_modified_time(time(entry));
+            .last_modified_time(time(entry.mtime.seconds()));
         let done = match &entry.body {
             Body::File(content) => return self.write_file(name, (entry, content), options, tally),
-            Body::Directory | Body::Ancestor => self.writer.add_directory(name, options),
+            Body::Directory | Body::Ancestor => self.writer.add_directory(directory_name(name), options),
             Body::Symlink(target) => match std::str::from_utf8(target) {
                 Ok(target) => self.writer.add_symlink(name, target, options),
                 Err(_) => {
@@ -87,16 +87,23 @@ impl<W: Write> Archive for ZipArchive<'_, W> {
     }
 }
 
+/// The slash at its end says that it is one. The writer adds it unless the name ends with a backslash.
+fn directory_name(name: &str) -> String {
+    format!("{name}/")
+}
+
 /// The time of an entry as zip has it, in UTC; what lies outside of 1980 to 2107 gets the nearest.
-fn time(entry: &Entry) -> DateTime {
+fn time(seconds: i64) -> DateTime {
     let earliest = DateTime::default();
-    let Ok(time) = Timestamp::from_second(entry.mtime.seconds()) else { return earliest };
+    let latest = DateTime::from_date_and_time(2107, 12, 31, 23, 59, 58).unwrap_or(earliest);
+    let nearest = if seconds < 0 { earliest } else { latest };
+    let Ok(time) = Timestamp::from_second(seconds) else { return nearest };
     let time = time.to_zoned(TimeZone::UTC);
     let small = |number: i8| u8::try_from(number).unwrap_or(0);
     let year = u16::try_from(time.year()).unwrap_or(0);
     let (month, day) = (small(time.month()), small(time.day()));
     DateTime::from_date_and_time(year, month, day, small(time.hour()), small(time.minute()), small(time.second()))
-        .unwrap_or(earliest)
+        .unwrap_or(if year < 1980 { earliest } else { latest })
 }
 
 fn unzippable(error: ZipError) -> Error {
@@ -104,4 +111,35 @@ fn unzippable(error: ZipError) -> Error {
         return unwritable(error);
     }
     Error::new(ErrorKind::Io, format!("can't write the zip archive: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_one_whatever_its_name_ends_with() {
+        for name in ["plain", "back\\"] {
+            let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            writer.add_directory(directory_name(name), SimpleFileOptions::default()).unwrap();
+            let mut archive = zip::ZipArchive::new(writer.finish().unwrap()).unwrap();
+            let entry = archive.by_index_raw(0).unwrap();
+            assert_eq!((entry.name().unwrap().as_ref(), entry.is_dir()), (format!("{name}/").as_str(), true));
+        }
+    }
+
+    #[test]
+    fn times_that_a_zip_can_t_tell_become_the_nearest() {
+        let year = |seconds| {
+            let time = time(seconds);
+            (time.year(), time.month(), time.day())
+        };
+        assert_eq!(year(1_795_230_600), (2026, 11, 21));
+        for seconds in [i64::MIN, -1, 0] {
+            assert_eq!(year(seconds), (1980, 1, 1));
+        }
+        for seconds in [4_354_819_200, 15_032_385_535, i64::MAX] {
+            assert_eq!(year(seconds), (2107, 12, 31));
+        }
+    }
 }
