@@ -31,22 +31,28 @@ pub fn diff(
     if !found {
         return Err(nothing_there(first, path));
     }
-    for roots in pairs {
-        tell(&reader, roots, path, each)?;
-    }
-    Ok(())
+    tell(&reader, &pairs, path, each)
 }
 
-/// Tells the differences of one pair of manifests.
+/// Tells the differences of all pairs of manifests. Each manifest has the root: it comes or goes only with the first of a
+/// snapshot, or the last.
 pub(super) fn tell(
     reader: &ContentReader,
-    roots: (Option<NodeId>, Option<NodeId>),
+    pairs: &[(Option<NodeId>, Option<NodeId>)],
     path: &Key,
     each: &mut dyn FnMut(Difference<Entry>) -> Result<()>,
 ) -> Result<()> {
-    let mut differences = Differences::new(reader, roots, path);
-    while let Some(difference) = differences.next_difference()? {
-        each(difference)?;
+    let in_both = pairs.iter().any(|pair| pair.0.is_some()) && pairs.iter().any(|pair| pair.1.is_some());
+    let mut is_root_told = in_both;
+    for roots in pairs {
+        let mut differences = Differences::new(reader, *roots, path);
+        while let Some(difference) = differences.next_difference()? {
+            let is_of_one = !matches!(difference, Difference::Both(..));
+            let is_told = is_of_one && difference.key().is_root() && std::mem::replace(&mut is_root_told, true);
+            if !is_told {
+                each(difference)?;
+            }
+        }
     }
     Ok(())
 }

@@ -195,6 +195,10 @@ fn walk(
                     continue;
                 }
             };
+            // Each manifest has the root, of which an archive holds one.
+            if found && entry.key.is_root() {
+                continue;
+            }
             found = true;
             take(archive, path, &entry, component, tally)?;
         }

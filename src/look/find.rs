@@ -112,15 +112,13 @@ pub fn history(
             Some(before) => pairs(before, snapshot),
             None => snapshot.components.iter().map(|component| (None, component.manifest)).collect(),
         };
-        for roots in roots {
-            tell(&reader, roots, path, &mut |difference| {
-                let is_wanted = match &difference {
-                    Difference::First(entry) | Difference::Second(entry) => wanted(entry),
-                    Difference::Both(one, other) => wanted(one) || wanted(other),
-                };
-                if is_wanted { each(snapshot, difference) } else { Ok(()) }
-            })?;
-        }
+        tell(&reader, &roots, path, &mut |difference| {
+            let is_wanted = match &difference {
+                Difference::First(entry) | Difference::Second(entry) => wanted(entry),
+                Difference::Both(one, other) => wanted(one) || wanted(other),
+            };
+            if is_wanted { each(snapshot, difference) } else { Ok(()) }
+        })?;
         before.insert(series, snapshot);
     }
     Ok(())

@@ -71,6 +71,26 @@ fn a_snapshot_is_compared_with_the_machine() {
     assert_eq!(contents(&world.path("tree")), before);
 }
 
+/// The root of what a command delivered is the root of the tree beside it.
+#[test]
+fn a_command_that_comes_or_goes_takes_no_root_with_it_and_an_archive_has_one() {
+    let world = World::with_repository();
+    world.file("tree/kept.txt", b"kept");
+    world.run(["backup", "-q", "tree", "--command", "cmd.out=echo hi"]).succeeded();
+    world.run(["backup", "-q", "tree"]).succeeded();
+    for (pair, sign) in [(["latest~1", "latest"], "-"), (["latest", "latest~1"], "+")] {
+        let (found, statistics) = changes(&world, &["diff", "--json", pair[0], pair[1]]);
+        assert_eq!(found, expected(&[("/cmd.out", sign)]));
+        assert_eq!((&statistics["added"]["dirs"], &statistics["removed"]["dirs"]), (&0.into(), &0.into()));
+    }
+    world.run(["dump", "-q", "-t", "both.tar", "latest~1"]).succeeded();
+    let listed = std::process::Command::new("tar").arg("-tf").arg(world.path("both.tar")).output().expect("tar");
+    let listed = String::from_utf8(listed.stdout).expect("names");
+    let names: Vec<&str> = listed.lines().collect();
+    assert_eq!(names.iter().filter(|name| **name == "./").count(), 1, "{names:?}");
+    assert!(names.iter().any(|name| name.ends_with("cmd.out")), "{names:?}");
+}
+
 #[test]
 fn files_are_found_in_all_snapshots_and_their_history_is_told() {
     let world = two_snapshots();
