@@ -114,7 +114,7 @@ pub use key::{KdfCost, Unlock, UnlockKind, format_key_file, format_recovery_key,
 pub use keys::{
     AddedKey, ChangedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SameSecret, SlotOwner, SlotlessKey,
 };
-pub use look::{DumpForm, DumpReport};
+pub use look::{DumpForm, DumpReport, Entries};
 pub use manifest::{Body, Difference, Entry, Key, Kind};
 pub use mirror::{MirrorDamage, MirrorDepth, MirrorKeyRemoval, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
 pub use mounting::{

@@ -7,10 +7,12 @@
 
 mod diff;
 mod dump;
+mod entries;
 mod find;
 
 pub use diff::diff;
 pub use dump::{DumpForm, DumpReport, dump};
+pub use entries::Entries;
 pub use find::{Wanted, find, history};
 
 use crate::error::{Error, ErrorKind};

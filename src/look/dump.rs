@@ -19,7 +19,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use outlet::Outlet;
-use stream::ContentStream;
+pub(super) use stream::ContentStream;
 
 /// What form a stream has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::Repository;
 use crate::error::Result;
-use crate::look::{self, DumpForm, DumpReport};
+use crate::look::{self, DumpForm, DumpReport, Entries};
 use crate::manifest::{Difference, Entry, Key};
 use crate::mounting::{MountOptions, MountedTree};
 use crate::progress::Progress;
@@ -19,6 +19,15 @@ impl Repository {
     pub fn list(&self, snapshot: &Snapshot, path: &Key, each: &mut dyn FnMut(&Entry) -> Result<Below>) -> Result<()> {
         self.require_reader("list what snapshots hold")?;
         restore::list(&self.reading()?, snapshot, path, each)
+    }
+
+    /// Finds single entries of a snapshot.
+    ///
+    /// # Errors
+    /// `ErrorKind::Denied` when the key can't read.
+    pub fn entries(&self, snapshot: &Snapshot) -> Result<Entries> {
+        self.require_reader("list what snapshots hold")?;
+        Ok(Entries::new(&self.reading()?, snapshot))
     }
 
     /// Tells every entry at and below `path` that is not the same in two snapshots, in key order. What they share is not

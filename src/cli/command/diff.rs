@@ -8,10 +8,12 @@ use crate::cli::render::json::{ChangedItem, DiffStatistics, DiffTotals, PathText
 use crate::cli::render::{Renderer, Style, text};
 use crate::cli::stop::Stop;
 use holdall::{
-    Body, Change, Difference, Entry, EntryKind, Event, Extras, Key, Kind, Manner, Overwrite, Progress, Repository,
-    RestoreOptions, Snapshot,
+    Body, Change, Difference, Entries, Entry, EntryKind, Event, Extras, Key, Kind, Manner, Overwrite, Progress,
+    Repository, RestoreOptions, Snapshot,
 };
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -133,12 +135,17 @@ impl Tally {
                 self.added.take(entry_kind(other.kind()), bytes(other));
             }
             Difference::Both(one, other) if is_other_content(one, other) => {
-                self.changed_files = self.changed_files.saturating_add(u64::from(one.kind() == Kind::File));
-                self.removed.bytes = self.removed.bytes.saturating_add(bytes(one));
-                self.added.bytes = self.added.bytes.saturating_add(bytes(other));
+                self.changed(one.kind(), bytes(one), bytes(other))
             }
             Difference::Both(..) => {}
         }
+    }
+
+    /// Another content under one name.
+    fn changed(&mut self, kind: Kind, before: u64, after: u64) {
+        self.changed_files = self.changed_files.saturating_add(u64::from(kind == Kind::File));
+        self.removed.bytes = self.removed.bytes.saturating_add(before);
+        self.added.bytes = self.added.bytes.saturating_add(after);
     }
 }
 
@@ -202,6 +209,7 @@ fn live(
         renderer: context.renderer,
         stop: stop.clone(),
         with_metadata: arguments.metadata,
+        entries: repository.entries(snapshot)?,
         tally: Mutex::default(),
     };
     let report = match repository.restore(snapshot, &options, &watch) {
@@ -222,6 +230,7 @@ struct Watch<'a> {
     renderer: &'a Renderer,
     stop: Stop,
     with_metadata: bool,
+    entries: Entries,
     tally: Mutex<Tally>,
 }
 
@@ -230,32 +239,73 @@ impl Watch<'_> {
         let found = path.symlink_metadata().ok();
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         let modifier = match (change, &found) {
-            (Change::Restored, None) => {
+            (Change::Restored | Change::Updated, None) => {
                 tally.removed.take(kind, bytes);
                 "-"
             }
-            // Something else lies there, or the same with other names.
-            (Change::Restored, Some(found)) => {
-                let is_alike =
-                    kind == EntryKind::File && found.is_file() || kind == EntryKind::Other && !found.is_dir();
-                tally.changed_files = tally.changed_files.saturating_add(u64::from(kind == EntryKind::File));
-                if is_alike { "M" } else { "T" }
-            }
-            (Change::Updated, _) => {
-                tally.changed_files = tally.changed_files.saturating_add(1);
-                tally.removed.bytes = tally.removed.bytes.saturating_add(bytes);
-                "M"
+            (Change::Restored | Change::Updated, Some(found)) => {
+                let entry = Key::from_path(path).ok().and_then(|key| self.entries.at(&key).ok().flatten());
+                // What was just told of can be found, unless it was lost in this moment.
+                let Some(entry) = entry else { return };
+                let is_updated = change == Change::Updated;
+                if entry.kind() != kind_of(found) {
+                    tally.removed.take(entry_kind(entry.kind()), self::bytes(&entry));
+                    tally.added.take(entry_kind(kind_of(found)), length(found));
+                    "T"
+                } else if is_updated || self.is_other(&entry, path, found) {
+                    tally.changed(entry.kind(), self::bytes(&entry), length(found));
+                    "M"
+                } else if self.with_metadata {
+                    "U"
+                } else {
+                    return;
+                }
             }
             (Change::Metadata, _) if self.with_metadata => "U",
             (Change::Deleted, _) => {
-                let is_file = kind == EntryKind::File;
-                tally.added.take(kind, found.filter(|_| is_file).map_or(0, |found| found.len()));
+                tally.added.take(kind, found.as_ref().map_or(0, length));
                 "+"
             }
             _ => return,
         };
         show(self.renderer, path, modifier);
     }
+
+    /// Whether what lies where an entry of its kind belongs is something else, and not the same with other names.
+    fn is_other(&self, entry: &Entry, path: &Path, found: &Found) -> bool {
+        match &entry.body {
+            Body::File(content) => {
+                let of_size = content.bytes() == found.len();
+                let time = (entry.mtime.seconds(), entry.mtime.nanoseconds().into());
+                let is_same = || -> std::io::Result<bool> { self.entries.begins_with(&mut File::open(path)?, content) };
+                !of_size || (time != (found.mtime(), found.mtime_nsec()) && !is_same().unwrap_or(false))
+            }
+            Body::Symlink(target) => path.read_link().map_or(true, |found| found.as_os_str().as_bytes() != target),
+            Body::CharDevice(_) | Body::BlockDevice(_) => true,
+            Body::Directory | Body::Ancestor | Body::Fifo | Body::Socket | Body::Unknown => false,
+        }
+    }
+}
+
+/// What is known of what lies on this machine.
+type Found = std::fs::Metadata;
+
+fn length(found: &Found) -> u64 {
+    if found.is_file() { found.len() } else { 0 }
+}
+
+fn kind_of(found: &Found) -> Kind {
+    let kind = found.file_type();
+    let kinds = [
+        (kind.is_dir(), Kind::Directory),
+        (kind.is_file(), Kind::File),
+        (kind.is_symlink(), Kind::Symlink),
+        (kind.is_fifo(), Kind::Fifo),
+        (kind.is_socket(), Kind::Socket),
+        (kind.is_char_device(), Kind::CharDevice),
+        (kind.is_block_device(), Kind::BlockDevice),
+    ];
+    kinds.into_iter().find(|(is_it, _)| *is_it).map_or(Kind::Unknown, |(_, kind)| kind)
 }
 
 impl Progress for Watch<'_> {

@@ -13,7 +13,7 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// The bytes of a content in their order, but for zeros that lie in holes. Memory: one chunk.
 ///
 /// What is damaged is given as zeros, so that what was promised of the length holds, and can be asked for at the end.
-pub(super) struct ContentStream<'a> {
+pub(in crate::look) struct ContentStream<'a> {
     reader: &'a ContentReader,
     progress: &'a dyn Progress,
     items: Option<ItemReader<&'a ContentReader>>,
@@ -32,7 +32,7 @@ pub(super) struct ContentStream<'a> {
 
 impl<'a> ContentStream<'a> {
     /// All of a content but zeros in these holes; nothing is read yet.
-    pub(super) fn new(
+    pub(in crate::look) fn new(
         reader: &'a ContentReader,
         content: &Content,
         holes: &'a [Hole],
@@ -48,7 +48,7 @@ impl<'a> ContentStream<'a> {
     }
 
     /// The first damage that was met.
-    pub(super) fn damage(&mut self) -> Option<Error> {
+    pub(in crate::look) fn damage(&mut self) -> Option<Error> {
         self.damage.take()
     }
 
