@@ -115,7 +115,7 @@ pub use keys::{
     AddedKey, ChangedKey, Grant, KeySlot, KeyStanding, NewKeyOptions, RemovedKey, SameSecret, SlotOwner, SlotlessKey,
 };
 pub use look::{DumpForm, DumpReport, Entries};
-pub use manifest::{Body, Difference, Entry, Key, Kind};
+pub use manifest::{Body, Difference, Entry, Key, Kind, Timestamp};
 pub use mirror::{MirrorDamage, MirrorDepth, MirrorKeyRemoval, MirrorRemovalPlan, MirrorRemovalReport, MirrorReport};
 pub use mounting::{
     Attributes, DirectoryRow, FileNumber, Lifetime, MountOptions, MountedTree, NameTime, OpenDirectory, OpenFile,

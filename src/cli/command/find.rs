@@ -126,7 +126,7 @@ fn show_change(renderer: &Renderer, snapshot: &Snapshot, difference: &Difference
             path: PathText::new(path),
             modifier: &modifier,
             size,
-            mtime: now.map(|entry| moment(entry.mtime.to_ns())),
+            mtime: now.map(|entry| text::precise_file_time(entry.mtime)),
         }),
         Style::Human => {
             let size = size.map_or_else(|| "-".to_owned(), text::bytes);

@@ -92,7 +92,10 @@ fn sort_key(entry: &Entry, by: Option<SortBy>) -> Vec<u8> {
         Some(SortBy::Name) => [name, b"\0"].concat(),
         Some(SortBy::Size) => entry.content().map_or(0, |content| content.bytes()).to_be_bytes().to_vec(),
         // The sign comes first, and says that it is less.
-        Some(SortBy::Time) => (entry.mtime.to_ns().cast_unsigned() ^ (1 << 63)).to_be_bytes().to_vec(),
+        Some(SortBy::Time) => {
+            let seconds = entry.mtime.seconds().cast_unsigned() ^ (1 << 63);
+            [seconds.to_be_bytes().as_slice(), &entry.mtime.nanoseconds().to_be_bytes()].concat()
+        }
         Some(SortBy::Extension) => {
             let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0);
             let extension = dot.and_then(|dot| name.get(dot..)).unwrap_or_default();
@@ -124,7 +127,7 @@ pub(super) fn facts(entry: &Entry, sizes: Sizes) -> String {
             Sizes::Rounded => text::bytes(content.bytes()),
         },
     );
-    let time = text::time(entry.mtime.to_ns());
+    let time = text::file_time(entry.mtime);
     format!("{} {:>6} {:>6} {size:>14} {time} ", permissions(entry), entry.uid, entry.gid)
 }
 
@@ -179,7 +182,7 @@ pub(super) fn node(entry: &Entry, path: &[u8]) -> Node {
         size: entry.content().map(|content| content.bytes()),
         mode: entry.mode.into(),
         permissions: permissions(entry),
-        mtime: text::precise_time(entry.mtime.to_ns()),
+        mtime: text::precise_file_time(entry.mtime),
         linktarget,
         linktarget_b64,
     }
@@ -206,13 +209,15 @@ mod tests {
     fn entries_are_sorted_by_what_is_asked_for() {
         let key = |path: &str, seconds| {
             let mut entry = Entry::new(Key::from_path(Path::new(path)).expect(path), Body::Directory);
-            entry.mtime = holdall::manifest::Timestamp::from_ns(seconds);
+            entry.mtime = holdall::manifest::Timestamp::new(seconds, 0).expect("a time");
             move |by| sort_key(&entry, by)
         };
         let (one, other) = (key("/b/a.x", -5), key("/a/b.w", 5));
         assert!(one(None) > other(None));
         assert!(one(Some(SortBy::Name)) < other(Some(SortBy::Name)));
         assert!(one(Some(SortBy::Time)) < other(Some(SortBy::Time)));
+        let (sooner, later) = (key("/b", 15_032_385_535), key("/a", 15_032_385_536));
+        assert!(sooner(Some(SortBy::Time)) < later(Some(SortBy::Time)), "after 2262 too");
         assert!(one(Some(SortBy::Extension)) > other(Some(SortBy::Extension)));
         assert!(one(Some(SortBy::Size)) > other(Some(SortBy::Size)), "of one size: by path");
     }

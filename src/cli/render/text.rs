@@ -1,5 +1,6 @@
 //! Numbers, times and names as people read them.
 
+use holdall::Timestamp as FileTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
@@ -58,12 +59,17 @@ pub(crate) fn per_second(count: u64, elapsed: std::time::Duration) -> u64 {
 
 /// `2026-11-21 04:10:00` in local time.
 pub(crate) fn time(time_ns: i64) -> String {
-    formatted(time_ns, &TimeZone::system(), "%Y-%m-%d %H:%M:%S")
+    file_time(FileTime::from_ns(time_ns))
+}
+
+/// The same of a file, whose time may lie beyond what 64 bits of nanoseconds can tell.
+pub(crate) fn file_time(time: FileTime) -> String {
+    formatted(time, &TimeZone::system(), "%Y-%m-%d %H:%M:%S")
 }
 
 /// The day on which a time lies, in the local time zone.
 pub(crate) fn day(time_ns: i64) -> String {
-    formatted(time_ns, &TimeZone::system(), "%Y-%m-%d")
+    formatted(FileTime::from_ns(time_ns), &TimeZone::system(), "%Y-%m-%d")
 }
 
 /// The same of seconds since 1970.
@@ -73,13 +79,20 @@ pub(crate) fn time_s(time_s: i64) -> String {
 
 /// `2026-11-21T04:10:00.123456789+01:00` in local time.
 pub(crate) fn precise_time(time_ns: i64) -> String {
-    formatted(time_ns, &TimeZone::system(), "%Y-%m-%dT%H:%M:%S%.f%:z")
+    precise_file_time(FileTime::from_ns(time_ns))
 }
 
-fn formatted(time_ns: i64, zone: &TimeZone, format: &str) -> String {
-    match Timestamp::from_nanosecond(time_ns.into()) {
+/// The same of a file.
+pub(crate) fn precise_file_time(time: FileTime) -> String {
+    formatted(time, &TimeZone::system(), "%Y-%m-%dT%H:%M:%S%.f%:z")
+}
+
+fn formatted(time: FileTime, zone: &TimeZone, format: &str) -> String {
+    let nanoseconds = i32::try_from(time.nanoseconds()).unwrap_or(0);
+    match Timestamp::new(time.seconds(), nanoseconds) {
         Ok(timestamp) => timestamp.to_zoned(zone.clone()).strftime(format).to_string(),
-        Err(_) => format!("{time_ns} ns"),
+        // Beyond the year 9999, as `date` takes it.
+        Err(_) => format!("@{}", time.seconds()),
     }
 }
 
@@ -222,9 +235,14 @@ mod tests {
     #[test]
     fn times_carry_their_zone() {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
-        let precise = formatted(1_795_230_600_123_456_789, &zone, "%Y-%m-%dT%H:%M:%S%.f%:z");
-        assert_eq!(precise, "2026-11-21T04:10:00.123456789+01:00");
-        assert_eq!(formatted(i64::MIN, &zone, "%Y"), "1677");
+        let precise = |time| formatted(time, &zone, "%Y-%m-%dT%H:%M:%S%.f%:z");
+        let of_ns = |time_ns| precise(FileTime::from_ns(time_ns));
+        assert_eq!(of_ns(1_795_230_600_123_456_789), "2026-11-21T04:10:00.123456789+01:00");
+        assert_eq!(of_ns(-1), "1970-01-01T00:59:59.999999999+01:00");
+        assert_eq!(of_ns(i64::MIN), "1677-09-21T01:12:43.145224192+01:00");
+        let of = |seconds| precise(FileTime::new(seconds, 5).unwrap());
+        assert_eq!(of(15_032_385_535), "2446-05-10T23:38:55.000000005+01:00");
+        assert_eq!((of(i64::MIN), of(i64::MAX)), (format!("@{}", i64::MIN), format!("@{}", i64::MAX)));
     }
 
     #[test]
