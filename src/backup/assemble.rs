@@ -15,7 +15,7 @@ use crate::backup::work::{Change, Finished, FinishedRow, FreshRow, Row, Shared, 
 use crate::content::NodeWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::NodeId;
-use crate::manifest::{BuildError, Carry, Entry, StatEntry, TreeBuilder};
+use crate::manifest::{BuildError, Carry, Entry, Row as _, StatEntry, TreeBuilder};
 use crate::outcome::Counts;
 use crate::owner::Named;
 use crate::source::{Role, Walked};
@@ -273,10 +273,10 @@ impl<'a> Assembler<'a> {
         self.counted.take_back(&standing.row);
         let mut is_whole = false;
         for read in self.worker.process(vec![Row::Fresh(standing.walked(), Change::Unsettled)])? {
-            let FinishedRow::Fresh(FreshRow { mut entry, stat, identity, .. }) = read else { continue };
-            is_whole = stat.is_some();
+            let FinishedRow::Fresh(FreshRow { mut entry, wholeness, identity, .. }) = read else { continue };
+            is_whole = wholeness == Wholeness::Whole;
             if let Some(identity) = identity {
-                self.join_group(&mut entry, &identity, Wholeness::of(stat.is_some()))?;
+                self.join_group(&mut entry, &identity, wholeness)?;
             }
             self.counted.entry(&entry);
             self.push(&entry)?;
@@ -287,11 +287,11 @@ impl<'a> Assembler<'a> {
 
     fn fresh(&mut self, fresh: FreshRow) -> Result<()> {
         self.settle_waiting()?;
-        let FreshRow { mut entry, stat, identity, change } = fresh;
+        let FreshRow { mut entry, stat, wholeness, identity, change } = fresh;
         if let Some(identity) = identity {
-            self.join_group(&mut entry, &identity, Wholeness::of(stat.is_some()))?;
+            self.join_group(&mut entry, &identity, wholeness)?;
         }
-        self.fresh_row(&entry, stat.as_ref(), change)
+        self.fresh_row(&entry, (stat, wholeness), change)
     }
 
     /// Another name of a file: content, state and attributes are the first name's. Where that was not stored as the walk saw
@@ -304,26 +304,27 @@ impl<'a> Assembler<'a> {
             return self.take(read);
         };
         self.settle_waiting()?;
-        let stat = match first.wholeness {
-            Wholeness::Whole => Some(metadata::stat_entry(&walked.key, &walked.stat, walked.role)),
-            Wholeness::Lacking => {
-                let kind = if first.is_mixture() { ProblemKind::Inconsistent } else { ProblemKind::Incomplete };
-                let message = format!("it is another name of {}, and is in the snapshot as that is", first.key());
-                self.shared.problems.add(metadata::path_of(&walked.key), kind, message);
-                None
-            }
-        };
+        let wholeness = first.wholeness;
+        if wholeness == Wholeness::Lacking {
+            let kind = if first.is_mixture() { ProblemKind::Inconsistent } else { ProblemKind::Incomplete };
+            let message = format!("it is another name of {}, and is in the snapshot as that is", first.key());
+            self.shared.problems.add(metadata::path_of(&walked.key), kind, message);
+        }
+        let stat = metadata::stat_entry(&walked.key, &walked.stat, walked.role);
         let mut entry = metadata::entry(&walked.key, &walked.stat, Role::Member);
         first.share_with(&mut entry);
         self.counted.hard_link();
-        self.fresh_row(&entry, stat.as_ref(), change)
+        self.fresh_row(&entry, (stat, wholeness), change)
     }
 
-    fn fresh_row(&mut self, entry: &Entry, stat: Option<&StatEntry>, change: Change) -> Result<()> {
+    /// What is not whole has no stat row, so that the next run reads it again. A directory has one all the same, which
+    /// nobody relies upon: whatever becomes of it, what lies in it has rows, and no row may lie in no directory.
+    fn fresh_row(&mut self, entry: &Entry, (stat, wholeness): (StatEntry, Wholeness), change: Change) -> Result<()> {
         self.counted.fresh(entry, change);
         self.push(entry)?;
-        if let Some(stat) = stat {
-            self.stat.push(stat, &mut self.stat_nodes)?;
+        let settled = wholeness == Wholeness::Whole;
+        if settled || stat.is_directory() {
+            self.stat.push(&StatEntry { settled, ..stat }, &mut self.stat_nodes)?;
         }
         Ok(())
     }

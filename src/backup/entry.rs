@@ -90,11 +90,11 @@ impl Worker<'_> {
             }
         };
         // A mixture must not be taken for the file by the next run, nor must what lacks attributes.
-        let stat = (has_all && read.state == State::Stored)
-            .then(|| metadata::stat_entry(&walked.key, &read.stat, walked.role));
+        let wholeness = Wholeness::of(has_all && read.state == State::Stored);
         let fresh = FreshRow {
             entry: Box::new(entry),
-            stat,
+            stat: metadata::stat_entry(&walked.key, &read.stat, walked.role),
+            wholeness,
             identity: shared_identity(walked, &read.stat, read.state),
             change,
         };
@@ -246,14 +246,14 @@ impl Worker<'_> {
         }
         let xattrs = file::xattrs_or_problem(self.shared.source.xattrs(&walked.key), &walked.key, self.shared.problems);
         let has_all = self.add_attributes(&mut entry, xattrs, &[])?;
-        let stat = has_all.then(|| metadata::stat_entry(&walked.key, &walked.stat, walked.role));
+        let stat = metadata::stat_entry(&walked.key, &walked.stat, walked.role);
         let identity = Identity::of(&walked.stat);
-        let fresh = FreshRow { entry: Box::new(entry), stat, identity, change };
+        let fresh = FreshRow { entry: Box::new(entry), stat, wholeness: Wholeness::of(has_all), identity, change };
         Ok(Some(Draft::done(FinishedRow::Fresh(fresh))))
     }
 
-    /// What is left of an entry that can't be read: its stat, the reason, and no stat row, so that the next run tries
-    /// again. Nothing at all is left of one that is gone. `advice` follows the reason.
+    /// What is left of an entry that can't be read: its stat and the reason; the next run tries again. Nothing at all is
+    /// left of one that is gone. `advice` follows the reason.
     pub(super) fn unreadable(
         &self,
         walked: &Walked,
@@ -270,7 +270,8 @@ impl Worker<'_> {
         self.shared.problems.add(path, ProblemKind::Unreadable, message + advice);
         let mut entry = metadata::entry(&walked.key, &walked.stat, walked.role);
         entry.state = State::Unreadable { errno: error.errno().unsigned_abs() };
-        let fresh = FreshRow { entry: Box::new(entry), stat: None, identity: None, change };
+        let stat = metadata::stat_entry(&walked.key, &walked.stat, walked.role);
+        let fresh = FreshRow { entry: Box::new(entry), stat, wholeness: Wholeness::Lacking, identity: None, change };
         Some(Draft::done(FinishedRow::Fresh(fresh)))
     }
 

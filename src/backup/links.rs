@@ -55,9 +55,9 @@ pub(super) enum Wholeness {
 }
 
 impl Wholeness {
-    /// Of what has a stat row, or has none.
-    pub(super) const fn of(has_stat: bool) -> Self {
-        if has_stat { Self::Whole } else { Self::Lacking }
+    /// Whole where nothing is missing.
+    pub(super) const fn of(has_all: bool) -> Self {
+        if has_all { Self::Whole } else { Self::Lacking }
     }
 }
 

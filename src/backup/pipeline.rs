@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::backup::assemble::{Assembled, Assembler, OldTrees};
 use crate::backup::doubt::{Doubt, Questions};
 use crate::backup::join::{self, Join, ParentStats};
+use crate::backup::links::Wholeness;
 use crate::backup::losses::Losses;
 use crate::backup::old_leaves::OldLeaves;
 use crate::backup::parent::Parent;
@@ -261,9 +262,9 @@ impl Run<'_> {
                 FinishedRow::Unchanged(standing) | FinishedRow::Rehashed(standing) => {
                     (standing.row.kind, standing.row.size)
                 }
-                FinishedRow::Fresh(FreshRow { stat: Some(stat), .. }) => (stat.kind, stat.size),
+                FinishedRow::Fresh(FreshRow { wholeness: Wholeness::Lacking, .. }) => continue,
+                FinishedRow::Fresh(FreshRow { stat, wholeness: Wholeness::Whole, .. }) => (stat.kind, stat.size),
                 FinishedRow::Link(walked, _) => (walked.stat.kind, walked.stat.size),
-                FinishedRow::Fresh(FreshRow { stat: None, .. }) => continue,
             };
             if kind == crate::manifest::Kind::File {
                 files = files.saturating_add(1);

@@ -3,6 +3,7 @@
 mod behind;
 mod disc;
 mod ended_early;
+mod folders;
 mod labels;
 mod links;
 mod lost;

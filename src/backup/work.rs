@@ -5,7 +5,7 @@
 
 use crate::access::Access;
 use crate::backup::contents::Contents;
-use crate::backup::links::Identity;
+use crate::backup::links::{Identity, Wholeness};
 use crate::backup::metadata;
 use crate::backup::problem::Problems;
 use crate::backup::rehash::{Due, Tally};
@@ -98,8 +98,10 @@ pub(super) enum FinishedRow {
 /// What was read now of an entry.
 pub(super) struct FreshRow {
     pub(super) entry: Box<Entry>,
-    /// None when the next run must read it again.
-    pub(super) stat: Option<StatEntry>,
+    /// As if the next run could rely upon it.
+    pub(super) stat: StatEntry,
+    /// Whether it can.
+    pub(super) wholeness: Wholeness,
     /// What its other names have in common with it; none when they must be read by themselves.
     pub(super) identity: Option<Identity>,
     pub(super) change: Change,

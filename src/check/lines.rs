@@ -1,4 +1,4 @@
-//! Every row of a tree lies in a directory of that tree, also where nodes are passed over because another tree showed
+//! Every row of a manifest lies in a directory of it, also where nodes are passed over because another tree showed
 //! them before: of each node is kept what its neighbours must know.
 
 use crate::id::NodeId;

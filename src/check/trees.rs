@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, SnapshotId};
 use crate::index::{Extent, Scratch};
 use crate::manifest::{
-    Cursor, Entry, Item, ItemList, ItemReader, LineageError, NodeSource, NodeVisit, ReadError, Row, StatEntry, Visit,
+    Cursor, Entry, Item, ItemList, ItemReader, LineageError, NodeSource, NodeVisit, ReadError, StatEntry, Visit,
     is_stream,
 };
 use crate::outcome::ComponentKind;
@@ -178,10 +178,10 @@ impl Walker<'_> {
             for component in &snapshot.components {
                 if let Some(root) = component.manifest {
                     self.form(snapshot.id, component, root);
-                    self.tree::<Entry>((snapshot.id, root), Self::entry)?;
+                    self.manifest(snapshot.id, root)?;
                 }
                 if let Some(root) = component.stat {
-                    self.tree::<StatEntry>((snapshot.id, root), |_, _| Ok(()))?;
+                    self.stat_tree(root)?;
                 }
             }
         }
@@ -189,12 +189,8 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn tree<R: Row>(
-        &mut self,
-        (snapshot, root): (SnapshotId, NodeId),
-        mut each: impl FnMut(&mut Self, R) -> Result<()>,
-    ) -> Result<()> {
-        let mut cursor: Cursor<R, _> = Cursor::new(self.nodes, root);
+    fn manifest(&mut self, snapshot: SnapshotId, root: NodeId) -> Result<()> {
+        let mut cursor: Cursor<Entry, _> = Cursor::new(self.nodes, root);
         let mut lines = Lines::new();
         loop {
             let mut failure = Ok(());
@@ -202,14 +198,30 @@ impl Walker<'_> {
             failure?;
             match next {
                 Ok(None) => return self.keep(lines.ended(None)),
-                Ok(Some(row)) => {
-                    self.stray(snapshot, lines.row(&row));
-                    each(self, row)?;
+                Ok(Some(entry)) => {
+                    self.stray(snapshot, lines.row(&entry));
+                    self.entry(entry)?;
                 }
                 Err(error) => {
                     lines.broken();
                     self.broken(error)?;
                 }
+            }
+        }
+    }
+
+    /// Its rows may lie in directories that have none: earlier versions wrote no row of one that was not read in full. Nobody
+    /// restores by it, and the next backup looks for single keys.
+    fn stat_tree(&mut self, root: NodeId) -> Result<()> {
+        let mut cursor: Cursor<StatEntry, _> = Cursor::new(self.nodes, root);
+        loop {
+            let mut failure = Ok(());
+            let next = cursor.next_row_with(&mut |visit| self.visit(visit, &mut failure));
+            failure?;
+            match next {
+                Ok(None) => return Ok(()),
+                Ok(Some(_)) => {}
+                Err(error) => self.broken(error)?,
             }
         }
     }
@@ -231,7 +243,7 @@ impl Walker<'_> {
         self.findings.damage(damage, []);
     }
 
-    /// Asks for a node of a manifest or stat tree.
+    /// Asks for a node of a manifest.
     fn visit_keyed(
         &mut self,
         snapshot: SnapshotId,

@@ -40,9 +40,13 @@ struct Contents {
     unread: BTreeMap<Key, Vec<u8>>,
     /// What has changed since the walk saw it.
     touched: BTreeSet<Key>,
+    /// With what number the listing of a folder ends, after all that is in it.
+    unlisted: BTreeMap<Key, i32>,
+    /// The same of reading what a folder is labelled with.
+    unlabelled: BTreeMap<Key, i32>,
 }
 
-/// A folder `/t` of files, as long as nobody looks elsewhere.
+/// A folder `/t` of files and folders with files.
 #[derive(Default)]
 pub(super) struct Disc(Mutex<Contents>);
 
@@ -119,6 +123,13 @@ impl Disc {
         self.contents().unread.insert(key(name), attribute.to_vec());
     }
 
+    /// From now on no folder is listed to its end or shows its labels, if there are numbers for why.
+    pub(super) fn break_folders(&self, folders: &[Key], (unlisted, unlabelled): (Option<i32>, Option<i32>)) {
+        let with = |errno: Option<i32>| folders.iter().filter_map(|key| Some((key.clone(), errno?))).collect();
+        let mut contents = self.contents();
+        (contents.unlisted, contents.unlabelled) = (with(unlisted), with(unlabelled));
+    }
+
     /// From now on a name has changed between the walk and each reading.
     pub(super) fn touch_always(&self, name: &str) {
         self.contents().touched.insert(key(name));
@@ -147,11 +158,24 @@ impl Disc {
 }
 
 impl Contents {
+    /// All folders.
+    fn folders(&self) -> BTreeSet<Key> {
+        let above = |key: &Key| std::iter::successors(key.parent(), Key::parent);
+        self.files.keys().flat_map(above).chain([Key::root(), key("x").parent().unwrap()]).collect()
+    }
+
+    /// How something is labelled.
+    fn labelled(&self, key: &Key) -> Result<Labels, SourceError> {
+        let labels = self.labels.get(key).map_or(Some(Vec::new()), Clone::clone);
+        let labels = labels.map(Labels::from).ok_or_else(|| refused(key, Operation::Attributes, EIO))?;
+        Ok(Labels { unread: self.unread(key), ..labels })
+    }
+
     fn unread(&self, key: &Key) -> Vec<SourceError> {
         let error = |name: &Vec<u8>| SourceError::Attribute {
             key: key.clone(),
             name: name.clone(),
-            source: std::io::Error::from_raw_os_error(5),
+            source: std::io::Error::from_raw_os_error(EIO),
         };
         self.unread.get(key).map(error).into_iter().collect()
     }
@@ -184,11 +208,14 @@ impl Trees for Disc {
 
     fn steps(self: Arc<Self>) -> Box<dyn Iterator<Item = Result<Step, SourceError>>> {
         let contents = self.contents();
-        let step = |key: &Key, role| Ok(Step::Entry(Walked::new(key.clone(), contents.stat(key), role)));
-        let top = self.arguments().remove(0);
-        let mut steps = vec![step(&Key::root(), Role::Ancestor), step(&top, Role::Member)];
-        steps.extend(contents.files.keys().map(|key| step(key, Role::Member)));
-        Box::new(steps.into_iter())
+        let mut keys = contents.folders();
+        keys.extend(contents.files.keys().cloned());
+        let step = |key: Key| {
+            let role = if key.is_root() { Role::Ancestor } else { Role::Member };
+            let problem = contents.unlisted.get(&key).map(|errno| refused(&key, Operation::List, *errno));
+            Ok(Step::Entry(Walked { problem, ..Walked::new(key.clone(), contents.stat(&key), role) }))
+        };
+        Box::new(keys.into_iter().map(step).collect::<Vec<_>>().into_iter())
     }
 
     fn stat(&self, key: &Key) -> Result<Stat, SourceError> {
@@ -199,7 +226,7 @@ impl Trees for Disc {
         let mut contents = self.contents();
         contents.opened.push(key.clone());
         if contents.failing.contains(key) {
-            return Err(refused(key, Operation::Read));
+            return Err(refused(key, Operation::Read, EIO));
         }
         let mut stat = contents.stat(key);
         if contents.touched.contains(key) {
@@ -209,9 +236,7 @@ impl Trees for Disc {
         if contents.moving.contains(key) {
             again.ctime = Timestamp::from_ns(again.ctime.to_ns() + 1);
         }
-        let labels = contents.labels.get(key).map_or(Some(Vec::new()), Clone::clone);
-        let labels = labels.map(Labels::from).ok_or_else(|| refused(key, Operation::Attributes));
-        let labels = labels.map(|labels| Labels { unread: contents.unread(key), ..labels });
+        let labels = contents.labelled(key);
         Ok(Box::new(DiscFile {
             bytes: Arc::clone(&contents.files[key].bytes),
             stat,
@@ -228,13 +253,19 @@ impl Trees for Disc {
         unreachable!("it holds no links")
     }
 
-    fn xattrs(&self, _: &Key) -> Result<Labels, SourceError> {
-        Ok(Labels::default())
+    fn xattrs(&self, key: &Key) -> Result<Labels, SourceError> {
+        let contents = self.contents();
+        match contents.unlabelled.get(key) {
+            Some(errno) => Err(refused(key, Operation::Attributes, *errno)),
+            None => contents.labelled(key),
+        }
     }
 }
 
-fn refused(key: &Key, operation: Operation) -> SourceError {
-    SourceError::Refused { key: key.clone(), operation, source: std::io::Error::from_raw_os_error(5) }
+const EIO: i32 = 5;
+
+fn refused(key: &Key, operation: Operation, errno: i32) -> SourceError {
+    SourceError::Refused { key: key.clone(), operation, source: std::io::Error::from_raw_os_error(errno) }
 }
 
 struct DiscFile {

@@ -1,8 +1,9 @@
 //! Backups against a parent of which something is lost: they end well, and what they make is whole.
 
-use super::disc::Place;
+use super::disc::{Place, key};
 use super::noise;
 use crate::backup::{BackupOptions, BackupReport, ProblemKind};
+use crate::check::CheckOptions;
 use crate::content::ContentReader;
 use crate::error::ErrorKind;
 use crate::id::{PackId, SnapshotId};
@@ -85,6 +86,27 @@ fn outcome_27_a_backup_goes_on_without_what_is_lost_of_its_parent() {
         assert_eq!((place.disc.opened().len(), next.content_chunk_count, next.tree_raw_bytes), (0, 0, 0), "{class}");
         assert_eq!(next.notices.is_empty(), !is_gone, "{class}: {:?}", next.notices);
         place.assert_holds(next.snapshot);
+    }
+}
+
+/// A folder that stood as in the parent, whose entry is lost there, and that can't be read any more.
+#[test]
+fn a_folder_that_is_lost_and_can_t_be_read_again_leaves_nothing_that_a_check_minds() {
+    for errno in [2, 5] {
+        let mut place = Place::new();
+        place.disc.write("d/e/f", noise(1, 300));
+        place.first();
+        place.packs(Class::Manifest).into_iter().for_each(|pack| place.flip(pack, 200));
+        place.disc.break_folders(&[key("d"), key("d/e")], (None, Some(errno)));
+        place.reopen();
+        let report = place.run();
+        assert_eq!((report.problem_count, report.counts.directories), (2, 4), "{:?}", report.problems);
+        place.reopen();
+        let check = crate::check::run(&place.access, &CheckOptions::default(), &Silent).unwrap();
+        let blamed: Vec<_> = check.damage.iter().filter(|damage| damage.snapshots.contains(&report.snapshot)).collect();
+        assert!(blamed.is_empty(), "{blamed:?}");
+        place.disc.break_folders(&[], (None, None));
+        assert_eq!(place.run().problem_count, 0);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::python_reader::{REFUSED, RESTORED, RESTORED_IN_PART, python_restore};
 use holdall::ComponentKind;
 use holdall::check::CheckOptions;
 use holdall::key::Unlock;
+use holdall::manifest::State;
 use holdall::progress::Silent;
 use holdall::restore::RestoreOptions;
 use std::os::unix::fs::MetadataExt;
@@ -117,6 +118,16 @@ fn manifest_22_an_entry_without_a_directory_above_it_is_found_and_not_restored()
         assert_eq!((read.library, read.damages), (Some(1), 1));
         assert_eq!(std::fs::read(read.restored("file")[1].as_path()).unwrap(), noise(1, 500));
     }
+}
+
+/// Once there was no row of a folder that could not be read in full, and a check took the snapshot for forged.
+#[test]
+fn manifest_39_a_stat_row_in_a_directory_that_has_none_is_no_damage() {
+    let directory = Thing::new("directory", Is::Directory).state(State::Unreadable { errno: 5 }).without_stat_row();
+    let below = Thing::new("directory/sub", Is::Directory).without_stat_row();
+    let deep = file("directory/sub/file", vec![Part::Chunk(noise(1, 500))]);
+    let read = Read::new(tree([directory, below, deep, file("directory/file", Vec::new())]), Published::Rightly);
+    assert_eq!((read.python.0, read.library, read.damages), (RESTORED_IN_PART, Some(1), 0), "{}", read.python.1);
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub(crate) struct Thing {
     xattrs: Vec<Xattr>,
     holes: Vec<Hole>,
     others: Vec<Attribute>,
+    has_stat_row: bool,
 }
 
 impl Thing {
@@ -72,6 +73,7 @@ impl Thing {
             xattrs: Vec::new(),
             holes: Vec::new(),
             others: Vec::new(),
+            has_stat_row: true,
         }
     }
 
@@ -109,6 +111,11 @@ impl Thing {
     pub(crate) fn attribute(mut self, id: u32, necessity: Necessity, value: &[u8]) -> Self {
         self.others.push(Attribute { id, necessity, value: AttributeValue::Inline(value.to_vec()) });
         self
+    }
+
+    /// Leaves it out of the stat tree.
+    pub(crate) fn without_stat_row(self) -> Self {
+        Self { has_stat_row: false, ..self }
     }
 
     /// The first of several names; in the order of keys it must be.
@@ -306,7 +313,9 @@ pub(crate) fn plant(forge: &Forge, mut things: Vec<Thing>) -> Planted {
     for (inode, thing) in (1u64..).zip(&things) {
         let entry = thing.entry(forge, &mut chunks, &mut nodes);
         manifest.push(&entry, &mut nodes).unwrap();
-        stat.push(&stat_of(&entry, inode), &mut stat_nodes).unwrap();
+        if thing.has_stat_row {
+            stat.push(&stat_of(&entry, inode), &mut stat_nodes).unwrap();
+        }
         count(&mut counts, thing, &entry);
         if thing.is_restored() {
             listing.push_str(&thing.line());
