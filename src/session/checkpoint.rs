@@ -3,7 +3,7 @@
 
 use crate::access::Access;
 use crate::content::{Claims, ClosedPack, PackStream};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, chain};
 use crate::id::{ClientId, SessionId};
 use crate::outcome::OutcomeKind;
 use crate::session::heartbeat::{self, HEARTBEAT_INTERVAL};
@@ -13,6 +13,7 @@ use crate::session::running::{self, RunningSession, Writer};
 use crate::session_record::SessionKind;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -77,7 +78,8 @@ pub(super) struct Checkpointer {
 
 struct Pending {
     ledger: Ledger,
-    journal: Journal,
+    /// None where it can't be written.
+    journal: Option<Journal>,
     chunks: usize,
     since: Instant,
     /// How many packs the session will have, once its stream has turned.
@@ -139,13 +141,15 @@ impl Checkpointer {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Pending {
                 ledger: Ledger::default(),
-                journal: Journal::begin(&self.access.state_dir, session)?,
+                journal: self.unless_refused(Journal::begin(&self.access.state_dir, session)),
                 chunks: 0,
                 since: Instant::now(),
                 expected: None,
             }),
         };
-        pending.journal.add(&row)?;
+        if let Some(mut journal) = pending.journal.take() {
+            pending.journal = self.unless_refused(journal.add(&row)).map(|()| journal);
+        }
         pending.chunks = pending.chunks.saturating_add(row.ids().len());
         pending.ledger.add(row);
         let finished = u64::try_from(pending.ledger.pack_count()).unwrap_or(u64::MAX);
@@ -153,6 +157,19 @@ impl Checkpointer {
             self.commit(session, Some(&self.claims), progressing)?;
         }
         Ok(())
+    }
+
+    /// What was written to a journal; none where it can't be, which is noted. A journal spares work after an interruption, and
+    /// a backup is worth more than that.
+    fn unless_refused<T>(&self, written: Result<T>) -> Option<T> {
+        let note = |error: Error| {
+            let (place, cause) = (self.access.state_dir.display(), error.source().map_or_else(String::new, chain));
+            self.access.behind.note(format!(
+                "what was stored could not be noted in {place} while it was stored: had this been interrupted, it would have \
+                 been stored again: {cause}"
+            ));
+        };
+        written.map_err(note).ok()
     }
 
     fn turn_if_due(&self, progressing: &mut Progressing) -> Result<()> {

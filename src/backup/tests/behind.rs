@@ -74,6 +74,20 @@ fn a_snapshot_that_is_committed_is_told_whatever_the_index_takes() {
     assert_eq!((third.content_chunk_count, third.notices), (0, vec![]), "and so it is in another view");
 }
 
+/// After `sudo holdall` had left files of root's there, a user's backups failed until somebody found out.
+#[test]
+fn a_backup_is_made_where_nothing_can_be_noted_for_an_interrupted_one() {
+    let place = Place::new();
+    let access = place.open(Arc::new(MemoryIndex::new()));
+    let first = place.back_up(&access, || std::fs::write(access.state_dir.join("journal"), "no folder").unwrap());
+    assert!(first.content_chunk_count > 0);
+    let [notice] = first.notices.as_slice() else { panic!("{:?}", first.notices) };
+    assert!(notice.contains("it would have been stored again: "), "{notice}");
+    std::fs::remove_file(access.state_dir.join("journal")).unwrap();
+    let second = place.back_up(&access, || ());
+    assert_eq!((second.content_chunk_count, second.notices), (0, vec![]));
+}
+
 #[test]
 fn a_snapshot_that_is_committed_is_told_where_the_client_can_t_keep_that_in_mind() {
     let place = Place::new();
