@@ -13,7 +13,7 @@ const KILLED: Duration = Duration::from_secs(1);
 /// How often is looked whether it has ended.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
 
-/// A process that leads its group.
+/// A process that leads its group. Whoever lets go of it before it has ended ends it: nobody would look after it any more.
 pub(crate) struct Group {
     leader: Child,
 }
@@ -95,6 +95,14 @@ impl Group {
     }
 }
 
+impl Drop for Group {
+    fn drop(&mut self) {
+        if matches!(self.leader.try_wait(), Ok(None)) {
+            let _ = self.end();
+        }
+    }
+}
+
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 pub(crate) mod tests {
@@ -130,6 +138,15 @@ pub(crate) mod tests {
     fn what_a_leader_started_that_a_signal_ended_is_ended_too() {
         let group = left_by("sleep 1000 & kill -KILL $$");
         assert!(test_kill_process_group(group.pid().unwrap()).is_err());
+    }
+
+    /// A step whose output could not be read once went on without anybody, while hooks ran as if it had failed.
+    #[test]
+    fn who_is_let_go_of_is_ended() {
+        let group = Group::start(Command::new("/bin/sh").arg("-c").arg("sleep 1000 & sleep 1000")).unwrap();
+        let pid = group.pid().unwrap();
+        drop(group);
+        assert!(test_kill_process_group(pid).is_err());
     }
 
     #[test]
