@@ -29,11 +29,17 @@ use clap::error::ErrorKind;
 use context::Context;
 use failure::{Failure, exit};
 use render::{Renderer, Style, Verbosity};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::process::ExitCode;
 use surroundings::Surroundings;
 
+/// So many files may be open at once, if the system lets this user have as many. What this process starts inherits the
+/// limit, and some programs close all that there may be, one by one: so it is no more than is of use here.
+const OPEN_FILES: u64 = 4096;
+
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
+    allow_open_files();
     let mut arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
@@ -52,6 +58,16 @@ pub(crate) fn run() -> ExitCode {
         failure.exit_code()
     });
     ExitCode::from(renderer.finish(code, command::purpose(&arguments.command)))
+}
+
+/// Raises the limit of open files as far as anybody may: systems begin with 1024 of them, some with 256.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Where that is refused, fewer things stay open.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+    }
 }
 
 /// Prints what was asked for instead of a command, or what is wrong with the arguments.

@@ -44,7 +44,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, StatxAttributes, fsync, mkdirat, openat, syncfs};
 use rustix::io::Errno;
 
-use crate::fs::{Handles, OpenTable, is_name, look_at, look_through, split};
+use crate::fs::{Handles, OpenTable, affordable, is_name, look_at, look_through, split};
 use crate::manifest::{Key, Kind, Timestamp};
 
 /// Directories that stay open.
@@ -201,7 +201,7 @@ impl Destination {
         Ok(Self {
             handles: Handles::new(root, DIRECTORY_COUNT_MAX),
             made: if made.is_ok() { Made::New } else { Made::Reused },
-            files: Mutex::new(OpenTable::new(FILE_COUNT_MAX)),
+            files: Mutex::new(OpenTable::new(affordable(FILE_COUNT_MAX))),
             let_go: Mutex::default(),
             opened_up: Mutex::default(),
             maker: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
@@ -321,7 +321,8 @@ impl Destination {
     /// Opens a directory that is there, and lets its owner look around in it; in one that was just made, work in it.
     fn open_up(&self, key: &[u8], place: &Place<'_>, made: Made) -> Result<(), Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = openat(&place.directory, place.name, flags, Mode::empty())?;
+        let open = || openat(&place.directory, place.name, flags, Mode::empty());
+        let handle = self.handles.making_room(open)?;
         let mode = look_through(&handle)?.stx_mode & 0o7777;
         if made == Made::Reused && metadata::bequeaths_rights(&handle) {
             self.bequeaths.store(true, Ordering::Relaxed);

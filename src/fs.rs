@@ -22,10 +22,26 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, openat, statx};
 use rustix::io::{Errno, pread};
 use rustix::path::Arg;
+use rustix::process::{Resource, getrlimit};
 use std::io;
 
 /// What is asked about every entry. The mount comes at no cost where the kernel knows it.
 const ASKED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
+
+/// So many of the files that a process may have open are for other things than those of which many stay open;
+const OTHER_FILES: u64 = 64;
+/// of the rest each such sort of things gets this part: directories, files that are written, packs.
+const SORTS: u64 = 4;
+
+/// How many things of one sort may stay open: `count_max`, or fewer where this process may not open as many files.
+pub fn affordable(count_max: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    affordable_within(limit, count_max)
+}
+
+fn affordable_within(limit: u64, count_max: usize) -> usize {
+    usize::try_from(limit.saturating_sub(OTHER_FILES) / SORTS).unwrap_or(usize::MAX).min(count_max)
+}
 
 /// Whether an operation was refused because the medium is full, or the user's share of it.
 pub fn is_full(error: &io::Error) -> bool {
@@ -115,6 +131,12 @@ pub fn is_name(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fewer_things_stay_open_where_few_files_may_be() {
+        let affordable = [0, 64, 128, 256, 1024, 4096, u64::MAX].map(|limit| affordable_within(limit, 256));
+        assert_eq!(affordable, [0, 0, 16, 48, 240, 256, 256]);
+    }
 
     #[test]
     fn joining_is_undone_by_splitting() {

@@ -5,6 +5,7 @@ use crate::content::RingKeys;
 use crate::content::medium::unread;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Frame, FrameDecoder};
+use crate::fs::affordable;
 use crate::id::PackId;
 use crate::index::{Extent, PackOrdinal};
 use crate::layout::HEADER_BYTES_MAX;
@@ -13,7 +14,7 @@ use crate::store::{Object, ObjectName};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many packs are kept open. Each is a file descriptor and a few hundred bytes.
+/// How many packs are kept open, if the process can afford as many. Each is a file descriptor and a few hundred bytes.
 const OPEN_PACKS_MAX: usize = 32;
 
 /// What one thread reads frames with, kept from frame to frame: a frame is some mebibytes, and memory that is new for
@@ -151,11 +152,12 @@ impl OpenPack {
 pub(super) struct PackShelf {
     access: Access,
     packs: Mutex<VecDeque<(PackOrdinal, Arc<OpenPack>)>>,
+    count_max: usize,
 }
 
 impl PackShelf {
     pub(super) fn new(access: Access) -> Self {
-        Self { access, packs: Mutex::default() }
+        Self { access, packs: Mutex::default(), count_max: affordable(OPEN_PACKS_MAX).max(1) }
     }
 
     pub(super) fn take(&self, ordinal: PackOrdinal) -> Result<Arc<OpenPack>> {
@@ -166,7 +168,7 @@ impl PackShelf {
         let pack = Arc::new(open_pack(&self.access, id)?);
         let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
         packs.push_back((ordinal, Arc::clone(&pack)));
-        if packs.len() > OPEN_PACKS_MAX {
+        if packs.len() > self.count_max {
             packs.pop_front();
         }
         Ok(pack)

@@ -180,6 +180,7 @@ impl Destination {
         self.lock_let_go().remove(key);
         for _ in 0..ATTEMPT_COUNT {
             let create = || openat(&place.directory, place.name, OPEN | OFlags::CREATE | OFlags::EXCL, mode);
+            let create = || self.handles.making_room(create);
             let (file, made) = match self.changing(key.as_bytes(), create) {
                 Ok(file) => (file, Made::New),
                 Err(Errno::EXIST) if existing == Existing::Refuse => {
@@ -220,7 +221,8 @@ impl Destination {
         }
         let refused = |errno| DestinationError::refused(key, Operation::OpenFile, errno);
         let place = self.place(key.as_bytes()).map_err(refused)?;
-        let file = openat(&place.directory, place.name, OPEN, Mode::empty()).map_err(refused)?;
+        let open = || openat(&place.directory, place.name, OPEN, Mode::empty());
+        let file = self.handles.making_room(open).map_err(refused)?;
         let status = look_through(&file).map_err(refused)?;
         let found = kind_of(status.stx_mode);
         if found != Kind::File {

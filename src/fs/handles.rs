@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
 use super::table::OpenTable;
-use super::{is_name, split};
+use super::{affordable, is_name, split};
 
 /// How a directory is opened: as a place to start from, which needs no permission to read it.
 const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -33,12 +33,13 @@ pub struct Handles {
 }
 
 impl Handles {
-    /// Directories below `root`, of which up to `open_count_max` (at least 2) stay open; what is in use elsewhere comes on top.
+    /// Directories below `root`, of which up to `open_count_max` (at least 2) stay open, or as many as the process can
+    /// [afford](affordable); what is in use elsewhere comes on top.
     pub fn new(root: OwnedFd, open_count_max: usize) -> Self {
         Self {
             root: Arc::new(root),
             followed: Vec::new(),
-            open: Mutex::new(OpenTable::new(open_count_max)),
+            open: Mutex::new(OpenTable::new(affordable(open_count_max))),
             by_single_names: AtomicBool::new(false),
         }
     }
@@ -82,11 +83,26 @@ impl Handles {
         while done < key.len() {
             let start = if done == 0 { 0 } else { done + 1 };
             let end = end_of_step(key, start);
-            handle = Arc::new(self.descend(&handle, key.get(start..end).unwrap_or_default())?);
+            let names = key.get(start..end).unwrap_or_default();
+            handle = Arc::new(self.making_room(|| self.descend(&handle, names))?);
             self.keep(key.get(..end).unwrap_or_default(), Arc::clone(&handle));
             done = end;
         }
         Ok(handle)
+    }
+
+    /// Opens something. Where too many files are open for it, some of what is kept here is let go: a process that runs short
+    /// for a moment must not take what is there for unreadable.
+    ///
+    /// # Errors
+    /// Those of opening.
+    pub fn making_room<T>(&self, open: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
+        loop {
+            match open() {
+                Err(Errno::MFILE | Errno::NFILE) if !self.lock().let_some_go().is_empty() => {}
+                answer => return answer,
+            }
+        }
     }
 
     /// Keeps a handle that was opened by other means, for the next who asks for this directory.
@@ -120,7 +136,8 @@ impl Handles {
         if base.is_empty() {
             return Ok((0, self.root()));
         }
-        let handle = Arc::new(openat(&self.root, path_of(base), PLACE.difference(OFlags::NOFOLLOW), Mode::empty())?);
+        let place = PLACE.difference(OFlags::NOFOLLOW);
+        let handle = Arc::new(self.making_room(|| openat(&self.root, path_of(base), place, Mode::empty()))?);
         self.keep(base, Arc::clone(&handle));
         Ok((base.len(), handle))
     }

@@ -36,6 +36,11 @@ impl<T> OpenTable<T> {
         if self.slots.len() > self.count_max { self.take_older_half() } else { Vec::new() }
     }
 
+    /// Lets go of some things that are open, if there are several.
+    pub fn let_some_go(&mut self) -> Vec<Arc<T>> {
+        if self.slots.len() > 1 { self.take_older_half() } else { Vec::new() }
+    }
+
     /// Lets go of what is open under this key.
     pub fn remove(&mut self, key: &[u8]) -> Option<Arc<T>> {
         self.slots.remove(key).map(|slot| slot.open)

@@ -27,7 +27,7 @@ pub(super) const QUIET: OFlags =
 fn open_by_key(source: &Source, key: &Key) -> Result<OwnedFd, SourceError> {
     let refused = |errno| SourceError::refused(key, Operation::Open, errno);
     let (directory, name) = source.place(key.as_bytes()).map_err(refused)?;
-    match open_quietly(&directory, name, QUIET) {
+    match source.handles.making_room(|| open_quietly(&directory, name, QUIET)) {
         // A link, or a socket or device without anything behind it: say so if it can be seen.
         Err(errno @ (Errno::LOOP | Errno::NXIO | Errno::NODEV)) => Err(match source.stat(key) {
             Ok(stat) if stat.kind != Kind::File => SourceError::NotAFile { key: key.clone(), found: stat.kind },

@@ -206,13 +206,13 @@ fn names_in(source: &Source, key: &[u8], reach: Reach, tools: &mut Tools, count_
         let handle = source.handles.directory(key)?;
         return Ok((handle, Names::from_sorted(source.arguments.names_in(key)), None));
     }
-    let handle = if source.handles.is_followed(key) || key.is_empty() {
-        open_quietly(&*source.handles.directory(key)?, b".", QUIET | OFlags::DIRECTORY)?
+    let (directory, name) = if source.handles.is_followed(key) || key.is_empty() {
+        (source.handles.directory(key)?, &b"."[..])
     } else {
-        let (directory, name) = source.place(key)?;
-        open_quietly(&directory, name, QUIET | OFlags::DIRECTORY)?
+        source.place(key)?
     };
-    let handle = Arc::new(handle);
+    let open = || open_quietly(&directory, name, QUIET | OFlags::DIRECTORY);
+    let handle = Arc::new(source.handles.making_room(open)?);
     source.handles.keep(key, Arc::clone(&handle));
     let (names, stopped) = Names::read(&handle, tools.dirents(), count_max);
     Ok((handle, names, stopped))

@@ -11,6 +11,7 @@ mod from_restic;
 mod import;
 mod info;
 mod keys;
+mod limits;
 mod look;
 mod machine;
 mod mirror;

@@ -47,6 +47,31 @@ fn deep_and_wide_trees_need_few_open_files() {
     });
 }
 
+/// Whatever needed a file at that moment passed for unreadable, though all it took was to close a folder.
+#[test]
+fn folders_that_stay_open_make_room_for_what_is_opened() {
+    alone("source::tests::limits::folders_that_stay_open_make_room_for_what_is_opened", |top| {
+        for directory in 0..30 {
+            fs::create_dir(top.join(directory.to_string())).unwrap();
+            fs::write(top.join(format!("{directory}/file")), "").unwrap();
+        }
+        let options = WalkOptions::default().thread_count(0);
+        let source = Arc::new(Source::open(&[top.to_path_buf()], options).unwrap());
+        let walked: Vec<Walked> = entries(&source).into_iter().map(|walked| walked.unwrap()).collect();
+        // Everything that may be open is.
+        let limit = Rlimit { current: Some(64), maximum: Some(64) };
+        setrlimit(Resource::Nofile, limit).unwrap();
+        let others: Vec<fs::File> = std::iter::from_fn(|| fs::File::open("/").ok()).collect();
+        assert!(others.len() < 30, "the folders take the rest");
+        for walked in walked.iter().filter(|walked| walked.stat.kind == crate::manifest::Kind::File) {
+            assert!(source.open_file(&walked.key).is_ok(), "{}", walked.key);
+        }
+        assert_eq!(entries(&source).into_iter().filter(|walked| walked.as_ref().unwrap().problem.is_none()).count(), {
+            walked.len()
+        });
+    });
+}
+
 #[test]
 fn a_path_too_long_for_a_key_is_reported_once_and_not_entered() {
     let top = tempfile::tempdir().unwrap();
