@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Busy,
     /// The store or a local directory has no space left.
     NoSpace,
+    /// The system gives this process no more of what it needs: open files, or memory. That says nothing about what is stored.
+    Exhausted,
     /// The store can't be written to.
     ReadOnly,
     /// Stored bytes are missing or not what they should be.
@@ -117,7 +119,18 @@ impl Error {
 
     /// Whether the same call may succeed later without anything being mended.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self.kind, ErrorKind::Busy | ErrorKind::NoSpace | ErrorKind::Aborted | ErrorKind::Interrupted)
+        matches!(
+            self.kind,
+            ErrorKind::Busy | ErrorKind::NoSpace | ErrorKind::Exhausted | ErrorKind::Aborted | ErrorKind::Interrupted
+        )
+    }
+
+    /// What is told of something that is stored, as something that was found.
+    ///
+    /// # Errors
+    /// The error, where it says nothing about what is stored.
+    pub(crate) fn found(self) -> Result<Self> {
+        if self.kind == ErrorKind::Exhausted { Err(self) } else { Ok(self) }
     }
 }
 

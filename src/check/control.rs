@@ -20,6 +20,9 @@ const SLOT_BYTES_MAX: u64 = 1 << 20;
 pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>) -> Result<()> {
     let doubled = doubled(access, history)?;
     for trouble in &history.troubles {
+        if trouble.error.kind() == ErrorKind::Exhausted {
+            return Err(Error::new(ErrorKind::Exhausted, trouble.error.to_string()));
+        }
         let (object, mut wrong) = (trouble.object.clone(), trouble.error.to_string());
         let remedy = if trouble.error.is_refused() {
             remedy::UNREAD
@@ -67,7 +70,7 @@ fn configurations(access: &Access, findings: &Findings<'_>) -> Result<()> {
             }
         };
         if let Err(error) = prove().or_else(|_| prove()) {
-            findings.control_error(&name.to_string(), &error);
+            findings.control_error(&name.to_string(), error)?;
         }
     }
     Ok(())
@@ -87,7 +90,7 @@ fn slots(access: &Access, findings: &Findings<'_>) -> Result<()> {
             Ok(Slot::parse(&name, &bytes).map(drop)?)
         };
         if let Err(error) = parse().or_else(|_| parse()) {
-            findings.control_error(&object.to_string(), &error);
+            findings.control_error(&object.to_string(), error)?;
         }
     }
     Ok(())
@@ -209,7 +212,7 @@ fn segments(access: &Access, history: &History, findings: &Findings<'_>) -> Resu
     for reference in named.iter().filter(|reference| stand.counting.contains(&reference.id)) {
         let check = || check_segment(access, *reference);
         if let Err(error) = check().or_else(|_| check()) {
-            findings.damage(segment_damage(reference.id, error.to_string()), []);
+            findings.damage(segment_damage(reference.id, error.found()?.to_string()), []);
         }
     }
     for reference in stand.absent {

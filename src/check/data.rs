@@ -86,7 +86,7 @@ pub(super) fn check(
 
 /// Reads a pack from its first byte to its last.
 fn read_pack<'a>(lines: &Lines<'a>, row: PackRow, tasks: &Sender<Task<'a>>) -> Result<()> {
-    healing::check_parity(lines.access, row.facts().pack, lines.findings);
+    healing::check_parity(lines.access, row.facts().pack, lines.findings)?;
     let Some((open, attempt)) = open_twice(lines, &row)? else { return Ok(()) };
     let proof = Arc::new(PackProof::new(lines.findings, (lines.recorder, lines.proven), row, open, attempt));
     let header_bytes = usize::try_from(proof.row.frames().header_bytes()).unwrap_or(0);

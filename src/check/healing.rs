@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::check::packs::Seen;
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
-use crate::error::{Result, chain};
+use crate::error::{Error, Result, chain};
 use crate::heal;
 use crate::id::PackId;
 use crate::session;
@@ -68,44 +68,47 @@ fn is_protected(access: &Access) -> Result<bool> {
 
 /// Reads all second copies. Memory: a piece of one.
 pub(super) fn check_copies(access: &Access, findings: &Findings<'_>) -> Result<()> {
+    let mut looked = Ok(());
     access.store.list(Folder::Mirror, &mut |listed| {
         if let Listed::Object { name, .. } = listed
+            && looked.is_ok()
             && !findings.progress.stopped()
         {
-            look_twice(access, &name, findings);
+            looked = look_twice(access, &name, findings);
         }
     })?;
-    Ok(())
+    looked
 }
 
 /// Reads the parity of a pack, if there is any.
-pub(super) fn check_parity(access: &Access, pack: PackId, findings: &Findings<'_>) {
-    look_twice(access, &ObjectName::Parity(pack), findings);
+pub(super) fn check_parity(access: &Access, pack: PackId, findings: &Findings<'_>) -> Result<()> {
+    look_twice(access, &ObjectName::Parity(pack), findings)
 }
 
 /// An object is read twice before it is called damaged.
-fn look_twice(access: &Access, name: &ObjectName, findings: &Findings<'_>) {
-    let Some((first, _)) = wrong(access, name) else { return };
-    match wrong(access, name) {
+fn look_twice(access: &Access, name: &ObjectName, findings: &Findings<'_>) -> Result<()> {
+    let Some((first, _)) = wrong(access, name)? else { return Ok(()) };
+    match wrong(access, name)? {
         None => findings.only_twice(&name.to_string(), &first),
         Some((wrong, remedy)) => {
             let object = name.to_string();
             findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
         }
     }
+    Ok(())
 }
 
 /// What is wrong with it, if anything is, and what helps. Nothing is wrong with one that is not there.
-fn wrong(access: &Access, name: &ObjectName) -> Option<(String, &'static str)> {
-    match look(access, name) {
+fn wrong(access: &Access, name: &ObjectName) -> Result<Option<(String, &'static str)>> {
+    Ok(match look(access, name) {
         Ok(wrong) => wrong.map(|wrong| {
             let remedy = if wrong == OTHER { remedy::COPY } else { remedy::HEALING };
             (wrong, remedy)
         }),
         Err(error) if error.is_not_found() => None,
         Err(error) if error.is_read_only() => Some((chain(&error), remedy::UNREAD)),
-        Err(error) => Some((chain(&error), remedy::HEALING)),
-    }
+        Err(error) => Some((Error::from(error).found()?.to_string(), remedy::HEALING)),
+    })
 }
 
 fn look(access: &Access, name: &ObjectName) -> std::result::Result<Option<String>, StoreError> {

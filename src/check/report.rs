@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::check::feed::Feed;
 use crate::check::remedy;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, PackId, SnapshotId};
 use crate::index::{IndexError, Scratch};
 use crate::progress::{Event, Gravity, Progress};
@@ -255,9 +255,15 @@ impl<'a> Findings<'a> {
         Some(place)
     }
 
-    pub(super) fn control_error(&self, object: &str, error: &Error) {
+    /// Tells of a small object that can't be read, or not be believed.
+    ///
+    /// # Errors
+    /// The error, where it says nothing about the object.
+    pub(super) fn control_error(&self, object: &str, error: Error) -> Result<()> {
+        let error = error.found()?;
         let remedy = if error.is_refused() { remedy::UNREAD } else { remedy::OBJECT };
         self.damage(Damage { object: object.to_owned(), wrong: error.to_string(), remedy, ..Damage::default() }, []);
+        Ok(())
     }
 
     pub(super) fn notice(&self, notice: String) {

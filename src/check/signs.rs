@@ -21,7 +21,7 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
         match prove(access, &name) {
             Ok(()) => findings.only_twice(&name.to_string(), &chain(&first)),
             Err(error) => {
-                let (object, wrong, remedy) = (name.to_string(), error.to_string(), remedy::SIGN);
+                let (object, wrong, remedy) = (name.to_string(), error.found()?.to_string(), remedy::SIGN);
                 findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
             }
         }

@@ -256,6 +256,39 @@ fn what_is_read_wrong_once_is_worth_a_notice_and_no_damage() {
     }
 }
 
+/// Where few files may be open, a check found dozens of damages in a sound repository and had its owner repair it.
+#[test]
+fn that_too_many_files_are_open_is_no_damage_of_what_can_t_be_opened() {
+    let patient = Patient::new();
+    let local: Arc<dyn Store> = Arc::new(LocalStore::open(&patient.store()).unwrap());
+    let mut names = Vec::new();
+    for folder in Folder::ALL {
+        let mut each = |listed| {
+            if let Listed::Object { name, .. } = listed {
+                names.push(name);
+            }
+        };
+        local.list(folder, &mut each).unwrap();
+    }
+    let mut ended_count = 0;
+    for name in names {
+        for (depth, memory_bytes) in [CheckDepth::Data, CheckDepth::Structure].into_iter().zip(MEMORIES_BYTES) {
+            let moody = MoodyStore::new(Arc::clone(&local), name, Mood::Unaffordable);
+            let options = patient.options().reading().memory_bytes(memory_bytes);
+            let checked = Repository::open_store(Arc::new(moody), PASSWORD, options)
+                .and_then(|repository| repository.check(&CheckOptions::default().depth(depth), &Silent));
+            match checked {
+                Ok(report) => assert_eq!(report.damage, [], "{name}"),
+                Err(error) => {
+                    assert!(!matches!(error.kind(), ErrorKind::Damaged | ErrorKind::RolledBack), "{name}: {error}");
+                    ended_count += usize::from(error.kind() == ErrorKind::Exhausted);
+                }
+            }
+        }
+    }
+    assert!(ended_count > 10, "{ended_count}");
+}
+
 /// A check of all data ended at the first of them, with advice for whoever may not write.
 #[test]
 fn a_pack_that_this_user_may_not_read_is_told_and_all_others_are_read() {

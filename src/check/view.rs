@@ -23,13 +23,19 @@ pub(super) fn open(access: &Access, history: &History, findings: &Findings<'_>) 
     let chunk_count = segments.values().fold(0u64, |sum, segment| sum.saturating_add(segment.chunk_count));
     if chunk_count.saturating_mul(CHUNK_BYTES) > access.memory_bytes / INDEX_PART {
         if let Err(error) = session::bring_up_to_date(access, history) {
-            findings.control_error("segments", &error);
+            findings.control_error("segments", error)?;
         }
         return Ok(access.clone());
     }
     let index = MemoryIndex::new();
     for segment in SegmentStand::of(access, history)?.counting {
-        let Ok(body) = read_segment(access, segment) else { continue };
+        let body = match read_segment(access, segment) {
+            Ok(body) => body,
+            Err(error) => {
+                error.found()?;
+                continue;
+            }
+        };
         let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
         index.apply(&reader)?;
     }

@@ -107,6 +107,11 @@ impl From<holdall::Error> for Failure {
             ErrorKind::WrongPassword => (exit::NO_KEY, ""),
             ErrorKind::Busy => (exit::BUSY, ""),
             ErrorKind::NoSpace => (exit::NO_SPACE, "what was done so far is kept; make room and run it again"),
+            ErrorKind::Exhausted => (
+                exit::FAILED,
+                "that says nothing about what is stored: raise the limit of open files (ulimit -n) or of memory (ulimit -v), or \
+                 end other programs, and run it again",
+            ),
             ErrorKind::Damaged => (exit::DAMAGED, "`holdall check` lists what is damaged and what that touches"),
             ErrorKind::RolledBack => {
                 (exit::DAMAGED, "if the repository was set back on purpose, run this again with --accept-rollback")

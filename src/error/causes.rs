@@ -91,6 +91,7 @@ const fn store(error: &StoreError) -> ErrorKind {
         | StoreError::NotAFile { .. }
         | StoreError::Unproven { .. } => ErrorKind::Damaged,
         StoreError::NoSpace { .. } => ErrorKind::NoSpace,
+        StoreError::Exhausted { .. } => ErrorKind::Exhausted,
         StoreError::ReadOnly { .. } | StoreError::Denied { .. } => ErrorKind::ReadOnly,
         StoreError::NotARepository { .. } => ErrorKind::NoRepository,
         StoreError::ARepository { .. } | StoreError::NotEmpty { .. } => ErrorKind::Occupied,

@@ -60,7 +60,8 @@ pub fn require_sound(access: &Access, history: &mut History, what: LettingGo) ->
     let before = before_healing(access.store.as_ref(), Folder::Outcomes);
     if let Some(trouble) = history.troubles.iter().find(|trouble| what.minds(history, trouble)) {
         let kind = trouble.error.kind();
-        let is_damage = !matches!(kind, ErrorKind::Unsupported | ErrorKind::Io | ErrorKind::Denied);
+        let is_damage =
+            !matches!(kind, ErrorKind::Unsupported | ErrorKind::Io | ErrorKind::Exhausted | ErrorKind::Denied);
         let kind = if is_damage { ErrorKind::Damaged } else { kind };
         let message =
             format!("{what} while {} can't be believed ({}); {before}{WAYS_OUT}", trouble.object, trouble.error);

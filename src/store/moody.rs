@@ -35,6 +35,8 @@ pub(crate) enum Mood {
     Gone,
     /// It may not be read.
     Denied,
+    /// The process has too many files open for it.
+    Unaffordable,
     /// What has it can't be worked with.
     Unusable,
 }
@@ -64,7 +66,7 @@ impl Object for MoodyObject {
             Mood::WrongOnce if first => buffer[0] ^= 1,
             Mood::FailsOnce if first => return Err(failed(Errno::IO)),
             Mood::Fails => return Err(failed(Errno::IO)),
-            Mood::WrongOnce | Mood::FailsOnce | Mood::Gone | Mood::Denied | Mood::Unusable => {}
+            Mood::WrongOnce | Mood::FailsOnce | Mood::Gone | Mood::Denied | Mood::Unaffordable | Mood::Unusable => {}
         }
         Ok(())
     }
@@ -83,6 +85,7 @@ impl Store for MoodyStore {
             Mood::Fails => return Err(failed(Errno::IO)),
             Mood::Gone => return Err(StoreError::NotFound { name: *name }),
             Mood::Denied => return Err(failed(Errno::ACCESS)),
+            Mood::Unaffordable => return Err(failed(Errno::MFILE)),
             Mood::Unusable => return Err(unusable()),
             Mood::WrongOnce | Mood::FailsOnce => {}
         }
@@ -97,6 +100,7 @@ impl Store for MoodyStore {
         match self.mood {
             Mood::Gone => Err(StoreError::NotFound { name: *name }),
             Mood::Denied => Err(failed(Errno::ACCESS)),
+            Mood::Unaffordable => Err(failed(Errno::MFILE)),
             Mood::Unusable => Err(unusable()),
             Mood::WrongOnce | Mood::FailsOnce | Mood::Fails => Ok(Box::new(MoodyObject { inner, store: self.clone() })),
         }
