@@ -8,11 +8,13 @@ use crate::backup::BackupOptions;
 use crate::error::ErrorKind;
 use crate::heal::ProtectOptions;
 use crate::id::PackId;
+use crate::index::MemoryIndex;
 use crate::key::{KdfCost, Unlock};
 use crate::needed::KeptCounts;
 use crate::progress::{Event, Progress, Silent};
 use crate::prune::PruneOptions;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
+use crate::session::{self, History};
 use crate::store::hooked::Hooked;
 use crate::store::moody::{Mood, MoodyStore};
 use crate::store::{Folder, Listed, LocalStore, ObjectName, Store};
@@ -256,22 +258,24 @@ fn what_is_read_wrong_once_is_worth_a_notice_and_no_damage() {
     }
 }
 
+fn listed(store: &dyn Store, folder: Folder) -> Vec<ObjectName> {
+    let mut names = Vec::new();
+    let mut each = |listed| {
+        if let Listed::Object { name, .. } = listed {
+            names.push(name);
+        }
+    };
+    store.list(folder, &mut each).unwrap();
+    names
+}
+
 /// Where few files may be open, a check found dozens of damages in a sound repository and had its owner repair it.
 #[test]
 fn that_too_many_files_are_open_is_no_damage_of_what_can_t_be_opened() {
     let patient = Patient::new();
     let local: Arc<dyn Store> = Arc::new(LocalStore::open(&patient.store()).unwrap());
-    let mut names = Vec::new();
-    for folder in Folder::ALL {
-        let mut each = |listed| {
-            if let Listed::Object { name, .. } = listed {
-                names.push(name);
-            }
-        };
-        local.list(folder, &mut each).unwrap();
-    }
     let mut ended_count = 0;
-    for name in names {
+    for name in Folder::ALL.into_iter().flat_map(|folder| listed(local.as_ref(), folder)) {
         for (depth, memory_bytes) in [CheckDepth::Data, CheckDepth::Structure].into_iter().zip(MEMORIES_BYTES) {
             let moody = MoodyStore::new(Arc::clone(&local), name, Mood::Unaffordable);
             let options = patient.options().reading().memory_bytes(memory_bytes);
@@ -287,6 +291,20 @@ fn that_too_many_files_are_open_is_no_damage_of_what_can_t_be_opened() {
         }
     }
     assert!(ended_count > 10, "{ended_count}");
+}
+
+/// Nor is it a sign for those who write that the repository was set back.
+#[test]
+fn that_too_many_files_are_open_takes_no_outcome_from_whoever_writes() {
+    let patient = Patient::new();
+    let mut access = Repository::open(&patient.store(), PASSWORD, patient.options()).unwrap().access().clone();
+    let state = session::load(&access.state_dir).unwrap();
+    let last = ObjectName::Outcome(state.last().unwrap());
+    // The view keeps what was read of it.
+    access.index = Arc::new(MemoryIndex::new());
+    access.store = Arc::new(MoodyStore::new(Arc::clone(&access.store), last, Mood::Unaffordable));
+    let refused = session::check_rollback(&access, &History::load(&access).unwrap(), &state).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Exhausted, "{refused}");
 }
 
 /// A check of all data ended at the first of them, with advice for whoever may not write.

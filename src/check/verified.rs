@@ -60,7 +60,7 @@ impl Verified {
                 }
                 Ok(Some(body)) => verified.note(&body)?,
                 Ok(None) => {}
-                Err(error) => verified.refused.push((ObjectName::Verified(client, number), error)),
+                Err(error) => verified.refused.push((ObjectName::Verified(client, number), error.found()?)),
             }
         }
         verified.records.sort_unstable();

@@ -313,8 +313,9 @@ fn lost_or_rolled_back(access: &Access, history: &History, id: SessionId) -> Err
     let name = ObjectName::Outcome(id);
     let trouble = history.troubles.iter().find(|trouble| trouble.object == name.to_string());
     let copy = || name.mirror().is_some_and(|copy| access.store.open(&copy).is_ok());
-    let wrong = match trouble {
-        Some(trouble) => trouble.error.to_string(),
+    let wrong = match trouble.map(|trouble| &trouble.error) {
+        Some(error) if error.kind() == ErrorKind::Exhausted => return Error::new(error.kind(), error.to_string()),
+        Some(error) => error.to_string(),
         None if copy() => "it is gone; its second copy is there".to_owned(),
         None => {
             let message = format!(

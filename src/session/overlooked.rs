@@ -1,4 +1,5 @@
-//! Outcomes of which the store or this machine tells, and that nobody can read now: one of them may be the snapshot that somebody means.
+//! Outcomes of which the store or this machine tells, and that nobody can read now: one of them may be the snapshot that
+//! somebody means.
 
 use crate::access::Access;
 use crate::error::Result;
