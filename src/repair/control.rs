@@ -118,8 +118,8 @@ impl LostControl {
             // No copy is looked for that was not listed.
             let bytes = if copied.contains(&name) { right_bytes(access, &name) } else { kept_bytes(access, &name) };
             let Some(bytes) = bytes? else { continue };
-            // Created since it was listed.
-            if read_if_there(access, &name)?.is_some() {
+            // Created since it was listed. What can't be read has something else in its place, as whoever creates it sees.
+            if read_if_there(access, &name).is_ok_and(|there| there.is_some()) {
                 continue;
             }
             kept.push(Kept { name, wrong: "it is gone".to_owned(), stands: Stands::Nothing, bytes });

@@ -21,6 +21,7 @@ use crate::store::hooked::{Hooked, Step};
 use crate::store::{Created, Folder, Listed, LocalStore, MemoryStore, ObjectName, Store};
 use crate::wire::{Blob, List};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -349,29 +350,56 @@ impl Progress for UntilSegments {
     }
 }
 
-#[test]
-fn a_repair_of_the_index_that_is_stopped_says_what_it_brought_back() {
-    let place = tempfile::tempdir().unwrap();
-    let (path, unlock) = (place.path().join("repository"), Unlock::Password(b"stopped"));
+/// A repository on a disc, with second copies, and the files of its outcomes.
+fn on_disc(place: &std::path::Path) -> (Repository, Vec<PathBuf>) {
+    let (path, unlock) = (place.join("repository"), Unlock::Password(b"on a disc"));
     Repository::create(&path, unlock, &CreateOptions::default().kdf(KdfCost::CHEAP)).unwrap();
-    let options = OpenOptions::new(place.path().join("cache"), place.path().join("state"));
-    let mut repository = Repository::open(&path, unlock, options).unwrap();
-    repository.backup(&BackupOptions::new([path.join("config")]), &Silent).unwrap();
+    let options = OpenOptions::new(place.join("cache"), place.join("state"));
+    let repository = Repository::open(&path, unlock, options).unwrap();
+    for tree in ["config", "keys"] {
+        repository.backup(&BackupOptions::new([path.join(tree)]), &Silent).unwrap();
+    }
     let store = LocalStore::open(&path).unwrap();
     protect_all(&store, &ProtectOptions::default(), &Silent).unwrap();
-    let mut names = Vec::new();
+    let mut files = Vec::new();
     let mut note = |listed| {
         if let Listed::Object { name, .. } = listed {
-            names.push(name);
+            files.push(path.join(name.to_string()));
         }
     };
     store.list(Folder::Outcomes, &mut note).unwrap();
-    let file = path.join(names[0].to_string());
-    let right = std::fs::read(&file).unwrap();
-    std::fs::remove_file(&file).unwrap();
-    std::fs::write(&file, vec![0; right.len()]).unwrap();
+    (repository, files)
+}
+
+/// Puts zeros in the place of a file, and says what it held.
+fn zero(file: &std::path::Path) -> Vec<u8> {
+    let right = std::fs::read(file).unwrap();
+    std::fs::remove_file(file).unwrap();
+    std::fs::write(file, vec![0; right.len()]).unwrap();
+    right
+}
+
+#[test]
+fn a_repair_of_the_index_that_is_stopped_says_what_it_brought_back() {
+    let place = tempfile::tempdir().unwrap();
+    let (mut repository, files) = on_disc(place.path());
+    let right = zero(&files[0]);
     let error = repository.repair_index(&RepairOptions::default(), &UntilSegments::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     assert!(error.to_string().starts_with("after 1 control object was brought back: stopped as asked"), "{error}");
-    assert_eq!(std::fs::read(&file).unwrap(), right);
+    assert_eq!(std::fs::read(&files[0]).unwrap(), right);
+}
+
+/// It ended the healing of all others.
+#[test]
+fn a_folder_in_the_place_of_an_outcome_keeps_no_other_from_coming_back() {
+    let place = tempfile::tempdir().unwrap();
+    let (repository, files) = on_disc(place.path());
+    let right = zero(&files[1]);
+    std::fs::remove_file(&files[0]).unwrap();
+    std::fs::create_dir(&files[0]).unwrap();
+    let done = heal_control(repository.access(), &Silent).unwrap();
+    assert_eq!(done.healed.len(), 1, "{done:?}");
+    assert_eq!(std::fs::read(&files[1]).unwrap(), right);
+    assert!(files[0].is_dir());
 }
