@@ -6,8 +6,8 @@ use super::render::{Renderer, text};
 use super::secret::{Purpose, SecretSource};
 use super::surroundings::{Surroundings, absolute, command_line, host_name};
 use holdall::{
-    AcceptRollback, NamedSnapshot, OpenOptions, Overlooked, Repository, Snapshot, SnapshotFilter, SnapshotSpec,
-    UsedCopies, UsedCopy, Writer,
+    AcceptRollback, NamedSnapshot, OpenOptions, Overlooked, Repository, Snapshot, SnapshotFilter, SnapshotId,
+    SnapshotSpec, UsedCopies, UsedCopy, Writer,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -41,6 +41,8 @@ pub(crate) struct Context<'a> {
     used_copies: RefCell<Vec<Arc<UsedCopies>>>,
     /// Objects of which that was told.
     told_copies: RefCell<BTreeSet<String>>,
+    /// The last snapshot of which it was told that it was passed over.
+    told_passed_over: Cell<Option<SnapshotId>>,
 }
 
 /// Whether what the repository lacks may be what was asked for.
@@ -63,6 +65,7 @@ impl<'a> Context<'a> {
             doubt: Cell::new(Doubt::None),
             used_copies: RefCell::new(Vec::new()),
             told_copies: RefCell::new(BTreeSet::new()),
+            told_passed_over: Cell::new(None),
         }
     }
 
@@ -127,6 +130,10 @@ impl<'a> Context<'a> {
     /// Says that later snapshots were passed over, and why the last of them was.
     fn tell_passed_over(&self, passed_over: &[Snapshot]) {
         let Some((last, others)) = passed_over.split_last() else { return };
+        // `latest` may be named twice.
+        if self.told_passed_over.replace(Some(last.id)) == Some(last.id) {
+            return;
+        }
         let (id, time) = (last.id.short(), text::time(last.time_ns));
         let reason = if last.is_partial() { "it is partial" } else { "it was committed ahead of this machine's clock" };
         let others = match others.len() {

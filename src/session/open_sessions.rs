@@ -109,7 +109,7 @@ impl std::str::FromStr for SessionSpec {
 /// When the store can't be read.
 pub fn open_sessions(access: &Access, history: &History) -> Result<Vec<UndecidedSession>> {
     let beats = silence::highest_beats(access, &history.open)?;
-    let client = state::load(&access.state_dir).ok().map(|state| state.client);
+    let client = state::kept(&access.state_dir).map(|state| state.client);
     let mut sessions = Vec::new();
     for id in &history.open {
         let Some(session) = read(access, *id)? else { continue };

@@ -114,7 +114,7 @@ pub fn observe(
     for observation in read_kept::<List<Observation>>(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default().0 {
         kept.insert(observation.session, observation);
     }
-    let client = state::load(&access.state_dir)?.client;
+    let client = state::kept(&access.state_dir).map(|state| state.client);
     let mut seen = Vec::new();
     let mut open = Vec::new();
     for id in &history.open {
@@ -127,7 +127,7 @@ pub fn observe(
         let first = kept.get(id).filter(|first| continues(first, &now)).copied().unwrap_or(now);
         let quiet_ms = clock.since_boot_ms.saturating_sub(first.since_boot_ms);
         let is_quiet = believed.is_some() && u128::from(quiet_ms) >= silent_after.as_millis();
-        let sign = match liveness::whereabouts(&session, Some(client)) {
+        let sign = match liveness::whereabouts(&session, client) {
             Whereabouts::Gone => Sign::Gone,
             Whereabouts::Elsewhere if is_quiet => Sign::Silent,
             Whereabouts::Elsewhere | Whereabouts::Here => Sign::Living,
