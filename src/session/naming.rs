@@ -85,8 +85,8 @@ fn latest(mut snapshots: Vec<Snapshot>, back: usize, filter: &SnapshotFilter, no
     } else {
         &|_| true
     };
-    let preferred = (0..).zip(&snapshots).filter(|(_, snapshot)| is_preferred(snapshot)).map(|(place, _)| place);
-    let Some(place) = preferred.collect::<Vec<usize>>().into_iter().rev().nth(back) else {
+    let mut latest_first = (0..fitting_count).rev().filter(|place| snapshots.get(*place).is_some_and(is_preferred));
+    let Some(place) = latest_first.nth(back) else {
         let message = format!("no snapshot fits latest~{back}: {fitting_count} fit the filter");
         return Err(Error::new(ErrorKind::NotFound, message));
     };
