@@ -55,8 +55,8 @@ impl PrunePlan {
 /// Says what a prune would do now, and changes nothing.
 ///
 /// # Errors
-/// [`ErrorKind::Damaged`] when a control object or a needed chunk is missing or can't be believed;
-/// [`ErrorKind::Denied`] when the key's role may not prune.
+/// [`crate::ErrorKind::Damaged`] when a control object or a needed chunk is missing or can't be believed;
+/// [`crate::ErrorKind::Denied`] when the key's role may not prune.
 pub fn plan(access: &Access, options: &PruneOptions, progress: &dyn Progress) -> Result<PrunePlan> {
     generation::check_allowed(access)?;
     let (mut look, seen) =
@@ -85,8 +85,8 @@ fn foresee(access: &Access, survey: &Survey, summary: &mut PruneSummary) -> Resu
 /// stays. Whoever calls has seen that the store was not rolled back, or had that accepted.
 ///
 /// # Errors
-/// As [`plan`]; [`ErrorKind::ReadOnly`] where nothing may be written; [`ErrorKind::Unsupported`] where the store can't prove
-/// what a collector relies on; or when it fails or the caller stops. The next prune goes on from there.
+/// As [`plan`]; [`crate::ErrorKind::ReadOnly`] where nothing may be written; [`crate::ErrorKind::Unsupported`] where the store
+/// can't prove what a collector relies on; or when it fails or the caller stops. The next prune goes on from there.
 pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport> {
     generation::check_allowed(access)?;
     generation::check_store(access)?;
