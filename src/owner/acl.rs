@@ -8,8 +8,12 @@ const NAMES: [&[u8]; 2] = [b"system.posix_acl_access", b"system.posix_acl_defaul
 const VERSION: [u8; 4] = 2u32.to_le_bytes();
 /// Tag and rights, two bytes each, and an id.
 const ENTRY_BYTES: usize = 8;
+const USER_OBJ: [u8; 2] = 1u16.to_le_bytes();
 const USER: [u8; 2] = 2u16.to_le_bytes();
+const GROUP_OBJ: [u8; 2] = 4u16.to_le_bytes();
 const GROUP: [u8; 2] = 8u16.to_le_bytes();
+const MASK: [u8; 2] = 16u16.to_le_bytes();
+const OTHER: [u8; 2] = 32u16.to_le_bytes();
 
 /// Whom an entry names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,13 +42,13 @@ pub fn list_text(name: &[u8], value: &[u8]) -> Option<(&'static str, String)> {
     let which = if name == NAMES[0] { "access" } else { "default" };
     let texts = entries(name, value)?.iter().map(|[t0, t1, rights, _, id @ ..]| {
         let id = u32::from_le_bytes(*id);
-        let whom = match u16::from_le_bytes([*t0, *t1]) {
-            1 => "user:".to_owned(),
-            2 => format!("user:{id}"),
-            4 => "group:".to_owned(),
-            8 => format!("group:{id}"),
-            16 => "mask:".to_owned(),
-            32 => "other:".to_owned(),
+        let whom = match [*t0, *t1] {
+            USER_OBJ => "user:".to_owned(),
+            USER => format!("user:{id}"),
+            GROUP_OBJ => "group:".to_owned(),
+            GROUP => format!("group:{id}"),
+            MASK => "mask:".to_owned(),
+            OTHER => "other:".to_owned(),
             _ => return None,
         };
         let right = |bit: u8, letter| if rights & bit == 0 { '-' } else { letter };
