@@ -42,9 +42,9 @@ pub(super) enum Missing {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Condemned(id) => write!(f, "{id:?} lies only in packs that a prune has condemned or deleted"),
+            Self::Condemned(id) => write!(f, "chunk {id} lies only in packs that a prune has condemned or deleted"),
             Self::Lost(id) => write!(f, "chunk {id} lies only in packs that are gone, which `holdall check` lists"),
-            Self::Absent(id) => write!(f, "{id:?} is in no pack any more"),
+            Self::Absent(id) => write!(f, "chunk {id} is in no pack any more"),
             Self::Unreadable(why) => f.write_str(why),
         }
     }
