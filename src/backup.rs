@@ -30,6 +30,7 @@ mod problem;
 mod rehash;
 mod stream;
 mod unfinished;
+mod waiting;
 mod work;
 mod workers;
 

@@ -11,6 +11,7 @@ use crate::backup::old_leaves::OldLeaves;
 use crate::backup::problem::ProblemKind;
 use crate::backup::rehash::Rehashed;
 use crate::backup::unfinished::Unfinished;
+use crate::backup::waiting::Waiting;
 use crate::backup::work::{Change, Finished, FinishedRow, FreshRow, Row, Shared, Standing, Worker};
 use crate::content::NodeWriter;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +21,6 @@ use crate::outcome::Counts;
 use crate::owner::Named;
 use crate::source::{Role, Walked};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
@@ -90,10 +90,8 @@ pub(super) struct Assembler<'a> {
     stat: TreeBuilder<StatEntry>,
     old: Option<OldTrees<'a>>,
     losses: &'a Losses<'a>,
-    /// Unchanged rows of the old manifest leaf at hand that are not in the manifest yet.
-    waiting: Vec<Arc<Standing>>,
-    /// Unchanged rows of the old stat leaf at hand that are not in the stat tree yet.
-    stat_waiting: Vec<Arc<Standing>>,
+    /// Unchanged rows of the old leaves at hand.
+    waiting: Waiting,
     /// Whether the stat tree has a row of something that could not be stored as the row says.
     is_stat_wrong: bool,
     links: Links,
@@ -119,8 +117,7 @@ impl<'a> Assembler<'a> {
             stat: TreeBuilder::new(&naming.boundary, naming.stat_means),
             old,
             losses,
-            waiting: Vec::new(),
-            stat_waiting: Vec::new(),
+            waiting: Waiting::default(),
             is_stat_wrong: false,
             links: Links::new(access.scratch()),
             worker,
@@ -176,51 +173,58 @@ impl<'a> Assembler<'a> {
         })
     }
 
-    fn unchanged(&mut self, standing: Arc<Standing>) -> Result<()> {
+    fn unchanged(&mut self, standing: Standing) -> Result<()> {
         self.counted.standing(&standing.row);
-        self.unchanged_stat(Arc::clone(&standing))?;
-        self.unchanged_entry(standing)
-    }
-
-    fn unchanged_stat(&mut self, standing: Arc<Standing>) -> Result<()> {
         let key = &standing.row.key;
-        if self.old.as_ref().is_some_and(|old| old.stat.is_past(key)) {
+        let is_past = |old: &OldTrees<'_>| (old.stat.is_past(key), old.manifest.is_past(key));
+        let Some((is_past_stats, is_past_entries)) = self.old.as_ref().map(is_past) else {
+            return Err(disagreement(&standing.row));
+        };
+        if is_past_stats {
             self.push_waiting_stats()?;
         }
-        let Some(old) = &mut self.old else { return Err(disagreement(&standing.row)) };
-        old.stat.advance(key)?;
-        self.stat_waiting.push(standing);
-        if !old.stat.is_at_leaf() {
-            return self.push_waiting_stats();
+        if is_past_entries {
+            self.read_waiting()?;
         }
-        if let Some(leaf) = old.stat.whole(&self.stat_waiting)?
+        if let Some(old) = &mut self.old {
+            old.stat.advance(key)?;
+            old.manifest.advance(key)?;
+        }
+        // The entry of one of several names must be read: its group and content may be wanted for another.
+        let identity = standing.identity();
+        if identity.is_some() {
+            self.read_waiting()?;
+        }
+        self.waiting.push(standing);
+        self.carry_stats()?;
+        match identity {
+            Some(identity) => self.read_link(&identity),
+            None => self.carry_entries(),
+        }
+    }
+
+    /// Carries the old stat leaf at hand over if what waits is all that it holds.
+    fn carry_stats(&mut self) -> Result<()> {
+        let Some(old) = self.old.as_ref().map(|old| &old.stat).filter(|stat| stat.is_at_leaf()) else {
+            return self.push_waiting_stats();
+        };
+        if let Some(leaf) = old.whole(self.waiting.stats())?
             && self.stat.carry(leaf, &mut self.stat_nodes)? == Carry::Carried
         {
-            self.stat_waiting.clear();
+            self.waiting.have_stats();
         }
         Ok(())
     }
 
-    fn unchanged_entry(&mut self, standing: Arc<Standing>) -> Result<()> {
-        let key = &standing.row.key;
-        if self.old.as_ref().is_some_and(|old| old.manifest.is_past(key)) {
-            self.read_waiting()?;
-        }
-        let Some(old) = &mut self.old else { return Err(disagreement(&standing.row)) };
-        old.manifest.advance(key)?;
-        if let Some(identity) = standing.identity() {
-            // Its group and content may be wanted for another name, so its entry must be read.
-            self.read_waiting()?;
-            return self.unchanged_link(&standing, &identity);
-        }
-        self.waiting.push(standing);
-        if !old.manifest.is_at_leaf() {
+    /// The same with the manifest.
+    fn carry_entries(&mut self) -> Result<()> {
+        let Some(old) = self.old.as_ref().map(|old| &old.manifest).filter(|manifest| manifest.is_at_leaf()) else {
             return self.read_waiting();
-        }
-        if let Some(leaf) = old.manifest.whole(&self.waiting)?
+        };
+        if let Some(leaf) = old.whole(self.waiting.entries())?
             && self.manifest.carry(leaf, &mut *self.shared.nodes())? == Carry::Carried
         {
-            self.waiting.clear();
+            self.waiting.have_entries();
         }
         Ok(())
     }
@@ -232,29 +236,39 @@ impl<'a> Assembler<'a> {
     }
 
     fn push_waiting_stats(&mut self) -> Result<()> {
-        for standing in self.stat_waiting.drain(..) {
+        for standing in self.waiting.stats() {
             self.stat.push(&standing.row, &mut self.stat_nodes)?;
         }
+        self.waiting.have_stats();
         Ok(())
     }
 
     /// Takes the waiting rows' entries from the old leaf at hand.
     fn read_waiting(&mut self) -> Result<()> {
-        for standing in std::mem::take(&mut self.waiting) {
-            match self.old_entry(&standing.row)? {
-                Some(entry) => self.push(&entry)?,
-                None => self.read_again(&standing)?,
-            }
-        }
-        Ok(())
+        self.with_waiting(|assembler, standing| match assembler.old_entry(&standing.row)? {
+            Some(entry) => assembler.push(&entry),
+            None => assembler.read_again(standing),
+        })
     }
 
-    fn unchanged_link(&mut self, standing: &Standing, identity: &Identity) -> Result<()> {
-        let Some(mut entry) = self.old_entry(&standing.row)? else { return self.read_again(standing) };
-        if entry.group.is_some() {
-            self.join_group(&mut entry, identity, Wholeness::Whole)?;
-        }
-        self.push(&entry)
+    /// The same with a name of a file that has several, which is the only one that waits.
+    fn read_link(&mut self, identity: &Identity) -> Result<()> {
+        self.with_waiting(|assembler, standing| {
+            let Some(mut entry) = assembler.old_entry(&standing.row)? else { return assembler.read_again(standing) };
+            if entry.group.is_some() {
+                assembler.join_group(&mut entry, identity, Wholeness::Whole)?;
+            }
+            assembler.push(&entry)
+        })
+    }
+
+    /// Puts the entries that wait into the manifest.
+    fn with_waiting(&mut self, mut put: impl FnMut(&mut Self, &Standing) -> Result<()>) -> Result<()> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.entries().try_for_each(|standing| put(self, standing))?;
+        waiting.have_entries();
+        self.waiting = waiting;
+        Ok(())
     }
 
     /// The parent's entry of what stands as in the parent; none where it is lost.

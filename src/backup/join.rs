@@ -16,7 +16,8 @@ use crate::manifest::Kind;
 use crate::manifest::{Cursor, Key, StatEntry};
 use crate::progress::LeftOutPart;
 use crate::source::{Evidence, Role, SourceError, Step, Walked};
-use std::sync::atomic::Ordering;
+use std::cmp::Ordering;
+use std::sync::atomic;
 
 /// The parent's stat trees, read along.
 pub(super) struct ParentStats<'a> {
@@ -52,14 +53,17 @@ impl<'a> ParentStats<'a> {
             self.current = Some(CurrentStats { part, cursor, next });
         }
         let Some(CurrentStats { part, cursor, next }) = &mut self.current else { return Ok(None) };
-        while next.as_ref().is_some_and(|row| row.key < *key) {
-            *next = next_row(cursor, self.losses)?;
+        while let Some(row) = next {
+            match row.key.cmp(key) {
+                Ordering::Less => *next = next_row(cursor, self.losses)?,
+                Ordering::Equal => {
+                    let found = std::mem::replace(next, next_row(cursor, self.losses)?);
+                    return Ok(found.map(|row| (row, *part)));
+                }
+                Ordering::Greater => break,
+            }
         }
-        if next.as_ref().is_none_or(|row| row.key != *key) {
-            return Ok(None);
-        }
-        let found = std::mem::replace(next, next_row(cursor, self.losses)?);
-        Ok(found.map(|row| (row, *part)))
+        Ok(None)
     }
 }
 
@@ -201,7 +205,7 @@ pub(super) fn taken(step: Result<Step, SourceError>, shared: &Shared<'_>) -> Opt
         Ok(Step::Entry(walked)) => walked,
     };
     if walked.role == Role::Member {
-        shared.member_count.fetch_add(1, Ordering::Relaxed);
+        shared.member_count.fetch_add(1, atomic::Ordering::Relaxed);
     }
     if let Some(rule) = &walked.left_out {
         shared.left_out(&walked.key, LeftOutPart::Contents, rule);

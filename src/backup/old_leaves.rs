@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::id::NodeId;
 use crate::manifest::{Key, LeafCursor, LeafRef, LeafRows, Row};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::vec_deque::Iter;
 
 /// Follows the new walk through the parent's tree.
 pub(super) struct OldLeaves<'a, R: Row> {
@@ -58,10 +58,10 @@ impl<'a, R: Row> OldLeaves<'a, R> {
     ///
     /// # Errors
     /// When the index can't be read.
-    pub(super) fn whole(&self, unchanged: &[Arc<Standing>]) -> Result<Option<&LeafRef<R>>> {
+    pub(super) fn whole(&self, unchanged: Iter<'_, Standing>) -> Result<Option<&LeafRef<R>>> {
         let At::Leaf(leaf) = &self.at else { return Ok(None) };
-        let is_last = unchanged.last().is_some_and(|standing| standing.row.key == *leaf.last());
-        let is_whole = is_last && u64::try_from(unchanged.len()) == Ok(leaf.row_count());
+        let is_whole = u64::try_from(unchanged.len()) == Ok(leaf.row_count())
+            && unchanged.last().is_some_and(|standing| standing.row.key == *leaf.last());
         Ok(if is_whole && self.losses.may_carry(leaf.id())? { Some(leaf) } else { None })
     }
 

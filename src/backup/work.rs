@@ -37,7 +37,7 @@ pub(super) const BATCH_ROWS_MAX: usize = 512;
 /// What the walk found, compared with the parent.
 pub(super) enum Row {
     /// Nothing changed: the parent's row stands for it.
-    Unchanged(Arc<Standing>),
+    Unchanged(Standing),
     /// Nothing changed by its stat, and its turn has come to be read again.
     Due(Box<Due>),
     /// New, changed, or not settled: everything is read.
@@ -57,8 +57,8 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Of an entry that is what its row says.
-    pub(super) fn new(row: StatEntry, walked: Walked) -> Arc<Self> {
-        Arc::new(Self { row, stat: walked.stat, role: walked.role })
+    pub(super) fn new(row: StatEntry, walked: Walked) -> Self {
+        Self { row, stat: walked.stat, role: walked.role }
     }
 
     /// What its names have in common; none where it has one.
@@ -86,9 +86,9 @@ pub(super) enum Change {
 /// A row that is ready for the trees.
 pub(super) enum FinishedRow {
     /// As in [`Row`].
-    Unchanged(Arc<Standing>),
+    Unchanged(Standing),
     /// The same of a file that was read again.
-    Rehashed(Arc<Standing>),
+    Rehashed(Standing),
     /// What was read now.
     Fresh(FreshRow),
     /// Another name of a file, whose content must be taken from the first one.

@@ -7,6 +7,11 @@ use rustix::fd::AsFd;
 use rustix::fs::RawDir;
 use rustix::io::Errno;
 
+/// Room for so many names at first: most directories have no more, and growing to it took four allocations a directory.
+const COUNT_USUAL: usize = 16;
+/// The same for their bytes.
+const BYTES_USUAL: usize = 256;
+
 /// The names in a directory, sorted by their bytes: each once, end to end in one allocation.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Names {
@@ -36,7 +41,7 @@ pub enum Stopped {
 impl Names {
     /// Reads the names in an open directory. After an error midway the names up to there are kept.
     pub fn read(directory: impl AsFd, buffer: &mut [MaybeUninit<u8>], count_max: usize) -> (Self, Option<Stopped>) {
-        let mut names = Self::default();
+        let mut names = Self { bytes: Vec::with_capacity(BYTES_USUAL), places: Vec::with_capacity(COUNT_USUAL) };
         let mut entries = RawDir::new(directory, buffer);
         let stopped = loop {
             match entries.next() {

@@ -211,10 +211,14 @@ impl<R: Row, S: NodeSource> Descent<R, S> {
     }
 
     fn pass(&mut self, child: &Child) {
-        self.reached = match &child.promise {
-            Some(promise) => Reached::Key(promise.last.as_bytes().to_vec()),
-            None => Reached::End,
-        };
+        match (&child.promise, &mut self.reached) {
+            (Some(promise), Reached::Key(key)) => {
+                key.clear();
+                key.extend_from_slice(promise.last.as_bytes());
+            }
+            (Some(promise), reached) => *reached = Reached::Key(promise.last.as_bytes().to_vec()),
+            (None, reached) => *reached = Reached::End,
+        }
     }
 }
 

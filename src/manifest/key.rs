@@ -62,7 +62,7 @@ impl Key {
     }
 
     /// Takes bytes of which the first `known` are already part of a valid key of at least that length.
-    pub(super) fn parse_after(bytes: Vec<u8>, known: usize) -> Result<Self, KeyError> {
+    pub(crate) fn parse_after(bytes: Vec<u8>, known: usize) -> Result<Self, KeyError> {
         if bytes.len() > KEY_BYTES_MAX {
             return Err(KeyError::TooLong);
         }

@@ -213,7 +213,7 @@ impl Iterator for Walk {
             return Some(Err(SourceError::refused(&key, Operation::Stat, Errno::NOTDIR)));
         }
         let (key, seen) = self.step()?;
-        let key = match Key::parse(key) {
+        let key = match Key::parse_after(key, self.path.len()) {
             Ok(key) => key,
             Err(source) => {
                 let directory = Key::parse(self.path.clone()).unwrap_or_default();
