@@ -1,13 +1,7 @@
 //! The facade: one open repository and what can be done with it.
 
 mod about;
-#[cfg(test)]
-mod bad_places;
-#[cfg(test)]
-mod behind;
 mod copying;
-#[cfg(test)]
-mod crowd;
 mod custody;
 mod drilling;
 mod importing;
@@ -18,15 +12,9 @@ mod protection;
 mod rehearsal;
 mod repair;
 mod retention;
-#[cfg(test)]
-mod roles;
-#[cfg(test)]
-mod rolled_back;
-#[cfg(test)]
-mod second_copies;
 mod standing;
 #[cfg(test)]
-mod unstarted;
+mod tests;
 mod view;
 mod within;
 

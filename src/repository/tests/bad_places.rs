@@ -1,11 +1,11 @@
 //! What is read around a bad place of the medium, and around a pack that this user may not read.
 
-use super::*;
 use crate::drill::{DrillOptions, DrillPlace};
 use crate::layout::Class;
 use crate::look::DumpForm;
 use crate::manifest::Key;
 use crate::progress::Silent;
+use crate::repository::*;
 use crate::session::SnapshotFilter;
 use crate::store::moody::{Mood, MoodyStore};
 use crate::store::{Folder, Listed};

@@ -1,11 +1,11 @@
 //! What is read by second copies, and that nothing is let go by them.
 
-use super::*;
 use crate::id::SnapshotId;
 use crate::keys::NewKeyOptions;
 use crate::mirror::MirrorKeyRemoval;
 use crate::parity::Percent;
 use crate::progress::Silent;
+use crate::repository::*;
 use crate::session::SnapshotFilter;
 use crate::store::{Folder, Listed};
 

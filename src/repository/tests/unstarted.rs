@@ -2,7 +2,6 @@
 //!
 //! A backup whose worker did not start once waited for it for ever, and its session went on to show that it lived.
 
-use super::{CreateOptions, OpenOptions, Repository};
 use crate::backup::{BackupOptions, StreamSource};
 use crate::check::{CheckDepth, CheckOptions, Remember};
 use crate::config::Parameters;
@@ -13,6 +12,7 @@ use crate::key::{KdfCost, Unlock};
 use crate::progress::{Event, Progress, Silent};
 use crate::prune::{MaxUnused, PruneOptions};
 use crate::repair::RepairOptions;
+use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::restore::{Overwrite, RestoreOptions};
 use crate::scrub::ScrubOptions;
 use crate::session::{Snapshot, SnapshotFilter};

@@ -1,6 +1,5 @@
 //! Operations on a machine that can't keep in mind what was committed: each of them says so, and none what another left.
 
-use super::*;
 use crate::check::CheckDepth;
 use crate::copy::{CopyOptions, CopyWanted};
 use crate::id::SnapshotId;
@@ -8,6 +7,7 @@ use crate::keys::{Grant, NewKeyOptions};
 use crate::progress::Silent;
 use crate::prune::MaxUnused;
 use crate::repair::RepairOptions;
+use crate::repository::*;
 use crate::session::{SnapshotFilter, Writer};
 use std::path::PathBuf;
 

@@ -1,6 +1,5 @@
 //! More clients than an outcome can list: what had been seen of them lies in a node, and everybody can live with that.
 
-use super::*;
 use crate::access::testing::Keys;
 use crate::check::CheckDepth;
 use crate::content::ContentReader;
@@ -8,6 +7,7 @@ use crate::id::{ClientId, NodeId, SessionId, SnapshotId};
 use crate::outcome::{OutcomeKind, SEEN_COUNT_MAX};
 use crate::progress::Silent;
 use crate::prune::MaxUnused;
+use crate::repository::*;
 use crate::session::{SnapshotFilter, Writer};
 use crate::session_record::SessionKind;
 use crate::store::MemoryStore;
@@ -48,7 +48,7 @@ impl Crowd {
     fn open(&self, client: &str) -> Repository {
         let place = self.directory.path().join(client);
         let access = self.keys.open(Arc::new(self.store.clone()), &place);
-        let protecting = super::protection::nothing_over(&access);
+        let protecting = protection::nothing_over(&access);
         Repository {
             access,
             protecting,

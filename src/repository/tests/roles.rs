@@ -1,6 +1,5 @@
 //! What a machine that holds only a put key can do with a repository, and what it can make others do.
 
-use super::*;
 use crate::check::CheckDepth;
 use crate::config::Role;
 use crate::content::open_pack;
@@ -14,6 +13,7 @@ use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::Silent;
 use crate::prune::PruneOptions;
 use crate::record::{self, RecordBody, RecordKind};
+use crate::repository::*;
 use crate::segment::{PackFacts, PackRow, SegmentBuilder, SegmentReader};
 use crate::session::{Beating, SnapshotFilter, Writer, read_segment};
 use crate::session_record::SessionKind;

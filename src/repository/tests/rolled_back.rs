@@ -1,8 +1,8 @@
 //! A store that was set back to an earlier state.
 
-use super::*;
 use crate::progress::Silent;
 use crate::prune::MaxUnused;
+use crate::repository::*;
 use crate::session::ClientState;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
