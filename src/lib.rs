@@ -252,4 +252,7 @@ pub mod threads;
 pub mod wire;
 
 #[cfg(test)]
+#[path = "../tests/lacking/mod.rs"]
+mod lacking;
+#[cfg(test)]
 mod vectors;

@@ -33,7 +33,9 @@ wanted() { { [ "$part" = all ] || [ "$part" = "$1" ]; } && ! done_before "$2"; }
 trial() { cargo test --release --locked --test trials -- --nocapture --test-threads 1 "$@" 2>&1 | tee -a "$result"; }
 passed() { tail -n 5 "$result" | grep -q '^test result: ok'; }
 
-say "commit $commit, seed $seed, $(uname -srm), $(nproc) cores"
+HOLDALL_WITHOUT=${HOLDALL_WITHOUT-$(scripts/lacking)}
+export HOLDALL_WITHOUT
+say "commit $commit, seed $seed, $(uname -srm), $(nproc) cores, without: ${HOLDALL_WITHOUT:-nothing}"
 
 if wanted kills kills; then
     say "$HOLDALL_TRIALS kills"

@@ -2,6 +2,8 @@
 //! pages and the code say the same. Each rule is a function over texts, and each is shown to fail on a broken sample.
 
 mod house;
+#[path = "../lacking/mod.rs"]
+mod lacking;
 mod source;
 mod spec;
 
@@ -276,6 +278,36 @@ fn a_vague_name_is_found() {
     for path in ["src/utils.rs", "src/index/helpers.rs", "src/manager/mod.rs", "src/common.rs"] {
         assert_eq!(house::vague_names(&sample(path, "")).len(), 1, "{path}");
     }
+}
+
+/// The words of `text` that stand right behind `before`.
+fn words_after<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+    text.match_indices(before).map(move |(at, _)| source::leading_word(&text[at + before.len()..]))
+}
+
+#[test]
+fn what_tests_can_be_left_out_for_is_what_the_suite_looks_for() {
+    let mut sources = library();
+    sources.extend(read_all("tests", ".rs"));
+    let script = read_all("scripts", "lacking");
+    let looked_for: Vec<_> = words_after(&script[0].text, "\nneeds ").collect();
+    assert!(looked_for.len() > 5, "{looked_for:?}");
+    let left_out: Vec<_> = sources.iter().flat_map(|source| words_after(&source.text, "leave_out(\"")).collect();
+    assert!(left_out.iter().all(|word| looked_for.contains(word)), "{left_out:?}, {looked_for:?}");
+    let is_named = |word: &&str| sources.iter().any(|source| source.text.contains(&format!("\"{word}\"")));
+    assert!(looked_for.iter().all(is_named), "{looked_for:?}");
+}
+
+#[test]
+fn a_test_is_left_out_only_where_its_need_is_named() {
+    for list in ["fuse", "mount,fuse", "mount fuse", "fuse, mount"] {
+        assert!(lacking::names(list, "fuse"), "{list}");
+    }
+    for list in ["", "fuses", "mount"] {
+        assert!(!lacking::names(list, "fuse"), "{list}");
+    }
+    let nothing = "what nobody names";
+    assert!(std::panic::catch_unwind(|| lacking::leave_out(nothing, "it is lacking")).is_err());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `holdall import restic`, against what restic itself restores.
 
+use crate::lacking::leave_out;
 use crate::run::{Finished, World};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,8 +61,7 @@ fn restored(name: &str) -> Vec<(String, Vec<String>)> {
 #[test]
 fn what_restic_restores_is_what_holdall_restores_after_an_import() {
     if !rustix::process::getuid().is_root() {
-        // Owners and devices are given back to root alone.
-        return;
+        return leave_out("root", "owners and devices are given back to root alone");
     }
     for name in RECORDED {
         let world = world();
@@ -179,7 +179,9 @@ fn furnished(world: &World) -> PathBuf {
 fn a_repository_of_the_restic_at_hand_comes_over_and_the_next_backup_goes_on_from_there() {
     for version in ["1", "2"] {
         let world = world();
-        let Some(made) = restic(&world, "restic", &["init", "--repository-version", version]) else { return };
+        let Some(made) = restic(&world, "restic", &["init", "--repository-version", version]) else {
+            return leave_out("restic", "there is no program restic");
+        };
         made.succeeded();
         let tree = furnished(&world);
         // What is younger than two seconds when a backup begins is read again by the next one.

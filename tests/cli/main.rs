@@ -11,6 +11,8 @@ mod from_restic;
 mod import;
 mod info;
 mod keys;
+#[path = "../lacking/mod.rs"]
+mod lacking;
 mod limits;
 mod look;
 mod machine;

@@ -2,6 +2,7 @@
 
 use crate::house::{House, assert_equal};
 use crate::in_place::{StopAt, Told, copy, look, noise, options, restore, stamps};
+use crate::lacking::leave_out;
 use holdall::{Change, Choice, Entry, Extras, Key, Manner, Overwrite, RestoreOptions, RestoreProblemKind, Silent};
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
@@ -26,7 +27,11 @@ impl Mounted {
     /// None where nobody may mount.
     pub(crate) fn new(at: &Path, options: &str) -> Option<Self> {
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at).output();
-        mount.is_ok_and(|done| done.status.success()).then(|| Self(at.to_path_buf()))
+        let is_mounted = mount.is_ok_and(|done| done.status.success());
+        if !is_mounted {
+            leave_out("mount", "this user may not mount");
+        }
+        is_mounted.then(|| Self(at.to_path_buf()))
     }
 }
 

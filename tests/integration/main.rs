@@ -7,6 +7,8 @@ mod golden;
 mod hard_links;
 mod house;
 mod in_place;
+#[path = "../lacking/mod.rs"]
+mod lacking;
 mod lost_folders;
 mod python_reader;
 mod round_trip;

@@ -7,10 +7,11 @@
 mod disc;
 mod record;
 
+use crate::lacking::leave_out;
 use crate::run::{PASSWORD, contents};
 use crate::stage::{Scene, Stage};
 use crate::tracer::can_trace;
-use crate::tree::{Random, done_before, setting, skip, write_down};
+use crate::tree::{Random, done_before, setting, write_down};
 use disc::{Disc, Found, Torn};
 use holdall::{
     BackupOptions, CheckDepth, CheckOptions, CreateOptions, ErrorKind, KdfCost, OpenOptions, Repository, Silent,
@@ -267,7 +268,7 @@ fn worst_states(disc: &Disc) -> Vec<Found> {
 
 fn try_crashes(scene: Scene) {
     if !can_trace() {
-        return skip("crashes of the machine", "this sandbox lets nobody trace a program");
+        return leave_out("trace", "this sandbox lets nobody trace a program");
     }
     let (states, seed) = (setting("HOLDALL_CRASH_STATES", 5_000), setting("HOLDALL_SEED", 20_261_121));
     let part = format!("crashes {scene:?}, {states} states, seed {seed}");

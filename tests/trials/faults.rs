@@ -4,9 +4,10 @@
 //! `HOLDALL_FAULT_POINTS` says how many points of each command and fault are tried, spread evenly; 0 means all of them.
 
 use crate::call::{Act, Call};
+use crate::lacking::leave_out;
 use crate::stage::{PARTS, Scene, Stage};
 use crate::tracer::{Verdict, Watcher, can_trace};
-use crate::tree::{Random, done_before, setting, skip, write_down};
+use crate::tree::{Random, done_before, setting, write_down};
 use nix::libc;
 use std::path::PathBuf;
 
@@ -80,7 +81,7 @@ fn points(count: u64) -> Vec<u64> {
 
 fn try_scene(scene: Scene) {
     if !can_trace() {
-        return skip("faults of the system", "this sandbox lets nobody trace a program");
+        return leave_out("trace", "this sandbox lets nobody trace a program");
     }
     let stage = Stage::new(scene);
     let mut broken = Vec::new();

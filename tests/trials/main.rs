@@ -4,7 +4,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a trial that meets something else has failed, and one that was skipped or measured says so"
+    reason = "a trial that meets something else has failed, and one that measures says what"
 )]
 
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +17,8 @@ mod extent;
 mod faults;
 mod future;
 mod kill;
+#[path = "../lacking/mod.rs"]
+mod lacking;
 mod mount;
 #[path = "../cli/mounted.rs"]
 mod mounted;

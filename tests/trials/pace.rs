@@ -3,8 +3,9 @@
 //!
 //! `strace` stops it; where that is not to be had, nothing is tried.
 
+use crate::lacking::leave_out;
 use crate::run::{Finished, World};
-use crate::tree::{Random, assert_sound, bytes_below, finish_within, long, skip, start};
+use crate::tree::{Random, assert_sound, bytes_below, finish_within, long, start};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -37,7 +38,7 @@ fn a_backup_beside_a_prune_that_is_stopped_anywhere_takes_as_long_as_alone_and_t
     let calls: Vec<&str> = CALLS.into_iter().chain(MORE_CALLS.into_iter().filter(|_| long())).collect();
     let probe = Command::new("strace").args(["-qq", "-o", "/dev/null", "-e", "trace=none", "true"]).status();
     if !probe.is_ok_and(|status| status.success()) {
-        return skip("a prune that is stopped at each step", "strace is missing or may not trace");
+        return leave_out("trace", "strace is missing or may not trace");
     }
     let mut trial = Trial::new();
     for call in calls {

@@ -1,8 +1,9 @@
 //! The repository in other places: moved, read-only, without space, without hard links.
 
+use crate::lacking::leave_out;
 use crate::ordinary::Ordinary;
 use crate::run::{Finished, World, contents};
-use crate::tree::{Random, is_root, skip};
+use crate::tree::{Random, is_root};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,7 +69,7 @@ fn a_repository_that_was_moved_goes_on() {
 #[test]
 fn a_repository_without_the_right_to_write_is_read_and_says_so() {
     if !is_root() {
-        return skip("another user's repository", "only root can become another user");
+        return leave_out("root", "only root can become another user");
     }
     let world = world();
     let ordinary = Ordinary::new(&world);
@@ -103,7 +104,7 @@ fn a_repository_on_a_read_only_medium_is_read_and_says_so() {
     let bound = Mount::new(&["--bind", repository.to_str().expect("text")], &place);
     let sealed = bound.as_ref().map(|_| Command::new("mount").args(["-o", "remount,ro,bind"]).arg(&place).status());
     if !sealed.is_some_and(|done| done.is_ok_and(|status| status.success())) {
-        return skip("a read-only medium", "this user or sandbox may not mount");
+        return leave_out("mount", "this user or sandbox may not mount");
     }
     let before = contents(&repository);
     reads(&world, &place);
@@ -117,7 +118,7 @@ fn without_space_a_backup_says_so_and_harms_nothing() {
     let world = world();
     let place = world.path("small");
     let Some(_mount) = Mount::new(&["-t", "tmpfs", "-o", "size=2m", "tmpfs"], &place) else {
-        return skip("a full medium", "this user or sandbox may not mount");
+        return leave_out("mount", "this user or sandbox may not mount");
     };
     let repository = place.join("repository");
     let letter = world.path("tree/letter");
@@ -143,11 +144,11 @@ fn a_file_system_without_hard_links_will_do() {
     std::fs::File::create(&image).and_then(|file| file.set_len(64 << 20)).expect("an image");
     let made = Command::new("/usr/sbin/mkfs.vfat").arg(&image).output();
     if !made.is_ok_and(|made| made.status.success()) {
-        return skip("a file system without hard links", "there is no mkfs.vfat");
+        return leave_out("vfat", "there is no mkfs.vfat");
     }
     let place = world.path("stick");
     let Some(_mount) = Mount::new(&["-o", "loop", image.to_str().expect("text")], &place) else {
-        return skip("a file system without hard links", "vfat can't be mounted here");
+        return leave_out("vfat", "it can't be mounted here");
     };
     let repository = place.join("repository");
     at(&world, &repository, &["init", "-q", "--kdf-memory", "64K", "--kdf-passes", "1"]).succeeded();

@@ -1,8 +1,9 @@
 //! A medium that is too small, in every size, and one on which no byte is free.
 
+use crate::lacking::leave_out;
 use crate::place::Mount;
 use crate::run::{Finished, World, contents};
-use crate::tree::{Random, assert_sound, long, skip};
+use crate::tree::{Random, assert_sound, long};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -72,7 +73,7 @@ impl Small {
 #[test]
 fn with_every_quota_what_was_stored_stays_whole_and_what_finds_no_room_says_so() {
     let Some(mut small) = Small::new(STEP_BYTES) else {
-        return skip("a medium that is too small", "this user or sandbox may not mount");
+        return leave_out("mount", "this user or sandbox may not mount");
     };
     let (mut is_made, mut refused) = (false, 0);
     small.add_a_file();
@@ -97,7 +98,7 @@ fn with_every_quota_what_was_stored_stays_whole_and_what_finds_no_room_says_so()
 #[test]
 fn without_a_free_byte_one_can_forget_and_prune_and_then_go_on() {
     let Some(mut small) = Small::new(16 << 20) else {
-        return skip("a medium without a free byte", "this user or sandbox may not mount");
+        return leave_out("mount", "this user or sandbox may not mount");
     };
     small.run(&INIT).succeeded();
     small.add_a_file();
@@ -120,7 +121,7 @@ fn without_a_free_byte_one_can_forget_and_prune_and_then_go_on() {
 #[test]
 fn the_nightly_run_of_a_disc_that_is_full_makes_room_for_the_next() {
     let Some(mut small) = Small::new(16 << 20) else {
-        return skip("a nightly run without a free byte", "this user or sandbox may not mount");
+        return leave_out("mount", "this user or sandbox may not mount");
     };
     small.run(&INIT).succeeded();
     let keep = |small: &Small, last: u32| {

@@ -1,8 +1,9 @@
 //! Targets with traps, and users without rights.
 
+use crate::lacking::leave_out;
 use crate::ordinary::Ordinary;
 use crate::run::{World, contents};
-use crate::tree::{is_root, skip};
+use crate::tree::is_root;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -137,7 +138,7 @@ fn links_that_lie_in_the_target_lead_nowhere() {
 #[test]
 fn an_ordinary_user_gets_what_such_a_user_can_have_and_is_told_the_rest() {
     if !is_root() {
-        return skip("a restore by somebody else", "only root can become another user");
+        return leave_out("root", "only root can become another user");
     }
     let world = World::with_repository();
     world.file("tree/file", b"content");
@@ -151,7 +152,7 @@ fn an_ordinary_user_gets_what_such_a_user_can_have_and_is_told_the_rest() {
         device,
     );
     if made.is_err() {
-        return skip("a device", "this sandbox lets nobody make one");
+        return leave_out("mknod", "this sandbox lets nobody make a device");
     }
     world.run(["backup", "-q", "tree"]).succeeded();
     let ordinary = Ordinary::new(&world);

@@ -114,11 +114,6 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Says why a trial can't be made here.
-pub(crate) fn skip(what: &str, reason: &str) {
-    println!("not tried: {what}: {reason}");
-}
-
 /// Whether an earlier run wrote down that it was done with a part of a trial.
 pub(crate) fn done_before(part: &str) -> bool {
     let log = std::env::var_os("HOLDALL_TRIALS_LOG").and_then(|log| std::fs::read_to_string(log).ok());

@@ -1,9 +1,10 @@
 //! The view of the index deleted, cut short, from an earlier day, of another repository, or in a place that can't be
 //! written to: every command answers right.
 
+use crate::lacking::leave_out;
 use crate::ordinary::Ordinary;
 use crate::run::{World, contents};
-use crate::tree::{Random, is_root, skip};
+use crate::tree::{Random, is_root};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -134,7 +135,7 @@ fn the_view_of_another_repository_changes_no_answer() {
 #[test]
 fn a_cache_that_cannot_be_written_to_changes_no_answer() {
     if !is_root() {
-        return skip("a cache without the right to write", "only root can become another user");
+        return leave_out("root", "only root can become another user");
     }
     let (world, _) = world();
     let ordinary = Ordinary::new(&world);

@@ -4,6 +4,7 @@ use super::world::{Files, World, files, forget, objects, prune};
 use crate::access::Access;
 use crate::error::{ErrorKind, Result};
 use crate::id::SnapshotId;
+use crate::lacking::leave_out;
 use crate::prune::{MaxUnused, PruneOptions, PruneReport};
 use crate::session::{self, AbortOutcome, History, Writer, move_to_machine};
 use crate::session_record::SessionKind;
@@ -57,7 +58,7 @@ impl FullMedium {
         let world = World::new();
         let place = world.place("medium");
         let Some(mount) = Mount::new(&place, megabytes) else {
-            println!("skipped: this user or sandbox may not mount");
+            leave_out("mount", "this user or sandbox may not mount");
             return None;
         };
         let store: Arc<dyn Store> = Arc::new(LocalStore::create(&place.join("repository")).unwrap());
