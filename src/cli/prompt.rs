@@ -22,12 +22,13 @@ pub(crate) enum Answer {
 /// # Errors
 /// When the process has no terminal, or it can't be read.
 pub(crate) fn ask(question: &str) -> io::Result<Answer> {
-    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
-    write!(terminal, "{question}: ")?;
+    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     let silent = Silence::over(&terminal)?;
+    // Not before: an answer that comes at once would be shown, and lost.
+    write!(&terminal, "{question}: ")?;
     let answer = read_line(&mut &terminal);
     drop(silent);
-    writeln!(terminal)?;
+    writeln!(&terminal)?;
     answer
 }
 

@@ -11,6 +11,7 @@ use crate::key::{KdfCost, Unlock};
 use crate::manifest::{Attributes, Body, Content, Cursor, Entry, ItemReader, Key};
 use crate::progress::{Progress, Silent};
 use crate::repository::{CreateOptions, OpenOptions, Repository};
+use crate::session::testing::clock::settle;
 use crate::session::{Snapshot, SnapshotFilter};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -302,7 +303,7 @@ fn a_host_goes_on_from_a_copy_of_its_last_snapshot() {
     let (place, ids) = Place::new();
     place.create("other", small());
     let copied = place.copy("source", "other");
-    std::thread::sleep(std::time::Duration::from_millis(2100));
+    settle();
     let options = BackupOptions::new([place.path("tree")]).host("host");
     let report = place.open("other").backup(&options, &Silent).unwrap();
     assert_eq!(copied.copied[2].source, ids[2]);

@@ -1,12 +1,12 @@
 //! Readers of the output that go away before its end.
 
+use crate::mounted::within_ten_seconds;
 use crate::run::{Finished, World};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{PipeReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 /// More than a pipe and every buffer before it hold.
 const LONG_BYTES: usize = 1 << 20;
@@ -122,14 +122,21 @@ fn a_dump_that_is_read_in_part_ends_without_a_word() {
     assert_eq!((finished.code, finished.err.as_str()), (Some(141), ""));
 }
 
+/// Whether a signal to the whole process waits for a thread that takes it.
+fn is_signal_pending(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).expect("Linux tells it");
+    pending.trim().bytes().any(|digit| digit != b'0')
+}
+
 #[test]
 fn a_dump_that_is_interrupted_together_with_its_reader_was_interrupted() {
     let world = world();
     for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
         let (child, reader) = dump_in_part(&world);
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).expect("it runs");
-        // Which thread takes the signal is not known, nor when it has.
-        std::thread::sleep(Duration::from_millis(200));
+        // Which thread takes the signal is not known, but when it has.
+        assert!(within_ten_seconds(|| !is_signal_pending(&child)), "the signal is taken");
         drop(reader);
         let finished = Finished::of(&child.wait_with_output().expect("it ends"));
         assert_eq!((finished.code, finished.err.as_str()), (Some(code), "holdall: stopped as asked\n"));

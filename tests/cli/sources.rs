@@ -134,10 +134,12 @@ fn names_that_cannot_stand_beside_each_other_are_refused() {
 #[test]
 fn an_interrupted_run_does_not_wait_for_its_command() {
     let world = World::with_repository();
+    let note = world.path("note");
+    let line = format!("slow=echo a; echo > {}; exec sleep 1000", note.display());
     let mut command = world.command();
-    command.args(["backup", "--command", "slow=echo a; exec sleep 1000"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["backup", "--command", &line]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
-    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert!(within_ten_seconds(|| note.exists()), "it begins");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
     let started = std::time::Instant::now();
@@ -172,13 +174,15 @@ fn an_interrupted_run_without_a_terminal_ends_what_its_command_started() {
 #[test]
 fn an_interrupted_run_without_a_terminal_waits_for_all_that_its_command_started_and_kills_what_stays() {
     let world = World::with_repository();
-    let (tidy, stubborn) = (world.path("tidy"), world.path("stubborn"));
+    let [tidy, ready, stubborn] = ["tidy", "ready", "stubborn"].map(|name| world.path(name));
     // The command itself ends at once. One that it started takes its time to end, the other one never would.
     let script = format!(
-        "sh -c 'trap \"sleep 0.5; echo tidied > {tidy}; exit\" TERM; while :; do sleep 0.1; done' &\n\
+        "trap 'exit 1' TERM\n\
+         sh -c 'trap \"sleep 0.5; echo tidied > {tidy}; exit\" TERM; echo > {ready}; while :; do sleep 0.1; done' &\n\
          sh -c 'trap \"\" TERM; echo $$ > {stubborn}; while :; do sleep 0.1; done' &\n\
-         trap 'exit 1' TERM; wait",
+         wait",
         tidy = tidy.display(),
+        ready = ready.display(),
         stubborn = stubborn.display()
     );
     let script = world.file("script", script.as_bytes());
@@ -189,8 +193,7 @@ fn an_interrupted_run_without_a_terminal_waits_for_all_that_its_command_started_
     command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut child = command.current_dir(world.path("")).spawn().expect("the program starts");
     let stubborn = || std::fs::read_to_string(&stubborn).ok().and_then(|text| text.trim().parse::<u32>().ok());
-    assert!(within_ten_seconds(|| stubborn().is_some()), "it begins");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(within_ten_seconds(|| ready.exists() && stubborn().is_some()), "it begins");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(143));

@@ -1,12 +1,12 @@
 //! Terminals and signals.
 
 use crate::run::{PASSWORD, World};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Runs the program on a terminal of its own, with `keys` typed, and returns what the terminal showed.
-fn on_a_terminal(world: &World, arguments: &str, keys: &str) -> (Option<i32>, String) {
+/// Runs the program on a terminal of its own, answers each question once it is asked, and returns what the terminal showed.
+fn on_a_terminal(world: &World, arguments: &str, answers: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = world.command();
     let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_holdall"));
     let mut script = Command::new("script");
@@ -15,26 +15,33 @@ fn on_a_terminal(world: &World, arguments: &str, keys: &str) -> (Option<i32>, St
     script.current_dir(world.path("")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = script.spawn().expect("script is part of every Debian");
     let mut typist = child.stdin.take().expect("its input");
-    // Slowly enough for each question to be asked before it is answered.
-    for key in keys.split_inclusive('\n') {
-        std::thread::sleep(Duration::from_millis(700));
-        typist.write_all(key.as_bytes()).expect("the terminal listens");
+    let mut screen = child.stdout.take().expect("its output");
+    let mut shown = Vec::new();
+    for (question, answer) in answers {
+        let mut asked = Vec::new();
+        while !String::from_utf8_lossy(&asked).contains(question) {
+            let mut byte = [0];
+            assert_eq!(screen.read(&mut byte).expect("a screen"), 1, "{question}: {}", String::from_utf8_lossy(&asked));
+            asked.extend(byte);
+        }
+        shown.extend(asked);
+        typist.write_all(format!("{answer}\n").as_bytes()).expect("the terminal listens");
     }
-    let output = child.wait_with_output().expect("it ends");
+    screen.read_to_end(&mut shown).expect("a screen");
+    let code = child.wait().expect("it ends").code();
     drop(typist);
-    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    (code, String::from_utf8_lossy(&shown).into_owned())
 }
 
 #[test]
 fn a_password_is_asked_for_twice_and_never_shown() {
     let world = World::new();
     let init = "init --kdf-memory 64K --kdf-passes 1";
-    let (code, shown) = on_a_terminal(&world, init, &format!("{PASSWORD}\n{PASSWORD}\n"));
+    let (code, shown) = on_a_terminal(&world, init, &[("new password: ", PASSWORD), ("the same again: ", PASSWORD)]);
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("new password") && shown.contains("again"), "{shown}");
     assert!(!shown.contains(PASSWORD), "{shown}");
     world.run(["snapshots"]).succeeded();
-    let (code, shown) = on_a_terminal(&world, "snapshots", &format!("{PASSWORD}\n"));
+    let (code, shown) = on_a_terminal(&world, "snapshots", &[("password of the repository: ", PASSWORD)]);
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("0 snapshots") && !shown.contains(PASSWORD), "{shown}");
 }
@@ -42,7 +49,7 @@ fn a_password_is_asked_for_twice_and_never_shown() {
 #[test]
 fn two_different_passwords_make_no_repository() {
     let world = World::new();
-    let (code, shown) = on_a_terminal(&world, "init", "one\nother\n");
+    let (code, shown) = on_a_terminal(&world, "init", &[("new password: ", "one"), ("the same again: ", "other")]);
     assert_eq!(code, Some(2), "{shown}");
     assert!(!world.path("repository").exists());
 }

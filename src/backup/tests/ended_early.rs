@@ -8,13 +8,13 @@ use crate::outcome::ComponentState;
 use crate::progress::{Event, Progress, Silent};
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::restore::Below;
+use crate::session::testing::clock::settle;
 use crate::session::{self, History, Snapshot};
 use crate::source::StreamInput;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ThreadId;
-use std::time::Duration;
 
 /// Has enough when the walk, which asks first, has come so far; lets files that are read be.
 pub(super) struct EnoughFrom {
@@ -100,11 +100,6 @@ impl Place {
         list.unwrap();
         entries
     }
-}
-
-/// What was changed just now is read again whatever the parent says; this is about what is not.
-fn settle() {
-    std::thread::sleep(Duration::from_millis(2100));
 }
 
 /// How deep the tree lies: so often the walk asks before it comes to the tree.

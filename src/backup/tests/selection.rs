@@ -10,10 +10,10 @@ use crate::progress::Silent;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::restore::{Below, Extras, RestoreOptions};
 use crate::session::Snapshot;
+use crate::session::testing::clock::settle;
 use crate::source::Selection;
 use rustix::fs::{Mode, chmod};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 fn repository(place: &Path) -> Repository {
     let path = place.join("repository");
@@ -59,7 +59,7 @@ fn a_parent_with_other_excludes_gives_the_same_snapshot_as_none() {
         }
     }
     // What was changed just now is read again whatever the parent says; this is about what is not.
-    std::thread::sleep(Duration::from_millis(2100));
+    settle();
     let repository = repository(place.path());
     let everything = &[][..];
     let all: [&[&str]; 8] =
@@ -81,7 +81,7 @@ fn a_parent_with_other_arguments_does_not_say_what_was_asked_for() {
     let tree = place.path().join("tree");
     std::fs::create_dir_all(tree.join("a/b")).unwrap();
     ["a/b/c", "a/d", "e"].iter().for_each(|name| std::fs::write(tree.join(name), *name).unwrap());
-    std::thread::sleep(Duration::from_millis(2100));
+    settle();
     let repository = repository(place.path());
     let within = |arguments: &[&str], parent: ParentChoice| {
         let paths = arguments.iter().map(|name| tree.join(name));
@@ -107,7 +107,7 @@ fn the_names_that_are_left_of_a_file_with_several_keep_its_content_and_stay_one_
     for name in ["b", "c"] {
         std::fs::hard_link(tree.join("a"), tree.join(name)).unwrap();
     }
-    std::thread::sleep(Duration::from_millis(2100));
+    settle();
     let repository = repository(place.path());
     let all: [&[&str]; 5] = [&[], &[], &["a"], &["a"], &["b"]];
     for (number, texts) in all.into_iter().enumerate() {
