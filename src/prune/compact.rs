@@ -29,7 +29,7 @@ impl Inputs {
     }
 
     /// Chooses the segments of which a part is dead, and small ones when there are many. `deleted` are the packs that
-    /// deleted sets list; `all` says to bear no dead row at all.
+    /// deleted sets list.
     ///
     /// # Errors
     /// When the index can't be read.

@@ -1,4 +1,4 @@
-//! Parity and second copies of what is gone: left by a program that did not know them, or that was stopped in between.
+//! Parity and second copies of what is gone: left by a program that does not know them, or by one that was stopped in between.
 
 use crate::access::Access;
 use crate::error::Result;

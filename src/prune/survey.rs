@@ -20,7 +20,7 @@ pub(super) struct Known {
     pub(super) bytes: u64,
     pub(super) chunk_count: u64,
     pub(super) segment: SegmentId,
-    /// Whether the listing showed it.
+    /// Whether the listing showed it, or it was there when it was looked for alone.
     pub(super) is_present: bool,
     /// Whether segments say different things of it: such a pack is left alone.
     pub(super) is_disputed: bool,
@@ -35,7 +35,7 @@ pub(super) struct Survey {
     names: HashMap<PackOrdinal, PackId>,
     /// Packs that some generation condemns: its deleted set once published, else its condemned set.
     pub(super) condemned: HashSet<PackId>,
-    /// All packs that the listing showed.
+    /// All packs that the listing showed, and those that were there when they were looked for alone.
     pub(super) listed: HashMap<PackId, u64>,
     /// Packs that nobody committed and nobody will: their sessions are decided.
     pub(super) orphans: Vec<(PackId, u64)>,

@@ -294,7 +294,7 @@ pub(crate) fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option
     }
 }
 
-/// The error for a store that lacks what a client's own state remembers.
+/// Fails if the store lacks what a client's own state remembers.
 ///
 /// # Errors
 /// [`ErrorKind::RolledBack`] when an acknowledged outcome is gone or has become another one; [`ErrorKind::Damaged`] when it

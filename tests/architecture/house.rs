@@ -77,6 +77,30 @@ fn rank(room: &str) -> Option<u8> {
     RANKS.iter().find(|(name, _)| *name == room).map(|(_, rank)| *rank)
 }
 
+/// Where the first page of the library tells other ranks than the table above: `page` is its text. It tells of no room that
+/// only gathers others, and of the command's alone those that have a rank of their own.
+pub(crate) fn rank_table_breaks(page: &str) -> Vec<String> {
+    let told = page.split_once("//! # The house\n").map_or("", |(_, told)| told);
+    let told: String = told.lines().map_while(|line| line.strip_prefix("//!")).collect();
+    let mut breaks = Vec::new();
+    let mut found = Vec::new();
+    for (number, rooms) in told.split('*').skip(1).collect::<Vec<_>>().chunks(2).filter_map(|pair| pair.split_first()) {
+        let rooms = rooms.first().map_or("", |rooms| *rooms);
+        let words = rooms.split(|c| !super::source::is_word(c)).filter(|word| rank(word).is_some());
+        for word in words {
+            if rank(word).map(|rank| rank.to_string()).as_deref() != Some(*number) {
+                breaks.push(format!("src/lib.rs tells of {word} in rank {number}"));
+            }
+            found.push(word);
+        }
+    }
+    let gathering = ["fuzzing", "lib", "main"];
+    for (room, rank) in RANKS.iter().filter(|(room, _)| !gathering.contains(room) && !found.contains(room)) {
+        breaks.push(format!("src/lib.rs does not tell of {room} in rank {rank}"));
+    }
+    breaks
+}
+
 fn stands_on(own: &str, room: &str) -> bool {
     let place = |name: &str| CONTROL.iter().position(|control| *control == name);
     place(own).zip(place(room)).is_some_and(|(own, room)| room < own)

@@ -269,6 +269,16 @@ fn printing_outside_the_renderer_is_found() {
 }
 
 #[test]
+fn the_first_page_tells_the_ranks_that_hold() {
+    let sources = library();
+    let lib = sources.iter().find(|source| source.path == "src/lib.rs").expect("it is there");
+    assert_none(&house::rank_table_breaks(&lib.text));
+    let moved = lib.text.replace("*4* error", "*5* error").replace(" heal;", ";");
+    let expected = ["src/lib.rs tells of error in rank 5", "src/lib.rs does not tell of heal in rank 5"];
+    assert_eq!(house::rank_table_breaks(&moved), expected);
+}
+
+#[test]
 fn names_of_modules_say_something() {
     assert_none(&house::vague_names(&library()));
 }
