@@ -210,8 +210,8 @@ impl Walker<'_> {
         }
     }
 
-    /// Its rows may lie in directories that have none: earlier versions wrote no row of one that was not read in full. Nobody
-    /// restores by it, and the next backup looks for single keys.
+    /// Its rows may lie in directories that have none (MANIFEST-39): nobody restores by it, and the next backup looks for
+    /// single keys.
     fn stat_tree(&mut self, root: NodeId) -> Result<()> {
         let mut cursor: Cursor<StatEntry, _> = Cursor::new(self.nodes, root);
         loop {

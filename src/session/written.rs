@@ -22,7 +22,7 @@ impl Written {
         Attribute { id: WRITTEN, bytes: Blob(bytes) }
     }
 
-    /// What a body says; none where it does not, as in snapshots of programs that did not say it yet.
+    /// What a body says; none where it does not, or not so that it can be understood (OUTCOME-21).
     pub fn find(attributes: &[Attribute]) -> Option<Self> {
         let found = attributes.iter().find(|attribute| attribute.id == WRITTEN)?;
         let (raw, stored) = found.bytes.0.split_first_chunk::<8>()?;
