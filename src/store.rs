@@ -114,21 +114,19 @@ pub trait Store: Send + Sync {
     /// When the folder can't be read to its end; what was reported until then is not the whole.
     fn list(&self, folder: Folder, each: &mut dyn FnMut(Listed)) -> Result<(), StoreError>;
 
-    /// Removes objects, durably on return; absent ones are passed over. Returns how many were there.
+    /// Removes objects, durably on return; absent ones are passed over. Returns those that were there.
     ///
     /// # Errors
     /// At the first object that can't be removed; those before it may be gone.
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError>;
+    fn remove_all(&self, names: &[ObjectName]) -> Result<Vec<ObjectName>, StoreError>;
 
     /// Removes one object, durably on return.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or what the medium says.
     fn remove(&self, name: &ObjectName) -> Result<(), StoreError> {
-        match self.remove_all(std::slice::from_ref(name))? {
-            0 => Err(StoreError::NotFound { name: *name }),
-            _ => Ok(()),
-        }
+        let removed = self.remove_all(std::slice::from_ref(name))?;
+        if removed.is_empty() { Err(StoreError::NotFound { name: *name }) } else { Ok(()) }
     }
 
     /// Removes temporary files for which `may_go` answers true: it gets the session that each belongs to, or `None`

@@ -134,7 +134,8 @@ pub fn perform(
                 return Err(Error::new(ErrorKind::Damaged, message));
             }
         }
-        report.object_count = report.object_count.saturating_add(to.remove_all(batch)?);
+        let removed_count = u64::try_from(to.remove_all(batch)?.len()).unwrap_or(u64::MAX);
+        report.object_count = report.object_count.saturating_add(removed_count);
     }
     Ok(report)
 }

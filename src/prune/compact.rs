@@ -88,7 +88,6 @@ pub(super) enum Thoroughness {
 }
 
 /// Publishes segments in the place of `inputs`, in a session that was opened before `history` was read, and commits it.
-/// Returns how many were replaced.
 ///
 /// # Errors
 /// When the store fails, the new segments don't say what the old ones said, or somebody else ended the session.
@@ -99,7 +98,7 @@ pub(super) fn compact(
     inputs: &Inputs,
     deleted: &HashSet<PackId>,
     progress: &dyn Progress,
-) -> Result<u64> {
+) -> Result<()> {
     let named = history.segments();
     let mut output = Replacement::new(history);
     for id in &inputs.0 {
@@ -122,8 +121,7 @@ pub(super) fn compact(
     let said = output.said().clone();
     let published = output.finish(access)?;
     prove(access, &published, said)?;
-    session.commit(access, OutcomeKind::Repack, Vec::new(), published)?;
-    Ok(u64::try_from(inputs.0.len()).unwrap_or(u64::MAX))
+    session.commit(access, OutcomeKind::Repack, Vec::new(), published)
 }
 
 /// Reads the new segments back from the store: together they must say exactly what is left of the old ones.
@@ -164,7 +162,7 @@ pub(super) fn may_go(named: Option<&SegmentRef>, replaced: Option<&Replaced>, hi
 }
 
 /// Removes, of the segments that were listed before `history` was read, those that a committed one replaces, with their
-/// counts; and, while nobody writes, those that no outcome names.
+/// counts; and, while nobody writes, those that no outcome names. Returns how many were there.
 ///
 /// # Errors
 /// When the store can't be listed or the segments not be removed.
@@ -182,5 +180,5 @@ pub(super) fn remove_replaced(access: &Access, history: &History, listed: &BTree
             gone.push(ObjectName::Segment(*id));
         }
     }
-    Ok(access.store.remove_all(&gone)?)
+    Ok(u64::try_from(access.store.remove_all(&gone)?.len()).unwrap_or(u64::MAX))
 }

@@ -122,22 +122,24 @@ pub(super) fn publish_deleted(
     Ok((deleted.body.condemned == condemned).then_some(deleted.body.packs.0))
 }
 
-/// Removes packs that a deleted set lists, and their parity. Returns how many were there.
+/// Removes packs that a deleted set lists, and their parity. Returns those that were there: other collectors may be at it
+/// as well.
 ///
 /// # Errors
 /// When the store can't remove them, or the caller stops.
-pub(super) fn delete(access: &Access, packs: &[PackId], progress: &dyn Progress) -> Result<u64> {
-    let mut count = 0u64;
+pub(super) fn delete(access: &Access, packs: &[PackId], progress: &dyn Progress) -> Result<Vec<PackId>> {
+    let mut removed = Vec::new();
     for some in packs.chunks(REMOVED_AT_ONCE) {
         if progress.stopped() {
             return Err(interrupted());
         }
         let names: Vec<ObjectName> = some.iter().map(|id| ObjectName::Pack(*id)).collect();
-        count = count.saturating_add(access.store.remove_all(&names)?);
+        let there = access.store.remove_all(&names)?.into_iter();
+        removed.extend(there.filter_map(|name| if let ObjectName::Pack(id) = name { Some(id) } else { None }));
         let parity: Vec<ObjectName> = some.iter().map(|id| ObjectName::Parity(*id)).collect();
         access.store.remove_all(&parity)?;
     }
-    Ok(count)
+    Ok(removed)
 }
 
 /// When the sets of a generation may go.

@@ -240,10 +240,10 @@ pub struct PruneReport {
     pub slack_bytes: u64,
     /// Silent sessions that were ended.
     pub aborted: Vec<SessionId>,
-    /// How many segments were replaced by fewer or smaller ones.
-    pub segments_replaced_count: u64,
-    /// How many packs could not be read, and were left as they are.
-    pub damaged_count: u64,
+    /// How many segments were removed: others took their places, or no outcome names them.
+    pub removed_segment_count: u64,
+    /// How many frames could not be read. Their packs were left as they are.
+    pub damaged_frame_count: u64,
     /// What was noticed on the way.
     pub notices: Vec<String>,
     /// How long it took.
@@ -260,8 +260,8 @@ impl PruneReport {
         self.unroomed = step.unroomed;
         self.slack_bytes = step.slack_bytes;
         self.aborted.extend(step.aborted);
-        self.segments_replaced_count = self.segments_replaced_count.saturating_add(step.segments_replaced_count);
-        self.damaged_count = self.damaged_count.saturating_add(step.damaged_count);
+        self.removed_segment_count = self.removed_segment_count.saturating_add(step.removed_segment_count);
+        self.damaged_frame_count = self.damaged_frame_count.saturating_add(step.damaged_frame_count);
         let new = step.notices.into_iter().filter(|notice| !self.notices.contains(notice));
         self.notices.extend(new.collect::<Vec<_>>());
     }

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub(super) struct Repacked {
     pub(super) written: Amount,
-    /// Packs of which a frame could not be read.
+    /// Frames that could not be read.
     pub(super) damaged: Vec<String>,
 }
 

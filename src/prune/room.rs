@@ -50,7 +50,7 @@ impl<'a> Steps<'a> {
 
     /// Repacks what there is room for, deletes it, and goes on with the room that this gave.
     fn repack(&self, mut done: PruneReport) -> Result<PruneReport> {
-        while done.waiting.is_empty() && done.damaged_count == 0 {
+        while done.waiting.is_empty() && done.damaged_frame_count == 0 {
             let Some(room) = self.room_bytes()? else { break };
             let mut limited = self.options.clone();
             limited.max_rewritten_bytes = room;

@@ -34,13 +34,16 @@ pub(super) struct Prune<'a> {
     report: PruneReport,
     /// What a generation condemned that stays.
     spared: Vec<PackId>,
+    /// What is wrong with frames that could not be copied: each is tried again when a number was taken.
+    damaged: BTreeSet<String>,
 }
 
 impl<'a> Prune<'a> {
     pub(super) fn new(access: &'a Access, options: &'a PruneOptions, progress: &'a dyn Progress) -> Self {
         let writer =
             Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
-        Self { access, options, progress, writer, report: PruneReport::default(), spared: Vec::new() }
+        let report = PruneReport::default();
+        Self { access, options, progress, writer, report, spared: Vec::new(), damaged: BTreeSet::new() }
     }
 
     pub(super) fn run(mut self, mut look: Look, shown: &Chosen) -> Result<PruneReport> {
@@ -63,6 +66,8 @@ impl<'a> Prune<'a> {
         for pack in look.chosen.within(&shown).unroomed {
             self.report.unroomed.add(bytes_of(&look.survey, pack));
         }
+        self.report.damaged_frame_count = u64::try_from(self.damaged.len()).unwrap_or(u64::MAX);
+        self.report.notices.extend(std::mem::take(&mut self.damaged));
         self.report.notices.extend(look.survey.notices.iter().cloned());
         let Look { survey, marks, .. } = look;
         // It holds the counts.
@@ -159,9 +164,8 @@ impl<'a> Prune<'a> {
     fn delete(&mut self, look: &Look, packs: &[PackId]) -> Result<()> {
         self.progress.event(&Event::Phase("deleting packs"));
         let there: Vec<PackId> = packs.iter().filter(|pack| look.survey.listed.contains_key(*pack)).copied().collect();
-        if generation::delete(self.access, &there, self.progress)? > 0 {
-            there.iter().for_each(|pack| self.report.deleted.add(bytes_of(&look.survey, *pack)));
-        }
+        let deleted = generation::delete(self.access, &there, self.progress)?;
+        deleted.iter().for_each(|pack| self.report.deleted.add(bytes_of(&look.survey, *pack)));
         Ok(())
     }
 
@@ -212,9 +216,8 @@ impl<'a> Prune<'a> {
             let compression = self.options.compression;
             let repacked =
                 repack(access, &look.survey, &look.marks, sources, compression, &mut sessions, self.progress)?;
-            self.report.written = repacked.written;
-            self.report.damaged_count = u64::try_from(repacked.damaged.len()).unwrap_or(u64::MAX);
-            self.report.notices.extend(repacked.damaged);
+            self.report.written.join(repacked.written);
+            self.damaged.extend(repacked.damaged);
         }
         if let Some(session) = last {
             return Ok(session);
@@ -234,8 +237,7 @@ impl<'a> Prune<'a> {
         self.sweep(&history)?;
         history = self.compact(history)?;
         bring_up_to_date(self.access, &history)?;
-        let removed = compact::remove_replaced(self.access, &history, &listed)?;
-        self.report.segments_replaced_count = removed;
+        self.report.removed_segment_count = compact::remove_replaced(self.access, &history, &listed)?;
         self.retire(history)?;
         orphans::remove(self.access)
     }

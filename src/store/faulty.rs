@@ -180,7 +180,7 @@ impl Store for FaultyStore {
         self.inner.list(folder, each)
     }
 
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+    fn remove_all(&self, names: &[ObjectName]) -> Result<Vec<ObjectName>, StoreError> {
         self.do_judged(|| self.inner.remove_all(names))
     }
 

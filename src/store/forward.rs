@@ -63,7 +63,10 @@ macro_rules! method {
         }
     };
     ($below:tt remove_all) => {
-        fn remove_all(&self, names: &[$crate::store::ObjectName]) -> Result<u64, $crate::store::StoreError> {
+        fn remove_all(
+            &self,
+            names: &[$crate::store::ObjectName],
+        ) -> Result<Vec<$crate::store::ObjectName>, $crate::store::StoreError> {
             self.$below.remove_all(names)
         }
     };

@@ -66,7 +66,7 @@ impl Store for Hooked {
         Ok(())
     }
 
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+    fn remove_all(&self, names: &[ObjectName]) -> Result<Vec<ObjectName>, StoreError> {
         (self.before)(Step::Change);
         self.inner.remove_all(names)
     }

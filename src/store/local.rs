@@ -144,7 +144,7 @@ impl Store for LocalStore {
         folder::list(&self.root, folder, each)
     }
 
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+    fn remove_all(&self, names: &[ObjectName]) -> Result<Vec<ObjectName>, StoreError> {
         folder::remove(&self.root, names)
     }
 

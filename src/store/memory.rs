@@ -81,10 +81,9 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+    fn remove_all(&self, names: &[ObjectName]) -> Result<Vec<ObjectName>, StoreError> {
         let mut objects = self.locked();
-        let there = names.iter().filter(|name| objects.remove(name).is_some()).count();
-        Ok(there.try_into().expect("a count fits in 64 bits"))
+        Ok(names.iter().filter(|name| objects.remove(name).is_some()).copied().collect())
     }
 
     fn sweep_temporaries(&self, _may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {

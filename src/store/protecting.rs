@@ -185,16 +185,16 @@ impl Store for Arc<ProtectingStore> {
 
     /// Second copies go before the first ones, so that nothing is left to bring back what was removed, and again after
     /// them: another process may have made one just then.
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+    fn remove_all(&self, names: &[ObjectName]) -> Result<Vec<ObjectName>, StoreError> {
         let copies: Vec<ObjectName> = names.iter().filter_map(ObjectName::mirror).collect();
         if copies.is_empty() {
             return self.inner.remove_all(names);
         }
         self.wait();
         self.inner.remove_all(&copies)?;
-        let count = self.inner.remove_all(names)?;
+        let removed = self.inner.remove_all(names)?;
         self.inner.remove_all(&copies)?;
-        Ok(count)
+        Ok(removed)
     }
 
     forward!(
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(everything(&inner).into_iter().map(|(name, _)| name).collect::<Vec<_>>(), [key]);
         let later = over(inner.clone(), Protection::Nothing);
         let _ = inner.create(&key.mirror().unwrap(), b"slot").unwrap();
-        assert_eq!(later.remove_all(&[key]).unwrap(), 1);
+        assert_eq!(later.remove_all(&[key]).unwrap(), [key]);
         assert!(everything(&inner).is_empty(), "also where nothing new is protected");
     }
 

@@ -35,10 +35,9 @@ impl Store for RehearsalStore {
         Ok(Box::new(Nowhere))
     }
 
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+    fn remove_all(&self, names: &[ObjectName]) -> Result<Vec<ObjectName>, StoreError> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let removed = names.iter().filter(|name| taken.remove(name)).count();
-        Ok(u64::try_from(removed).unwrap_or(u64::MAX))
+        Ok(names.iter().filter(|name| taken.remove(name)).copied().collect())
     }
 
     fn sweep_temporaries(&self, _may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
@@ -83,7 +82,10 @@ mod tests {
         assert_eq!(rehearsal.create(&ObjectName::Config(0), b"x").unwrap(), Created::Exists);
         assert_eq!(rehearsal.create(&ObjectName::Config(1), b"x").unwrap(), Created::New);
         assert_eq!(rehearsal.create(&ObjectName::Config(1), b"x").unwrap(), Created::Exists);
-        assert_eq!(rehearsal.remove_all(&[ObjectName::Config(0), ObjectName::Config(1)]).unwrap(), 1);
+        assert_eq!(
+            rehearsal.remove_all(&[ObjectName::Config(0), ObjectName::Config(1)]).unwrap(),
+            [ObjectName::Config(1)]
+        );
         let mut spool = rehearsal.spool("00112233445566778899aabbccddeeff-0000000000000001".parse().unwrap()).unwrap();
         spool.append(b"x").unwrap();
         assert_eq!(spool.publish(&ObjectName::Config(2)).unwrap(), Created::New);

@@ -47,7 +47,7 @@ fn run_with(context: &Context<'_>, access: Access, options: PruneOptions) -> Res
     report.notices.iter().for_each(|notice| context.renderer.notice(notice));
     context.renderer.say(&report_text(&summary, &report));
     context.renderer.json(&report_json(&summary, &report));
-    Ok(match (report.damaged_count, report.unroomed.pack_count) {
+    Ok(match (report.damaged_frame_count, report.unroomed.pack_count) {
         (0, 0) => exit::DONE,
         (0, _) => exit::NO_SPACE,
         _ => exit::DAMAGED,
@@ -120,12 +120,12 @@ fn report_text(summary: &PruneSummary, report: &PruneReport) -> String {
         let count = u64::try_from(report.aborted.len()).unwrap_or(u64::MAX);
         lines.push(format!("  ended    {}", text::counted(count, "silent session", "silent sessions")));
     }
-    if report.segments_replaced_count > 0 {
-        let segments = text::counted(report.segments_replaced_count, "segment", "segments");
+    if report.removed_segment_count > 0 {
+        let segments = text::counted(report.removed_segment_count, "segment", "segments");
         lines.push(format!("  tidied   {segments} of the index"));
     }
-    if report.damaged_count > 0 {
-        let frames = text::counted(report.damaged_count, "damaged frame", "damaged frames");
+    if report.damaged_frame_count > 0 {
+        let frames = text::counted(report.damaged_frame_count, "damaged frame", "damaged frames");
         lines.push(format!("  damaged  {frames}, listed above; their packs were left as they are: run check"));
     }
     format!("{}\n", text::printable_lines(&lines.join("\n")))
@@ -174,7 +174,7 @@ fn report_json(summary: &PruneSummary, report: &PruneReport) -> json::PruneSumma
         bytes_unused: report.slack_bytes,
         waiting: report.waiting.iter().map(wait_json).collect(),
         aborted_sessions: report.aborted.iter().map(ToString::to_string).collect(),
-        segments_replaced: report.segments_replaced_count,
+        segments_replaced: report.removed_segment_count,
         total_duration: report.duration.as_secs_f64(),
     }
 }

@@ -173,7 +173,7 @@ fn overtaken_up_to_each_change_of_another_prune_a_prune_takes_nothing_that_is_go
         let store = FaultyStore::new(Arc::new(fork.store.clone()), at, Fault::CrashAfter);
         let _ = prune_through(&fork.client("other"), &store);
         let report = prune::run(&owner, plan, &options(), &Silent).unwrap_or_else(|error| panic!("at {at}: {error}"));
-        assert_eq!(report.damaged_count, 0, "at {at}: {:?}", report.notices);
+        assert_eq!(report.damaged_frame_count, 0, "at {at}: {:?}", report.notices);
         fork.assert_whole();
     }
 }
@@ -235,7 +235,7 @@ fn killed_at_each_change_of_a_retirement_a_prune_is_finished_by_the_next_and_not
     let fork = world.fork();
     let before = generations(&fork);
     let report = prune(&fork.client("owner"), &options()).unwrap();
-    assert!(before >= 2 && generations(&fork) < before && report.segments_replaced_count > 0, "{before} {report:?}");
+    assert!(before >= 2 && generations(&fork) < before && report.removed_segment_count > 0, "{before} {report:?}");
     killed_at_each_change(&world);
 }
 

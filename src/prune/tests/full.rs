@@ -109,7 +109,7 @@ impl FullMedium {
 
     /// As little is left unused as is asked for, and the next time the medium may be full again.
     fn assert_repacked(&self, report: &PruneReport) {
-        assert_eq!((report.unroomed.pack_count, report.damaged_count), (0, 0), "{report:?}");
+        assert_eq!((report.unroomed.pack_count, report.damaged_frame_count), (0, 0), "{report:?}");
         assert!(report.slack_bytes < 1 << 20 && report.notices.is_empty(), "{report:?}");
         assert_eq!(self.reserve_bytes(), Some(1 << 20), "it is kept again");
         super::world::whole(&self.world.client_on("reader", Arc::clone(&self.store))).unwrap();

@@ -4,13 +4,18 @@ use super::world::{Inherit, World, back_up, files, objects, prune};
 use crate::access::Access;
 use crate::error::ErrorKind;
 use crate::id::{SessionId, SnapshotId};
+use crate::outcome::OutcomeKind;
 use crate::progress::Silent;
-use crate::prune::{self, Forecast, MaxUnused, PruneOptions};
+use crate::prune::{self, Forecast, MaxUnused, PruneOptions, PruneReport};
 use crate::record::RecordKind;
 use crate::session::{self, History, RecordDraft, Stage, Writer};
 use crate::session_record::SessionKind;
 use crate::store::forward::forward;
+use crate::store::hooked::{Hooked, Step};
 use crate::store::{Folder, ObjectName, Store};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn folder_count(world: &World, folder: Folder) -> usize {
@@ -412,7 +417,6 @@ fn outcome_22_a_session_that_was_opened_under_a_used_up_number_hides_nothing() {
 #[test]
 fn prune_12_a_number_that_is_taken_is_chosen_anew() {
     use crate::prune::generation::{Condemning, condemn};
-    use std::collections::BTreeSet;
     let world = World::new();
     let access = world.client("a");
     let session = SessionId { client: crate::id::ClientId::from_bytes([1; 16]), number: 1 };
@@ -426,10 +430,72 @@ fn prune_12_a_number_that_is_taken_is_chosen_anew() {
     assert_eq!(stages, [(1, Stage::Condemned), (2, Stage::Deleted), (3, Stage::Condemned)]);
 }
 
+/// Another prune is at work beside each of these, and does one thing at the worst moment.
+fn prune_beside(world: &World, meddle: impl Fn(&Access) -> bool + Send + Sync + 'static) -> PruneReport {
+    let (other, is_done) = (world.client("other"), AtomicBool::new(false));
+    let before = move |step: Step| {
+        if step == Step::Change && !is_done.load(Ordering::Relaxed) && meddle(&other) {
+            is_done.store(true, Ordering::Relaxed);
+        }
+    };
+    let access = world.client_on("owner", Arc::new(Hooked::new(Arc::new(world.store.clone()), before)));
+    prune(&access, &PruneOptions::default()).unwrap()
+}
+
+/// It goes over the rest once more, under another number.
+#[test]
+fn what_was_written_before_a_number_was_taken_is_told_as_well_and_what_is_damaged_once() {
+    use crate::prune::generation::{Condemning, condemn};
+    let world = World::new();
+    let mut before = BTreeMap::new();
+    for start in [0, 10] {
+        before = objects(&world.store);
+        let first = world.back_up("a", &files(start..start + 6, 40_000));
+        world.forget(first);
+    }
+    let (pack, mut bytes) = objects(&world.store)
+        .into_iter()
+        .filter(|(name, _)| name.folder() == Folder::Packs && !before.contains_key(name))
+        .max_by_key(|(_, bytes)| bytes.len())
+        .unwrap();
+    for start in [3, 13] {
+        world.back_up("b", &files(start..start + 6, 40_000));
+    }
+    bytes[200_000] ^= 1;
+    world.store.overwrite(pack, &bytes);
+    let report = prune_beside(&world, |other| {
+        let outcomes = History::load(other).unwrap().outcomes;
+        let repacked = outcomes.values().find(|outcome| outcome.body.kind == OutcomeKind::Repack);
+        repacked.is_some_and(|outcome| {
+            let taken = condemn(other, 1, outcome.body.id, &BTreeSet::new(), &BTreeSet::new()).unwrap();
+            taken == Condemning::Done
+        })
+    });
+    let told = (report.written.pack_count, report.damaged_frame_count, report.notices.len());
+    assert_eq!(told, (1, 1, 1), "{report:?}");
+    assert_eq!(History::load(&world.client("reader")).unwrap().generations.last().unwrap().number, 2);
+}
+
+#[test]
+fn what_another_prune_deleted_is_not_told_as_deleted() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..6, 40_000));
+    world.back_up("b", &files(6..12, 40_000));
+    world.forget(first);
+    let before = world.pack_count();
+    let report = prune_beside(&world, |other| {
+        let history = History::load(other).unwrap();
+        let deleted = history.generations.iter().find(|known| known.stage == Stage::Deleted);
+        deleted.is_some_and(|known| other.store.remove(&ObjectName::Pack(known.packs[0])).is_ok())
+    });
+    let gone = u64::try_from(before - world.pack_count()).unwrap();
+    assert_eq!(report.deleted.pack_count, gone - 1, "{report:?}");
+    world.assert_whole();
+}
+
 #[test]
 fn prune_19_a_deleted_set_that_comes_after_its_generation_was_retired_deletes_nothing() {
     use crate::prune::generation::{condemn, publish_deleted, retire};
-    use std::collections::BTreeSet;
     let world = World::new();
     world.back_up("a", &files(0..4, 10_000));
     let access = world.client("a");
@@ -464,7 +530,7 @@ fn prune_1_a_key_that_may_not_prune_is_refused_and_so_is_a_store_that_proves_not
     }
     let world = World::new();
     let refused = |fact| {
-        let access = world.client_on("a", std::sync::Arc::new(Unproven(world.store.clone(), fact)));
+        let access = world.client_on("a", Arc::new(Unproven(world.store.clone(), fact)));
         prune(&access, &PruneOptions::default()).unwrap_err()
     };
     let lags = refused(crate::store::Fact::Unproven("it lags".into()));

@@ -79,12 +79,12 @@ fn report(
 }
 
 /// Removes objects, then syncs every directory that lost one.
-pub(super) fn remove(root: &Root, names: &[ObjectName]) -> Result<u64, StoreError> {
+pub(super) fn remove(root: &Root, names: &[ObjectName]) -> Result<Vec<ObjectName>, StoreError> {
     let mut touched = BTreeSet::new();
-    let mut count = 0u64;
+    let mut removed = Vec::new();
     for name in names {
         if root.unlink(&name.to_string())? {
-            count = count.saturating_add(1);
+            removed.push(*name);
             touched.insert((name.directory(), name.folder()));
         }
     }
@@ -95,7 +95,7 @@ pub(super) fn remove(root: &Root, names: &[ObjectName]) -> Result<u64, StoreErro
             root.remove_empty(&directory);
         }
     }
-    Ok(count)
+    Ok(removed)
 }
 
 /// Removes temporary files that nobody will finish.

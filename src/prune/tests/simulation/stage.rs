@@ -258,21 +258,21 @@ impl Store for Gated {
         })
     }
 
-    fn remove_all(&self, names: &[ObjectName]) -> Result<u64, StoreError> {
+    fn remove_all(&self, names: &[ObjectName]) -> Result<Vec<ObjectName>, StoreError> {
         // One by one: others go on in between.
-        let mut count = 0;
+        let mut all = Vec::new();
         for name in names {
             self.gate.step(self.own)?;
             let removed = self.inner.remove_all(&[*name])?;
-            count += removed;
-            if removed > 0 {
+            if !removed.is_empty() {
                 self.oracle.removed(name);
                 if let Some(watch) = &self.watch {
                     watch.removed(name, &self.oracle);
                 }
             }
+            all.extend(removed);
         }
-        Ok(count)
+        Ok(all)
     }
 
     fn sweep_temporaries(&self, _may_go: &dyn Fn(Option<SessionId>) -> bool) -> Result<u64, StoreError> {
