@@ -136,7 +136,7 @@ fn carry_out(
     if outcome.is_err() {
         main.abort(access);
     }
-    let mut report = outcome?;
+    let mut report = outcome.map_err(|error| error.if_stopped("what was stored so far is reused by the next run"))?;
     report.recovered_pack_count = recovered.pack_count;
     report.duration = started.elapsed();
     Ok(report)
@@ -303,10 +303,6 @@ fn nothing_read(problems: &[Problem]) -> Error {
 
 fn nothing_in_time(unfinished: &Unfinished) -> Error {
     Error::new(ErrorKind::NotFound, format!("nothing was read in time, so no snapshot was made: {unfinished}"))
-}
-
-fn interrupted() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped as asked; what was stored so far is reused by the next run")
 }
 
 fn unstorable(key: &Key, why: &dyn std::fmt::Display) -> Error {

@@ -21,7 +21,7 @@ pub use plan::{CopyPlan, CopyWanted, PresentCopy, Way};
 
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::SnapshotId;
 use crate::outcome::{
     Component, ComponentDescription, ComponentState, OutcomeDescription, OutcomeKind, OwnerName, SegmentRef,
@@ -77,7 +77,7 @@ pub fn run(
         number: history.next_number(state.client),
     };
     for snapshot in &to_copy {
-        copying.one(snapshot, &mut report)?;
+        copying.one(snapshot, &mut report).map_err(|error| error.if_stopped("run it again to go on"))?;
     }
     report.duration = started.elapsed();
     Ok(report)
@@ -316,13 +316,6 @@ fn describe_component(component: &SnapshotComponent) -> ComponentDescription {
         users: names(&component.users),
         groups: names(&component.groups),
     }
-}
-
-fn check_stopped(progress: &dyn Progress) -> Result<()> {
-    if progress.stopped() {
-        return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; run it again to go on"));
-    }
-    Ok(())
 }
 
 /// What ends the reading of a part of the source: its own trouble, which the run survives; that of what the copy is built

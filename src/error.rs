@@ -2,6 +2,9 @@
 //! up into what a caller can act on.
 
 mod causes;
+mod stopped;
+
+pub(crate) use stopped::check_stopped;
 
 use crate::fs::is_full;
 use std::fmt;

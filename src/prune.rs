@@ -95,7 +95,8 @@ pub fn run(access: &Access, plan: PrunePlan, options: &PruneOptions, progress: &
     let outcome = Steps::new(access, &shown, options, progress).run(plan);
     // Kept again as soon as there is space; without it everything works but a prune of a full medium.
     let _ = access.store.keep_reserve();
-    let mut report = outcome?;
+    let goes_on = "the next prune goes on where this one stopped";
+    let mut report = outcome.map_err(|error| error.if_stopped(goes_on))?;
     if report.unroomed.pack_count > 0 {
         report.notices.push(format!(
             "there is too little room in {} to repack {} more packs of which parts are unused; make room there and prune \

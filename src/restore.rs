@@ -74,7 +74,7 @@ pub fn run(
         .try_for_each(|number| restore_component(&reader, (snapshot, number), &hand, options, &outcome));
     // Also after an error, what was opened up for the time of the restore is closed again.
     let settled = hand.settle();
-    restored?;
+    restored.map_err(|error| error.if_stopped("a second run continues"))?;
     settled.and_then(|()| hand.complete()).map_err(|error| outcome.within_target(error))?;
     let mut report = outcome.into_report();
     report.duration = started.elapsed();
@@ -204,9 +204,7 @@ fn plan(mut entries: tree::Entries<'_>, mut planner: Planner<'_>, outcome: &Outc
             is_whole = false;
         }
         let Some(entry) = entry else { break };
-        if outcome.stopped() {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
-        }
+        outcome.check_stopped()?;
         let key = entry.key.clone();
         if planner.take(entry)? == Below::Skip {
             entries.skip_below(&key);

@@ -10,7 +10,7 @@ mod tests;
 
 pub use report::{ScrubDamage, ScrubReport};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Result, check_stopped};
 use crate::heal;
 use crate::progress::{Event, Progress};
 use crate::store::{Folder, Listed, NOTHING_HEALS_HERE, ObjectName, Store};
@@ -123,10 +123,7 @@ fn prove_all(store: &dyn Store, options: &ScrubOptions, findings: &Findings<'_>)
         drop(names);
         listed
     })?;
-    if findings.progress.stopped() {
-        return Err(Error::new(ErrorKind::Interrupted, findings.when_stopped()));
-    }
-    Ok(())
+    check_stopped(findings.progress).map_err(|error| error.if_stopped(&findings.changed_by_then()))
 }
 
 fn list(store: &dyn Store, names: &Sender<ObjectName>, findings: &Findings<'_>) -> Result<()> {

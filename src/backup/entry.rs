@@ -7,7 +7,7 @@ use crate::backup::problem::ProblemKind;
 use crate::backup::work::{Change, Draft, FinishedRow, FreshRow, SMALL_FILE_BYTES_MAX, SmallPiece, Worker};
 use crate::chunk::{Chunker, Piece, chunk_slice};
 use crate::content::Claim;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_stopped};
 use crate::manifest::{
     ATTRIBUTE_INLINE_BYTES_MAX, Attribute, AttributeValue, Body, Content, Entry, Hole, Item, ItemList, ItemTreeBuilder,
     Necessity, State, encode_holes, encode_xattrs,
@@ -177,9 +177,7 @@ impl Worker<'_> {
         let mut list = self.shared.access.naming.item_list();
         let mut window = std::mem::take(&mut self.window);
         let outcome = file::read_through::<Stopped>(file, &mut window, holes, |part| {
-            if self.shared.progress.stopped() {
-                return Err(super::interrupted().into());
-            }
+            check_stopped(self.shared.progress)?;
             if self.shared.progress.enough() {
                 return Err(Stopped::Enough);
             }

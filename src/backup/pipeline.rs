@@ -14,7 +14,7 @@ use crate::backup::stream::{Kept, StreamSource};
 use crate::backup::work::{Finished, FinishedRow, FreshRow, Row, SMALL_FILE_BYTES_MAX, Shared, Worker};
 use crate::backup::workers::{Busy, SURPLUS_FRAMES_MAX, Task, help_to_the_end, work};
 use crate::content::{ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::frame::{Compression, EncoderFault};
 use crate::progress::{Event, Progress};
 use crate::session::{Ledger, OpenPacks, Packed, Packing, RunningSession, Writer, Written};
@@ -212,9 +212,7 @@ impl Run<'_> {
         let questions = self.doubt.map(|doubt| Questions::new(reader, doubt, self.losses));
         let mut join = Join::new(self.access, parent, self.problems, (questions, due));
         for step in Arc::clone(self.source).steps() {
-            if self.progress.stopped() {
-                return Err(super::interrupted());
-            }
+            check_stopped(self.progress)?;
             if self.progress.enough() {
                 // What is behind an entry that can't even be looked at is found by the next one.
                 if let Some(key) = join::key_of(&step) {

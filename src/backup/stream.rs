@@ -152,7 +152,7 @@ impl Run<'_> {
                 return Ok(Kept { manifest: Some(manifest), owners, fate: StreamFate::Stored { bytes } });
             }
             Err(Stopped::Run(error)) => return Err(error),
-            Err(Stopped::Source(StreamError::Stopped)) => return Err(super::interrupted()),
+            Err(Stopped::Source(StreamError::Stopped)) => return Err(Error::stopped()),
             Err(Stopped::Source(error)) => error,
         };
         let reason = crate::error::chain(&error);

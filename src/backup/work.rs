@@ -10,7 +10,7 @@ use crate::backup::metadata;
 use crate::backup::problem::Problems;
 use crate::backup::rehash::{Due, Tally};
 use crate::content::{Claim, Claims, Framer, Handover, NodeWriter};
-use crate::error::Result;
+use crate::error::{Result, check_stopped};
 use crate::id::ChunkId;
 use crate::index::Extent;
 use crate::manifest::{Body, Content, Entry, Item, Key, Kind, StatEntry, Xattr};
@@ -227,9 +227,7 @@ impl<'a> Worker<'a> {
         self.pieces.clear();
         let mut drafts = Vec::with_capacity(batch.len());
         for row in batch {
-            if self.shared.progress.stopped() {
-                return Err(super::interrupted());
-            }
+            check_stopped(self.shared.progress)?;
             let draft = match row {
                 Row::Unchanged(standing) => Some(Draft::done(FinishedRow::Unchanged(standing))),
                 Row::Due(due) => self.rehash(due)?,

@@ -4,7 +4,7 @@
 //! hashed on all cores. What seems bad is read again from the medium before it is called damage.
 
 use crate::access::Access;
-use crate::check::feed::{Feed, stopped};
+use crate::check::feed::Feed;
 use crate::check::healing;
 use crate::check::packs::{damage, unread};
 use crate::check::proof::{Attempt, PackProof, Prover};
@@ -13,7 +13,7 @@ use crate::check::remember::Recorder;
 use crate::check::report::{Findings, the_more_telling};
 use crate::check::vouch::Proven;
 use crate::content::{OpenPack, open_pack};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::FramePlace;
 use crate::pack::PackHasher;
 use crate::segment::PackRow;
@@ -97,7 +97,7 @@ fn read_pack<'a>(lines: &Lines<'a>, row: PackRow, tasks: &Sender<Task<'a>>) -> R
     let mut first_chunk = 0usize;
     for frame in proof.row.frames().frames() {
         if lines.findings.is_over() {
-            return Err(stopped());
+            return Err(Error::stopped());
         }
         let bytes = usize::try_from(frame.place.stored_bytes).unwrap_or(0);
         let share = lines.ration.take(bytes);

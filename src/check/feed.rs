@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::check::plan::{Need, Plan, Turn};
 use crate::check::report::Findings;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{PackId, SegmentId};
 use crate::segment::{PackRow, SegmentReader};
 use crate::session::read_segment;
@@ -64,7 +64,7 @@ impl Feed<'_> {
             let Ok(reader) = SegmentReader::parse(segment, &body) else { continue };
             for row in reader.packs().filter(|row| wanted.remove(&row.facts().pack)) {
                 if self.findings.is_over() {
-                    return Err(stopped());
+                    return Err(Error::stopped());
                 }
                 self.is_late = !is_urgent && self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
                 // Where the readers have ended, they say why.
@@ -76,8 +76,4 @@ impl Feed<'_> {
         }
         Ok(ControlFlow::Continue(()))
     }
-}
-
-pub(super) fn stopped() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped as asked; nothing that was there was changed")
 }

@@ -4,7 +4,7 @@ use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
 use crate::check::trees::SecondLook;
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result, check_stopped};
 use crate::id::{ClientId, SessionId};
 use crate::outcome::{Outcome, SeenEntry};
 use crate::session::{self, History};
@@ -16,9 +16,7 @@ pub(super) fn check(reader: &ContentReader, history: &History, findings: &Findin
     let nodes = SecondLook { reader, findings };
     let witnesses = Witnesses { history, gaps: history.gaps(), findings };
     for (id, held) in history.committed() {
-        if findings.progress.stopped() {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
-        }
+        check_stopped(findings.progress)?;
         match session::read_seen(&nodes, held) {
             Ok(seen) => seen.iter().for_each(|entry| witnesses.compare(*id, entry)),
             Err(error) if nodes.is_bad(&error) => unread(*id, held, &error, findings),

@@ -3,7 +3,7 @@
 use crate::check::packs::Seen;
 use crate::check::report::Findings;
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result, check_stopped};
 use crate::id::{ChunkId, NodeId, PackId, SnapshotId};
 use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, Key, ReadError, Row, Span, StatEntry};
 use crate::session::Snapshot;
@@ -21,9 +21,7 @@ pub(super) fn find(
     let finder = Finder { reader, present, damaged, findings };
     for snapshot in snapshots {
         for component in &snapshot.components {
-            if findings.progress.stopped() {
-                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
-            }
+            check_stopped(findings.progress)?;
             if let Some(root) = component.manifest {
                 finder.manifest(snapshot.id, (root, component.stat))?;
             }

@@ -293,7 +293,7 @@ impl Walker<'_> {
 
     fn visit(&mut self, visit: &NodeVisit<'_>, failure: &mut Result<()>) -> Visit {
         if self.findings.is_over() {
-            *failure = Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
+            *failure = Err(Error::stopped());
             return Visit::Skip;
         }
         let key = visit.id.as_bytes();

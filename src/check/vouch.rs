@@ -3,9 +3,8 @@
 //! stands under the own key. Byte-exact in format-spec/09-segment.md.
 
 use crate::access::Access;
-use crate::check::feed::stopped;
 use crate::config::Role;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::{PackId, SignerKey};
 use crate::index::Scratch;
 use crate::outcome::OutcomeKind;
@@ -112,9 +111,7 @@ impl Vouching<'_> {
         let named = history.segments();
         let mut replacement = Replacement::new(&history);
         for id in SegmentStand::of(access, &history)?.counting {
-            if progress.stopped() {
-                return Err(stopped());
-            }
+            check_stopped(progress)?;
             self.session.beat_if_due(access)?;
             let Some(reference) = named.get(&id) else { continue };
             let body = match read_segment(access, id) {

@@ -6,8 +6,8 @@ use crate::content::{Claim, ContentReader};
 use crate::copy::links::Links;
 use crate::copy::options::Lacks;
 use crate::copy::plan::Way;
-use crate::copy::{Stopped, Told, check_stopped, of_source};
-use crate::error::{Error, ErrorKind, Result};
+use crate::copy::{Stopped, Told, of_source};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::NodeId;
 use crate::manifest::{
     Attribute, AttributeValue, Attributes, Body, Content, Entry, Item, ItemList, ItemReader, ItemTreeBuilder,

@@ -1,8 +1,7 @@
 //! A file's bytes against the list of what it is made of.
 
 use crate::content::ContentReader;
-use crate::drill::restored::stopped;
-use crate::error::Error;
+use crate::error::{Error, check_stopped};
 use crate::manifest::{Content, Item, ItemReader, Placed};
 use crate::progress::Progress;
 use crate::source::{Run, SourceError, SourceFile};
@@ -64,9 +63,7 @@ impl<'a> Bytes<'a> {
         };
         let mut items = ItemReader::new(self.reader, list.clone());
         loop {
-            if self.progress.stopped() {
-                return Err(Unread::Ended(stopped()));
-            }
+            check_stopped(self.progress).map_err(Unread::Ended)?;
             match items.next_item() {
                 Ok(None) => return Ok(Sameness::Same),
                 Ok(Some(placed)) => {
@@ -97,9 +94,7 @@ impl<'a> Bytes<'a> {
     fn has_zeros(&mut self, file: &SourceFile, start: u64, end: u64) -> Result<bool, Unread> {
         let mut at = start;
         while at < end {
-            if self.progress.stopped() {
-                return Err(Unread::Ended(stopped()));
-            }
+            check_stopped(self.progress).map_err(Unread::Ended)?;
             match file.run_at(at)? {
                 None => return Ok(false),
                 Some(Run::Hole { end: hole_end, .. }) => at = hole_end.min(end),

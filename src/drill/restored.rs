@@ -5,7 +5,7 @@ use crate::content::ContentReader;
 use crate::drill::options::Live;
 use crate::drill::plan::DrillPlan;
 use crate::drill::scratch::Scratch;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result, check_stopped};
 use crate::id::NodeId;
 use crate::manifest::{Entry, Key};
 use crate::progress::{Event, Gravity, Progress};
@@ -48,7 +48,7 @@ pub(super) fn ownership() -> Ownership {
 /// restore.
 ///
 /// # Errors
-/// As a restore; [`ErrorKind::Occupied`] when the folder is not empty. Nothing is left of it then.
+/// As a restore; [`crate::ErrorKind::Occupied`] when the folder is not empty. Nothing is left of it then.
 pub fn restore(access: &Access, plan: DrillPlan, progress: &dyn Progress) -> Result<DrillRestore> {
     let began_at_ns = now_ns();
     let scratch = Scratch::make(&plan.options.place, plan.options.afterwards)?;
@@ -108,9 +108,7 @@ pub(super) fn walk(
 ) -> Result<()> {
     let Some(mut entries) = restore::entries_at(reader, root, &Key::root()) else { return Ok(()) };
     loop {
-        if progress.stopped() {
-            return Err(stopped());
-        }
+        check_stopped(progress)?;
         match entries.try_next() {
             Ok(None) => return Ok(()),
             Ok(Some(entry)) => {
@@ -124,8 +122,4 @@ pub(super) fn walk(
             Err(error) => return Err(error),
         }
     }
-}
-
-pub(super) fn stopped() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped as asked; nothing is stated about this drill")
 }

@@ -382,7 +382,10 @@ fn wherever_a_drill_is_stopped_nothing_is_left_of_it_and_nothing_is_stated() {
         let restored = ground.repository.restore_drill(plan, &progress);
         let ended = restored.and_then(|restored| ground.repository.compare_drill(restored, &progress));
         match ended {
-            Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}"),
+            Err(error) => {
+                let said = "stopped as asked; nothing is stated about this drill";
+                assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Interrupted, said));
+            }
             Ok(drill) => {
                 drop(drill);
                 break;

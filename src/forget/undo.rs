@@ -3,7 +3,7 @@
 use super::whole::{self, Standing};
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::{ObjectHash, SnapshotId};
 use crate::outcome::{OutcomeKind, Statement, StatementKind};
 use crate::progress::{Event, Progress};
@@ -51,7 +51,7 @@ pub(crate) fn undo(
     if !matches!(&outcome, Ok(report) if !report.restated.is_empty()) {
         session.abort(access);
     }
-    outcome
+    outcome.map_err(|error| error.if_stopped("nothing was changed"))
 }
 
 struct Attempt<'a> {
@@ -76,9 +76,7 @@ impl Attempt<'_> {
         let mut pulse = Pulse::new(self.session.id);
         for snapshot in session::all(&history).iter().filter(|snapshot| restated.contains(&snapshot.id)) {
             let mut stop = || {
-                if progress.stopped() {
-                    return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
-                }
+                check_stopped(progress)?;
                 pulse.beat_if_due(self.access)
             };
             whole::check(&reader, &standing, snapshot, &mut stop)?.map_err(|missing| refusal(snapshot, &missing))?;

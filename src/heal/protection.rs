@@ -1,7 +1,7 @@
 //! Giving an old repository what it can be healed with.
 
 use crate::config::{CONFIG_BYTES_MAX, SignedConfig};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Result, check_stopped};
 use crate::parity::Percent;
 use crate::progress::{Event, Gravity, Progress};
 use crate::store::{Folder, Listed, ObjectName, ProtectError, Store, protect};
@@ -79,9 +79,7 @@ pub fn protect_all(store: &dyn Store, options: &ProtectOptions, progress: &dyn P
     let (names, queue) = bounded::<(ObjectName, u64)>(options.threads);
     let percent = options.percent.unwrap_or_else(|| asked_percent(store));
     let one = |name: &ObjectName, bytes: u64| -> Result<()> {
-        if progress.stopped() {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; what was added so far stays"));
-        }
+        check_stopped(progress).map_err(|error| error.if_stopped("what was added so far stays"))?;
         let done = protect(store, name, percent);
         note(&mut report.lock().unwrap_or_else(PoisonError::into_inner), name, done, progress)?;
         progress.event(&Event::Processed { files: 1, bytes });

@@ -8,7 +8,7 @@ mod zip;
 use super::nothing_there;
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::NodeId;
 use crate::manifest::{
     Attribute, Body, Cursor, Entry, Hole, Key, Kind, ValueError, Xattr, decode_holes, decode_xattrs,
@@ -139,10 +139,6 @@ impl Tally<'_> {
         }
         Error::new(ErrorKind::Damaged, "what was written so far is damaged").because(error)
     }
-
-    fn check_stop(&self) -> Result<()> {
-        if self.progress.stopped() { Err(Error::new(ErrorKind::Interrupted, "stopped as asked")) } else { Ok(()) }
-    }
 }
 
 /// The components of a snapshot that have a manifest.
@@ -186,7 +182,7 @@ fn walk(
         let mut cursor: Cursor<Entry, _> = Cursor::new(reader, root);
         cursor.seek(path);
         loop {
-            tally.check_stop()?;
+            check_stopped(tally.progress)?;
             let entry = match cursor.next_row() {
                 Ok(Some(entry)) if entry.key.is_within(path) => entry,
                 Ok(_) => break,

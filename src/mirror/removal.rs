@@ -5,7 +5,7 @@ use super::inventory::Inventory;
 use super::judgement::judge;
 use super::{is_own, missing, standing};
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::progress::{Event, Progress};
 use crate::store::{Folder, ObjectName, Store};
 use std::collections::BTreeMap;
@@ -123,10 +123,7 @@ pub fn perform(
     progress.event(&Event::Phase("deleting in the mirror"));
     let mut report = MirrorRemovalReport::default();
     for batch in plan.names.chunks(BATCH_COUNT) {
-        if progress.stopped() {
-            let message = "stopped as asked; another run deletes the rest";
-            return Err(Error::new(ErrorKind::Interrupted, message));
-        }
+        check_stopped(progress).map_err(|error| error.if_stopped("another run deletes the rest"))?;
         for name in batch {
             if !is_gone(from, name)? {
                 let message =

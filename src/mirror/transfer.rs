@@ -3,7 +3,7 @@
 use super::inventory::Inventory;
 use super::report::MirrorReport;
 use super::standing::foreign;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result, check_stopped};
 use crate::id::{ClientId, SessionId};
 use crate::progress::{Event, Progress};
 use crate::read_buffer::ReadBuffer;
@@ -93,7 +93,7 @@ impl<'a> Transfer<'a> {
     /// which are whole; never the other way round.
     ///
     /// # Errors
-    /// [`ErrorKind::Occupied`] when both are whole; when a store fails.
+    /// [`crate::ErrorKind::Occupied`] when both are whole; when a store fails.
     pub(super) fn compare_lengths(
         &mut self,
         here: &Inventory,
@@ -175,10 +175,9 @@ impl<'a> Transfer<'a> {
         for (part, is_hashed) in [(0..hashed, true), (hashed..total, false)] {
             let mut pieces = Pieces::of(object, part, &mut self.buffer);
             while let Some(piece) = pieces.read().map_err(Failure::Source)? {
-                if self.progress.stopped() {
-                    let message = "stopped as asked; what was copied stays, and another run goes on";
-                    return Err(Failure::Run(Error::new(ErrorKind::Interrupted, message)));
-                }
+                check_stopped(self.progress).map_err(|error| {
+                    Failure::Run(error.if_stopped("what was copied stays, and another run goes on"))
+                })?;
                 if is_hashed {
                     hasher.update(piece);
                 } else {

@@ -1,7 +1,7 @@
 //! Finding nodes and reading them, on all threads, in the order in which they lie in packs.
 
 use crate::content::{ContentReader, FrameScratch};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::{ChunkId, NodeId};
 use crate::index::{Extent, in_parts};
 use crate::needed::references::References;
@@ -93,9 +93,7 @@ pub(super) fn descend(
 ) -> Result<()> {
     let mut waiting = turn(References { nodes: roots.to_vec(), ends: Vec::new() })?;
     while !waiting.is_empty() {
-        if progress.stopped() {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was deleted"));
-        }
+        check_stopped(progress)?;
         let piece = waiting.split_off(waiting.len().saturating_sub(STEP_NODES));
         waiting.extend(turn(named_by(reader, &piece)?)?);
     }

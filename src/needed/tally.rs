@@ -1,7 +1,7 @@
 //! How much of each pack is needed.
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::ChunkId;
 use crate::index::{PackOrdinal, in_parts};
 use crate::needed::PackUse;
@@ -20,9 +20,7 @@ pub(super) type Tally = BTreeMap<PackOrdinal, PackUse>;
 pub(super) fn tally(access: &Access, ids: &SortedIds, progress: &dyn Progress) -> Result<Tally> {
     let mut tally = Tally::new();
     ids.for_each_piece(&mut |piece| {
-        if progress.stopped() {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
-        }
+        check_stopped(progress)?;
         for part in in_parts(piece, access.threads, |part| tally_part(access, part))? {
             part?.iter().for_each(|(pack, used)| tally.entry(*pack).or_default().add(used));
         }

@@ -1,7 +1,7 @@
 //! Reads every node below some roots once, in the order in which nodes lie in packs.
 
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Result, check_stopped};
 use crate::id::{ChunkId, NodeId};
 use crate::needed::ids::IdSorter;
 use crate::needed::nodes::{place, read};
@@ -73,9 +73,7 @@ impl<'a> Walk<'a> {
             Ok(())
         };
         let read_count = read(self.reader, &placed, &goes_on, &take)?;
-        if self.progress.stopped() {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; nothing was changed"));
-        }
+        check_stopped(self.progress)?;
         let (read, rest) = placed.split_at(read_count);
         read.iter().try_for_each(|(_, id)| self.seen.insert(*id))?;
         let rest: Vec<NodeId> = rest.iter().map(|(_, id)| *id).collect();

@@ -2,11 +2,10 @@
 //! was replaced. The replaced ones are named for ever, with their counts: outcomes name them for ever.
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::{PackId, SegmentId};
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::Progress;
-use crate::prune::survey::interrupted;
 use crate::segment::{PackFacts, Replaced, SegmentReader};
 use crate::session::{self, Beating, History, Replacement, SEGMENT_CHUNKS_TARGET, read_segment};
 use crate::store::ObjectName;
@@ -102,9 +101,7 @@ pub(super) fn compact(
     let named = history.segments();
     let mut output = Replacement::new(history);
     for id in &inputs.0 {
-        if progress.stopped() {
-            return Err(interrupted());
-        }
+        check_stopped(progress)?;
         session.beat_if_due(access)?;
         let Some(reference) = named.get(id) else { continue };
         let body = read_segment(access, *id)?;

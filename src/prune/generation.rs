@@ -3,11 +3,11 @@
 
 use crate::access::Access;
 use crate::config::{Purpose, Role};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::gc::{self, CondemnedBody, DeletedBody};
 use crate::id::{ObjectHash, PackId, SessionId, SnapshotId};
 use crate::progress::Progress;
-use crate::prune::survey::{highest_generation, interrupted};
+use crate::prune::survey::highest_generation;
 use crate::session::{Generation, History, Stage, read_if_there};
 use crate::store::{Created, Fact, ObjectName};
 use crate::wire::List;
@@ -130,9 +130,7 @@ pub(super) fn publish_deleted(
 pub(super) fn delete(access: &Access, packs: &[PackId], progress: &dyn Progress) -> Result<Vec<PackId>> {
     let mut removed = Vec::new();
     for some in packs.chunks(REMOVED_AT_ONCE) {
-        if progress.stopped() {
-            return Err(interrupted());
-        }
+        check_stopped(progress)?;
         let names: Vec<ObjectName> = some.iter().map(|id| ObjectName::Pack(*id)).collect();
         let there = access.store.remove_all(&names)?.into_iter();
         removed.extend(there.filter_map(|name| if let ObjectName::Pack(id) = name { Some(id) } else { None }));

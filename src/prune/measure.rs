@@ -1,14 +1,14 @@
 //! How much of each pack is needed.
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::PackId;
 use crate::index::Extent;
 use crate::needed::PackUse;
 use crate::progress::Progress;
 use crate::prune::marks::Marks;
 use crate::prune::rows::{Copies, Needs, by_copies, for_each_group};
-use crate::prune::survey::{Known, Survey, interrupted};
+use crate::prune::survey::{Known, Survey};
 use crate::segment::PackRow;
 use crate::store::ObjectName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,9 +45,7 @@ pub(super) fn measure(
     let mut measured = Vec::new();
     for (packs, copies) in by_copies(survey, marks, &open)? {
         for_each_group(access, survey, marks, (&packs, copies), &mut |group| {
-            if progress.stopped() {
-                return Err(interrupted());
-            }
+            check_stopped(progress)?;
             for needs in group {
                 let (pack, known) = (needs.row.facts().pack, needs.known);
                 if !is_standing(survey, &pack, known) {

@@ -3,7 +3,7 @@
 
 use crate::access::Access;
 use crate::content::{Claim, Claims, ContentReader, FrameScratch};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::frame::Compression;
 use crate::id::{ChunkId, PackId};
 use crate::index::Extent;
@@ -13,7 +13,7 @@ use crate::progress::{Event, Progress};
 use crate::prune::marks::Marks;
 use crate::prune::options::{Amount, Chosen};
 use crate::prune::rows::{Needs, by_copies, for_each_group};
-use crate::prune::survey::{self, Survey, interrupted};
+use crate::prune::survey::{self, Survey};
 use crate::segment::PackRow;
 use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating, Enough};
 use crate::store::ObjectName;
@@ -167,9 +167,7 @@ impl<'a, 's> Copier<'a, 's> {
     }
 
     fn piece(&self, piece: &Piece<'_>, scratch: &mut FrameScratch) -> Result<()> {
-        if self.progress.stopped() {
-            return Err(interrupted());
-        }
+        check_stopped(self.progress)?;
         match self.copy(piece, scratch) {
             Err(error) if error.kind() == ErrorKind::Damaged && self.is_there(piece.row)? => {
                 self.sink().repacked.damaged.push(error.to_string());

@@ -1,7 +1,7 @@
 //! What a collector sees before it chooses: generations first, then packs, then everything that says what they are for.
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::{PackId, SegmentId, SessionId};
 use crate::index::{PackEntry, PackOrdinal};
 use crate::layout::{Class, HEADER_BYTES_MAX};
@@ -55,9 +55,7 @@ impl Survey {
         let listed = list_packs(access)?;
         let history = sound_history(access, earlier)?;
         bring_up_to_date(access, &history)?;
-        if progress.stopped() {
-            return Err(interrupted());
-        }
+        check_stopped(progress)?;
         let mut survey = Self::new(generation, listed, history);
         survey.refresh(access, generation)?;
         survey.find_orphans(access)?;
@@ -285,8 +283,4 @@ pub(super) fn list_packs(access: &Access) -> Result<HashMap<PackId, u64>> {
         }
     })?;
     Ok(packs)
-}
-
-pub(super) fn interrupted() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped as asked; the next prune goes on where this one stopped")
 }

@@ -2,12 +2,11 @@
 
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_stopped};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::layout::FrameTable;
 use crate::outcome::OutcomeKind;
 use crate::progress::{Event, Progress};
-use crate::repair::look::check_stopped;
 use crate::repair::options::{AsideReport, RepairOptions};
 use crate::repair::reading::PackReader;
 use crate::repair::wanted::is_readable;

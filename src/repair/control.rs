@@ -3,14 +3,14 @@
 //! from another sound object, so that what was mixed up is put right as well.
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::gc;
 use crate::heal;
 use crate::id::{ObjectHash, SessionId};
 use crate::outcome;
 use crate::progress::{Event, Progress};
 use crate::record::{self, RecordKind};
-use crate::repair::look::{check_stopped, notices};
+use crate::repair::look::notices;
 use crate::repair::options::LostObject;
 use crate::session::{History, kept_outcome, read_if_there};
 use crate::store::{Created, ObjectName, Proof, StoreError};

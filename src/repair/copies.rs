@@ -2,10 +2,9 @@
 //! of the two is the object of the name.
 
 use super::control::{HealedControl, is_right};
-use super::look::check_stopped;
 use super::options::LostObject;
 use crate::access::Access;
-use crate::error::Result;
+use crate::error::{Result, check_stopped};
 use crate::heal;
 use crate::progress::{Event, Progress};
 use crate::session::read_if_there;

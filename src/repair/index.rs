@@ -1,14 +1,14 @@
 //! Rebuilding segments.
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::heal::{self, Cure};
 use crate::id::PackId;
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::{Event, Progress};
 use crate::repair::aside::{self, Ailing, AilingPacks};
 use crate::repair::control::LostControl;
-use crate::repair::look::{IndexLook, Standing, check_stopped, notices};
+use crate::repair::look::{IndexLook, Standing, notices};
 use crate::repair::options::{IndexRepairPlan, IndexRepairReport, LostObject, RepairOptions};
 use crate::repair::reading::{PackReader, class_of};
 use crate::segment::{PackFacts, PackRow};

@@ -1,7 +1,7 @@
 //! What is wrong with the index: segments that are gone or damaged, and packs that no segment lists.
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::{PackId, SegmentId, SessionId};
 use crate::outcome::SegmentRef;
 use crate::progress::{Event, Progress};
@@ -165,11 +165,4 @@ pub(super) fn notices(access: &Access, history: &History, back: &BTreeSet<Object
 
 fn gone(missing: &session::Missing) -> String {
     format!("{missing}, as later numbers tell, and can't be rebuilt: put them back from a second copy of the store")
-}
-
-pub(super) fn check_stopped(progress: &dyn Progress) -> Result<()> {
-    if progress.stopped() {
-        return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; run it again to go on"));
-    }
-    Ok(())
 }

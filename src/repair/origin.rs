@@ -10,12 +10,11 @@ pub(super) use repository::Another;
 pub(super) use uncounted::Uncounted;
 
 use crate::access::Access;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_stopped};
 use crate::id::ChunkId;
 use crate::layout::Class;
 use crate::outcome::OutcomeKind;
 use crate::progress::Progress;
-use crate::repair::look::check_stopped;
 use crate::repair::options::RepairOptions;
 use crate::repair::wanted::Wanted;
 use crate::session::{self, BATCH_CHUNKS_MAX, Batch, Beating, History};

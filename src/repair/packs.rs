@@ -1,13 +1,13 @@
 //! Finding packs that can't be read in full, and storing anew what is lost with them.
 
 use crate::access::Access;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::heal::{self, Cure};
 use crate::id::PackId;
 use crate::index::Excluded;
 use crate::progress::{Event, Progress};
 use crate::repair::aside::{self, Ailing, AilingPacks};
-use crate::repair::look::{IndexLook, check_stopped, deleted_packs, notices};
+use crate::repair::look::{IndexLook, deleted_packs, notices};
 use crate::repair::options::{HealedPack, LostPack, PackRepairPlan, PackRepairReport, RepairOptions};
 use crate::repair::origin::{Another, Files, Intake, Origin, Uncounted};
 use crate::repair::reading::PackReader;

@@ -2,14 +2,13 @@
 
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::id::{ChunkId, NodeId, PackId};
 use crate::index::Scratch;
 use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader, NodeSource, NodeVisit, Row, StatEntry, Visit};
 use crate::needed::{References, Roots};
 use crate::progress::Progress;
 use crate::repair::aside::AilingPacks;
-use crate::repair::look::check_stopped;
 use crate::segment::SegmentReader;
 use crate::session::{self, History, Snapshot, read_segment};
 use std::collections::BTreeSet;

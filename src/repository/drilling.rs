@@ -7,6 +7,9 @@ use crate::progress::Progress;
 use crate::record::DrillCommand;
 use crate::session::Snapshot;
 
+/// What it means that a drill is stopped.
+const NOTHING_STATED: &str = "nothing is stated about this drill";
+
 impl Repository {
     /// Picks what a drill restores, and makes sure that there is room for it. Nothing is written.
     ///
@@ -26,7 +29,8 @@ impl Repository {
     /// # Errors
     /// When the folder can't be written to or is not empty, or the caller stops: nothing is left of it then.
     pub fn restore_drill(&self, plan: DrillPlan, progress: &dyn Progress) -> Result<DrillRestore> {
-        drill::restore(&self.access.with_second_copies(), plan, progress)
+        let restored = drill::restore(&self.access.with_second_copies(), plan, progress);
+        restored.map_err(|error| error.if_stopped(NOTHING_STATED))
     }
 
     /// Reads back what was restored and compares it with the manifest and, if that is wanted, with the live files.
@@ -35,7 +39,8 @@ impl Repository {
     /// # Errors
     /// When the store or the folder can't be read, or the caller stops: nothing is left of what was restored then.
     pub fn compare_drill(&self, restored: DrillRestore, progress: &dyn Progress) -> Result<Drill> {
-        restored.compare(&self.access.with_second_copies(), progress)
+        let compared = restored.compare(&self.access.with_second_copies(), progress);
+        compared.map_err(|error| error.if_stopped(NOTHING_STATED))
     }
 
     /// States in the repository what came of a drill, passed or not, and of a command that the caller has run on what was

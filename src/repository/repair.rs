@@ -11,6 +11,9 @@ use crate::repair::{
     RepairOptions, SnapshotRepairPlan, SnapshotRepairReport,
 };
 
+/// What it means that a repair is stopped.
+const GO_ON: &str = "run it again to go on";
+
 impl Repository {
     /// Finds out what is wrong with the index, and changes nothing.
     ///
@@ -34,7 +37,7 @@ impl Repository {
         self.access.chain.allows(Purpose::Write)?;
         let healed = repair::heal_control(&self.access, progress)?;
         let rebuilt = healed.failure.map_or(Ok(()), Err).and_then(|()| self.rebuild_index(options, progress));
-        let mut report = rebuilt.map_err(|error| after_healing(healed.healed.len(), error))?;
+        let mut report = rebuilt.map_err(|error| after_healing(healed.healed.len(), error.if_stopped(GO_ON)))?;
         report.healed_control_count = u64::try_from(healed.healed.len()).unwrap_or(u64::MAX);
         let unhealed = |lost: &LostObject| format!("{} could not be healed: {}", lost.object, lost.wrong);
         report.notices.extend(healed.unhealed.iter().map(unhealed));
@@ -90,10 +93,11 @@ impl Repository {
         self.writing()?;
         let others: Vec<Access> = others.iter().map(|other| other.access.with_second_copies()).collect();
         let others: Vec<&Access> = others.iter().collect();
-        self.access.noting(
+        let repaired = self.access.noting(
             |report: &mut PackRepairReport| &mut report.behind,
             |access| repair::repair_packs(access, plan, options, &others, progress),
-        )
+        );
+        repaired.map_err(|error| error.if_stopped(GO_ON))
     }
 
     /// Finds the snapshots that miss something, and what a corrected one would lack. Changes nothing.
@@ -115,10 +119,11 @@ impl Repository {
     pub fn repair_snapshots(&self, options: &RepairOptions, progress: &dyn Progress) -> Result<SnapshotRepairReport> {
         self.require_reader("find out what is lost")?;
         self.writing()?;
-        self.access.noting(
+        let repaired = self.access.noting(
             |report: &mut SnapshotRepairReport| &mut report.behind,
             |access| repair::repair_snapshots(access, options, progress),
-        )
+        );
+        repaired.map_err(|error| error.if_stopped(GO_ON))
     }
 }
 

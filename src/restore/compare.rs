@@ -2,7 +2,7 @@
 //! read from the repository and written.
 
 use crate::destination::{DestinationError, Existing, ExistingFile, Present};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::ChunkId;
 use crate::manifest::{Item, Kind};
 use crate::restore::groups::Claims;
@@ -61,9 +61,7 @@ impl Judge<'_> {
         let work = || -> Result<Vec<Want>> {
             let (mut wanted, mut buffer) = (Vec::new(), Vec::new());
             while let Some(one) = standing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if self.writer.stopped() {
-                    return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
-                }
+                self.writer.check_stopped()?;
                 let taken = one.lock().unwrap_or_else(PoisonError::into_inner).take();
                 taken.map_or(Ok(()), |standing| self.judge(standing, &mut wanted, &mut buffer))?;
             }

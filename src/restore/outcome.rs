@@ -1,7 +1,7 @@
 //! What a restore did, and what it could not do.
 
 use crate::destination::{Aspect, DestinationError, Shortfall};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_stopped};
 use crate::manifest::{Key, Kind};
 use crate::owner::OwnerKind;
 use crate::progress::{Change, EntryKind, Event, Gravity, Progress};
@@ -174,8 +174,8 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    pub(super) fn stopped(&self) -> bool {
-        self.progress.stopped()
+    pub(super) fn check_stopped(&self) -> Result<()> {
+        check_stopped(self.progress)
     }
 
     pub(super) fn entered(&self, key: &Key) {

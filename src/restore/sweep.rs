@@ -3,7 +3,7 @@
 
 use crate::content::ContentReader;
 use crate::destination::{DestinationError, Present};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::fs::Names;
 use crate::id::NodeId;
 use crate::manifest::{Body, Content, Cursor, Device, Entry, Key, Kind};
@@ -131,9 +131,7 @@ impl<'a> Sweeper<'a> {
             return Ok(());
         }
         while let Some(level) = levels.last_mut() {
-            if self.outcome.stopped() {
-                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
-            }
+            self.outcome.check_stopped()?;
             if let Some(name) = level.names.get(level.next) {
                 level.next = level.next.saturating_add(1);
                 let children = level.key.child(name.to_bytes()).ok().zip(level.target.child(name.to_bytes()).ok());

@@ -65,9 +65,7 @@ fn on_all_cores<T: Sync>(
     let work = || -> Result<()> {
         let mut scratch = FrameScratch::default();
         while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if writer.stopped() {
-                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked; a second run continues"));
-            }
+            writer.check_stopped()?;
             each(one, &mut scratch)?;
         }
         Ok(())

@@ -39,8 +39,8 @@ impl<'a> Writer<'a> {
         self.outcome
     }
 
-    pub(super) fn stopped(&self) -> bool {
-        self.outcome.stopped()
+    pub(super) fn check_stopped(&self) -> Result<()> {
+        self.outcome.check_stopped()
     }
 
     /// Begins a file on fresh ground: it is made at once if no chunk will be written to it.

@@ -120,12 +120,12 @@ impl<'a> Findings<'a> {
         self.lock().temporary_count = count;
     }
 
-    /// What a scrub that is stopped says of what it changed.
-    pub(super) fn when_stopped(&self) -> String {
+    /// What a scrub that is stopped has changed.
+    pub(super) fn changed_by_then(&self) -> String {
         match self.lock().healed_count {
-            0 => "stopped as asked; nothing was changed".to_owned(),
-            1 => "stopped as asked after 1 object was healed".to_owned(),
-            count => format!("stopped as asked after {count} objects were healed"),
+            0 => "nothing was changed".to_owned(),
+            1 => "1 object was healed by then".to_owned(),
+            count => format!("{count} objects were healed by then"),
         }
     }
 

@@ -273,7 +273,7 @@ fn a_scrub_that_is_asked_to_stop_says_that_it_did_not_finish() {
     store.remove(&ObjectName::Config(0)).unwrap();
     let healing = ScrubOptions::default().threads(2).remedy(Remedy::Heal);
     let stopped = run(&store, &healing, &Impatient(AtomicUsize::new(0))).unwrap_err();
-    assert!(stopped.to_string().ends_with("after 1 object was healed"), "{stopped}");
+    assert!(stopped.to_string().ends_with("1 object was healed by then"), "{stopped}");
 }
 
 /// A length that was set to thirty gigabytes, by a flipped bit of the file system, kept a scrub and a repair busy for minutes.

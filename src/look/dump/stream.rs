@@ -2,7 +2,7 @@
 
 use super::unwritable;
 use crate::content::ContentReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::manifest::{Content, Hole, Item, ItemReader, Placed};
 use crate::progress::Progress;
 use std::io::{self, Read, Write};
@@ -73,9 +73,7 @@ impl<'a> ContentStream<'a> {
     /// What comes next; empty at the end.
     fn piece(&mut self) -> Result<&[u8]> {
         while self.given >= self.ready.len() && self.zeros == 0 {
-            if self.progress.stopped() {
-                return Err(Error::new(ErrorKind::Interrupted, "stopped as asked"));
-            }
+            check_stopped(self.progress)?;
             if !self.read_on()? {
                 return Ok(&[]);
             }

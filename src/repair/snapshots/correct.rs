@@ -3,7 +3,7 @@
 use super::{OfClass, TreeSink, nothing_of};
 use crate::access::Access;
 use crate::content::ContentReader;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_stopped};
 use crate::id::NodeId;
 use crate::index::Scratch;
 use crate::layout::Class;
@@ -12,7 +12,6 @@ use crate::manifest::{
 };
 use crate::outcome::{Component, ComponentKind, ComponentState, Counts};
 use crate::progress::Progress;
-use crate::repair::look::check_stopped;
 use crate::repair::missing::Missing;
 use crate::repair::wanted::{Wanted, lacks};
 use crate::session::SnapshotComponent;
