@@ -208,7 +208,7 @@ impl Attempt<'_> {
         let description = self.description(&made, parent.as_ref(), rehashed_to);
         let hash = self.commit(&history, &stored, published.references(), made, &description)?;
         published.apply_last(self.access);
-        let snapshot = SnapshotId::from_bytes(*hash.as_bytes());
+        let snapshot = SnapshotId::from(hash);
         if let Some(doubt) = &doubt {
             doubt.settle(self.access, snapshot);
         }

@@ -201,7 +201,7 @@ impl Copying<'_> {
         let hash = session::commit_seen(self.to, main, state, history.seen(), body, Some(&description))?;
         published.apply_last(self.to);
         report.add(&stored);
-        Ok(Fate::Copied(SnapshotId::from_bytes(*hash.as_bytes())))
+        Ok(Fate::Copied(SnapshotId::from(hash)))
     }
 
     /// All components, and what can't be read of them.

@@ -128,6 +128,26 @@ identifier!(
     ClientId, 16, "a client id"
 );
 
+macro_rules! named_by_all_bytes {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// The name of an object, from all its bytes.
+            pub fn of(object: &[u8]) -> Self {
+                Self(*blake3::hash(object).as_bytes())
+            }
+        }
+    )*};
+}
+
+named_by_all_bytes!(PackId, SegmentId, ObjectHash);
+
+impl From<ObjectHash> for SnapshotId {
+    /// A snapshot has the hash of the outcome that committed it.
+    fn from(outcome: ObjectHash) -> Self {
+        Self(outcome.0)
+    }
+}
+
 impl NodeId {
     /// The id under which the index and the packs know this node: nodes are stored like chunks, and ids made
     /// with different keys never collide.

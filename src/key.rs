@@ -141,7 +141,7 @@ impl KeyRing {
         let mut config = Config::first(repository, created_at_ns, parameters, epoch.publics, signing.public());
         config.features = List(features);
         let bytes = config.sign(&signing)?;
-        let config_zero = ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes());
+        let config_zero = ObjectHash::of(&bytes);
         Ok((
             Self { role: Role::All, repository, config_zero, seed, signing, naming, epochs: vec![epoch], slot: None },
             bytes,

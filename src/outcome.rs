@@ -256,8 +256,8 @@ pub struct Outcome {
 
 impl Outcome {
     /// The id under which people know the outcome, if it is a snapshot or becomes part of one.
-    pub const fn snapshot_id(&self) -> SnapshotId {
-        SnapshotId::from_bytes(*self.hash.as_bytes())
+    pub fn snapshot_id(&self) -> SnapshotId {
+        SnapshotId::from(self.hash)
     }
 
     /// Checks that the outcome ends the session whose object is there: that it is signed by that session's own key, or is

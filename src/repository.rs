@@ -166,7 +166,7 @@ impl Repository {
     ) -> Result<RepositoryId> {
         let slot = crate::key::seal_slot(ring, unlock, options.kdf, b"first", session::now_ns())?;
         let store = LocalStore::create(path)?;
-        let slot_name = ObjectName::Key(ObjectHash::from_bytes(*blake3::hash(&slot).as_bytes()));
+        let slot_name = ObjectName::Key(ObjectHash::of(&slot));
         // The configuration comes last: without it the directory is no repository, and init may be tried again. Its slot
         // then stays, since it may be that of somebody who is making a repository there at this moment.
         let _ = store.create(&slot_name, &slot)?;

@@ -72,7 +72,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn packs(count: u32) -> Vec<PackId> {
-        (0..count).map(|number| PackId::from_bytes(*blake3::hash(&number.to_le_bytes()).as_bytes())).collect()
+        (0..count).map(|number| PackId::of(&number.to_le_bytes())).collect()
     }
 
     fn picked(subset: ReadSubset, seed: u8, packs: &[PackId]) -> BTreeSet<PackId> {

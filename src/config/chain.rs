@@ -36,7 +36,7 @@ impl ConfigChain {
         if *number != 0 {
             return Err(ConfigError::Gap(0));
         }
-        let found = ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes());
+        let found = ObjectHash::of(bytes);
         let SignedConfig { config, signer, hash } = SignedConfig::parse(bytes)?;
         if found != *trusted {
             return Err(ConfigError::NotTrusted { expected: *trusted, found });

@@ -157,7 +157,7 @@ impl SignedConfig {
         seal::verify(&signer, signed, signature).map_err(ConfigError::Signature)?;
         let config: Config = wire::decode(body)?;
         config.validate()?;
-        Ok(Self { config, signer, hash: ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes()) })
+        Ok(Self { config, signer, hash: ObjectHash::of(bytes) })
     }
 }
 

@@ -110,7 +110,7 @@ impl<'a> Envelope<'a> {
             [] => None,
             bytes => Some(SealedDescription::parse(kind, bytes)?),
         };
-        let hash = ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes());
+        let hash = ObjectHash::of(bytes);
         Ok(Self { kind, epoch, repository, config, signer, hash, salt, body, description, signed, signature })
     }
 

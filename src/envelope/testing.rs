@@ -139,7 +139,7 @@ pub(crate) fn hash(byte: u8) -> ObjectHash {
 }
 
 pub(crate) fn hash_of(bytes: &[u8]) -> ObjectHash {
-    ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes())
+    ObjectHash::of(bytes)
 }
 
 pub(crate) fn long(bytes: usize) -> Blob {

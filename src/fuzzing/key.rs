@@ -36,5 +36,5 @@ pub fn fuzz_key_file(data: &[u8]) {
 }
 
 fn hash(bytes: &[u8]) -> ObjectHash {
-    ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes())
+    ObjectHash::of(bytes)
 }

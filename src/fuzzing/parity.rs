@@ -78,7 +78,7 @@ fn reading(bytes: &[u8]) -> impl FnMut(u64, &mut [u8]) -> Result<(), ()> {
 }
 
 fn named(bytes: &[u8]) -> PackId {
-    PackId::from_bytes(*blake3::hash(bytes).as_bytes())
+    PackId::of(bytes)
 }
 
 fn length(bytes: &[u8]) -> u64 {

@@ -184,7 +184,7 @@ impl<'a> Slot<'a> {
         if bytes.first_chunk() != Some(&SLOT_MAGIC) {
             return Err(KeyError::Magic);
         }
-        let hash = ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes());
+        let hash = ObjectHash::of(bytes);
         if hash != *name {
             return Err(KeyError::Damaged { expected: *name, found: hash });
         }

@@ -159,7 +159,7 @@ pub fn replace(
 /// [`ErrorKind::Invalid`] when the bytes are no slot of this repository; or when the store can't be written to.
 pub fn import(store: &dyn Store, configs: &[(u32, Vec<u8>)], bytes: &[u8]) -> Result<ObjectHash> {
     let refused = |why: String| Error::new(ErrorKind::Invalid, why);
-    let id = ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes());
+    let id = ObjectHash::of(bytes);
     let slot = Slot::parse(&id, bytes).map_err(|error| refused(error.to_string()))?;
     let signed = configs.iter().find(|(number, _)| *number == 0);
     let signed = signed.ok_or_else(|| Error::new(ErrorKind::NoRepository, "the repository has no configuration"))?;
@@ -226,7 +226,7 @@ fn store_slot(
     now_ns: i64,
 ) -> Result<AddedKey> {
     let bytes = seal(ring, unlock, options, now_ns)?;
-    let id = ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes());
+    let id = ObjectHash::of(&bytes);
     let opened = Slot::parse(&id, &bytes)?.open(unlock)?;
     if opened.signer() != ring.signer() {
         return Err(Error::new(ErrorKind::Unreliable, "a key slot that was just sealed opens to another key"));

@@ -23,7 +23,7 @@ pub fn unlock(store: &dyn Store, unlock: Unlock<'_>) -> Result<(KeyRing, ConfigC
         return Err(Error::new(ErrorKind::NoRepository, message));
     }
     let zero = configs.iter().find(|(number, _)| *number == 0);
-    let zero = zero.map(|(_, bytes)| ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes()));
+    let zero = zero.map(|(_, bytes)| ObjectHash::of(bytes));
     let ring = unlock_ring(store, unlock, zero)?;
     let chain = ConfigChain::load(&configs, ring.config_zero())?;
     ring.confirm(&chain)?;
@@ -123,7 +123,7 @@ mod tests {
     fn begin(store: &MemoryStore) -> (ObjectHash, Vec<u8>) {
         let (ring, config) = KeyRing::create(Parameters::default(), 0).unwrap();
         let slot = seal_slot(&ring, SECRET, KdfCost::CHEAP, b"first", 0).unwrap();
-        let name = ObjectHash::from_bytes(*blake3::hash(&slot).as_bytes());
+        let name = ObjectHash::of(&slot);
         let _ = store.create(&ObjectName::Key(name), &slot).unwrap();
         (name, config)
     }

@@ -14,7 +14,7 @@ fn noise(bytes: usize, seed: u64) -> Vec<u8> {
 }
 
 fn id(bytes: &[u8]) -> PackId {
-    PackId::from_bytes(*blake3::hash(bytes).as_bytes())
+    PackId::of(bytes)
 }
 
 /// Reads a slice; what lies past its end can't be read.

@@ -46,7 +46,7 @@ pub(super) fn condemn(
         Created::New => {}
     }
     if is_outlived(generation, highest_generation(access)?) {
-        delete_nothing(access, generation, ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()))?;
+        delete_nothing(access, generation, ObjectHash::of(&bytes))?;
         return Ok(Condemning::Taken);
     }
     Ok(Condemning::Done)
@@ -107,7 +107,7 @@ pub(super) fn publish_deleted(
     let name = ObjectName::Deleted { generation };
     let created = access.store.create(&name, &gc::seal_deleted(&body, &access.ring, &access.chain)?)?;
     let there = read_if_there(access, &ObjectName::Condemned { generation })?;
-    let there = there.map(|bytes| ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()));
+    let there = there.map(|bytes| ObjectHash::of(&bytes));
     match Counting::of(created, condemned, there) {
         Counting::Own => return Ok(Some(body.packs.0)),
         Counting::First => {}

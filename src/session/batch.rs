@@ -157,7 +157,7 @@ impl Batch {
         body.attributes = List(draft.attributes);
         let hash = self.session.commit_body(access, body, Some(&draft.description))?;
         published.apply_last(access);
-        Ok(SnapshotId::from_bytes(*hash.as_bytes()))
+        Ok(SnapshotId::from(hash))
     }
 
     fn publish(&mut self, access: &Access) -> Result<PublishedSegments> {

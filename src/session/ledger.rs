@@ -79,7 +79,7 @@ fn publish_one(access: &Access, rows: &[PackRow]) -> Result<(SegmentRef, Vec<u8>
     rows.iter().try_for_each(|row| builder.push(row.clone()))?;
     let body = builder.finish();
     let object = envelope::seal(Kind::Segment, &access.ring, &access.chain, &body, None)?;
-    let id = SegmentId::from_bytes(*blake3::hash(&object).as_bytes());
+    let id = SegmentId::of(&object);
     // Named by its hash: one that is there already is this one.
     let _ = access.store.create(&ObjectName::Segment(id), &object)?;
     let pack_count = u64::try_from(rows.len()).unwrap_or(u64::MAX);

@@ -156,7 +156,7 @@ pub fn abort_open(access: &Access, id: SessionId) -> Result<AbortOutcome> {
         );
         return Err(Error::new(ErrorKind::Denied, message));
     }
-    let running = RunningSession { id, hash: ObjectHash::from_bytes(*blake3::hash(&found).as_bytes()) };
+    let running = RunningSession { id, hash: ObjectHash::of(&found) };
     let body = running.outcome(OutcomeKind::Abort, Vec::new(), Vec::new());
     let bytes = outcome::seal(&body, None, &access.ring, &access.chain)?;
     let name = ObjectName::Outcome(id);

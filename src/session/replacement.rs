@@ -109,7 +109,7 @@ impl Replacement {
         let (pack_count, chunk_count) = (builder.pack_count(), builder.chunk_count());
         let body = builder.finish();
         let object = envelope::seal(Kind::Segment, &access.ring, &access.chain, &body, None)?;
-        let id = SegmentId::from_bytes(*blake3::hash(&object).as_bytes());
+        let id = SegmentId::of(&object);
         // Named by its hash: one that is there already is this one.
         let _ = access.store.create(&ObjectName::Segment(id), &object)?;
         // What is read back needs as much memory again.

@@ -58,7 +58,7 @@ pub fn open(
                 removed => removed?,
             }
         } else if !taken {
-            return Ok(RunningSession { id, hash: ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()) });
+            return Ok(RunningSession { id, hash: ObjectHash::of(&bytes) });
         }
         number = number.saturating_add(1);
     }
@@ -118,7 +118,7 @@ impl RunningSession {
             Created::Exists => return Err(aborted(self.id)),
         }
         self.tidy(access);
-        Ok(ObjectHash::from_bytes(*blake3::hash(&bytes).as_bytes()))
+        Ok(ObjectHash::of(&bytes))
     }
 
     /// Gives the session up. Its packs become garbage for the next prune. If the store can't take that now, which is

@@ -254,7 +254,7 @@ pub(crate) fn racing_creators_have_one_winner(store: &dyn Store) {
 
 pub(crate) fn bytes_that_fit_a_name_replace_only_bytes_that_do_not(store: &dyn Store) {
     let right = vec![7; 100_000];
-    let pack = ObjectName::Pack(PackId::from_bytes(*blake3::hash(&right).as_bytes()));
+    let pack = ObjectName::Pack(PackId::of(&right));
     let checksummed = |body: &[u8]| [body, blake3::hash(body).as_bytes()].concat();
     let small = checksummed(b"a small object");
     for (name, right) in [(pack, right), (ObjectName::Outcome(session(4)), small)] {

@@ -13,7 +13,7 @@ fn from_the_future(mandatory: u8) -> World {
     world.run(["backup", "-q", "tree"]).succeeded();
     let keys = world.path("repository/keys");
     let (_, slot) = contents(&keys).pop().expect("a key slot");
-    let name = ObjectHash::from_bytes(*blake3::hash(&slot).as_bytes());
+    let name = ObjectHash::of(&slot);
     let ring = open_slot(&name, &slot, Unlock::Password(PASSWORD.as_bytes())).expect("the password fits");
     let first = std::fs::read(world.path("repository/config/0")).expect("a configuration");
     let chain = ConfigChain::load(&[(0, first)], ring.config_zero()).expect("a sound chain");

@@ -74,7 +74,7 @@ fn put(access: &Access, name: ObjectName, body: &RecordBody) {
 }
 
 fn some_packs(count: u32) -> Vec<PackId> {
-    (0..count).map(|number| PackId::from_bytes(*blake3::hash(&number.to_le_bytes()).as_bytes())).collect()
+    (0..count).map(|number| PackId::of(&number.to_le_bytes())).collect()
 }
 
 #[test]

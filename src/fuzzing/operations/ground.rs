@@ -98,7 +98,7 @@ fn found(from: u8) -> Result<Objects> {
     let owner = secret(Client::Owner);
     let slot = seal_slot(&ring, Unlock::KeyFile(&owner), KdfCost::CHEAP, b"owner", 1)?;
     let store = MemoryStore::new();
-    let slot_name = ObjectName::Key(ObjectHash::from_bytes(*blake3::hash(&slot).as_bytes()));
+    let slot_name = ObjectName::Key(ObjectHash::of(&slot));
     assert_eq!(store.create(&slot_name, &slot)?, Created::New);
     assert_eq!(store.create(&ObjectName::Config(0), &config)?, Created::New);
     let scratch = Scratch::new();

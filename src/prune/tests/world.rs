@@ -195,7 +195,7 @@ fn commit(
         ..OutcomeDescription::default()
     };
     let hash = main.commit(access, &body, Some(&description))?;
-    Ok(SnapshotId::from_bytes(*hash.as_bytes()))
+    Ok(SnapshotId::from(hash))
 }
 
 fn writer(stream: &Arc<PackStream>) -> FrameWriter {

@@ -96,7 +96,7 @@ impl House {
 
     fn put(&self, name: &ObjectName, bytes: &[u8]) -> ObjectHash {
         assert_eq!(self.repository.access.store.create(name, bytes).unwrap(), Created::New);
-        ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes())
+        ObjectHash::of(bytes)
     }
 
     /// The same repository, opened by a new key with another role.

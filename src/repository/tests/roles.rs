@@ -234,7 +234,7 @@ fn list_again(by: &Repository, change: impl Fn(&mut PackFacts, &mut Vec<ChunkId>
     builder.push(PackRow::new(facts, row.frames().clone(), ids).unwrap()).unwrap();
     let (pack_count, chunk_count) = (builder.pack_count(), builder.chunk_count());
     let object = envelope::seal(envelope::Kind::Segment, &access.ring, &access.chain, &builder.finish(), None).unwrap();
-    let id = SegmentId::from_bytes(*blake3::hash(&object).as_bytes());
+    let id = SegmentId::of(&object);
     assert_eq!(access.store.create(&ObjectName::Segment(id), &object).unwrap(), Created::New);
     let session = Beating::open(access, &history, SessionKind::Checkpoint, &Writer::default()).unwrap();
     let named = SegmentRef { id, pack_count, chunk_count };

@@ -436,7 +436,7 @@ fn store_5_a_proof_withstands_a_sweep_at_any_moment() {
 #[test]
 fn a_mend_whose_file_is_swept_does_not_take_the_object_for_lost() {
     let (place, store) = fresh();
-    let (name, bytes) = (ObjectName::Pack(PackId::from_bytes(*blake3::hash(b"whole").as_bytes())), b"whole");
+    let (name, bytes) = (ObjectName::Pack(PackId::of(b"whole")), b"whole");
     assert_eq!(store.create(&name, bytes).unwrap(), Created::New);
     std::fs::write(place.path().join("repository").join(name.to_string()), "wrong").unwrap();
     let mut mending = store.mend(&name, Proof::Plain).unwrap();

@@ -170,7 +170,7 @@ impl Forge {
             bytes.extend(stored);
         }
         bytes.extend(sealer.seal_end(&table, Padding::Always));
-        let pack = PackId::from_bytes(*blake3::hash(&bytes).as_bytes());
+        let pack = PackId::of(&bytes);
         self.create(ObjectName::Pack(pack), &bytes);
         let length = bytes.len().try_into().unwrap();
         let facts = PackFacts { pack, class, bytes: length, signer: ring.signer(), session: session.id };
@@ -186,7 +186,7 @@ impl Forge {
         rows.iter().for_each(|row| builder.push((*row).clone()).unwrap());
         let (pack_count, chunk_count) = (builder.pack_count(), builder.chunk_count());
         let bytes = envelope::seal(Kind::Segment, ring, &self.chain, &builder.finish(), None).unwrap();
-        let id = SegmentId::from_bytes(*blake3::hash(&bytes).as_bytes());
+        let id = SegmentId::of(&bytes);
         self.create(ObjectName::Segment(id), &bytes);
         SegmentRef { id, pack_count, chunk_count }
     }
@@ -240,5 +240,5 @@ impl Forge {
 }
 
 pub(crate) fn hash(bytes: &[u8]) -> ObjectHash {
-    ObjectHash::from_bytes(*blake3::hash(bytes).as_bytes())
+    ObjectHash::of(bytes)
 }
