@@ -102,6 +102,22 @@ pub trait Store: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::TooLarge`], or what the medium says.
     fn read(&self, name: &ObjectName, limit_bytes: u64) -> Result<Vec<u8>, StoreError>;
 
+    /// Reads as [`Self::read`] does; none when the object is not there.
+    ///
+    /// # Errors
+    /// As [`Self::read`], but for [`StoreError::NotFound`].
+    fn read_if_there(&self, name: &ObjectName, limit_bytes: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        if_there(self.read(name, limit_bytes))
+    }
+
+    /// Whether an object is there, whatever a listing shows.
+    ///
+    /// # Errors
+    /// What the medium says.
+    fn exists(&self, name: &ObjectName) -> Result<bool, StoreError> {
+        Ok(if_there(self.open(name))?.is_some())
+    }
+
     /// Opens an object for reading ranges.
     ///
     /// # Errors
@@ -187,6 +203,13 @@ pub trait Store: Send + Sync {
 
     /// Where the store is, for people.
     fn describe(&self) -> String;
+}
+
+fn if_there<T>(looked: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match looked {
+        Err(error) if error.is_not_found() => Ok(None),
+        looked => looked.map(Some),
+    }
 }
 
 /// An object opened for reading.

@@ -129,9 +129,5 @@ fn look(access: &Access, name: &ObjectName) -> std::result::Result<Option<String
 /// Whether the object is gone of which a second copy bears the name.
 fn is_alone(access: &Access, copy: &ObjectName) -> std::result::Result<bool, StoreError> {
     let ObjectName::Mirror(copy) = copy else { return Ok(false) };
-    match access.store.open(&copy.first()) {
-        Ok(_) => Ok(false),
-        Err(error) if error.is_not_found() => Ok(true),
-        Err(error) => Err(error),
-    }
+    Ok(!access.store.exists(&copy.first())?)
 }

@@ -110,11 +110,7 @@ impl Verified {
 /// When it can't be believed.
 pub(super) fn read(access: &Access, client: ClientId, number: u64) -> Result<Option<RecordBody>> {
     let name = ObjectName::Verified(client, number);
-    let bytes = match access.store.read(&name, RECORD_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(bytes) = access.store.read_if_there(&name, RECORD_BYTES_MAX)? else { return Ok(None) };
     let body = record::open(client, number, &access.ring, &access.chain, &bytes)?.body;
     if body.kind == RecordKind::Verified {
         return Ok(Some(body));

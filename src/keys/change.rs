@@ -113,11 +113,7 @@ fn take_away(access: &Access, id: ObjectHash) -> Result<()> {
 /// Whether the slot is there with which the repository was opened.
 fn is_own_there(access: &Access) -> Result<bool> {
     let Some(facts) = access.ring.slot() else { return Ok(true) };
-    match access.store.open(&ObjectName::Key(facts.name)) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    Ok(access.store.exists(&ObjectName::Key(facts.name))?)
 }
 
 fn locked_out(what: &str) -> Error {

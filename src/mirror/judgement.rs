@@ -2,7 +2,7 @@
 //! it was deleted, or it was lost and the mirror's is the last one.
 
 use super::inventory::Inventory;
-use super::removal::{MirrorKeyRemoval, is_gone};
+use super::removal::MirrorKeyRemoval;
 use crate::access::Access;
 use crate::config::OPEN;
 use crate::error::{Error, ErrorKind, Result};
@@ -88,7 +88,7 @@ fn staying_packs(
             }
             if row.is_set_aside() {
                 aside.insert(pack);
-            } else if is_gone(access.store.as_ref(), &name)? {
+            } else if !access.store.exists(&name)? {
                 return Err(lost(&format!("{name} is missing, and it counts upon it")));
             }
         }
@@ -136,12 +136,8 @@ fn staying_keys(
 /// Whether a slot says, signed, that it is of a key that was revoked.
 fn is_ended(access: &Access, to: &dyn Store, key: ObjectHash) -> Result<bool> {
     let limit_bytes = u64::try_from(SLOT_BYTES_MAX).unwrap_or(u64::MAX);
-    let bytes = match to.read(&ObjectName::Key(key), limit_bytes) {
-        Ok(bytes) => bytes,
-        // Only its second copy is there.
-        Err(error) if error.is_not_found() => return Ok(false),
-        Err(error) => return Err(error.into()),
-    };
+    // Else only its second copy is there.
+    let Some(bytes) = to.read_if_there(&ObjectName::Key(key), limit_bytes)? else { return Ok(false) };
     let Ok(Some(note)) = Slot::parse(&key, &bytes).and_then(|slot| slot.note(&access.ring)) else { return Ok(false) };
     let listed = access.config().signers.0.iter().find(|listed| listed.key == note.signer);
     Ok(listed.is_some_and(|listed| listed.until != OPEN))

@@ -76,7 +76,7 @@ pub fn plan(
     let mut plan = MirrorRemovalPlan { lacking_count, ..MirrorRemovalPlan::default() };
     let mut extra = Vec::new();
     for (name, bytes) in there.iter() {
-        if here.bytes(name).is_none() && is_removable(name, &here) && is_gone(from, name)? {
+        if here.bytes(name).is_none() && is_removable(name, &here) && !from.exists(name)? {
             extra.push((*name, *bytes));
         }
     }
@@ -125,7 +125,7 @@ pub fn perform(
     for batch in plan.names.chunks(BATCH_COUNT) {
         check_stopped(progress).map_err(|error| error.if_stopped("another run deletes the rest"))?;
         for name in batch {
-            if !is_gone(from, name)? {
+            if from.exists(name)? {
                 let message =
                     format!("{name} is in the repository again, where a listing did not show it: deleted no more");
                 return Err(Error::new(ErrorKind::Damaged, message));
@@ -148,15 +148,6 @@ fn is_removable(name: &ObjectName, here: &Inventory) -> bool {
             !is_own(name) && here.bytes(&copy.first()).is_none() && is_removable(&copy.first(), here)
         }
         Folder::Packs | Folder::Segments | Folder::Gc | Folder::Sessions | Folder::Keys => true,
-    }
-}
-
-/// Whether the source has no object of this name, whatever a listing shows.
-pub(super) fn is_gone(from: &dyn Store, name: &ObjectName) -> Result<bool> {
-    match from.open(name) {
-        Ok(_) => Ok(false),
-        Err(error) if error.is_not_found() => Ok(true),
-        Err(error) => Err(error.into()),
     }
 }
 

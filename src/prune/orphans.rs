@@ -65,15 +65,7 @@ const fn removable_first(name: &ObjectName) -> Option<ObjectName> {
 /// The index is asked first: it knows nearly all packs, and a look at the store for each would make every prune pay for the
 /// whole repository.
 fn is_orphan_of(access: &Access, first: &ObjectName) -> Result<bool> {
-    Ok(!is_listed(access, first)? && is_gone(access, first)?)
-}
-
-fn is_gone(access: &Access, name: &ObjectName) -> Result<bool> {
-    match access.store.open(name) {
-        Ok(_) => Ok(false),
-        Err(error) if error.is_not_found() => Ok(true),
-        Err(error) => Err(error.into()),
-    }
+    Ok(!is_listed(access, first)? && !access.store.exists(first)?)
 }
 
 /// Whether a segment names a pack. If that is gone it may be put back from elsewhere.

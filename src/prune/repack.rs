@@ -13,7 +13,7 @@ use crate::progress::{Event, Progress};
 use crate::prune::marks::Marks;
 use crate::prune::options::{Amount, Chosen};
 use crate::prune::rows::{Needs, by_copies, for_each_group};
-use crate::prune::survey::{self, Survey};
+use crate::prune::survey::Survey;
 use crate::segment::PackRow;
 use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating, Enough};
 use crate::store::ObjectName;
@@ -168,18 +168,15 @@ impl<'a, 's> Copier<'a, 's> {
 
     fn piece(&self, piece: &Piece<'_>, scratch: &mut FrameScratch) -> Result<()> {
         check_stopped(self.progress)?;
+        let is_there = || self.access.store.exists(&ObjectName::Pack(piece.row.facts().pack));
         match self.copy(piece, scratch) {
-            Err(error) if error.kind() == ErrorKind::Damaged && self.is_there(piece.row)? => {
+            Err(error) if error.kind() == ErrorKind::Damaged && is_there()? => {
                 self.sink().repacked.damaged.push(error.to_string());
                 Ok(())
             }
             // Also that a pack is gone which was there when it was chosen: another collector was faster.
             outcome => outcome,
         }
-    }
-
-    fn is_there(&self, row: &PackRow) -> Result<bool> {
-        survey::is_there(self.access, &ObjectName::Pack(row.facts().pack))
     }
 
     /// Copies what is needed of one frame, each chunk proved against its id before any is claimed.

@@ -85,7 +85,7 @@ impl Survey {
     pub(super) fn refresh(&mut self, access: &Access, own: u64) -> Result<()> {
         self.begin_anew(own);
         access.index.for_each_pack(&mut |ordinal, entry| self.learn(ordinal, entry))?;
-        self.look_for(&mut |id| is_there(access, &ObjectName::Pack(id)))
+        self.look_for(&mut |id| Ok(access.store.exists(&ObjectName::Pack(id))?))
     }
 
     /// Forgets the view, and takes from the history what other generations condemn.
@@ -251,14 +251,6 @@ pub(super) fn bring_up_to_date(access: &Access, history: &History) -> Result<()>
         ObjectName::Segment(first.id)
     );
     Err(Error::new(ErrorKind::Damaged, message))
-}
-
-pub(super) fn is_there(access: &Access, name: &ObjectName) -> Result<bool> {
-    match access.store.open(name) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// The highest number of a generation that left a set; 0 when there is none.

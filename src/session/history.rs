@@ -132,12 +132,8 @@ impl History {
     }
 
     fn check_end(&mut self, access: &Access, id: SessionId) -> Result<()> {
-        let bytes = match access.store.read(&ObjectName::Session(id), CONTROL_BYTES_MAX) {
-            Ok(bytes) => bytes,
-            // Tidied away since it was listed.
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
+        // Else it was tidied away since it was listed.
+        let Some(bytes) = read_if_there(access, &ObjectName::Session(id))? else { return Ok(()) };
         let session = match session_record::open(id, &access.ring, &access.chain, &bytes) {
             Ok(session) => session,
             // What the outcome committed must not be hidden by damage to an object that has served its turn.
@@ -287,11 +283,7 @@ pub fn kept_outcome(access: &Access, id: SessionId) -> Result<Option<Vec<u8>>> {
 /// # Errors
 /// When the store can't be read.
 pub(crate) fn read_if_there(access: &Access, name: &ObjectName) -> Result<Option<Vec<u8>>> {
-    match access.store.read(name, CONTROL_BYTES_MAX) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    Ok(access.store.read_if_there(name, CONTROL_BYTES_MAX)?)
 }
 
 /// Fails if the store lacks what a client's own state remembers.

@@ -178,11 +178,8 @@ pub fn abort_open(access: &Access, id: SessionId) -> Result<AbortOutcome> {
 }
 
 fn read(access: &Access, id: SessionId) -> Result<Option<session_record::Session>> {
-    match access.store.read(&ObjectName::Session(id), CONTROL_BYTES_MAX) {
-        Ok(bytes) => Ok(session_record::open(id, &access.ring, &access.chain, &bytes).ok()),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let bytes = history::read_if_there(access, &ObjectName::Session(id))?;
+    Ok(bytes.and_then(|bytes| session_record::open(id, &access.ring, &access.chain, &bytes).ok()))
 }
 
 #[cfg(test)]

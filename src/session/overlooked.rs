@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::heal;
 use crate::id::SessionId;
 use crate::session::history::{History, Trouble};
-use crate::session::running;
 use crate::session::snapshots::Snapshot;
 use crate::session::sound::missing;
 use crate::session::state;
@@ -68,7 +67,7 @@ pub fn unfound(access: &Access, history: &History) -> Result<Vec<Overlooked>> {
             Some(held) if held.hash == hash => continue,
             Some(_) => "it is another one than this machine has seen",
             // Damaged, which is told apart from this; or created since the history was read.
-            None if running::exists(access, &ObjectName::Outcome(session))? => continue,
+            None if access.store.exists(&ObjectName::Outcome(session))? => continue,
             None => "it is gone, and this machine has seen it",
         };
         unfound.insert(session, wrong.to_owned());

@@ -51,7 +51,7 @@ pub fn open(
         let bytes = session_object(access, id, kind, writer)?;
         let taken = access.store.create(&ObjectName::Session(id), &bytes)? == Created::Exists;
         // A number whose session object was tidied away is still used up by its outcome.
-        if !taken && exists(access, &ObjectName::Outcome(id))? {
+        if !taken && access.store.exists(&ObjectName::Outcome(id))? {
             match access.store.remove(&ObjectName::Session(id)) {
                 // Whoever ended it at once has tidied it away as well.
                 Err(error) if error.is_not_found() => {}
@@ -146,7 +146,7 @@ impl RunningSession {
 /// # Errors
 /// [`ErrorKind::Aborted`] when somebody has.
 pub(super) fn check_undecided(access: &Access, id: SessionId) -> Result<()> {
-    if exists(access, &ObjectName::Outcome(id))? { Err(aborted(id)) } else { Ok(()) }
+    if access.store.exists(&ObjectName::Outcome(id))? { Err(aborted(id)) } else { Ok(()) }
 }
 
 /// Makes a pack durable. That somebody has ended its session is told as such: a collector then sweeps the pack's file, and what
@@ -183,12 +183,4 @@ pub fn check_may_open(access: &Access, kind: SessionKind) -> Result<()> {
     let message =
         format!("a key with the role {role} may not open a {kind} session; use one with the role prune or all");
     Err(Error::new(ErrorKind::Denied, message))
-}
-
-pub(super) fn exists(access: &Access, name: &ObjectName) -> Result<bool> {
-    match access.store.open(name) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -9,7 +9,7 @@ use crate::access::Access;
 use crate::envelope::Described;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, SessionId};
-use crate::session::history::{CONTROL_BYTES_MAX, History};
+use crate::session::history::{History, read_if_there};
 use crate::session::kept::{read_kept, write_kept};
 use crate::session::liveness::{self, Whereabouts};
 use crate::session::running::RunningSession;
@@ -174,11 +174,7 @@ pub(super) fn highest_beats(
 /// The session's object; none when the session was decided and tidied away since it was listed.
 fn read_session(access: &Access, id: SessionId) -> Result<Option<Session>> {
     let name = ObjectName::Session(id);
-    let bytes = match access.store.read(&name, CONTROL_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(bytes) = read_if_there(access, &name)? else { return Ok(None) };
     session_record::open(id, &access.ring, &access.chain, &bytes).map(Some).map_err(|cause| {
         let message = format!("{name}, an open session, can't be believed; end it with `sessions abort {id}`");
         Error::new(ErrorKind::Damaged, message).because(cause)

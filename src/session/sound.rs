@@ -74,7 +74,7 @@ pub fn require_sound(access: &Access, history: &mut History, what: LettingGo) ->
         for number in numbers {
             let id = SessionId { client, number };
             // Sessions are listed before outcomes: one that was opened in between shows only as a gap.
-            if !is_there(access, &ObjectName::Session(id))? && !is_there(access, &ObjectName::Outcome(id))? {
+            if !access.store.exists(&ObjectName::Session(id))? && !access.store.exists(&ObjectName::Outcome(id))? {
                 return Err(missing(&format!("outcome {id}"), "of which later numbers tell"));
             }
             history.open.insert(id);
@@ -82,14 +82,14 @@ pub fn require_sound(access: &Access, history: &mut History, what: LettingGo) ->
     }
     for id in &history.open {
         // Else it would pass for a session that is silent, and be aborted for good.
-        if kept_outcome(access, *id)?.is_some() && !is_there(access, &ObjectName::Outcome(*id))? {
+        if kept_outcome(access, *id)?.is_some() && !access.store.exists(&ObjectName::Outcome(*id))? {
             return Err(missing(&format!("outcome {id}"), "which this machine has read before"));
         }
     }
     for (client, numbers) in history.record_gaps() {
         for name in numbers.map(|number| ObjectName::Record(client, number)) {
             // Of two that come at the same time, a listing may show the second only.
-            if !is_there(access, &name)? {
+            if !access.store.exists(&name)? {
                 return Err(missing(&name.to_string(), "of which later numbers tell"));
             }
         }
@@ -160,7 +160,7 @@ pub fn missing(access: &Access, history: &History) -> Result<Vec<Missing>> {
         for name in numbers.map(|number| named(client, number)) {
             // Sessions are listed before outcomes: one that was opened in between shows only as a gap.
             let opened = name.session().map(ObjectName::Session);
-            if !is_there(access, &name)? && !opened.map_or(Ok(false), |session| is_there(access, &session))? {
+            if !access.store.exists(&name)? && !opened.map_or(Ok(false), |session| access.store.exists(&session))? {
                 missing.push(Missing { last: name, count: 1 });
             }
         }
@@ -170,12 +170,4 @@ pub fn missing(access: &Access, history: &History) -> Result<Vec<Missing>> {
 
 fn outcome(client: ClientId, number: u64) -> ObjectName {
     ObjectName::Outcome(SessionId { client, number })
-}
-
-fn is_there(access: &Access, name: &ObjectName) -> Result<bool> {
-    match access.store.open(name) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -10,7 +10,6 @@ use crate::outcome::SegmentRef;
 use crate::segment::{Replaced, SegmentReader, set_aside_id};
 use crate::session::generations::{Generation, Stage};
 use crate::session::history::{CONTROL_BYTES_MAX, History, Trouble};
-use crate::session::running;
 use crate::store::{Folder, Listed, ObjectName, StoreError, is_proven};
 use crate::wire::{self, List};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -172,7 +171,7 @@ pub fn absent_packs(access: &Access, history: &History) -> Result<BTreeSet<PackI
     let mut absent = BTreeSet::new();
     for id in unseen.into_iter().filter(|id| !deleted.contains(id)) {
         // Not every store lists what was just created.
-        if !running::exists(access, &ObjectName::Pack(id))? && !is_set_aside(access, id)? {
+        if !access.store.exists(&ObjectName::Pack(id))? && !is_set_aside(access, id)? {
             absent.insert(id);
         }
     }
@@ -262,7 +261,7 @@ impl SegmentStand {
             match replaced_by(access, id) {
                 Ok(list) => taken.extend(list.iter().map(|old| (old.segment, (old.pack_count, old.chunk_count)))),
                 Err(error) => {
-                    if !running::exists(access, &ObjectName::Segment(id))? {
+                    if !access.store.exists(&ObjectName::Segment(id))? {
                         return Err(CatchUp::Vanished(error));
                     }
                     // One that can't be read takes no place.

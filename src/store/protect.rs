@@ -40,13 +40,13 @@ pub fn protect(store: &dyn Store, name: &ObjectName, percent: Percent) -> Result
     let (protection, bytes) = match (name, name.mirror()) {
         (ObjectName::Pack(pack), _) => {
             let protection = ObjectName::Parity(*pack);
-            if is_there(store, &protection)? {
+            if store.exists(&protection)? {
                 return Ok(0);
             }
             (protection, parity_of(store, *pack, percent)?)
         }
         (_, Some(mirror)) => {
-            if is_there(store, &mirror)? {
+            if store.exists(&mirror)? {
                 return Ok(0);
             }
             (mirror, proved(store, name)?)
@@ -56,7 +56,7 @@ pub fn protect(store: &dyn Store, name: &ObjectName, percent: Percent) -> Result
     match store.create(&protection, &bytes)? {
         Created::Exists => Ok(0),
         // Whoever removes it looks for a copy once more afterwards: between the two none is left.
-        Created::New if !is_there(store, name)? => store.remove_all(&[protection]).map(|_| 0).map_err(Into::into),
+        Created::New if !store.exists(name)? => store.remove_all(&[protection]).map(|_| 0).map_err(Into::into),
         Created::New => Ok(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
     }
 }
@@ -79,13 +79,5 @@ fn proved(store: &dyn Store, name: &ObjectName) -> Result<Vec<u8>, ProtectError>
         Ok(bytes)
     } else {
         Err(ProtectError::Damaged { name: *name })
-    }
-}
-
-fn is_there(store: &dyn Store, name: &ObjectName) -> Result<bool, StoreError> {
-    match store.open(name) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error),
     }
 }

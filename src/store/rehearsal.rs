@@ -22,10 +22,8 @@ impl RehearsalStore {
 
 impl Store for RehearsalStore {
     fn create(&self, name: &ObjectName, _bytes: &[u8]) -> Result<Created, StoreError> {
-        match self.real.open(name) {
-            Ok(_) => return Ok(Created::Exists),
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error),
+        if self.real.exists(name)? {
+            return Ok(Created::Exists);
         }
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(if taken.insert(*name) { Created::New } else { Created::Exists })
