@@ -20,7 +20,7 @@ use crate::session::{self, Beating, BootClock, Generation, History, OpenSession,
 use crate::session_record::SessionKind;
 use crate::store::{Folder, Listed, ObjectName};
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 /// How often a number is chosen anew because another collector took it.
 const GENERATIONS_MAX: u32 = 16;
@@ -243,7 +243,7 @@ impl<'a> Prune<'a> {
     }
 
     fn compact(&mut self, history: History) -> Result<History> {
-        let deleted = deleted_packs(&history);
+        let deleted = history.deleted_packs();
         let thoroughness = match self.options.max_unused {
             MaxUnused::Bytes(0) | MaxUnused::Share(0) => Thoroughness::Full,
             MaxUnused::Bytes(_) | MaxUnused::Share(_) | MaxUnused::Unlimited => Thoroughness::WhereWorthIt,
@@ -264,7 +264,7 @@ impl<'a> Prune<'a> {
     fn compact_in(&self, session: &mut Beating, earlier: History, thoroughness: Thoroughness) -> Result<History> {
         let history = sound_history(self.access, earlier)?;
         bring_up_to_date(self.access, &history)?;
-        let deleted = deleted_packs(&history);
+        let deleted = history.deleted_packs();
         let inputs = Inputs::choose(self.access, &history, &deleted, thoroughness)?;
         compact::compact(self.access, session, &history, &inputs, &deleted, self.progress)?;
         sound_history(self.access, history)
@@ -322,11 +322,6 @@ impl<'a> Prune<'a> {
         self.access.store.sweep_temporaries(&|owner| owner.as_ref().map_or(nobody_writes, is_decided))?;
         Ok(())
     }
-}
-
-pub(super) fn deleted_packs(history: &History) -> HashSet<PackId> {
-    let deleted = history.generations.iter().filter(|known| known.stage == Stage::Deleted);
-    deleted.flat_map(|known| known.packs.iter().copied()).collect()
 }
 
 fn bytes_of(survey: &Survey, pack: PackId) -> u64 {

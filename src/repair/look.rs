@@ -6,7 +6,7 @@ use crate::id::{PackId, SegmentId, SessionId};
 use crate::outcome::SegmentRef;
 use crate::progress::{Event, Progress};
 use crate::segment::{PackRow, SegmentReader};
-use crate::session::{self, History, SegmentStand, Stage, read_segment};
+use crate::session::{self, History, SegmentStand, read_segment};
 use crate::store::{Folder, Listed, ObjectName, is_proven};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -80,7 +80,7 @@ impl IndexLook {
                 Err(error) => return Err(error),
             }
         }
-        let deleted: HashSet<PackId> = deleted_packs(history).collect();
+        let deleted = history.deleted_or_retiring_packs();
         let is_right = |id: &PackId| {
             let name = ObjectName::Pack(*id);
             let object = access.store.open(&name);
@@ -138,12 +138,6 @@ fn read_sound(access: &Access, reference: SegmentRef, each: &mut dyn FnMut(PackR
 /// Whether an object is to blame, and not what this program knows or may do.
 fn is_of_bytes(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Io | ErrorKind::Denied)
-}
-
-/// The packs that are deleted, or about to be.
-pub(super) fn deleted_packs(history: &History) -> impl Iterator<Item = PackId> {
-    let deleted = history.generations.iter().filter(|known| known.stage != Stage::Condemned);
-    deleted.flat_map(|known| known.packs.iter().copied())
 }
 
 /// What a repair can't do, because an object is damaged or gone that only a copy brings back, but for those

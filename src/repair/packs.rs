@@ -7,7 +7,7 @@ use crate::id::PackId;
 use crate::index::Excluded;
 use crate::progress::{Event, Progress};
 use crate::repair::aside::{self, Ailing, AilingPacks};
-use crate::repair::look::{IndexLook, deleted_packs, notices};
+use crate::repair::look::{IndexLook, notices};
 use crate::repair::options::{HealedPack, LostPack, PackRepairPlan, PackRepairReport, RepairOptions};
 use crate::repair::origin::{Another, Files, Intake, Origin, Uncounted};
 use crate::repair::reading::PackReader;
@@ -196,7 +196,7 @@ fn read_all(access: &Access, history: &History, progress: &dyn Progress) -> Resu
 
 /// Gives out every pack that counts once, whatever number of segments list it.
 fn feed(access: &Access, history: &History, rows: &Sender<PackRow>) -> Result<()> {
-    let deleted: HashSet<PackId> = deleted_packs(history).collect();
+    let deleted = history.deleted_or_retiring_packs();
     let mut given: HashSet<PackId> = HashSet::new();
     for segment in access.index.applied()? {
         let body = read_segment(access, segment)?;

@@ -4,8 +4,9 @@ use crate::access::Access;
 use crate::error::{Error, Result};
 use crate::gc::{self, Condemned, Deleted, GcError};
 use crate::id::{ObjectHash, PackId, SnapshotId};
-use crate::session::history::read_if_there;
+use crate::session::history::{History, read_if_there};
 use crate::store::ObjectName;
+use std::collections::HashSet;
 
 /// How far a prune generation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,25 @@ impl Generation {
         let (condemned, live) = condemned.map(|set| (set.body.packs.0, set.body.live.0)).unwrap_or_default();
         let packs = deleted.map_or(condemned, |deleted| deleted.body.packs.0);
         Ok(Some(Self { number, stage, packs, live, condemned: hash }))
+    }
+}
+
+impl History {
+    /// The packs that are deleted and of which the rows may go as well: both sets of their generation are there. A condemned
+    /// set that is gone was removed when no segment named its packs any more. Or it was lost: then some may be there, and
+    /// be named by those rows alone.
+    pub fn deleted_packs(&self) -> HashSet<PackId> {
+        self.packs_at(&[Stage::Deleted])
+    }
+
+    /// The packs of which nothing counts: it was published that they are deleted.
+    pub fn deleted_or_retiring_packs(&self) -> HashSet<PackId> {
+        self.packs_at(&[Stage::Deleted, Stage::Retiring])
+    }
+
+    fn packs_at(&self, stages: &[Stage]) -> HashSet<PackId> {
+        let generations = self.generations.iter().filter(|known| stages.contains(&known.stage));
+        generations.flat_map(|known| known.packs.iter().copied()).collect()
     }
 }
 

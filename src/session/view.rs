@@ -8,7 +8,6 @@ use crate::id::{PackId, SegmentId};
 use crate::index::{self, Excluded, IndexError};
 use crate::outcome::SegmentRef;
 use crate::segment::{Replaced, SegmentReader, set_aside_id};
-use crate::session::generations::{Generation, Stage};
 use crate::session::history::{CONTROL_BYTES_MAX, History, Trouble};
 use crate::store::{Folder, Listed, ObjectName, StoreError, is_proven};
 use crate::wire::{self, List};
@@ -105,9 +104,7 @@ fn without_absent(access: &Access, history: &History) -> Result<BTreeSet<PackId>
 /// # Errors
 /// When the view can't be read.
 pub fn uncounted_packs(access: &Access, history: &History) -> Result<HashSet<PackId>> {
-    let is_deleted = |known: &&Generation| known.stage != Stage::Condemned;
-    let deleted = history.generations.iter().filter(is_deleted);
-    let mut uncounted: HashSet<PackId> = deleted.flat_map(|known| known.packs.iter().copied()).collect();
+    let mut uncounted = history.deleted_or_retiring_packs();
     uncounted.extend(set_aside_packs(access)?);
     Ok(uncounted)
 }

@@ -18,7 +18,6 @@ use crate::prune::generation::{Condemning, Counting, Retirement, is_outlived};
 use crate::prune::keep::spared_for;
 use crate::prune::marks::Marks;
 use crate::prune::options::Chosen;
-use crate::prune::run::deleted_packs;
 use crate::prune::survey::{Stray, Survey};
 use crate::prune::waits::{Published, Waits, What};
 use crate::segment::Replaced;
@@ -476,7 +475,7 @@ impl<'a> Prune<'a> {
 
     async fn inputs(&self, history: &History) -> Inputs {
         let present = self.present_segments().await;
-        let deleted = deleted_packs(history);
+        let deleted = history.deleted_packs();
         let mut dead: BTreeMap<SegmentId, u64> = BTreeMap::new();
         for (pack, segment) in self.view.packs().filter(|(pack, _)| deleted.contains(&pack.id)) {
             *dead.entry(*segment).or_default() += pack.chunk_count();
@@ -502,7 +501,7 @@ impl<'a> Prune<'a> {
 
     async fn compact_in(&mut self, session: SessionId, earlier: History) -> Result<History, Stop> {
         let history = self.sound_view(earlier).await?;
-        let (deleted, named) = (deleted_packs(&history), history.segments());
+        let (deleted, named) = (history.deleted_packs(), history.segments());
         let inputs = self.inputs(&history).await;
         let mut output = Segment::default();
         for id in inputs.0.iter().filter(|id| named.contains_key(*id)) {
