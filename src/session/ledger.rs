@@ -1,16 +1,12 @@
 //! The packs of one session that are durable, on their way into segments.
 
 use crate::access::Access;
-use crate::envelope::{self, Kind};
 use crate::error::Result;
-use crate::id::{PackId, SegmentId};
+use crate::id::PackId;
 use crate::index::{Applying, Index, IndexError};
 use crate::outcome::SegmentRef;
 use crate::segment::{PackRow, SegmentBuilder};
-use crate::store::ObjectName;
-
-/// A segment is ended when it names so many chunks, which keeps it near 16 MiB.
-const SEGMENT_CHUNKS_TARGET: usize = 400_000;
+use crate::session::publishing::{SEGMENT_CHUNKS_TARGET, publish_segment};
 
 /// The durable packs of one session. Memory: 34 bytes for each chunk.
 #[derive(Default)]
@@ -66,9 +62,9 @@ impl Ledger {
 
 /// How many of the packs fit into one segment: at least one.
 fn fitting(rows: &[PackRow]) -> usize {
-    let mut chunks = 0usize;
+    let mut chunks = 0u64;
     let fits = rows.iter().take_while(|row| {
-        chunks = chunks.saturating_add(row.ids().len());
+        chunks = chunks.saturating_add(row.frames().chunk_count().into());
         chunks <= SEGMENT_CHUNKS_TARGET
     });
     fits.count().max(1)
@@ -77,14 +73,8 @@ fn fitting(rows: &[PackRow]) -> usize {
 fn publish_one(access: &Access, rows: &[PackRow]) -> Result<(SegmentRef, Vec<u8>)> {
     let mut builder = SegmentBuilder::new();
     rows.iter().try_for_each(|row| builder.push(row.clone()))?;
-    let body = builder.finish();
-    let object = envelope::seal(Kind::Segment, &access.ring, &access.chain, &body, None)?;
-    let id = SegmentId::of(&object);
-    // Named by its hash: one that is there already is this one.
-    let _ = access.store.create(&ObjectName::Segment(id), &object)?;
-    let pack_count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    let chunk_count = rows.iter().map(|row| u64::try_from(row.ids().len()).unwrap_or(u64::MAX)).sum();
-    Ok((SegmentRef { id, pack_count, chunk_count }, body))
+    // Not read back: it hides no other, a repair makes it anew from its packs, and a rehearsal keeps none.
+    publish_segment(access, builder)
 }
 
 impl PublishedSegments {

@@ -2,18 +2,15 @@
 //! are outcomes that name it: for ever.
 
 use crate::access::Access;
-use crate::envelope::{self, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SegmentId;
 use crate::outcome::SegmentRef;
 use crate::segment::{PackFacts, PackRow, REPLACED_COUNT_MAX, Replaced, SegmentBuilder, SegmentFull};
 use crate::session::history::History;
+use crate::session::publishing::{SEGMENT_CHUNKS_TARGET, publish_segment};
 use crate::session::view::read_segment;
 use crate::store::ObjectName;
 use std::collections::{BTreeSet, HashSet};
-
-/// A segment is ended when it names so many chunks, which keeps it near 16 MiB.
-pub const SEGMENT_CHUNKS_TARGET: u64 = 400_000;
 
 /// Segments on their way into the store. Memory: one of them, and some hundred bytes for each pack. Nothing counts until an
 /// outcome of the kind repack or repair names them.
@@ -106,20 +103,14 @@ impl Replacement {
         }
         let builder = std::mem::replace(&mut self.builder, SegmentBuilder::new());
         self.replaced = 0;
-        let (pack_count, chunk_count) = (builder.pack_count(), builder.chunk_count());
-        let body = builder.finish();
-        let object = envelope::seal(Kind::Segment, &access.ring, &access.chain, &body, None)?;
-        let id = SegmentId::of(&object);
-        // Named by its hash: one that is there already is this one.
-        let _ = access.store.create(&ObjectName::Segment(id), &object)?;
-        // What is read back needs as much memory again.
-        drop(object);
+        let (reference, body) = publish_segment(access, builder)?;
         // It hides what it replaces, so it is proved before anything names it.
-        if read_segment(access, id)? != body {
-            let message = format!("{} reads back differently; test this machine's memory", ObjectName::Segment(id));
+        if read_segment(access, reference.id)? != body {
+            let name = ObjectName::Segment(reference.id);
+            let message = format!("{name} reads back differently; test this machine's memory");
             return Err(Error::new(ErrorKind::Unreliable, message));
         }
-        self.published.push(SegmentRef { id, pack_count, chunk_count });
+        self.published.push(reference);
         Ok(())
     }
 }
