@@ -144,8 +144,9 @@ pub use restore::{
 pub use scrub::{Remedy, ScrubDamage, ScrubOptions, ScrubReport};
 pub use seal::Secret;
 pub use session::{
-    AbortOutcome, CopyOf, Imported, LastDrill, NamedSnapshot, OpenSession, Origin, Overlooked, Pin, SessionSpec, Sign,
-    Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, Stage, UndecidedSession, Writer, WriterProcess, Written,
+    AbortOutcome, CopyOf, HEARTBEAT_INTERVAL, Imported, LastDrill, NamedSnapshot, OpenSession, Origin, Overlooked, Pin,
+    SessionSpec, Sign, Snapshot, SnapshotComponent, SnapshotFilter, SnapshotSpec, Stage, UndecidedSession, Writer,
+    WriterProcess, Written,
 };
 pub use session_record::SessionKind;
 pub use source::{Selection, StreamInput};

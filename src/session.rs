@@ -41,7 +41,7 @@ pub use batch::{BATCH_CHUNKS_MAX, Batch, Enough, SnapshotDraft};
 pub use beating::Beating;
 pub use drills::LastDrill;
 pub use generations::{Generation, Stage};
-pub use heartbeat::Pulse;
+pub use heartbeat::{HEARTBEAT_INTERVAL, Pulse};
 #[cfg(test)]
 pub(crate) use history::Part;
 pub(crate) use history::read_if_there;

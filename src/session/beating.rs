@@ -4,16 +4,13 @@ use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, PackId, SessionId};
 use crate::outcome::{OutcomeBody, OutcomeDescription, OutcomeKind, SeenEntry, SegmentRef};
-use crate::session::heartbeat;
+use crate::session::heartbeat::Pulse;
 use crate::session::history::History;
 use crate::session::running::{self, RunningSession, Writer};
 use crate::session::seen::commit_seen;
 use crate::session::state::{self, ClientState};
 use crate::session_record::SessionKind;
-use std::time::{Duration, Instant};
-
-/// How often an open session shows that it lives.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(300);
+use std::time::Duration;
 
 /// How long a full medium is given to make room again. What a removed file held is free only once no process has it
 /// open, and a child that another thread is about to start has all of this one's files until it runs its own program; some
@@ -25,8 +22,7 @@ pub struct Beating {
     session: RunningSession,
     state: ClientState,
     seen: Vec<SeenEntry>,
-    beat: u64,
-    beaten: Instant,
+    pulse: Pulse,
 }
 
 impl Beating {
@@ -39,7 +35,7 @@ impl Beating {
         let state = state::load(&access.state_dir)?;
         let number = history.next_number(state.client).max(state.number.saturating_add(1));
         let session = running::open(access, state.client, number, kind, writer)?;
-        Ok(Self { session, state, seen: history.seen(), beat: 0, beaten: Instant::now() })
+        Ok(Self { session, state, seen: history.seen(), pulse: Pulse::new(session.id) })
     }
 
     /// The session's name.
@@ -47,17 +43,12 @@ impl Beating {
         self.session.id
     }
 
-    /// Writes a heartbeat when the last one is some minutes old.
+    /// Writes a heartbeat when it is time for one.
     ///
     /// # Errors
-    /// When the store can't take it.
+    /// As [`Pulse::beat_if_due`].
     pub fn beat_if_due(&mut self, access: &Access) -> Result<()> {
-        if self.beaten.elapsed() < HEARTBEAT_INTERVAL {
-            return Ok(());
-        }
-        self.beaten = Instant::now();
-        self.beat = heartbeat::beat(access, self.session.id, self.beat)?;
-        Ok(())
+        self.pulse.beat_if_due(access)
     }
 
     /// Commits what the session wrote.

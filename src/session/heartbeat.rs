@@ -10,7 +10,7 @@ use crate::store::{Created, ObjectName};
 use std::time::{Duration, Instant};
 
 /// How often an open session shows that it lives.
-pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(300);
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(300);
 /// How often a number is tried: the last ones are above 2^30 that can't be foreseen.
 const ATTEMPTS_MAX: u32 = 40;
 

@@ -6,10 +6,7 @@ use crate::cli::failure::{Failure, exit};
 use crate::cli::render::json::{self, moment};
 use crate::cli::render::text::{self, Align};
 use crate::cli::values::Moment;
-use holdall::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess};
-
-/// How far apart a session's heartbeats are.
-const HEARTBEAT_INTERVAL_NS: i64 = 300_000_000_000;
+use holdall::{AbortOutcome, HEARTBEAT_INTERVAL, SessionSpec, UndecidedSession, WriterProcess};
 
 pub(crate) fn run(context: &Context<'_>, arguments: &SessionsArguments) -> Result<u8, Failure> {
     match &arguments.command {
@@ -41,11 +38,11 @@ fn abort(context: &Context<'_>, spec: &SessionSpec) -> Result<u8, Failure> {
     }
 }
 
-/// When a session gave its last sign of life, by the clock of the machine that runs it; not later than now, since a
-/// heartbeat's number may be higher than they are many.
+/// When a session gave its last sign of life, as far as its heartbeats tell by their number, by the clock of the machine that
+/// runs it; not later than now, since the number may be higher than they are many.
 fn last_sign_ns(session: &UndecidedSession) -> i64 {
-    let beats = i64::try_from(session.beat_count).unwrap_or(i64::MAX);
-    let counted = session.started_at_ns.saturating_add(beats.saturating_mul(HEARTBEAT_INTERVAL_NS));
+    let beaten_ns = HEARTBEAT_INTERVAL.as_nanos().saturating_mul(session.beat_count.into());
+    let counted = session.started_at_ns.saturating_add(i64::try_from(beaten_ns).unwrap_or(i64::MAX));
     counted.min(Moment::now().time_ns.max(session.started_at_ns))
 }
 
