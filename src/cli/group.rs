@@ -1,6 +1,8 @@
-//! A process with a process group of its own.
+//! A process with a session, and so a process group, of its own.
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, waitpgid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, kill_process, kill_process_group, setsid, test_kill_process_group, waitpgid,
+};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
@@ -19,9 +21,13 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Starts it. What a terminal sends to its foreground does not reach it.
+    /// Starts it, without a terminal: what one sends to its foreground does not reach it, and what it would ask there fails.
+    /// Of those who share a terminal, one in the background that asked would be stopped for good.
+    #[expect(unsafe_code, reason = "nothing else starts a session; what runs between fork and exec is one system call")]
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
-        command.process_group(0).spawn().map(|leader| Self { leader })
+        // SAFETY: it allocates nothing, takes no lock and touches no memory of the process that it was forked from.
+        unsafe { command.pre_exec(|| Ok(setsid().map(drop)?)) };
+        command.spawn().map(|leader| Self { leader })
     }
 
     /// The leader, for its pipes.
@@ -38,11 +44,13 @@ impl Group {
         }
     }
 
-    /// Passes a signal on to the leader, which knows best what to do with those that it started.
+    /// Passes a signal on to the leader, which knows best what to do with those that it started. Whoever was stopped goes on,
+    /// or it would never take the signal.
     pub(crate) fn pass_on(&self, signal: i32) {
         if let (Some(pid), Some(signal)) = (self.pid(), Signal::from_named_raw(signal)) {
             // One that has ended needs none.
             let _ = kill_process(pid, signal);
+            self.signal_all(Signal::CONT);
         }
     }
 
@@ -54,6 +62,7 @@ impl Group {
 
     fn end_within(&mut self, grace: Duration) -> io::Result<ExitStatus> {
         self.signal_all(Signal::TERM);
+        self.signal_all(Signal::CONT);
         if !self.is_gone_within(grace)? {
             self.signal_all(Signal::KILL);
             self.leader.wait()?;

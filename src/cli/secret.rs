@@ -163,7 +163,8 @@ fn run(command: &OsString) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if output.status.success() {
         Ok(printed)
     } else {
-        Err(Failure::failed(format!("the password command failed: {}", output.status)))
+        let asked = if std::fs::File::open("/dev/tty").is_ok() { "" } else { "; it has no terminal to ask at" };
+        Err(Failure::failed(format!("the password command failed: {}{asked}", output.status)))
     }
 }
 

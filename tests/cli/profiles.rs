@@ -214,6 +214,25 @@ fn finally_runs_after_kill_and_the_signal_gives_the_exit_code() {
     }
 }
 
+/// The signal once waited for somebody to let the step go on.
+#[test]
+fn a_run_whose_step_was_stopped_ends_when_it_is_asked_to() {
+    let world = world("");
+    let child = slow(&world, "");
+    let step = text(&world, format!("/proc/{0}/task/{0}/children", child.id()));
+    signal(step.trim(), "-STOP");
+    signal(&child.id().to_string(), "-TERM");
+    let began = Instant::now();
+    while std::fs::read_to_string(format!("/proc/{}/stat", child.id())).is_ok_and(|stat| !stat.contains(") Z ")) {
+        if began.elapsed() > Duration::from_secs(30) {
+            signal(step.trim(), "-CONT");
+            panic!("the run waits for a step that takes no signal");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Finished::of(&child.wait_with_output().expect("it ends")).ended(143);
+}
+
 #[test]
 fn a_set_runs_once_at_a_time_also_while_only_its_step_is_left() {
     let world = world("");

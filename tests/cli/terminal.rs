@@ -1,5 +1,6 @@
 //! Terminals and signals.
 
+use crate::profiles::{self, BACKUP};
 use crate::run::{PASSWORD, World};
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Runs the program on a terminal of its own, answers each question once it is asked, and returns what the terminal showed.
 fn on_a_terminal(world: &World, arguments: &str, answers: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = world.command();
-    let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_holdall"));
+    let line = format!("timeout --foreground -k 20 60 {} {arguments}", env!("CARGO_BIN_EXE_holdall"));
     let mut script = Command::new("script");
     script.args(["-q", "-e", "-c", &line, "/dev/null"]).env_clear();
     script.envs(command.env_remove("HOLDALL_PASSWORD").get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -52,6 +53,28 @@ fn two_different_passwords_make_no_repository() {
     let (code, shown) = on_a_terminal(&world, "init", &[("new password: ", "one"), ("the same again: ", "other")]);
     assert_eq!(code, Some(2), "{shown}");
     assert!(!world.path("repository").exists());
+}
+
+/// They once were in the background of the terminal, and whoever asked there was stopped, and the set kept, for good.
+#[test]
+fn what_a_run_starts_has_no_terminal_to_ask_at() {
+    let world = profiles::world("");
+    let asking = "password-command = 'read x < /dev/tty && echo \"$x\"'";
+    profiles::profile(&world, &format!("store = \"repository\"\n{asking}"), BACKUP);
+    let (code, shown) = on_a_terminal(&world, "run", "");
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("the password command failed: "), "{shown}");
+    assert!(shown.contains("; it has no terminal to ask at"), "{shown}");
+    // Where nobody runs it as one of many, it may ask.
+    let (code, shown) = on_a_terminal(&world, "-P r snapshots", &format!("{PASSWORD}\n"));
+    assert_eq!(code, Some(0), "{shown}");
+
+    let asking = "[set.home.hooks]\nbefore = 'stty -echo < /dev/tty'\n";
+    let known = "store = \"repository\"\npassword-file = \"password\"";
+    profiles::profile(&world, known, &format!("{BACKUP}{asking}"));
+    let (code, shown) = on_a_terminal(&world, "run", "");
+    assert_eq!(code, Some(4), "{shown}");
+    assert!(shown.contains("the hook before of home failed: it ended with exit status"), "{shown}");
 }
 
 #[test]
