@@ -9,6 +9,7 @@ pub(crate) mod info;
 pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod left_out;
+pub(crate) mod passage;
 pub(crate) mod progress;
 pub(crate) mod protection;
 pub(crate) mod retention;
@@ -22,11 +23,10 @@ pub(crate) mod text;
 use super::failure::{Failure, exit};
 use holdall::ErrorKind;
 use indicatif::ProgressBar;
+use passage::Passage;
 use serde::Serialize;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::io::{self, BufWriter, IsTerminal, PipeWriter, Write};
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Who reads what is printed.
@@ -206,18 +206,27 @@ impl Renderer {
         }
     }
 
-    /// Where a program prints that is run for its effect: beside what was asked for.
+    /// Where a program prints that is run for its effect, and what it complains of: beside what was asked for.
     #[expect(clippy::unused_self, reason = "only who prints may have it")]
-    pub(crate) fn beside_output(&self) -> Stdio {
-        io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from)
+    pub(crate) fn beside_output(&self) -> io::Result<(Passage, PipeWriter)> {
+        Passage::to(io::stderr())
     }
 
     /// Where a program prints whose output is asked for: among what this one prints for people, beside it for programs.
-    pub(crate) fn output_of_a_command(&self) -> Stdio {
+    pub(crate) fn output_of_a_command(&self) -> io::Result<(Passage, PipeWriter)> {
         self.flush();
         match self.style {
-            Style::Human => Stdio::inherit(),
+            Style::Human => Passage::to(io::stdout()),
             Style::Json => self.beside_output(),
+        }
+    }
+
+    /// Waits until the output of a program that has ended was passed on.
+    pub(crate) fn end_output_of_a_command(&self, passage: Passage) {
+        if let Err(error) = passage.end()
+            && self.style == Style::Human
+        {
+            self.streams().broken.get_or_insert(error);
         }
     }
 

@@ -227,3 +227,43 @@ fn what_does_more_than_print_goes_on_and_its_exit_code_tells_of_that() {
     std::fs::create_dir(&packs).expect("a folder");
     assert_eq!(unread(&world, &["check"]).code, Some(5));
 }
+
+/// The program for whom nobody reads any more, be it what it prints or what it complains of.
+fn unheard(mut command: Command, arguments: &[&str]) -> Option<i32> {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let complaints = writer.try_clone().expect("a pipe has as many ends as one likes");
+    command.args(arguments).stdout(writer).stderr(complaints).status().expect("the program starts").code()
+}
+
+/// They were once ended by their first word, before they had brought things in order.
+#[test]
+fn hooks_come_to_their_end_though_nobody_reads_what_they_print() {
+    let world = profiles::world("");
+    let hook = |kind: &str| {
+        let done = world.path(kind).display().to_string();
+        format!("{kind} = 'echo at work; echo a complaint >&2; touch {done}'\n")
+    };
+    let hooks = format!("[set.home.hooks]\n{}", ["before", "after", "finally"].map(hook).concat());
+    let known = "store = \"repository\"\npassword-file = \"password\"";
+    profiles::profile(&world, known, &format!("{}{hooks}", profiles::BACKUP));
+    assert_eq!(unheard(profiles::bare(&world), &["run"]), Some(0));
+    ["before", "after", "finally"].iter().for_each(|kind| assert!(world.path(kind).exists(), "{kind}"));
+    assert_eq!(profiles::snapshots(&world), 1);
+}
+
+/// Its end by the broken pipe was once kept in the repository as evidence against the snapshot.
+#[test]
+fn a_drill_is_judged_though_nobody_reads_what_the_judge_prints() {
+    let world = world();
+    let done = world.path("judged").display().to_string();
+    let judge = format!("echo well; echo a complaint >&2; touch {done}");
+    assert_eq!(unheard(world.command(), &["drill", "--no-live", "--", "sh", "-c", &judge]), Some(0));
+    assert!(world.path("judged").exists());
+    let listed = world.run(["snapshots"]).succeeded().out;
+    assert!(listed.contains("(drilled 20"), "{listed}");
+
+    let full = world.command().args(["drill", "--no-live", "--", "echo", "well"]).stdout(full_disc()).output();
+    let full = Finished::of(&full.expect("the program starts")).ended(1);
+    assert!(full.err.contains("can't print: No space left on device"), "{}", full.err);
+}

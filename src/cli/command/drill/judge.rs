@@ -26,13 +26,12 @@ pub(super) fn run(
         .args(words)
         .current_dir(&report.folder)
         .stdin(Stdio::null())
-        .stdout(renderer.output_of_a_command())
         // The password is none of its business.
         .env_remove("HOLDALL_PASSWORD")
         .env("HOLDALL_DRILL_FOLDER", &report.folder)
         .env("HOLDALL_DRILL_SNAPSHOT", report.snapshot.to_string())
         .env("HOLDALL_DRILL_PERCENT", percent(sample.millionths()).to_string());
-    let ended = Group::start(&mut command).and_then(|mut group| wait(&mut group, stop));
+    let ended = printing(command, renderer, stop);
     if stop.is_asked() {
         let message = "stopped as asked; nothing is stated about this drill";
         let interrupted = holdall::Error::new(ErrorKind::Interrupted, message);
@@ -46,6 +45,20 @@ pub(super) fn run(
     let program = text::printable(program.as_bytes());
     renderer.notice(&format!("the command {program} failed: {why}"));
     Ok(DrillCommand::Failed)
+}
+
+/// Starts a command and waits for it while what it prints is passed on.
+fn printing(mut command: Command, renderer: &Renderer, stop: &Stop) -> io::Result<ExitStatus> {
+    let (out, printed) = renderer.output_of_a_command()?;
+    let (err, complained) = renderer.beside_output()?;
+    let started = Group::start(command.stdout(printed).stderr(complained));
+    // It holds an end of each pipe.
+    drop(command);
+    let ended = started.and_then(|mut group| wait(&mut group, stop));
+    renderer.end_output_of_a_command(out);
+    // That nobody reads what it complains of says nothing about it.
+    let _ = err.end();
+    ended
 }
 
 fn wait(group: &mut Group, stop: &Stop) -> io::Result<ExitStatus> {

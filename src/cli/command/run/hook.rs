@@ -1,6 +1,7 @@
 //! Running a hook.
 
 use crate::cli::group::{Group, INTERVAL};
+use crate::cli::render::Renderer;
 use crate::cli::signals::Signals;
 use crate::profile::{Hook, HookCommand};
 use std::ffi::OsString;
@@ -26,12 +27,12 @@ pub(super) enum HookEnd {
     Failed(String),
 }
 
-/// Runs a hook to its end, or to the end of its time, with what it reads and where it prints.
+/// Runs a hook to its end, or to the end of its time, with what it reads. What it prints goes to the standard error.
 pub(super) fn run(
     hook: &Hook,
     folder: &Path,
     environment: &[(&str, OsString)],
-    (input, output): (Stdio, Stdio),
+    (input, renderer): (Stdio, &Renderer),
     signals: (&Signals, OnSignal),
 ) -> HookEnd {
     let mut command = match &hook.command {
@@ -48,14 +49,30 @@ pub(super) fn run(
         }
     };
     // A password that steps get from the environment is none of a hook's business.
-    command.current_dir(folder).stdin(input).stdout(output).env_remove("HOLDALL_PASSWORD");
+    command.current_dir(folder).stdin(input).env_remove("HOLDALL_PASSWORD");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
-    match Group::start(&mut command).and_then(|mut group| wait(&mut group, hook, signals)) {
+    match printing_beside(command, renderer, |group| wait(group, hook, signals)) {
         Ok(Some(status)) if status.success() => HookEnd::Done,
         Ok(Some(status)) => HookEnd::Failed(format!("it ended with {status}")),
         Ok(None) => HookEnd::Failed(format!("it did not end within {} s", hook.timeout.as_secs())),
         Err(error) => HookEnd::Failed(format!("it can't be run: {error}")),
     }
+}
+
+/// Starts a command and waits for it while what it prints is passed on.
+fn printing_beside<T>(
+    mut command: Command,
+    renderer: &Renderer,
+    wait: impl FnOnce(&mut Group) -> io::Result<T>,
+) -> io::Result<T> {
+    let (passage, printed) = renderer.beside_output()?;
+    let started = Group::start(command.stdout(printed.try_clone()?).stderr(printed));
+    // It holds an end of the pipe.
+    drop(command);
+    let ended = started.and_then(|mut group| wait(&mut group));
+    // That nobody reads the words of a hook says nothing about it.
+    let _ = passage.end();
+    ended
 }
 
 /// How it ended; `None` if its time was up.
@@ -81,6 +98,8 @@ fn wait(group: &mut Group, hook: &Hook, (signals, on_signal): (&Signals, OnSigna
 mod tests {
     use super::*;
     use crate::cli::group::tests::adopt_orphans;
+    use crate::cli::render::tests::renderer;
+    use crate::cli::render::{Style, Verbosity};
     use std::time::Duration;
 
     #[test]
@@ -90,8 +109,9 @@ mod tests {
         let line = "(trap 'touch ended; exit' TERM; touch begun; while :; do sleep 0.05; done) &
                     while [ ! -e begun ]; do sleep 0.05; done; kill -KILL $$";
         let hook = Hook { command: HookCommand::Shell(line.to_owned()), timeout: Duration::from_secs(60) };
-        let (signals, streams) = (Signals::listen().unwrap(), (Stdio::null(), Stdio::null()));
-        let end = run(&hook, folder.path(), &[], streams, (&signals, OnSignal::GoOn));
+        let signals = Signals::listen().unwrap();
+        let (renderer, ..) = renderer(Style::Human, Verbosity::Normal);
+        let end = run(&hook, folder.path(), &[], (Stdio::null(), &renderer), (&signals, OnSignal::GoOn));
         assert!(matches!(&end, HookEnd::Failed(why) if why.contains("signal: 9")), "{end:?}");
         assert!(folder.path().join("ended").exists());
     }

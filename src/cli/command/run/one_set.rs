@@ -200,10 +200,8 @@ impl<'a> SetRun<'a> {
     fn hooks(&mut self, kind: HookKind) {
         let on_signal = if kind == HookKind::Before { OnSignal::End } else { OnSignal::GoOn };
         for hook in self.set.hooks.of(kind) {
-            let output = self.context.renderer.beside_output();
-            let environment = self.environment(kind);
-            match run_hook(hook, self.loaded.folder(), &environment, (Stdio::null(), output), (self.signals, on_signal))
-            {
+            let (environment, streams) = (self.environment(kind), (Stdio::null(), self.context.renderer));
+            match run_hook(hook, self.loaded.folder(), &environment, streams, (self.signals, on_signal)) {
                 HookEnd::Done => {}
                 HookEnd::Failed(why) => {
                     let message = format!("the hook {} of {} failed: {why}", kind.name(), self.set.name);
@@ -304,12 +302,9 @@ impl<'a> SetRun<'a> {
         if let Some(command) = &profile.metrics_push_command {
             let mut environment = self.environment(HookKind::Finally);
             environment.push(("HOLDALL_HOOK", "metrics-push-command".into()));
-            let output = self.context.renderer.beside_output();
-            let folder = self.loaded.folder();
-            tell(
-                "by metrics-push-command",
-                push::to_command(command, folder, &environment, (page, output), self.signals),
-            );
+            let streams = (page, self.context.renderer);
+            let pushed = push::to_command(command, self.loaded.folder(), &environment, streams, self.signals);
+            tell("by metrics-push-command", pushed);
         }
     }
 

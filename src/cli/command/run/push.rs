@@ -1,6 +1,7 @@
 //! Pushing the figures of a run to who watches.
 
 use super::hook::{HookEnd, OnSignal, run as run_hook};
+use crate::cli::render::Renderer;
 use crate::cli::signals::Signals;
 use crate::profile::{Gateway, Hook};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -33,11 +34,11 @@ pub(super) fn to_command(
     command: &Hook,
     folder: &Path,
     environment: &[(&str, OsString)],
-    (page, output): (&str, Stdio),
+    (page, renderer): (&str, &Renderer),
     signals: &Signals,
 ) -> Result<(), String> {
     let input = held(page).map_err(|error| format!("it can't be handed over: {error}"))?;
-    match run_hook(command, folder, environment, (input, output), (signals, OnSignal::GoOn)) {
+    match run_hook(command, folder, environment, (input, renderer), (signals, OnSignal::GoOn)) {
         HookEnd::Done => Ok(()),
         HookEnd::Failed(why) => Err(why),
     }
