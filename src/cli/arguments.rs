@@ -89,9 +89,9 @@ pub(crate) struct GlobalArguments {
     /// Print more; twice: every file
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Memory to work within
-    #[arg(long, global = true, value_name = "SIZE", default_value = "128MiB")]
-    pub(crate) memory: ByteSize,
+    /// Memory to work within [default: 128MiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
     /// Where the view of the index lies [also: HOLDALL_CACHE_DIR; otherwise below ~/.cache]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -100,7 +100,15 @@ pub(crate) struct GlobalArguments {
     pub(crate) accept_rollback: bool,
 }
 
+/// The memory to work within, unless another amount was named.
+const MEMORY: ByteSize = ByteSize(128 << 20);
+
 impl GlobalArguments {
+    /// The memory to work within.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory.unwrap_or(MEMORY).0
+    }
+
     /// Refuses what contradicts each other where one stands before the command's name and the other behind it: the parser
     /// compares only what stands on one side.
     ///
@@ -364,8 +372,8 @@ mod tests {
     fn options_of_every_command_stand_before_or_after_it() {
         for line in ["holdall -r /r --json snapshots", "holdall snapshots -r /r --json"] {
             let global = parse(line).expect("the line is understood").global;
+            assert_eq!(global.memory_bytes(), 128 << 20);
             assert_eq!((global.repo, global.json), (Some(PathBuf::from("/r")), true));
-            assert_eq!(global.memory, ByteSize(128 << 20));
         }
     }
 

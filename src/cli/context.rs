@@ -95,7 +95,7 @@ impl<'a> Context<'a> {
         let cache = self.surroundings.cache_folder(self.global)?;
         let state = self.surroundings.state_folder()?;
         let accept = if self.global.accept_rollback { AcceptRollback::Accept } else { AcceptRollback::Refuse };
-        let options = OpenOptions::new(cache, state).memory_bytes(self.global.memory.0).accept_rollback(accept);
+        let options = OpenOptions::new(cache, state).memory_bytes(self.global.memory_bytes()).accept_rollback(accept);
         let options = match access {
             Access::Read => options.reading(),
             Access::Write => options,

@@ -474,6 +474,32 @@ fn a_list_of_files_that_a_hook_makes_need_not_be_there_before_it_runs() {
     assert_eq!(snapshots(&world), 1);
 }
 
+/// They were once passed over without a word.
+#[test]
+fn options_that_the_sets_of_a_profile_do_not_heed_are_refused() {
+    let world = world(&format!("[set.home]\nschedule = \"daily 00:00\"\n{BACKUP}"));
+    for (options, told) in [
+        ("--key-file x", "--key-file says nothing"),
+        ("-p x", "--password-file says nothing"),
+        ("--password-command x", "--password-command says nothing"),
+        ("--insecure-no-password", "--insecure-no-password says nothing"),
+        ("--cache-dir x", "--cache-dir says nothing"),
+        ("--memory 128MiB", "--memory says nothing"),
+        ("-r x", "say themselves which repository"),
+        ("-P r", "say themselves which repository"),
+    ] {
+        for command in ["run -n", "run", "schedule install --into units", "status", "schedule list"] {
+            if told.starts_with("--") && ["status", "schedule list"].contains(&command) {
+                continue;
+            }
+            let line: Vec<&str> = options.split(' ').chain(command.split(' ')).collect();
+            let refused = run(&world, &line).ended(2);
+            assert!(refused.err.contains(told), "{line:?}: {}", refused.err);
+        }
+    }
+    assert_eq!(snapshots(&world), 0);
+}
+
 /// An upgrade puts a new file in the place of the program, or takes the old one away first.
 #[test]
 fn a_run_whose_program_is_taken_away_meanwhile_goes_on() {

@@ -23,6 +23,7 @@ use std::os::unix::ffi::OsStrExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &RunArguments) -> Result<u8, Failure> {
     refuse_other_repository(context)?;
+    refuse_other_means(context)?;
     let loaded = Loaded::find(&context.surroundings, context.global)?;
     let runs = loaded.runs(&context.surroundings)?;
     let sets = loaded.chosen(&arguments.sets)?;
@@ -72,13 +73,33 @@ fn one(context: &Context<'_>, run: SetRun<'_>, runs: &Runs, arguments: &RunArgum
     }
 }
 
-/// The profile alone says which repositories a run is about.
-fn refuse_other_repository(context: &Context<'_>) -> Result<(), Failure> {
+/// The profile alone says which repositories its sets are for.
+pub(super) fn refuse_other_repository(context: &Context<'_>) -> Result<(), Failure> {
     let global = context.global;
     if global.profile.is_some() || global.repo.is_some() || global.repository_file.is_some() {
-        return Err(Failure::misuse("the sets of a run say themselves which repository they are for: holdall run SET"));
+        return Err(Failure::misuse(
+            "the sets of a profile say themselves which repository they are for: name the set",
+        ));
     }
     Ok(())
+}
+
+/// The profile says what opens a repository and what is taken for it, as each may have its own.
+pub(super) fn refuse_other_means(context: &Context<'_>) -> Result<(), Failure> {
+    let (global, unlock) = (context.global, &context.global.unlock);
+    let given = [
+        ("key-file", unlock.key_file.is_some()),
+        ("password-file", unlock.password_file.is_some()),
+        ("password-command", unlock.password_command.is_some()),
+        ("insecure-no-password", unlock.insecure_no_password),
+        ("cache-dir", global.cache_dir.is_some()),
+        ("memory", global.memory.is_some()),
+    ];
+    given.into_iter().find(|(_, is_given)| *is_given).map_or(Ok(()), |(name, _)| {
+        Err(Failure::misuse(format!(
+            "--{name} says nothing to the sets of a profile: it goes into [repository.NAME] there"
+        )))
+    })
 }
 
 /// A step has no terminal to ask.

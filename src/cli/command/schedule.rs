@@ -4,6 +4,7 @@ mod crontab;
 mod job;
 mod systemd;
 
+use super::run::{refuse_other_means, refuse_other_repository};
 use crate::cli::arguments::{PlaceArguments, ScheduleArguments, ScheduleCommand};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, exit};
@@ -32,6 +33,7 @@ enum Place {
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
 
 pub(crate) fn run(context: &Context<'_>, arguments: &ScheduleArguments) -> Result<u8, Failure> {
+    refuse_other_repository(context)?;
     match &arguments.command {
         ScheduleCommand::Install { sets, place, dry_run: true } => preview(context, sets, place),
         ScheduleCommand::Install { sets, place, dry_run: false } => install(context, sets, place),
@@ -63,6 +65,7 @@ fn jobs<'a>(
     names: &[String],
     place: &Place,
 ) -> Result<Vec<Job<'a>>, Failure> {
+    refuse_other_means(context)?;
     let mut jobs = Vec::new();
     for set in loaded.chosen(names)? {
         let Some(calendar) = &set.schedule else {

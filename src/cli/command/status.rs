@@ -1,5 +1,6 @@
 //! `holdall status`: whether the sets of the profile are backed up as they should be, by what this machine remembers.
 
+use super::run::refuse_other_repository;
 use crate::cli::arguments::StatusArguments;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, exit};
@@ -15,6 +16,7 @@ use jiff::tz::TimeZone;
 const AHEAD_SECONDS_MAX: i64 = 60;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &StatusArguments) -> Result<u8, Failure> {
+    refuse_other_repository(context)?;
     let loaded = Loaded::find(&context.surroundings, context.global)?;
     let runs = loaded.runs(&context.surroundings)?;
     let now = Timestamp::now();
