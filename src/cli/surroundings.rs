@@ -8,6 +8,9 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+/// The variable that names the folder of the cache.
+pub(crate) const CACHE_VARIABLE: &str = "HOLDALL_CACHE_DIR";
+
 /// Looks up environment variables; the empty ones count as unset.
 pub(crate) struct Surroundings {
     variable: fn(&str) -> Option<OsString>,
@@ -95,9 +98,16 @@ impl Surroundings {
         !matches!(self.secret_source(&UnlockArguments::default()), Ok(SecretSource::Terminal))
     }
 
+    /// The variables that name a place and are given, with the place from the root: those who are started in another folder
+    /// would begin there.
+    pub(crate) fn rooted_places(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
+        let rooted = |name| Some((name, absolute(&self.path(name)?).ok()?));
+        ["HOLDALL_PASSWORD_FILE", "HOLDALL_KEY_FILE", CACHE_VARIABLE].into_iter().filter_map(rooted)
+    }
+
     /// Where views of indexes lie.
     pub(crate) fn cache_folder(&self, arguments: &GlobalArguments) -> Result<PathBuf, Failure> {
-        let named = arguments.cache_dir.clone().or_else(|| self.path("HOLDALL_CACHE_DIR"));
+        let named = arguments.cache_dir.clone().or_else(|| self.path(CACHE_VARIABLE));
         let usual = || self.user_folder("XDG_CACHE_HOME", ".cache");
         named.or_else(usual).ok_or_else(|| Failure::misuse("no folder for the cache: set HOLDALL_CACHE_DIR or HOME"))
     }

@@ -500,6 +500,24 @@ fn options_that_the_sets_of_a_profile_do_not_heed_are_refused() {
     assert_eq!(snapshots(&world), 0);
 }
 
+/// Steps run in the folder of the profile.
+#[test]
+fn places_in_the_environment_begin_where_the_run_was_started() {
+    let world = world("");
+    profile(
+        &world,
+        "store = \"repository\"",
+        &format!("{BACKUP}[set.home.hooks]\nfinally = 'cat $HOLDALL_PASSWORD_FILE; echo in $HOLDALL_CACHE_DIR'\n"),
+    );
+    std::fs::rename(world.path("password"), world.path("other")).expect("it moves");
+    let mut command = bare(&world);
+    command.env("HOLDALL_PASSWORD_FILE", "other").env("HOLDALL_CACHE_DIR", "cache");
+    let ended = Finished::of(&command.arg("run").output().expect("it starts")).ended(0);
+    assert!(ended.err.contains(PASSWORD), "the hook reads it: {}", ended.err);
+    assert!(ended.err.contains(&format!("in {}\n", world.path("cache").display())), "{}", ended.err);
+    assert!(!world.path("home/.config/holdall/cache").exists());
+}
+
 /// An upgrade puts a new file in the place of the program, or takes the old one away first.
 #[test]
 fn a_run_whose_program_is_taken_away_meanwhile_goes_on() {

@@ -62,6 +62,17 @@ fn units_for_systemd_start_the_set_and_catch_up() {
     }
 }
 
+/// The run would find the cache elsewhere than all others do.
+#[test]
+fn a_unit_names_the_cache_from_the_root() {
+    let world = scheduled();
+    let line = ["schedule", "install", "--into", "units"];
+    Finished::of(&bare(&world).env("HOLDALL_CACHE_DIR", "cache").args(line).output().expect("it starts")).ended(0);
+    let service = text(&world, "units/holdall-home.service");
+    let cache = format!("\nEnvironment=\"HOLDALL_CACHE_DIR={}\"\n", world.path("cache").display());
+    assert!(service.contains(&cache), "{service}");
+}
+
 /// The words of a unit's command, all of them quoted and plain.
 fn started(service: &str) -> Command {
     let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");

@@ -181,7 +181,10 @@ impl<'a> SetRun<'a> {
         let mut relay = Relay::new(self.context.renderer, self.set.name.as_str(), step.kind.name());
         let secret = self.loaded.repository_of(self.set).map(|repository| repository.secret.clone());
         let run = match secret {
-            Ok(secret) => step::run(step, self.loaded.folder(), &secret, (held, self.signals), &mut relay),
+            Ok(secret) => {
+                let told = (&self.context.surroundings, &mut relay);
+                step::run(step, self.loaded.folder(), &secret, (held, self.signals), told)
+            }
             Err(failure) => Err(std::io::Error::other(failure.to_string())),
         };
         let code = run.unwrap_or_else(|error| {
@@ -225,6 +228,7 @@ impl<'a> SetRun<'a> {
             ("HOLDALL_CONFIG", self.loaded.path.clone().into()),
             ("HOLDALL_HOOK", kind.name().into()),
         ];
+        told.extend(self.context.surroundings.rooted_places().map(|(name, place)| (name, place.into())));
         if let Ok(repository) = self.loaded.repository_of(self.set) {
             told.push(("HOLDALL_REPOSITORY", repository.store.clone().into()));
         }

@@ -6,6 +6,7 @@ use crate::cli::group::{Group, INTERVAL};
 use crate::cli::render::run::Relay;
 use crate::cli::runs::Held;
 use crate::cli::signals::Signals;
+use crate::cli::surroundings::Surroundings;
 use crate::profile::{PlannedStep, RepositorySecret};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -26,10 +27,10 @@ pub(super) fn run(
     folder: &Path,
     secret: &RepositorySecret,
     (held, signals): (&Held, &Signals),
-    relay: &mut Relay<'_>,
+    (surroundings, relay): (&Surroundings, &mut Relay<'_>),
 ) -> io::Result<u8> {
     let mut command = this_program()?;
-    command.args(&step.arguments).current_dir(folder);
+    command.args(&step.arguments).current_dir(folder).envs(surroundings.rooted_places());
     command.stdin(held.input()?).stdout(Stdio::piped()).stderr(Stdio::piped());
     if *secret != RepositorySecret::Unnamed {
         for name in SECRETS {

@@ -3,7 +3,7 @@
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::profile::Loaded;
-use crate::cli::surroundings::Surroundings;
+use crate::cli::surroundings::{CACHE_VARIABLE, Surroundings};
 use crate::profile::{Calendar, Set};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -45,7 +45,8 @@ impl<'a> Job<'a> {
 
 fn folders(surroundings: &Surroundings) -> Vec<(&'static str, OsString)> {
     // Without that of the profile the run would take it for another one than the usual, and remember it apart.
-    let names = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HOLDALL_CACHE_DIR"];
+    let names = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"];
     let given = |name: &'static str| Some((name, surroundings.given_variable(name).filter(|value| !value.is_empty())?));
-    names.into_iter().filter_map(given).collect()
+    let cache = surroundings.rooted_places().filter(|(name, _)| *name == CACHE_VARIABLE);
+    names.into_iter().filter_map(given).chain(cache.map(|(name, place)| (name, place.into()))).collect()
 }
