@@ -72,10 +72,24 @@ impl SecretSource {
             Self::PasswordCommand(command) => line_of(run(command)?),
             Self::Terminal => ask(purpose)?,
         };
-        if purpose == Purpose::Choose && password.is_empty() {
-            return Err(Failure::misuse("an empty password protects nothing; --insecure-no-password says so openly"));
+        match purpose {
+            Purpose::Choose if password.is_empty() => {
+                Err(Failure::misuse("an empty password protects nothing; --insecure-no-password says so openly"))
+            }
+            Purpose::Open if password.is_empty() => Err(Failure::no_secret(self.emptiness())),
+            Purpose::Choose | Purpose::Open => Ok(Some(password)),
         }
-        Ok(Some(password))
+    }
+
+    /// What is said of a source whose password is empty, which no repository's is.
+    fn emptiness(&self) -> String {
+        let place = match self {
+            Self::PasswordFile(path) => format!("the first line of {}", path.display()),
+            Self::PasswordCommand(_) => "the first line that the password command prints".to_owned(),
+            Self::Terminal => "what was typed".to_owned(),
+            Self::Password(_) | Self::KeyFile(_) | Self::NoPassword => "what was given".to_owned(),
+        };
+        format!("no password was given: {place} is empty")
     }
 }
 
@@ -242,6 +256,22 @@ mod tests {
         assert_eq!(read_key_file(&path).ok(), Some(made));
         std::fs::write(&path, "something else").expect("a file");
         assert_eq!(make_key_file(&path).map_err(|failure| failure.exit_code()).err(), Some(12));
+    }
+
+    #[test]
+    fn an_empty_password_is_none_and_is_told_with_its_source() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("password");
+        std::fs::write(&path, "\nsecond").expect("a file");
+        for (source, told) in [
+            (SecretSource::PasswordFile(path.clone()), format!("the first line of {}", path.display())),
+            (SecretSource::PasswordCommand("true".into()), "the password command prints".to_owned()),
+            (SecretSource::password("".into()), "what was given".to_owned()),
+        ] {
+            let failure = source.read_password(Purpose::Open).expect_err("there is none");
+            assert_eq!(failure.exit_code(), 12);
+            assert!(failure.to_string().contains(&told), "{failure}");
+        }
     }
 
     #[test]

@@ -63,9 +63,11 @@ impl<'a> Table<'a> {
         Some(self.left.remove(at))
     }
 
-    /// Takes a text.
+    /// Takes a text that says something.
     pub(super) fn text(&mut self, key: &str) -> Result<Option<&'a str>, Refusal> {
-        self.take(key).map(|value| value.text()).transpose()
+        let Some(value) = self.take(key) else { return Ok(None) };
+        let text = value.text()?;
+        if text.is_empty() { Err(value.refuse("it can't be empty")) } else { Ok(Some(text)) }
     }
 
     /// Takes a text that says where a file or folder is.

@@ -263,8 +263,8 @@ fn neither_a_command_that_is_backed_up_nor_the_list_of_sessions_has_the_password
 #[test]
 fn a_command_that_prints_a_password_is_not_given_another_one() {
     let world = World::with_repository();
-    let refused = world.run(["snapshots", "--password-command", "printf %s \"$HOLDALL_PASSWORD\""]).ended(2);
-    assert!(refused.err.contains("the password is empty"), "{}", refused.err);
+    let refused = world.run(["snapshots", "--password-command", "printf %s \"$HOLDALL_PASSWORD\""]).ended(12);
+    assert!(refused.err.contains("that the password command prints is empty"), "{}", refused.err);
 }
 
 /// It may be a program that reads all that it is given, as ssh does.

@@ -196,6 +196,11 @@ fn what_is_wrong_is_said_with_its_line_and_what_may_have_been_meant() {
             "[repository.a]\nstore = \"r\"\npassword-file = \"p\"\nkey-file = \"k\"".to_owned(),
             "line 1: [repository.a] needs one of",
         ),
+        ("[repository.a]\nstore = \"r\"\npassword = \"\"".to_owned(), "line 3: password: it can't be empty"),
+        (
+            "[repository.a]\nstore = \"r\"\npassword-command = \"\"".to_owned(),
+            "line 3: password-command: it can't be empty",
+        ),
         (in_backup("\nexclud = \"x\""), "line 7: unknown key \"exclud\" in [set.a.backup]; did you mean \"exclude\"?"),
         (in_backup("dry-run = true"), "line 6: dry-run: has no place in a profile"),
         (in_backup("compression = [1, 2]"), "line 6: compression: expected a text in quotes or a number"),
