@@ -433,6 +433,10 @@ fn what_can_only_fail_is_refused_with_its_line_before_anything_begins() {
         ("exclude = [\n\"a\",\n\"[z\"]", ":10: [set.home.backup]: exclude \"[z\": "),
         ("exclude-caches = true\ncommand = [\"a=b\", \"c\"]", ":9: command: expected NAME=COMMAND"),
         ("compression = 99", ":8: [set.home.backup]: "),
+        (
+            "[set.home.check]\nmax-age = \"7d\"",
+            ":8: [set.home.check]: the following required arguments were not provided: <--read-data|--read-data-subset",
+        ),
     ];
     for (sets, why) in cases {
         let sets = format!("[set.home]\nschedule = \"daily 00:00\"\n{BACKUP}{sets}\n[set.home.prune]\n");

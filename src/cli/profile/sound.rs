@@ -35,8 +35,10 @@ fn understood(set: &Set, step: &PlannedStep) -> Result<Arguments, Refusal> {
     let line = [OsString::from("holdall")].into_iter().chain(step.arguments.iter().cloned());
     Arguments::try_parse_from(line).map_err(|error| {
         let named = option_of(&error).and_then(|name| set.given(step.kind).find(|given| given.name == name));
+        // What is wrong comes first, in one line or, where several options lack, in more.
         let error = error.to_string();
-        set.refuse(step.kind, named, error.lines().next().unwrap_or_default().trim_start_matches("error: "))
+        let wrong = error.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
+        set.refuse(step.kind, named, wrong.trim_start_matches("error: "))
     })
 }
 
