@@ -93,7 +93,7 @@ fn a_sample_prints_the_seed_that_brings_it_again() {
 }
 
 /// Changes a byte in the middle of the pack that holds content.
-fn wound(world: &World) {
+pub(crate) fn wound(world: &World) {
     let packs = world.path("repository/packs");
     let (path, mut bytes) = contents(&packs).into_iter().max_by_key(|(_, bytes)| bytes.len()).expect("a pack");
     let middle = bytes.len() / 2;

@@ -522,6 +522,27 @@ fn places_in_the_environment_begin_where_the_run_was_started() {
     assert!(!world.path("home/.config/holdall/cache").exists());
 }
 
+/// It was once told as "check ended with exit code 5".
+#[test]
+fn damage_that_a_check_finds_is_what_went_wrong() {
+    let world = world("");
+    let checked = format!("{BACKUP}[set.home.check]\nread-data = true\n{}", noting_hooks(&world));
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", BACKUP);
+    let content: Vec<u8> = (0..50_000u32).flat_map(|number| (number * 7).to_le_bytes()).collect();
+    world.file("tree/long", &content);
+    run(&world, &["run"]).succeeded();
+    crate::drill::wound(&world);
+    profile(&world, "store = \"repository\"\npassword-file = \"password\"", &checked);
+    let told =
+        run(&world, &["run", "--json"]).ended(5).only("set_summary")["message"].as_str().expect("a text").to_owned();
+    let file = world.path("home/.config/holdall/tree/long").display().to_string();
+    assert!(told.starts_with("packs/") && told.contains(&format!(" (hits {file}")) && !told.contains('\n'), "{told}");
+    let told_to_hook = |line: &String| line.contains("HOOK=failed;STEP=check;") && line.contains("MESSAGE=packs/");
+    assert!(notes(&world).iter().any(told_to_hook), "{:?}", notes(&world));
+    let people = run(&world, &["run"]).ended(5);
+    assert!(people.err.contains(&told) && people.out.contains(&format!("home: failed: {told}")), "{}", people.err);
+}
+
 /// An upgrade puts a new file in the place of the program, or takes the old one away first.
 #[test]
 fn a_run_whose_program_is_taken_away_meanwhile_goes_on() {

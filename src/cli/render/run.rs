@@ -83,12 +83,26 @@ impl<'a> Relay<'a> {
         self.renderer.json(&fields);
         match fields.get("message_type").and_then(Value::as_str) {
             Some("summary") => self.summary = Some(fields),
-            Some("damage") if self.renderer.style() == Style::Human => {
-                let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
-                self.tell(&format!("{}: {}; {}", field("object"), field("message"), field("remedy")));
-            }
+            Some("damage") => self.found(&fields),
             _ => {}
         }
+    }
+
+    /// Takes a damage: the first one is why the step fails.
+    fn found(&mut self, damage: &Map<String, Value>) {
+        let field = |name: &str| damage.get(name).and_then(Value::as_str).unwrap_or_default();
+        let file = damage.get("files").and_then(|files| files.get(0)?.get("path")?.as_str());
+        let more = damage.get("file_count").and_then(Value::as_u64).unwrap_or(0).saturating_sub(1);
+        let hits = match (file.map(|file| text::printable(file.as_bytes())), more) {
+            (None, _) => String::new(),
+            (Some(file), 0) => format!(" (hits {file})"),
+            (Some(file), more) => format!(" (hits {file} and {})", text::counted(more, "more file", "more files")),
+        };
+        let what = format!("{}: {}{hits}", field("object"), field("message"));
+        if self.renderer.style() == Style::Human {
+            self.tell(&format!("{what}; {}", field("remedy")));
+        }
+        self.message.get_or_insert(what);
     }
 
     /// Takes a line of its standard error.
