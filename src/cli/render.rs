@@ -6,6 +6,7 @@ pub(crate) mod drill;
 pub(crate) mod growth;
 pub(crate) mod import;
 pub(crate) mod info;
+mod item;
 pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod left_out;

@@ -1,6 +1,8 @@
 //! What people do every day, and what they see.
 
 use crate::run::{World, contents};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 fn world_with_a_snapshot() -> World {
     filled(World::with_repository())
@@ -406,4 +408,20 @@ fn files_that_came_back_in_part_are_not_counted_as_restored() {
     // What lies there is right, and nothing that is lost is needed.
     let kept = world.run(["restore", &source, "--target", "whole", "--json"]).succeeded().only("summary");
     assert_eq!((&kept["files_restored"], &kept["files_incomplete"]), (&3.into(), &0.into()));
+}
+
+#[test]
+fn programs_that_want_everything_are_told_of_each_file_that_is_read() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    world.file(OsStr::from_bytes(b"tree/\xff"), b"odd");
+    let read = |line: &[&str]| {
+        let lines = world.run(line).ended(0).json();
+        let read = lines.iter().filter(|line| line["message_type"] == "verbose_status" && line["action"] == "read");
+        read.map(|line| (line["item"].as_str().map(str::to_owned), line["item_b64"].is_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(read(&["backup", "--json", "tree"]), []);
+    let file = world.file("tree/a", b"beta and more").to_str().map(str::to_owned);
+    assert!(read(&["backup", "--json", "-vv", "tree"]).contains(&(file, false)));
+    assert_eq!(read(&["backup", "--json", "-vv", "--force", "tree"]).iter().filter(|(_, is_odd)| *is_odd).count(), 1);
 }

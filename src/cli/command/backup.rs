@@ -22,7 +22,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<
     let stop = Stop::listen()?;
 
     let started = Moment::now();
-    let display = Display::new(context.renderer, stop.clone());
+    let display = Display::of_a_backup(context.renderer, stop.clone());
     let display = match arguments.stop_after {
         Some(stop_after) => display.until(stop_after.deadline()),
         None => display,

@@ -12,7 +12,7 @@ use crate::cli::render::import::{ImportSummary, SnapshotLine};
 use crate::cli::render::json::{
     AbortedSession, ChangedItem, CheckSummary, DamageReport, DiffStatistics, DrillSummary, DumpSummary, ExitError,
     FindingText, FoundNode, Initialized, ItemStatus, ListedSnapshot, Mounted, Node, Notice, OpenSession, PastChange,
-    Problem, PruneSummary, RepositoryText, RestoreSummary, ScrubSummary, Snapshot, SnapshotDetails, Status,
+    Problem, PruneSummary, ReadItem, RepositoryText, RestoreSummary, ScrubSummary, Snapshot, SnapshotDetails, Status,
     UnknownObject,
 };
 use crate::cli::render::keys::{AddedKeyText, KeyText, RecoveryKeyText, RemovedKeyText};
@@ -111,7 +111,12 @@ fn daily() -> Vec<(&'static str, Vec<Line>)> {
         ("init", vec![line::<Initialized>("initialized")]),
         (
             "backup",
-            vec![line::<Status>("status"), line::<LeftOut<'_>>("verbose_status"), line::<BackupSummary>("summary")],
+            vec![
+                line::<Status>("status"),
+                line::<LeftOut<'_>>("verbose_status"),
+                Line { name: "read".to_owned(), ..line::<ReadItem>("verbose_status") },
+                line::<BackupSummary>("summary"),
+            ],
         ),
         ("snapshots", vec![only::<Vec<Snapshot>>()]),
         ("ls", vec![line::<ListedSnapshot>("snapshot"), line::<Node>("node")]),

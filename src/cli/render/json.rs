@@ -11,7 +11,7 @@ pub(crate) use info::{
     RepositoryText, SnapshotCountsText, SnapshotDetails, VerificationText,
 };
 pub(crate) use look::{ChangedItem, DiffStatistics, DiffTotals, DumpSummary, FoundNode, Mounted, PastChange};
-pub(crate) use restore::{ItemStatus, RestoreSummary};
+pub(crate) use restore::{ItemStatus, ReadItem, RestoreSummary};
 
 use super::text::precise_time;
 use base64ct::{Base64, Encoding as _};

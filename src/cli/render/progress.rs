@@ -1,9 +1,9 @@
 //! Progress: a bar on a terminal, a status line now and then as JSON, nothing into a pipe.
 
-use super::json::{ItemStatus, PathText, Status};
-use super::left_out;
+use super::json::Status;
 use super::text;
 use super::{Renderer, Style, Verbosity};
+use super::{item, left_out};
 use crate::cli::deadline::Deadline;
 use crate::cli::stop::Stop;
 use holdall::progress::{Change, Event, Gravity, Progress};
@@ -49,6 +49,8 @@ pub(crate) struct Display<'a> {
 pub(crate) enum Listing {
     /// None.
     Nothing,
+    /// Those that are read, where everything is wanted.
+    Reads,
     /// Those that change.
     Changes,
     /// All.
@@ -95,6 +97,13 @@ impl<'a> Display<'a> {
         let mut display = Self::with(renderer, stop, Problems::Print);
         let is_everything = renderer.verbosity() >= Verbosity::Everything;
         display.listing = if is_everything { Listing::Everything } else { listing };
+        display
+    }
+
+    /// Begins to show a backup.
+    pub(crate) fn of_a_backup(renderer: &'a Renderer, stop: Stop) -> Self {
+        let mut display = Self::new(renderer, stop);
+        display.listing = Listing::Reads;
         display
     }
 
@@ -151,30 +160,10 @@ impl<'a> Display<'a> {
 
     fn show_item(&self, path: &Path, change: Change, bytes: u64) {
         let is_change = !matches!(change, Change::Unchanged | Change::Skipped);
-        if self.listing == Listing::Nothing || (self.listing == Listing::Changes && !is_change) {
+        if self.listing <= Listing::Reads || (self.listing == Listing::Changes && !is_change) {
             return;
         }
-        let action = match change {
-            Change::Restored => "restored",
-            Change::Updated => "updated",
-            Change::Metadata => "metadata",
-            Change::Unchanged => "unchanged",
-            Change::Skipped => "skipped",
-            Change::Deleted => "deleted",
-            _ => "changed",
-        };
-        let name = path.as_os_str().as_bytes();
-        match self.renderer.style() {
-            Style::Human => {
-                let size = if bytes > 0 { format!(" ({})", text::bytes(bytes)) } else { String::new() };
-                self.renderer.print_name(&format!("{action:<10}"), name, &size);
-            }
-            Style::Json => {
-                let PathText { path: item, path_b64: item_b64 } = PathText::new(name);
-                let status = ItemStatus { message_type: "verbose_status", action, item, item_b64, size: bytes };
-                self.renderer.json(&status);
-            }
-        }
+        item::tell(self.renderer, path, change, bytes);
     }
 
     /// Tells how many problems got no line.
@@ -249,6 +238,9 @@ impl Progress for Display<'_> {
             && verbosity >= Verbosity::Everything
         {
             self.renderer.say(&format!("{}\n", text::printable(path.as_os_str().as_bytes())));
+            if self.listing == Listing::Reads {
+                item::tell_read(self.renderer, path);
+            }
         } else if let Event::Phase(name) = event
             && verbosity >= Verbosity::Verbose
         {
@@ -278,7 +270,7 @@ impl Progress for Display<'_> {
     }
 
     fn wants_entries(&self) -> bool {
-        self.listing > Listing::Nothing
+        self.listing > Listing::Reads
     }
 }
 

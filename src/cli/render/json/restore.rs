@@ -36,6 +36,17 @@ pub(crate) struct RestoreSummary {
     pub(crate) snapshot_id: String,
 }
 
+/// A file that is being read, also one that is found to be as it was.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ReadItem {
+    pub(crate) message_type: &'static str,
+    pub(crate) action: &'static str,
+    pub(crate) item: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) item_b64: Option<String>,
+}
+
 /// What became, or would become, of one item.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
