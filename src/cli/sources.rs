@@ -49,10 +49,10 @@ pub(crate) fn streams(given: &SourceArguments) -> Result<Vec<StreamSource>, Fail
     if given.stdin {
         let input = io::stdin().as_fd().try_clone_to_owned().map(File::from);
         let input = input.map_err(|error| Failure::failed(format!("can't read standard input: {error}")))?;
-        streams.push(StreamSource::new(given.stdin_filename.as_bytes(), StreamInput::Open(Arc::new(input))));
+        streams.push(StreamSource::new(given.stdin_filename().as_bytes(), StreamInput::Open(Arc::new(input))));
     }
     if let Some(name) = &given.stdin_from_command {
-        let name = name.as_ref().unwrap_or(&given.stdin_filename);
+        let name = name.as_deref().unwrap_or(given.stdin_filename());
         streams.push(StreamSource::new(name.as_bytes(), StreamInput::Command(given.trailing.clone())));
     }
     let required = given.command.iter().map(|pair| (pair, Need::Required, "--command"));

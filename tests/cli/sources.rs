@@ -291,3 +291,12 @@ fn signals_that_were_ignored_from_the_start_end_nothing() {
         assert_eq!(finished.code, Some(code), "{ignored}: {}", finished.err);
     }
 }
+
+/// What was piped in was once left out without a word.
+#[test]
+fn a_name_for_standard_input_that_is_not_stored_is_refused() {
+    let world = World::with_repository();
+    world.file("tree/a", b"alpha");
+    let refused = world.run(["backup", "--stdin-filename", "shop.sql", "tree"]).ended(2);
+    assert!(refused.err.contains("--stdin"), "{}", refused.err);
+}

@@ -1,8 +1,8 @@
 //! What is backed up, what is chosen and what is left out, as its users say it.
 
 use crate::cli::values::{ByteSize, Mark};
-use clap::Args;
-use std::ffi::OsString;
+use clap::{ArgGroup, Args};
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// Patterns for what is left out.
@@ -68,9 +68,15 @@ pub(crate) struct SelectionArguments {
     pub(crate) one_file_system: bool,
 }
 
+/// The options that store a file of the name that `--stdin-filename` gives.
+const NAMELESS: &str = "nameless";
+
 /// What is backed up.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "What is backed up")]
+#[command(
+    next_help_heading = "What is backed up",
+    group = ArgGroup::new(NAMELESS).args(["stdin", "stdin_from_command"]).multiple(true),
+)]
 pub(crate) struct SourceArguments {
     /// What to back up
     #[arg(
@@ -96,9 +102,9 @@ pub(crate) struct SourceArguments {
     /// What comes in on standard input, as a file in the root of the snapshot
     #[arg(long, conflicts_with = "stdin_from_command")]
     pub(crate) stdin: bool,
-    /// The name of that file
-    #[arg(long, value_name = "NAME", default_value = "stdin")]
-    pub(crate) stdin_filename: OsString,
+    /// The name of that file [default: stdin]
+    #[arg(long, value_name = "NAME", requires = NAMELESS)]
+    stdin_filename: Option<OsString>,
     /// What the command after -- writes, as a file NAME [otherwise: that of --stdin-filename]
     #[arg(long, value_name = "NAME", num_args = 0..=1, requires = "trailing")]
     pub(crate) stdin_from_command: Option<Option<OsString>>,
@@ -108,4 +114,11 @@ pub(crate) struct SourceArguments {
     /// The same, but if it fails the snapshot is made without it
     #[arg(long, value_name = "NAME=COMMAND")]
     pub(crate) optional_command: Vec<OsString>,
+}
+
+impl SourceArguments {
+    /// The name of a file whose content comes without one.
+    pub(crate) fn stdin_filename(&self) -> &OsStr {
+        self.stdin_filename.as_deref().unwrap_or(OsStr::new("stdin"))
+    }
 }
