@@ -142,13 +142,20 @@ impl Loaded {
         Failure::misuse(format!("{}: {why}", self.path.display()))
     }
 
-    /// The sets that were named; all if none was.
+    /// The sets that were named, each once; all if none was.
     pub(crate) fn chosen(&self, names: &[String]) -> Result<Vec<&Set>, Failure> {
         if names.is_empty() {
             let all: Vec<&Set> = self.profile.sets.iter().collect();
             return if all.is_empty() { Err(self.refuse("it has no set, such as [set.home]")) } else { Ok(all) };
         }
-        names.iter().map(|name| self.profile.set(name).map_err(|why| self.refuse(&why))).collect()
+        let mut chosen: Vec<&Set> = Vec::new();
+        for name in names {
+            let set = self.profile.set(name).map_err(|why| self.refuse(&why))?;
+            if chosen.iter().all(|other| other.name != set.name) {
+                chosen.push(set);
+            }
+        }
+        Ok(chosen)
     }
 
     /// The repository of a set.

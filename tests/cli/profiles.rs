@@ -543,6 +543,13 @@ fn damage_that_a_check_finds_is_what_went_wrong() {
     assert!(people.err.contains(&told) && people.out.contains(&format!("home: failed: {told}")), "{}", people.err);
 }
 
+#[test]
+fn a_set_that_is_named_twice_runs_once() {
+    let world = world(BACKUP);
+    run(&world, &["run", "home", "home"]).succeeded();
+    assert_eq!(snapshots(&world), 1);
+}
+
 /// An upgrade puts a new file in the place of the program, or takes the old one away first.
 #[test]
 fn a_run_whose_program_is_taken_away_meanwhile_goes_on() {
