@@ -73,6 +73,22 @@ fn a_unit_names_the_cache_from_the_root() {
     assert!(service.contains(&cache), "{service}");
 }
 
+/// Its timer would never have started anything.
+#[test]
+fn a_schedule_that_systemd_does_not_take_is_not_installed() {
+    let world = world(&format!("[set.home]\nschedule = \"systemd: nonsense foo\"\n{BACKUP}"));
+    let told =
+        "test \"$*\" = 'calendar -- nonsense foo' && echo \"Failed to parse calendar specification\" >&2; exit 1";
+    program(&world, "systemd-analyze", told);
+    let line = ["schedule", "install", "--into", "units"];
+    let refused = with_programs(&world, &line).ended(2);
+    let why = "[set.home]: its schedule is none for systemd: Failed to parse calendar specification";
+    assert!(refused.err.contains(why) && !world.path("units").exists(), "{}", refused.err);
+    // One that can't be asked refuses nothing.
+    program(&world, "systemd-analyze", "echo 'Unknown operation' >&2; exit 1");
+    with_programs(&world, &line).ended(0);
+}
+
 /// The words of a unit's command, all of them quoted and plain.
 fn started(service: &str) -> Command {
     let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");

@@ -82,6 +82,11 @@ fn jobs<'a>(
                 loaded.refuse(&format!("[set.{}]: its schedule is for systemd, and cron knows none such", set.name))
             );
         }
+        if let (Place::Systemd(_), Calendar::Systemd(text)) = (place, calendar)
+            && let Some(why) = systemd::refusal_of(text)
+        {
+            return Err(loaded.refuse(&format!("[set.{}]: its schedule is none for systemd: {why}", set.name)));
+        }
         jobs.push(Job::new(context, loaded, set, calendar)?);
     }
     if jobs.is_empty() { Err(loaded.refuse("no set has a schedule: schedule = \"daily 02:30\"")) } else { Ok(jobs) }

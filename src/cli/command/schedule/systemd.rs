@@ -8,7 +8,7 @@ use crate::cli::surroundings::{Surroundings, is_same_file};
 use crate::profile::Calendar;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// What the first line of each unit begins with; the set and the profile follow.
 const MARK: &str = "# Written by `holdall schedule install` for the set ";
@@ -16,6 +16,14 @@ const UNIT_MODE: u32 = 0o644;
 /// How often is asked whether a set is due, besides at the times of its calendar. Timers pass over a time that the clocks
 /// skip, and know nothing of a run that a shutdown ended.
 const ASKED_AGAIN: &str = "*:0/15";
+
+/// Why systemd takes a text for no calendar, in its own words; none as well where it can't be asked.
+pub(super) fn refusal_of(calendar: &str) -> Option<String> {
+    let asked =
+        Command::new("systemd-analyze").args(["calendar", "--", calendar]).stdin(Stdio::null()).output().ok()?;
+    let said = String::from_utf8_lossy(&asked.stderr).trim().to_owned();
+    (!asked.status.success() && said.contains("Failed to parse")).then_some(said)
+}
 
 /// A folder of units.
 pub(super) struct Units {
