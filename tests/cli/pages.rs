@@ -53,6 +53,7 @@ fn every_command_has_a_manual_page() {
     }
     let backup = std::fs::read_to_string(folder.join("holdall-backup.1")).expect("it is there");
     assert!(backup.contains("exclude\\-if\\-present"), "{backup}");
+    assert!(backup.contains("\"holdall 0") && !folder.join("holdall-help.1").exists(), "{backup}");
     // mandoc knows the language better than this test.
     assert_ne!(is_accepted("mandoc", &["-T", "lint", "-W", "error"], &folder.join("holdall-backup.1")), Some(false));
 }

@@ -5,6 +5,8 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Failure, exit};
 use clap::CommandFactory;
 use clap_mangen::Man;
+use std::io;
+use std::path::Path;
 
 pub(crate) fn completions(context: &Context<'_>, arguments: &CompletionsArguments) -> Result<u8, Failure> {
     let mut script = Vec::new();
@@ -23,7 +25,15 @@ pub(crate) fn man(context: &Context<'_>, arguments: &ManArguments) -> Result<u8,
         return Ok(exit::DONE);
     };
     std::fs::create_dir_all(folder).map_err(|error| Failure::io(folder, "make", &error))?;
-    clap_mangen::generate_to(Arguments::command(), folder)
-        .map_err(|error| Failure::io(folder, "write manual pages into", &error))?;
+    let mut program = Arguments::command().disable_help_subcommand(true);
+    program.build();
+    write_pages(&program, folder).map_err(|error| Failure::io(folder, "write manual pages into", &error))?;
     Ok(exit::DONE)
+}
+
+/// Writes the pages of a command and of those below it, all of which are of this program.
+fn write_pages(command: &clap::Command, folder: &Path) -> io::Result<()> {
+    let source = concat!("holdall ", env!("CARGO_PKG_VERSION"));
+    Man::new(command.clone()).source(source).generate_to(folder)?;
+    command.get_subcommands().try_for_each(|below| write_pages(below, folder))
 }
