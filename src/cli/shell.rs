@@ -1,5 +1,7 @@
 //! Words as a shell reads them.
 
+use super::render::text::printable;
+
 /// A word in quotes, if a POSIX shell would not take it as it is.
 pub(crate) fn quoted(word: &[u8]) -> Vec<u8> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_=+,./:@%".contains(byte);
@@ -22,9 +24,37 @@ pub(crate) fn line<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     words.into_iter().map(quoted).collect::<Vec<_>>().join(&b' ')
 }
 
+/// The same to be shown, and copied from there: words with what is not shown as it is stand as bash, zsh and many others,
+/// but not all shells read them.
+pub(crate) fn shown_line<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> String {
+    words.into_iter().map(shown).collect::<Vec<_>>().join(" ")
+}
+
+fn shown(word: &[u8]) -> String {
+    let quoted = String::from_utf8_lossy(&quoted(word)).into_owned();
+    if printable(word).as_bytes() == word {
+        return quoted;
+    }
+    let byte_text = |byte: &u8| match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        byte => format!("\\{byte:03o}"),
+    };
+    format!("$'{}'", word.iter().map(byte_text).collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bash_reads_the_words_that_are_shown() {
+        let words: [&[u8]; 6] = [b"plain", b"it's", "\u{e9} a".as_bytes(), b"\xff\n", b"a'\\\t1", b"\x1b[0m"];
+        let line = shown_line(words);
+        assert_eq!(printable(line.as_bytes()), line);
+        let printed = std::process::Command::new("bash").arg("-c").arg(format!("printf '%s|' {line}")).output();
+        assert_eq!(printed.expect("a shell").stdout, [words.join(&b"|"[..]).as_slice(), b"|"].concat());
+    }
 
     #[test]
     fn a_shell_reads_the_words_that_were_meant() {

@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &InfoArguments) -> Result<u8
 
 /// The line that restores a snapshot into a new folder, with what this run was told of repository and secret. What the
 /// environment says, it says to that line too.
-fn restore_command(context: &Context<'_>, snapshot: &Snapshot) -> Result<Vec<u8>, Failure> {
+fn restore_command(context: &Context<'_>, snapshot: &Snapshot) -> Result<String, Failure> {
     let global = context.global;
     let mut words: Vec<OsString> = vec!["holdall".into()];
     let mut say = |option: &str, value: Option<OsString>| {
@@ -48,5 +48,5 @@ fn restore_command(context: &Context<'_>, snapshot: &Snapshot) -> Result<Vec<u8>
     }
     let short = snapshot.id.short();
     words.extend(["restore".into(), short.clone().into(), "--target".into(), format!("restored-{short}").into()]);
-    Ok(shell::line(words.iter().map(|word| word.as_bytes())))
+    Ok(shell::shown_line(words.iter().map(|word| word.as_bytes())))
 }

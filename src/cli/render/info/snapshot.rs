@@ -13,7 +13,7 @@ use holdall::{
 use std::os::unix::ffi::OsStrExt;
 
 /// A snapshot for programs; with the command that restores it.
-pub(crate) fn snapshot_json(info: &SnapshotInfo, restore_command: &[u8]) -> SnapshotDetails {
+pub(crate) fn snapshot_json(info: &SnapshotInfo, restore_command: &str) -> SnapshotDetails {
     let Snapshot { written, origin, .. } = &info.snapshot;
     let counts = info.snapshot.counts();
     let rehashed_to = origin.as_ref().and_then(|origin| origin.rehashed_to.as_ref());
@@ -46,7 +46,7 @@ pub(crate) fn snapshot_json(info: &SnapshotInfo, restore_command: &[u8]) -> Snap
         },
         rehashed_to: rehashed_to.map(|key| PathText::new(key.to_path().as_os_str().as_bytes())),
         problems: info.problems.as_ref().map(|problems| problems.iter().map(problem_json).collect()),
-        restore_command: lossy(restore_command),
+        restore_command: restore_command.to_owned(),
         snapshot: snapshot::as_json(&info.snapshot),
     }
 }
@@ -124,7 +124,7 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 /// A snapshot for people.
-pub(crate) fn snapshot_text(info: &SnapshotInfo, restore_command: &[u8]) -> String {
+pub(crate) fn snapshot_text(info: &SnapshotInfo, restore_command: &str) -> String {
     let found = &info.snapshot;
     let mut rows = vec![
         ("Snapshot", found.id.to_string()),
@@ -143,10 +143,9 @@ pub(crate) fn snapshot_text(info: &SnapshotInfo, restore_command: &[u8]) -> Stri
         sections.push(format!("What was said about it:\n{remarks}"));
     }
     sections.extend(problems_text(info));
-    let command = text::printable(restore_command);
     sections.push(match info.problems {
-        Some(_) => format!("To restore it:\n  {command}\n"),
-        None => format!("This key reads nothing; with one that does:\n  {command}\n"),
+        Some(_) => format!("To restore it:\n  {restore_command}\n"),
+        None => format!("This key reads nothing; with one that does:\n  {restore_command}\n"),
     });
     sections.join("\n")
 }
