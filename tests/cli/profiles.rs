@@ -522,6 +522,13 @@ fn places_in_the_environment_begin_where_the_run_was_started() {
     assert!(!world.path("home/.config/holdall/cache").exists());
 }
 
+#[test]
+fn a_set_that_is_named_twice_runs_once() {
+    let world = world(BACKUP);
+    run(&world, &["run", "home", "home"]).succeeded();
+    assert_eq!(snapshots(&world), 1);
+}
+
 /// It was once told as "check ended with exit code 5".
 #[test]
 fn damage_that_a_check_finds_is_what_went_wrong() {
@@ -541,13 +548,6 @@ fn damage_that_a_check_finds_is_what_went_wrong() {
     assert!(notes(&world).iter().any(told_to_hook), "{:?}", notes(&world));
     let people = run(&world, &["run"]).ended(5);
     assert!(people.err.contains(&told) && people.out.contains(&format!("home: failed: {told}")), "{}", people.err);
-}
-
-#[test]
-fn a_set_that_is_named_twice_runs_once() {
-    let world = world(BACKUP);
-    run(&world, &["run", "home", "home"]).succeeded();
-    assert_eq!(snapshots(&world), 1);
 }
 
 /// An upgrade puts a new file in the place of the program, or takes the old one away first.

@@ -73,6 +73,20 @@ fn a_unit_names_the_cache_from_the_root() {
     assert!(service.contains(&cache), "{service}");
 }
 
+#[test]
+fn programs_are_told_what_would_be_installed() {
+    let world = scheduled();
+    let units = run(&world, &["schedule", "install", "--into", "units", "-n", "--json"]).succeeded().json();
+    let paths: Vec<&str> = units.iter().filter_map(|unit| unit["path"].as_str()).collect();
+    assert_eq!(paths, ["units/holdall-home.service", "units/holdall-home.timer"]);
+    assert!(units[1]["text"].as_str().is_some_and(|text| text.contains("OnCalendar=")), "{units:?}");
+    let lines = run(&world, &["schedule", "install", "--cron", "-n", "--json"]).succeeded().only("planned");
+    assert!(
+        lines["path"].is_null() && lines["text"].as_str().is_some_and(|text| text.contains("*/5 * * * * ")),
+        "{lines}"
+    );
+}
+
 /// Its timer would never have started anything.
 #[test]
 fn a_schedule_that_systemd_does_not_take_is_not_installed() {
@@ -300,8 +314,6 @@ fn a_rehearsal_of_an_installation_prints_it_and_writes_nothing() {
     cron(&world);
     let shown = with_programs(&world, &["schedule", "install", "--cron", "-n"]).succeeded().out;
     assert!(shown.contains("\n*/5 * * * * env HOME="), "{shown}");
-    let for_programs = with_programs(&world, &["schedule", "install", "--cron", "-n", "--json"]).succeeded().out;
-    assert_eq!(for_programs, "", "no line of text among what programs read");
     let shown = run(&world, &["schedule", "install", "--into", "units", "-n"]).succeeded().out;
     assert!(shown.contains("OnCalendar=") && shown.contains("ExecStart="), "{shown}");
     assert!(!world.path("crontab").exists() && !world.path("units").exists());

@@ -11,7 +11,7 @@ use crate::cli::failure::{Failure, exit};
 use crate::cli::profile::Loaded;
 use crate::cli::render::Style;
 use crate::cli::render::run::moment_s;
-use crate::cli::render::schedule::{Installed, schedule_table};
+use crate::cli::render::schedule::{Installed, PlannedText, schedule_table};
 use crate::cli::render::text;
 use crate::cli::runs::Runs;
 use crate::cli::surroundings::is_same_file;
@@ -112,11 +112,19 @@ fn preview(context: &Context<'_>, names: &[String], place: &PlaceArguments) -> R
             Place::Systemd(units) => {
                 for (path, text) in units.files(&job)? {
                     context.renderer.print(&format!("{}:\n{text}\n", path.display()));
+                    context.renderer.json(&PlannedText::new(job.set.name.as_str(), Some(&path), &text));
                 }
             }
-            // As that of units, this text is for people alone.
-            Place::Cron if context.renderer.style() == Style::Json => {}
-            Place::Cron => context.renderer.print_line(&crontab::block(&job)?),
+            Place::Cron => {
+                let block = crontab::block(&job)?;
+                match context.renderer.style() {
+                    Style::Human => context.renderer.print_line(&block),
+                    Style::Json => {
+                        let text = String::from_utf8_lossy(&block);
+                        context.renderer.json(&PlannedText::new(job.set.name.as_str(), None, &text));
+                    }
+                }
+            }
         }
     }
     Ok(exit::DONE)

@@ -20,7 +20,7 @@ use crate::cli::render::left_out::LeftOut;
 use crate::cli::render::protection::{HealedObject, ProtectSummary};
 use crate::cli::render::retention::{ForecastLine, Group, Pinned, Undone, Unpinned};
 use crate::cli::render::run::{PlannedCommand, SetReport};
-use crate::cli::render::schedule::Installed;
+use crate::cli::render::schedule::{Installed, PlannedText};
 use crate::cli::render::stats::{RepositoryTotals, SnapshotTotals};
 use crate::cli::render::status::SetStatus;
 use schemars::JsonSchema;
@@ -107,6 +107,7 @@ fn daily() -> Vec<(&'static str, Vec<Line>)> {
             vec![line::<Status>("status"), line::<SnapshotLine>("snapshot"), line::<ImportSummary>("summary")],
         ),
         ("status", vec![line::<SetStatus>("set_status")]),
+        ("schedule-install", vec![line::<PlannedText>("planned")]),
         ("schedule-list", vec![line::<Installed>("scheduled")]),
         ("init", vec![line::<Initialized>("initialized")]),
         (

@@ -2,6 +2,7 @@
 
 use super::text::{self, Align};
 use serde::Serialize;
+use std::path::Path;
 
 /// A set that is installed somewhere.
 #[derive(Debug, Serialize)]
@@ -28,6 +29,25 @@ impl Installed {
     pub(crate) fn new((set, name): (&str, &str), config: &str, by: &'static str, calendar: String) -> Self {
         let (set, name, config) = (set.to_owned(), name.to_owned(), config.to_owned());
         Self { message_type: "scheduled", set, name, config, by, calendar, next_run: None, next_run_s: None }
+    }
+}
+
+/// What an installation would write for a set, for programs.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct PlannedText {
+    message_type: &'static str,
+    set: String,
+    /// Where it would lie; none for lines of a crontab.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    text: String,
+}
+
+impl PlannedText {
+    pub(crate) fn new(set: &str, path: Option<&Path>, text: &str) -> Self {
+        let (set, path) = (set.to_owned(), path.map(|path| path.display().to_string()));
+        Self { message_type: "planned", set, path, text: text.to_owned() }
     }
 }
 
