@@ -1,6 +1,7 @@
 //! Readers of the output that go away before its end.
 
 use crate::mounted::within_ten_seconds;
+use crate::profiles;
 use crate::run::{Finished, World};
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -61,18 +61,18 @@ fn what_a_run_starts_has_no_terminal_to_ask_at() {
     let world = profiles::world("");
     let asking = "password-command = 'read x < /dev/tty && echo \"$x\"'";
     profiles::profile(&world, &format!("store = \"repository\"\n{asking}"), BACKUP);
-    let (code, shown) = on_a_terminal(&world, "run", "");
+    let (code, shown) = on_a_terminal(&world, "run", &[]);
     assert_eq!(code, Some(1), "{shown}");
     assert!(shown.contains("the password command failed: "), "{shown}");
     assert!(shown.contains("; it has no terminal to ask at"), "{shown}");
     // Where nobody runs it as one of many, it may ask.
-    let (code, shown) = on_a_terminal(&world, "-P r snapshots", &format!("{PASSWORD}\n"));
+    let (code, shown) = on_a_terminal(&world, "-P r snapshots", &[("", PASSWORD)]);
     assert_eq!(code, Some(0), "{shown}");
 
     let asking = "[set.home.hooks]\nbefore = 'stty -echo < /dev/tty'\n";
     let known = "store = \"repository\"\npassword-file = \"password\"";
     profiles::profile(&world, known, &format!("{BACKUP}{asking}"));
-    let (code, shown) = on_a_terminal(&world, "run", "");
+    let (code, shown) = on_a_terminal(&world, "run", &[]);
     assert_eq!(code, Some(4), "{shown}");
     assert!(shown.contains("the hook before of home failed: it ended with exit status"), "{shown}");
 }
