@@ -51,7 +51,7 @@ use crate::id::{ObjectHash, SnapshotId};
 use crate::manifest::Key;
 use crate::outcome::{Attribute, Counts, OutcomeDescription, OutcomeKind, SegmentRef};
 use crate::progress::{Event, Progress};
-use crate::session::{self, ClientState, History, RunningSession, Writer};
+use crate::session::{self, ClientState, History, Packed, RunningSession, Writer};
 use crate::session_record::SessionKind;
 use crate::source::{Source, Trees, WalkOptions};
 use crate::store::Protected;
@@ -61,7 +61,7 @@ use doubt::Doubt;
 use losses::Losses;
 use owners::ThisMachine;
 use parent::Parent;
-use pipeline::{Parts, Stored};
+use pipeline::Parts;
 use problem::Problems;
 use rehash::Window;
 use std::num::NonZeroUsize;
@@ -236,7 +236,7 @@ impl Attempt<'_> {
         parent: Option<SnapshotId>,
         counts: Counts,
         parts: &Parts,
-        stored: &Stored,
+        stored: &Packed,
     ) -> BackupReport {
         let names = self.options.streams.iter().map(|stream| stream.name.clone());
         let fates = parts.streams.iter().map(|kept| kept.fate.clone());
@@ -246,11 +246,11 @@ impl Attempt<'_> {
             counts,
             changes: parts.trees.as_ref().map(|trees| trees.changes).unwrap_or_default(),
             streams: names.zip(fates).collect(),
-            content_raw_bytes: stored.content_raw_bytes,
-            content_stored_bytes: stored.content_stored_bytes,
-            content_chunk_count: stored.content_chunk_count,
-            tree_raw_bytes: stored.tree_raw_bytes,
-            tree_stored_bytes: stored.tree_stored_bytes,
+            content_raw_bytes: stored.content.raw_bytes,
+            content_stored_bytes: stored.content.stored_bytes,
+            content_chunk_count: stored.content.chunk_count,
+            tree_raw_bytes: stored.trees.raw_bytes,
+            tree_stored_bytes: stored.trees.stored_bytes,
             protected: Protected::default(),
             recovered_pack_count: 0,
             left_out_count: parts.trees.as_ref().map_or(0, |trees| trees.left_out_count),
@@ -266,7 +266,7 @@ impl Attempt<'_> {
     fn commit(
         &self,
         history: &History,
-        stored: &Stored,
+        stored: &Packed,
         segments: Vec<SegmentRef>,
         made: Components,
         description: &OutcomeDescription,

@@ -28,7 +28,7 @@ use crate::outcome::{
 };
 use crate::progress::{Event, Gravity, Progress};
 use crate::session::{
-    self, History, Intake, RunningSession, Snapshot, SnapshotComponent, Stored, Storing, check_may_open,
+    self, History, Intake, RunningSession, Packed, Packing, Snapshot, SnapshotComponent, check_may_open,
 };
 use crate::session_record::SessionKind;
 use crate::wire::{Blob, List};
@@ -181,9 +181,9 @@ impl Copying<'_> {
             Upon::Nothing => None,
         };
         let reader = ContentReader::new(self.to.clone());
-        let storing =
-            Storing { access: self.to, main, writer: &self.options.writer, compression: self.options.compression };
-        let (made, mut stored) = storing.run(|intake| {
+        let (writer, compression) = (&self.options.writer, self.options.compression);
+        let packing = Packing { access: self.to, main, writer, compression, fault: None };
+        let (made, mut stored) = packing.gather(|intake| {
             let made = self.components(source, base.as_ref(), &reader, intake);
             made.map(Ok).or_else(|stopped| stopped.of_base().map(Err))
         })?;
@@ -275,7 +275,7 @@ fn body(
     source: &Snapshot,
     made: &[Component],
     main: RunningSession,
-    stored: &Stored,
+    stored: &Packed,
     segments: Vec<SegmentRef>,
     from: &Access,
 ) -> crate::outcome::OutcomeBody {

@@ -74,7 +74,7 @@ pub use statements::{Pin, RecordDraft, check_may_state, make_records};
 #[cfg(test)]
 pub(crate) use steady::ATTEMPTS_MAX;
 pub(crate) use steady::{Tracks, steadily, steadily_since};
-pub use storing::{Intake, Stored, Storing};
+pub use storing::Intake;
 pub use view::{
     SegmentStand, absent_packs, bring_up_to_date, is_set_aside, present_segments, read_segment, replaced_by,
     set_aside_packs, take_stock, uncounted_packs, unseen_packs,

@@ -147,7 +147,7 @@ impl<'a> Assembler<'a> {
     /// When nodes or content can't be stored.
     pub(super) fn finish(mut self) -> Result<Assembled> {
         self.settle_waiting()?;
-        self.worker.flush()?;
+        self.worker.framer.flush()?;
         let manifest = {
             let mut nodes = self.shared.nodes();
             let root = self.manifest.finish(&mut *nodes)?;

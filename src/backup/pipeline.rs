@@ -12,16 +12,16 @@ use crate::backup::problem::Problems;
 use crate::backup::rehash::{DueFiles, Tally, Window};
 use crate::backup::stream::{Kept, StreamSource};
 use crate::backup::work::{Finished, FinishedRow, FreshRow, Row, SMALL_FILE_BYTES_MAX, Shared, Worker};
-use crate::backup::workers::{Busy, SURPLUS_FRAMES_MAX, Task, help_to_the_end, work};
-use crate::content::{ContentReader, FrameWriter, Framer, NodeWriter, PackStream, RawFrame};
+use crate::backup::workers::{Task, work};
+use crate::content::{ContentReader, Framer, NodeWriter, SurplusSender, surplus};
 use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::frame::{Compression, EncoderFault};
 use crate::progress::{Event, Progress};
-use crate::session::{Ledger, OpenPacks, Packed, Packing, RunningSession, Writer, Written};
+use crate::session::{OpenPacks, Packed, Packing, RunningSession, Writer};
 use crate::source::Trees;
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// How many batches may be between the walk and the trees: at most so many times 512 rows.
@@ -67,52 +67,21 @@ pub(super) struct Parts {
     pub streams: Vec<Kept>,
 }
 
-/// What a run stored.
-pub(super) struct Stored {
-    /// The main session's packs, durable and not yet published.
-    pub main: Ledger,
-    /// Bytes of new chunks before compression.
-    pub content_raw_bytes: u64,
-    /// Bytes of the frames that hold them.
-    pub content_stored_bytes: u64,
-    /// How many chunks were new.
-    pub content_chunk_count: u64,
-    /// Bytes of new tree nodes before compression.
-    pub tree_raw_bytes: u64,
-    /// Bytes of the frames that hold them.
-    pub tree_stored_bytes: u64,
-}
-
-impl Stored {
-    /// The same as the outcome says it.
-    pub(super) const fn written(&self) -> Written {
-        Written {
-            raw_bytes: self.content_raw_bytes.saturating_add(self.tree_raw_bytes),
-            stored_bytes: self.content_stored_bytes.saturating_add(self.tree_stored_bytes),
-        }
-    }
-}
-
 impl Run<'_> {
     /// Stores everything that is new, and builds the trees: streams first, for a command that fails is soon known. Content
     /// is committed in checkpoints on the way.
     ///
     /// # Errors
     /// The first failure of the repository, or the caller's wish to stop.
-    pub(super) fn store(&self) -> Result<(Parts, Stored)> {
-        let packing = Packing { access: self.access, main: self.main, writer: self.writer };
-        let (parts, packed) = packing.run(|packs| self.fill(&packs))?;
-        Ok((parts, stored(packed)))
+    pub(super) fn store(&self) -> Result<(Parts, Packed)> {
+        let (access, main, writer) = (self.access, self.main, self.writer);
+        let (compression, fault) = (self.compression, self.fault);
+        Packing { access, main, writer, compression, fault }.run(|packs| self.fill(&packs))
     }
 
     /// Runs everything above the packs.
     fn fill(&self, packs: &OpenPacks) -> Result<Parts> {
-        let tree_writer = |stream: &Arc<PackStream>| {
-            let writer = FrameWriter::new(Arc::clone(stream), Arc::clone(&packs.tree_totals), self.compression)
-                .fault(self.fault.cloned());
-            NodeWriter::new(self.access.clone(), Arc::clone(&packs.claims), writer)
-        };
-        let nodes = Mutex::new(tree_writer(&packs.manifest));
+        let nodes = Mutex::new(packs.manifest_writer());
         let shared = Shared {
             access: self.access,
             source: self.source.as_ref(),
@@ -126,10 +95,9 @@ impl Run<'_> {
             cut_short_count: AtomicU64::new(0),
             listed: Mutex::default(),
             rehash: Tally::default(),
-            handover: Arc::default(),
         };
         let reader = ContentReader::new(self.access.clone());
-        let parts = self.parts(&shared, packs, || self.pass_through(&shared, packs, &reader, tree_writer(&packs.stat)));
+        let parts = self.parts(&shared, packs, || self.pass_through(&shared, packs, &reader, packs.stat_writer()));
         if parts.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::CommandFailed))
         {
             // What was stored until now is committed, so that the next run finds it.
@@ -152,15 +120,8 @@ impl Run<'_> {
     }
 
     /// A worker that hands what it has too much to `surplus`.
-    pub(super) fn worker<'s>(
-        &self,
-        shared: &'s Shared<'s>,
-        packs: &OpenPacks,
-        surplus: &Sender<RawFrame>,
-    ) -> Worker<'s> {
-        let (content, totals) = (Arc::clone(&packs.content), Arc::clone(&packs.content_totals));
-        let writer = FrameWriter::new(content, totals, self.compression).fault(self.fault.cloned());
-        Worker::new(shared, Framer::new(self.access, writer, surplus.clone(), Arc::clone(&shared.handover)))
+    pub(super) fn worker<'s>(&self, shared: &'s Shared<'s>, packs: &OpenPacks, surplus: SurplusSender) -> Worker<'s> {
+        Worker::new(shared, Framer::new(self.access, packs.content_writer(), surplus))
     }
 
     fn pass_through(
@@ -172,25 +133,23 @@ impl Run<'_> {
     ) -> Result<Assembled> {
         let (task_sender, tasks) = bounded::<Task>(self.readers);
         let (ordered_sender, ordered) = bounded::<Receiver<Finished>>(BATCHES_MAX);
-        let (surplus_sender, surplus) = bounded::<RawFrame>(SURPLUS_FRAMES_MAX);
-        let busy = AtomicUsize::new(self.readers);
+        let (surplus_sender, surplus) = surplus();
         std::thread::scope(|scope| {
             let mut workers = Vec::new();
-            // Workers stay until no reader is busy: where one does not start, this is dropped, and the others end.
-            let reading: Vec<Busy<'_>> = (0..self.readers).map(|_| Busy(&busy)).collect();
-            for own in reading {
-                let worker = self.worker(shared, packs, &surplus_sender);
+            for _ in 0..self.readers {
+                let worker = self.worker(shared, packs, surplus_sender.clone());
                 let (tasks, surplus) = (tasks.clone(), surplus.clone());
-                workers.push(threads::start(scope, move || work(worker, own, &tasks, &surplus))?);
+                workers.push(threads::start(scope, move || work(worker, &tasks, &surplus))?);
             }
             for _ in self.readers..self.access.threads {
-                let mut worker = self.worker(shared, packs, &surplus_sender);
-                let (surplus, busy) = (surplus.clone(), &busy);
-                workers.push(threads::start(scope, move || help_to_the_end(&mut worker, &surplus, busy))?);
+                let (mut writer, surplus) = (packs.content_writer(), surplus.clone());
+                workers.push(threads::start(scope, move || surplus.store_all(&mut writer))?);
             }
-            drop((tasks, surplus, surplus_sender));
+            // Its own as well: what the last stage reads, idle workers compress.
+            let worker = self.worker(shared, packs, surplus_sender);
+            drop((tasks, surplus));
             let walk = threads::start(scope, move || self.walk(shared, reader, &task_sender, &ordered_sender))?;
-            let assembled = self.assemble(shared, packs, reader, stat_nodes, &ordered);
+            let assembled = self.assemble(worker, reader, stat_nodes, &ordered);
             // Whoever still sends must notice that nobody receives.
             drop(ordered);
             let walked = threads::join(walk);
@@ -232,8 +191,7 @@ impl Run<'_> {
     /// The last stage, in key order whatever the order in which batches are finished.
     fn assemble(
         &self,
-        shared: &Shared<'_>,
-        packs: &OpenPacks,
+        worker: Worker<'_>,
         reader: &ContentReader,
         stat_nodes: NodeWriter,
         ordered: &Receiver<Receiver<Finished>>,
@@ -242,9 +200,7 @@ impl Run<'_> {
         let manifest = OldLeaves::new(reader, self.losses, parts().map(|part| (part.manifest, part.end.clone())))?;
         let stat = OldLeaves::new(reader, self.losses, parts().map(|part| (part.stat, part.end.clone())))?;
         let old = manifest.zip(stat).map(|(manifest, stat)| OldTrees { manifest, stat });
-        // The workers may have ended when it still has something to read, so it hands them nothing.
-        let (nobody, _) = bounded(0);
-        let mut assembler = Assembler::new(self.worker(shared, packs, &nobody), stat_nodes, (old, self.losses));
+        let mut assembler = Assembler::new(worker, stat_nodes, (old, self.losses));
         for batch in ordered {
             let rows = batch.recv().map_err(|_| gone("a worker"))?;
             self.tell(&rows);
@@ -311,16 +267,4 @@ fn root_cause(worked: Result<()>, walked: Result<()>, assembled: Result<Assemble
 
 fn gone(who: &str) -> Error {
     Error::new(ErrorKind::Aborted, format!("{who} of the backup has stopped"))
-}
-
-fn stored(packed: Packed) -> Stored {
-    let read = |total: &AtomicU64| total.load(Ordering::Relaxed);
-    Stored {
-        content_raw_bytes: read(&packed.content.raw_bytes),
-        content_stored_bytes: read(&packed.content.stored_bytes),
-        content_chunk_count: read(&packed.content.chunks),
-        tree_raw_bytes: read(&packed.trees.raw_bytes),
-        tree_stored_bytes: read(&packed.trees.stored_bytes),
-        main: packed.main,
-    }
 }

@@ -8,8 +8,8 @@ use crate::backup::metadata;
 use crate::backup::pipeline::Run;
 use crate::backup::problem::ProblemKind;
 use crate::backup::work::{Shared, Worker};
-use crate::backup::workers::{Busy, SURPLUS_FRAMES_MAX, help_to_the_end};
 use crate::chunk::Chunker;
+use crate::content::surplus;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::is_name;
 use crate::id::NodeId;
@@ -19,8 +19,6 @@ use crate::progress::Event;
 use crate::session::{self, OpenPacks};
 use crate::source::{Role, SourceStream, StreamError, StreamInput, Trees};
 use crate::threads;
-use crossbeam_channel::bounded;
-use std::sync::atomic::AtomicUsize;
 
 /// Whether there can be a snapshot without a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -174,23 +172,18 @@ impl Run<'_> {
         packs: &OpenPacks,
         input: &StreamSource,
     ) -> Result<(Content, u64), Stopped> {
-        let (surplus_sender, surplus) = bounded(SURPLUS_FRAMES_MAX);
-        let busy = AtomicUsize::new(1);
         std::thread::scope(|scope| {
-            let (surplus, busy) = (&surplus, &busy);
-            // Before any helper: it stays until this is dropped.
-            let own = Busy(busy);
+            let (surplus_sender, surplus) = surplus();
+            let mut worker = self.worker(shared, packs, surplus_sender);
             let helpers: Vec<_> = (1..self.access.threads)
                 .map(|_| {
-                    let mut worker = self.worker(shared, packs, &surplus_sender);
-                    threads::start(scope, move || help_to_the_end(&mut worker, surplus, busy))
+                    let (mut writer, surplus) = (packs.content_writer(), surplus.clone());
+                    threads::start(scope, move || surplus.store_all(&mut writer))
                 })
                 .collect::<Result<_, _>>()
                 .map_err(Error::from)?;
-            let mut worker = self.worker(shared, packs, &surplus_sender);
             let read = worker.stream(&input.input);
-            let flushed = worker.flush();
-            drop(own);
+            let flushed = worker.framer.finish();
             let helped: Result<Vec<()>> = helpers.into_iter().map(threads::join).collect();
             let read = read?;
             flushed?;

@@ -9,7 +9,7 @@ use crate::backup::links::{Identity, Wholeness};
 use crate::backup::metadata;
 use crate::backup::problem::Problems;
 use crate::backup::rehash::{Due, Tally};
-use crate::content::{Claim, Claims, Framer, Handover, NodeWriter};
+use crate::content::{Claim, Claims, Framer, NodeWriter};
 use crate::error::{Result, check_stopped};
 use crate::id::ChunkId;
 use crate::index::Extent;
@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Files up to this length are read whole into the batch's buffer.
 pub(super) const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -136,8 +136,6 @@ pub(super) struct Shared<'a> {
     pub rehash: Tally,
     /// Whom access control lists name.
     pub listed: Mutex<BTreeSet<Named>>,
-    /// How workers hand frames to each other.
-    pub handover: Arc<Handover>,
 }
 
 impl Shared<'_> {
@@ -239,27 +237,6 @@ impl<'a> Worker<'a> {
         }
         self.store_pieces()?;
         drafts.into_iter().map(|draft| self.finish(draft)).collect()
-    }
-
-    /// How workers hand frames to each other.
-    pub(super) fn handover(&self) -> Arc<Handover> {
-        Arc::clone(&self.shared.handover)
-    }
-
-    /// Stores what another worker gathered.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) fn help(&mut self, raw: crate::content::RawFrame) -> Result<()> {
-        self.framer.help(raw)
-    }
-
-    /// Stores the last, partly filled frame.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) fn flush(&mut self) -> Result<()> {
-        self.framer.flush()
     }
 
     /// Names and claims the chunks of all small files at once and gathers the new ones.

@@ -1,14 +1,13 @@
 //! Chunks in, verified frames out: what one worker does with the chunks it must store.
 
 use crate::access::Access;
-use crate::content::{FrameBytes, PackStream};
+use crate::content::{FrameBytes, PackStream, SurplusSender};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Compression, EncoderFault, FrameBuffer, FrameDecoder, FrameEncoder};
 use crate::id::ChunkId;
 use crate::pack::FRAME_PREFIX_BYTES;
-use crossbeam_channel::{Sender, TrySendError};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Chunks that were gathered for one frame and wait to be compressed.
 #[derive(Default)]
@@ -30,12 +29,9 @@ impl RawFrame {
 /// What the framers of one class stored so far.
 #[derive(Debug, Default)]
 pub struct StoredTotals {
-    /// Bytes of chunks before compression.
-    pub raw_bytes: AtomicU64,
-    /// Bytes of stored frames.
-    pub stored_bytes: AtomicU64,
-    /// Chunks.
-    pub chunks: AtomicU64,
+    raw_bytes: AtomicU64,
+    stored_bytes: AtomicU64,
+    chunks: AtomicU64,
 }
 
 /// Encodes, seals, proves and stores frames. One per thread: it keeps its contexts and buffers.
@@ -131,7 +127,28 @@ fn misread() -> Error {
     Error::new(ErrorKind::Unreliable, "a frame that was just encoded reads back differently")
 }
 
+/// What was stored of one class.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredAmount {
+    /// Bytes of chunks before compression.
+    pub raw_bytes: u64,
+    /// Bytes of the frames that hold them.
+    pub stored_bytes: u64,
+    /// How many chunks.
+    pub chunk_count: u64,
+}
+
 impl StoredTotals {
+    /// What was stored until now.
+    pub fn amount(&self) -> StoredAmount {
+        let read = |total: &AtomicU64| total.load(Ordering::Relaxed);
+        StoredAmount {
+            raw_bytes: read(&self.raw_bytes),
+            stored_bytes: read(&self.stored_bytes),
+            chunk_count: read(&self.chunks),
+        }
+    }
+
     fn add(&self, lengths: &[u32], stored_bytes: usize) {
         let add = |total: &AtomicU64, count: u64| total.fetch_add(count, Ordering::Relaxed);
         add(&self.raw_bytes, lengths.iter().map(|length| u64::from(*length)).sum());
@@ -146,40 +163,14 @@ pub struct Framer {
     writer: FrameWriter,
     gathering: RawFrame,
     frame_bytes_target: usize,
-    surplus: Sender<RawFrame>,
-    handover: Arc<Handover>,
-}
-
-/// What workers that hand frames to each other share.
-#[derive(Default)]
-pub struct Handover {
-    /// How many workers wait for something to do on the other side of the queue.
-    pub idle_count: AtomicUsize,
-    /// Frames that were stored by somebody else, empty. Without them each frame that is handed over would cost its
-    /// memory anew: the system clears it page by page, which took a fifth of the time of a backup's system calls.
-    emptied: Mutex<Vec<RawFrame>>,
-}
-
-impl Handover {
-    fn take(&self) -> RawFrame {
-        self.emptied().pop().unwrap_or_default()
-    }
-
-    /// Keeps the memory of a frame that was stored.
-    pub fn give_back(&self, raw: RawFrame) {
-        self.emptied().push(raw);
-    }
-
-    fn emptied(&self) -> MutexGuard<'_, Vec<RawFrame>> {
-        self.emptied.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    surplus: SurplusSender,
 }
 
 impl Framer {
-    /// `surplus` leads to the workers that `handover` counts.
-    pub fn new(access: &Access, writer: FrameWriter, surplus: Sender<RawFrame>, handover: Arc<Handover>) -> Self {
+    /// Starts with an empty frame.
+    pub fn new(access: &Access, writer: FrameWriter, surplus: SurplusSender) -> Self {
         let frame_bytes_target = usize::try_from(access.config().parameters.frame_bytes_target).unwrap_or(usize::MAX);
-        Self { writer, gathering: RawFrame::default(), frame_bytes_target, surplus, handover }
+        Self { writer, gathering: RawFrame::default(), frame_bytes_target, surplus }
     }
 
     /// Takes a chunk that this worker claimed as new.
@@ -195,14 +186,9 @@ impl Framer {
         if self.gathering.chunks.is_full(self.frame_bytes_target) { self.pass_on() } else { Ok(()) }
     }
 
-    /// Stores what another worker gathered.
-    ///
-    /// # Errors
-    /// As [`FrameWriter::store`].
-    pub fn help(&mut self, mut raw: RawFrame) -> Result<()> {
-        self.writer.store(&mut raw)?;
-        self.handover.give_back(raw);
-        Ok(())
+    /// What stores its frames, for those of others.
+    pub const fn writer(&mut self) -> &mut FrameWriter {
+        &mut self.writer
     }
 
     /// Stores what is gathered, full or not.
@@ -213,17 +199,17 @@ impl Framer {
         self.writer.store(&mut self.gathering)
     }
 
+    /// Does so for the last time: nothing is handed to others from here on, who can tell that by the queue.
+    ///
+    /// # Errors
+    /// As [`FrameWriter::store`].
+    pub fn finish(mut self) -> Result<FrameWriter> {
+        self.flush()?;
+        Ok(self.writer)
+    }
+
     fn pass_on(&mut self) -> Result<()> {
-        if self.handover.idle_count.load(Ordering::Relaxed) == 0 {
-            return self.flush();
-        }
-        let full = std::mem::replace(&mut self.gathering, self.handover.take());
-        match self.surplus.try_send(full) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(raw) | TrySendError::Disconnected(raw)) => {
-                self.handover.give_back(std::mem::replace(&mut self.gathering, raw));
-                self.flush()
-            }
-        }
+        self.surplus.offer(&mut self.gathering);
+        self.flush()
     }
 }

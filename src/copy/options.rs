@@ -4,7 +4,7 @@ use crate::copy::plan::PresentCopy;
 use crate::error::Error;
 use crate::frame::Compression;
 use crate::id::SnapshotId;
-use crate::session::{Snapshot, Stored, Writer};
+use crate::session::{Packed, Snapshot, Writer};
 use std::time::Duration;
 
 /// How many parts of a snapshot that can't be read are named.
@@ -88,10 +88,11 @@ pub struct CopyReport {
 }
 
 impl CopyReport {
-    pub(super) fn add(&mut self, stored: &Stored) {
-        self.raw_bytes = self.raw_bytes.saturating_add(stored.raw_bytes);
-        self.stored_bytes = self.stored_bytes.saturating_add(stored.stored_bytes);
-        self.chunk_count = self.chunk_count.saturating_add(stored.chunk_count);
+    pub(super) fn add(&mut self, stored: &Packed) {
+        let written = stored.written();
+        self.raw_bytes = self.raw_bytes.saturating_add(written.raw_bytes);
+        self.stored_bytes = self.stored_bytes.saturating_add(written.stored_bytes);
+        self.chunk_count = self.chunk_count.saturating_add(stored.content.chunk_count);
     }
 }
 

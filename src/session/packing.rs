@@ -1,12 +1,14 @@
 //! The packs that a run fills, beside the thread that finishes them and commits content in checkpoints on the way.
 
 use crate::access::Access;
-use crate::content::{Claims, ClosedPack, PackStream, StoredTotals};
+use crate::content::{Claims, ClosedPack, FrameWriter, NodeWriter, PackStream, StoredAmount, StoredTotals};
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::{Compression, EncoderFault};
 use crate::layout::Class;
 use crate::session::checkpoint::{CheckpointSessions, Checkpointer};
 use crate::session::ledger::Ledger;
 use crate::session::running::{RunningSession, Writer};
+use crate::session::written::Written;
 use crate::threads;
 use crossbeam_channel::{Sender, bounded};
 use std::sync::Arc;
@@ -23,20 +25,23 @@ pub struct Packing<'a> {
     pub main: RunningSession,
     /// Who writes.
     pub writer: &'a Writer,
+    /// How to compress.
+    pub compression: Compression,
+    /// A defect of the encoder, on purpose.
+    pub fault: Option<&'a EncoderFault>,
 }
 
 /// The packs that are being filled, and what was counted of what they hold.
 pub struct OpenPacks {
+    access: Access,
+    compression: Compression,
+    fault: Option<EncoderFault>,
     /// Of content.
     pub content: Arc<PackStream>,
-    /// Of manifests.
-    pub manifest: Arc<PackStream>,
-    /// Of stat trees.
-    pub stat: Arc<PackStream>,
-    /// Of all content.
-    pub content_totals: Arc<StoredTotals>,
-    /// Of all tree nodes.
-    pub tree_totals: Arc<StoredTotals>,
+    manifest: Arc<PackStream>,
+    stat: Arc<PackStream>,
+    content_totals: Arc<StoredTotals>,
+    tree_totals: Arc<StoredTotals>,
     /// Who stores which chunk.
     pub claims: Arc<Claims>,
 }
@@ -45,10 +50,20 @@ pub struct OpenPacks {
 pub struct Packed {
     /// The main session's packs, durable and not yet published.
     pub main: Ledger,
-    /// Of content.
-    pub content: Arc<StoredTotals>,
-    /// Of tree nodes.
-    pub trees: Arc<StoredTotals>,
+    /// What was new of content.
+    pub content: StoredAmount,
+    /// What was new of tree nodes.
+    pub trees: StoredAmount,
+}
+
+impl Packed {
+    /// The same as the outcome says it.
+    pub const fn written(&self) -> Written {
+        Written {
+            raw_bytes: self.content.raw_bytes.saturating_add(self.trees.raw_bytes),
+            stored_bytes: self.content.stored_bytes.saturating_add(self.trees.stored_bytes),
+        }
+    }
 }
 
 impl Packing<'_> {
@@ -79,7 +94,7 @@ impl Packing<'_> {
             Ok::<_, Error>((made, threads::join(checkpoints)))
         })?;
         match (made, ledger) {
-            (Ok(made), Ok(main)) => Ok((made, Packed { main, content, trees })),
+            (Ok(made), Ok(main)) => Ok((made, Packed { main, content: content.amount(), trees: trees.amount() })),
             (Err(error), Ok(_)) => Err(error),
             (Err(error), Err(_)) if error.kind() != ErrorKind::Aborted => Err(error),
             // The checkpointer's failure is the cause of what the others then ran into.
@@ -95,6 +110,9 @@ impl Packing<'_> {
             Box::new(move || sessions.open(main.number))
         };
         OpenPacks {
+            access: self.access.clone(),
+            compression: self.compression,
+            fault: self.fault.cloned(),
             content: stream(Class::Content, checkpoint, closed.clone()),
             manifest: stream(Class::Manifest, Box::new(move || Ok(main)), closed.clone()),
             stat: stream(Class::Stat, Box::new(move || Ok(main)), closed),
@@ -106,6 +124,30 @@ impl Packing<'_> {
 }
 
 impl OpenPacks {
+    /// Stores frames of content. One per thread.
+    pub fn content_writer(&self) -> FrameWriter {
+        self.frame_writer(&self.content, &self.content_totals)
+    }
+
+    /// Stores the nodes of manifests, and of lists of many items.
+    pub fn manifest_writer(&self) -> NodeWriter {
+        self.node_writer(&self.manifest)
+    }
+
+    /// Stores the nodes of stat trees.
+    pub fn stat_writer(&self) -> NodeWriter {
+        self.node_writer(&self.stat)
+    }
+
+    fn node_writer(&self, stream: &Arc<PackStream>) -> NodeWriter {
+        let writer = self.frame_writer(stream, &self.tree_totals);
+        NodeWriter::new(self.access.clone(), Arc::clone(&self.claims), writer)
+    }
+
+    fn frame_writer(&self, stream: &Arc<PackStream>, totals: &Arc<StoredTotals>) -> FrameWriter {
+        FrameWriter::new(Arc::clone(stream), Arc::clone(totals), self.compression).fault(self.fault.clone())
+    }
+
     /// Closes what is being filled: nothing is added any more.
     ///
     /// # Errors
@@ -120,7 +162,7 @@ mod tests {
     use super::*;
     use crate::access::testing::Keys;
     use crate::config::Parameters;
-    use crate::content::{FrameWriter, RawFrame};
+    use crate::content::RawFrame;
     use crate::frame::Compression;
     use crate::id::{ChunkId, SessionId};
     use crate::outcome::OutcomeKind;
@@ -153,8 +195,9 @@ mod tests {
         let client = session::load(&access.state_dir).unwrap().client;
         let writer = Writer::default();
         let main = session::open(&access, client, 1, SessionKind::Backup, &writer).unwrap();
-        let packed = Packing { access: &access, main, writer: &writer }.run(|packs| {
-            let mut frames = FrameWriter::new(Arc::clone(&packs.content), Arc::default(), Compression::Off);
+        let compression = Compression::Off;
+        let packed = Packing { access: &access, main, writer: &writer, compression, fault: None }.run(|packs| {
+            let mut frames = packs.content_writer();
             let mut frame = RawFrame::default();
             frame.chunks.push(b"content");
             frame.ids.push(CHUNK);

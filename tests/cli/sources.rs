@@ -131,6 +131,32 @@ fn names_that_cannot_stand_beside_each_other_are_refused() {
     assert!(world.run(["snapshots"]).succeeded().out.contains("0 snapshots"));
 }
 
+/// How often the threads of a process went to sleep until now.
+fn sleeps(process: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    let of = |thread: std::path::PathBuf| {
+        let status = std::fs::read_to_string(thread.join("status")).unwrap_or_default();
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        count.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
+    };
+    threads.map(|thread| of(thread.expect("a thread").path())).sum()
+}
+
+/// Whoever waited for frames to compress once looked for one every 2 ms.
+#[test]
+fn threads_that_have_nothing_to_compress_sleep() {
+    let world = World::with_repository();
+    let mut command = world.command();
+    command.args(["backup", "--command", "slow=touch note; sleep 4"]).stdout(Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    assert!(within_ten_seconds(|| world.path("note").exists()), "it begins");
+    let before = sleeps(child.id());
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let since = sleeps(child.id()).saturating_sub(before);
+    assert!(child.wait().expect("it ends").success());
+    assert!(since < 100, "{since} in a second");
+}
+
 #[test]
 fn an_interrupted_run_does_not_wait_for_its_command() {
     let world = World::with_repository();
