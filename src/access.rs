@@ -89,9 +89,9 @@ impl Naming {
         })?;
         Ok(Self {
             chunk_ids: ChunkIdKey::from_bytes(*ring.chunk_id_key().expose()),
-            node_ids: NodeIdKey::derive(ring.naming()),
-            boundary: BoundaryKey::derive(ring.naming()),
-            hard_links: HardLinkKey::derive(ring.naming()),
+            node_ids: NodeIdKey::new(ring.node_id_key()),
+            boundary: BoundaryKey::new(ring.boundary_key()),
+            hard_links: HardLinkKey::new(ring.hard_link_key()),
             gear: Gear::derive(ring.gear_key().expose()),
             cuts,
             manifest_means: means(parameters.manifest_leaf_mean, parameters.inner_mean)?,

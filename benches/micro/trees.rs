@@ -43,9 +43,9 @@ impl NodeSource for Shelf {
 }
 
 pub(crate) fn run() -> Outcome<Vec<Pair>> {
-    let naming = Secret::random();
-    let (boundary, means) = (BoundaryKey::derive(&naming), Means::parse(128, 128).ok_or("means out of range")?);
-    let shelf = || Shelf { ids: NodeIdKey::derive(&naming), nodes: HashMap::new() };
+    let (ids, boundary) = (NodeIdKey::new(Secret::random()), BoundaryKey::new(Secret::random()));
+    let means = Means::parse(128, 128).ok_or("means out of range")?;
+    let shelf = || Shelf { ids: ids.clone(), nodes: HashMap::new() };
     let rows = rows(&boundary, means)?;
     let build = |shelf: &mut Shelf| -> Outcome<NodeId> {
         let mut builder = TreeBuilder::<Entry>::new(&boundary, means);
@@ -101,9 +101,9 @@ fn rows(boundary: &BoundaryKey, means: Means) -> Outcome<Vec<Entry>> {
         let mut items = ItemTreeBuilder::new(boundary, means);
         items.push(
             Item::Chunk { id, bytes: 4096 },
-            &mut Shelf { ids: NodeIdKey::derive(&Secret::random()), nodes: HashMap::new() },
+            &mut Shelf { ids: NodeIdKey::new(Secret::random()), nodes: HashMap::new() },
         )?;
-        let list = items.finish(&mut Shelf { ids: NodeIdKey::derive(&Secret::random()), nodes: HashMap::new() })?;
+        let list = items.finish(&mut Shelf { ids: NodeIdKey::new(Secret::random()), nodes: HashMap::new() })?;
         rows.push(Entry::new(key, Body::File(list.map_or_else(Content::empty, Content::Items))));
     }
     Ok(rows)

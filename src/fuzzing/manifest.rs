@@ -173,7 +173,7 @@ pub fn fuzz_manifest_build(data: &[u8]) {
         }
         new.insert(key);
     }
-    let mut shelf = Shelf { key: NodeIdKey::derive(&Secret::from_bytes([1; 32])), nodes: BTreeMap::new() };
+    let mut shelf = Shelf { key: NodeIdKey::new(Secret::from_bytes([1; 32])), nodes: BTreeMap::new() };
     let old_root = build(&old, &mut shelf);
     let expected = build(&new, &mut shelf);
     let found: BTreeSet<_> = Cursor::<StatEntry, _>::new(&shelf, expected).flatten().map(|row| row.key).collect();
@@ -203,7 +203,7 @@ fn build(keys: &BTreeSet<Key>, shelf: &mut Shelf) -> NodeId {
 }
 
 fn builder() -> TreeBuilder<StatEntry> {
-    let key = BoundaryKey::derive(&Secret::from_bytes([1; 32]));
+    let key = BoundaryKey::new(Secret::from_bytes([1; 32]));
     TreeBuilder::new(&key, Means::parse(4, 4).expect("4 is the smallest mean"))
 }
 

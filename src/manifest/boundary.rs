@@ -11,9 +11,9 @@ use crate::seal::Secret;
 pub struct NodeIdKey(Secret);
 
 impl NodeIdKey {
-    /// Derives it from a repository's naming root.
-    pub fn derive(naming: &Secret) -> Self {
-        Self(naming.derive("holdall 1 node id", &[]))
+    /// Takes a repository's derived key.
+    pub const fn new(key: Secret) -> Self {
+        Self(key)
     }
 
     /// The id of a node: the keyed hash of its bytes.
@@ -27,9 +27,9 @@ impl NodeIdKey {
 pub struct HardLinkKey(Secret);
 
 impl HardLinkKey {
-    /// Derives it from a repository's naming root.
-    pub fn derive(naming: &Secret) -> Self {
-        Self(naming.derive("holdall 1 hard link", &[]))
+    /// Takes a repository's derived key.
+    pub const fn new(key: Secret) -> Self {
+        Self(key)
     }
 
     /// The name of the group whose first member, in the order of keys, is `first`.
@@ -46,9 +46,9 @@ impl HardLinkKey {
 pub struct BoundaryKey(Secret);
 
 impl BoundaryKey {
-    /// Derives it from a repository's naming root.
-    pub fn derive(naming: &Secret) -> Self {
-        Self(naming.derive("holdall 1 boundary", &[]))
+    /// Takes a repository's derived key.
+    pub const fn new(key: Secret) -> Self {
+        Self(key)
     }
 }
 
@@ -143,11 +143,9 @@ mod tests {
     }
 
     #[test]
-    fn manifest_30_manifest_31_the_keys_of_nodes_groups_and_boundaries_differ() {
-        let naming = Secret::from_bytes([3; 32]);
-        let node = NodeIdKey::derive(&naming).id(b"");
-        let group = HardLinkKey::derive(&naming).group(&Key::root());
-        assert_ne!(&node.as_bytes()[..16], group.as_bytes());
-        assert_ne!(NodeIdKey::derive(&Secret::from_bytes([4; 32])).id(b""), node);
+    fn manifest_30_manifest_31_another_key_names_nodes_and_groups_otherwise() {
+        let [one, other] = [3, 4].map(|byte| Secret::from_bytes([byte; 32]));
+        assert_ne!(NodeIdKey::new(one.clone()).id(b""), NodeIdKey::new(other.clone()).id(b""));
+        assert_ne!(HardLinkKey::new(one).group(&Key::root()), HardLinkKey::new(other).group(&Key::root()));
     }
 }

@@ -52,11 +52,15 @@ fn naming() -> Secret {
 }
 
 fn node_id_key() -> NodeIdKey {
-    NodeIdKey::derive(&naming())
+    NodeIdKey::new(naming().derive("holdall 1 node id", &[]))
 }
 
 fn boundary_key() -> BoundaryKey {
-    BoundaryKey::derive(&naming())
+    BoundaryKey::new(naming().derive("holdall 1 boundary", &[]))
+}
+
+fn hard_link_key() -> HardLinkKey {
+    HardLinkKey::new(naming().derive("holdall 1 hard link", &[]))
 }
 
 fn means() -> Means {

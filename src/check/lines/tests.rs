@@ -35,8 +35,8 @@ impl NodeSource for &Shelf {
 
 impl Shelf {
     fn new() -> Self {
-        let naming = Secret::from_bytes([3; 32]);
-        Self { ids: NodeIdKey::derive(&naming), boundary: BoundaryKey::derive(&naming), nodes: HashMap::new() }
+        let key = || Secret::from_bytes([3; 32]);
+        Self { ids: NodeIdKey::new(key()), boundary: BoundaryKey::new(key()), nodes: HashMap::new() }
     }
 
     fn build(&mut self, rows: &BTreeMap<Vec<u8>, bool>) -> NodeId {

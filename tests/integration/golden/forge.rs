@@ -83,10 +83,10 @@ impl Forge {
         let forge = Self {
             store,
             chain,
-            node_ids: NodeIdKey::derive(ring.naming()),
+            node_ids: NodeIdKey::new(ring.node_id_key()),
             chunk_ids: ChunkIdKey::from_bytes(*ring.chunk_id_key().expose()),
-            boundary: BoundaryKey::derive(ring.naming()),
-            hard_links: HardLinkKey::derive(ring.naming()),
+            boundary: BoundaryKey::new(ring.boundary_key()),
+            hard_links: HardLinkKey::new(ring.hard_link_key()),
             hours: 0,
             decided: BTreeMap::new(),
         };
