@@ -4,7 +4,7 @@
 //! A content is known by what its list says: ids of chunks, or of the node that holds them. What was written is remembered
 //! for the last few thousand files; two files that lie farther apart are both written.
 
-use crate::manifest::{Content, Hole, Item, ItemList, Key, Timestamp};
+use crate::manifest::{Content, Hole, ItemList, Key, Timestamp};
 use crate::restore::window::FileWork;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -102,18 +102,9 @@ impl Twins {
 /// What tells one content from another: its items, and where its holes are.
 fn digest(list: &ItemList, holes: &[Hole]) -> [u8; blake3::OUT_LEN] {
     let mut hasher = blake3::Hasher::new();
-    match list {
-        ItemList::Few(items) => items.iter().for_each(|item| {
-            let (tag, id): (u8, &[u8]) = match item {
-                Item::Chunk { id, .. } => (0, id.as_bytes()),
-                Item::Zeros { .. } => (1, &[]),
-            };
-            hasher.update(&[tag]).update(&item.bytes().to_le_bytes()).update(id);
-        }),
-        ItemList::Tree(tree) => _ = hasher.update(&[2]).update(tree.root.as_bytes()),
-    }
+    hasher.update(&list.fingerprint());
     for hole in holes {
-        hasher.update(&[3]).update(&hole.offset.to_le_bytes()).update(&hole.bytes.to_le_bytes());
+        hasher.update(&hole.offset.to_le_bytes()).update(&hole.bytes.to_le_bytes());
     }
     *hasher.finalize().as_bytes()
 }

@@ -89,7 +89,7 @@ impl<'a> Another<'a> {
         intake: &mut Intake<'_>,
     ) -> Result<()> {
         // Snapshots that share a content are asked for it once.
-        let name = content_name(list);
+        let name = list.fingerprint();
         if given.get(&name)?.is_some() {
             return Ok(());
         }
@@ -131,20 +131,6 @@ fn wants_any(intake: &Intake<'_>, row: &PackRow) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn content_name(list: &ItemList) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    match list {
-        ItemList::Few(items) => items.iter().for_each(|item| {
-            match item {
-                Item::Chunk { id, .. } => hasher.update(id.as_bytes()),
-                Item::Zeros { bytes } => hasher.update(&bytes.to_le_bytes()),
-            };
-        }),
-        ItemList::Tree(tree) => drop(hasher.update(tree.root.as_bytes())),
-    }
-    *hasher.finalize().as_bytes()
 }
 
 impl Origin for Another<'_> {

@@ -5,7 +5,7 @@ use crate::destination::{Metadata, Owner};
 use crate::id::{ChunkId, SnapshotId};
 use crate::key::{KdfCost, Unlock};
 use crate::lacking::leave_out;
-use crate::manifest::Kind;
+use crate::manifest::{Item, Kind};
 use crate::progress::Silent;
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::restore::{RestoreOptions, RestoreReport};
