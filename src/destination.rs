@@ -41,10 +41,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, StatxAttributes, fsync, mkdirat, openat, syncfs};
+use rustix::fs::{CWD, Mode, OFlags, Statx, StatxAttributes, fsync, mkdirat, openat, syncfs};
 use rustix::io::Errno;
 
-use crate::fs::{Handles, OpenTable, affordable, is_name, look_at, look_through, split};
+use crate::fs::{Handles, OpenTable, affordable, device_of, is_name, look_at, look_through, split};
 use crate::manifest::{Key, Kind, Timestamp};
 
 /// Directories that stay open.
@@ -107,7 +107,7 @@ pub struct Present {
 impl From<Statx> for Present {
     fn from(found: Statx) -> Self {
         Self {
-            kind: kind_of(found.stx_mode),
+            kind: Kind::of_mode(found.stx_mode),
             mode: found.stx_mode & 0o7777,
             uid: found.stx_uid,
             gid: found.stx_gid,
@@ -115,35 +115,22 @@ impl From<Statx> for Present {
             mtime: Timestamp::new(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec).unwrap_or_default(),
             inode: found.stx_ino,
             links: found.stx_nlink.into(),
-            device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
+            device: device_of(&found),
             is_mounted_on: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
         }
     }
 }
 
 /// Inode and device.
-type Identity = (u64, u32, u32);
+type Identity = (u64, u64);
 
 fn identity_of(found: &Statx) -> Identity {
-    (found.stx_ino, found.stx_dev_major, found.stx_dev_minor)
+    (found.stx_ino, device_of(found))
 }
 
 /// Whether what is made in a directory of this mode gets its group.
 const fn lends_group(mode: u16) -> bool {
     mode & 0o2000 != 0
-}
-
-fn kind_of(mode: u16) -> Kind {
-    match FileType::from_raw_mode(mode.into()) {
-        FileType::Directory => Kind::Directory,
-        FileType::RegularFile => Kind::File,
-        FileType::Symlink => Kind::Symlink,
-        FileType::Fifo => Kind::Fifo,
-        FileType::Socket => Kind::Socket,
-        FileType::CharacterDevice => Kind::CharDevice,
-        FileType::BlockDevice => Kind::BlockDevice,
-        FileType::Unknown => Kind::Unknown,
-    }
 }
 
 /// A directory below which trees are written, shared by the threads that write.

@@ -64,6 +64,11 @@ pub fn look_through(handle: impl AsFd) -> Result<Statx, Errno> {
     statx(handle, "", AtFlags::EMPTY_PATH, ASKED)
 }
 
+/// The device that holds what was looked at: major number in the upper 32 bits, minor number in the lower.
+pub fn device_of(found: &Statx) -> u64 {
+    u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor)
+}
+
 /// Fills `buffer` with the bytes at `offset`, whatever interrupts it; fewer than its length only where the file ends.
 ///
 /// # Errors

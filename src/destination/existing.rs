@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::file::OPEN;
 use super::metadata::set_mode;
 use super::{
-    Destination, DestinationError, MARKED_FILE, Made, Operation, PRIVATE_FILE, Place, Present, TargetFile, kind_of,
+    Destination, DestinationError, MARKED_FILE, Made, Operation, PRIVATE_FILE, Place, Present, TargetFile, identity_of,
 };
 use crate::fs::{look_through, open_quietly};
 use crate::manifest::{HOLE_GRAIN_BYTES, Hole, Key, Kind};
@@ -166,7 +166,7 @@ impl Destination {
             Err(errno) => return Err(refused(errno)),
         };
         let found = look_through(&file).map_err(refused)?;
-        if kind_of(found.stx_mode) != Kind::File {
+        if Kind::of_mode(found.stx_mode) != Kind::File {
             return Ok(None);
         }
         let file = TargetFile { key: key.clone(), file, made: Made::Reused };
@@ -214,7 +214,5 @@ fn open_to_write(place: &Place<'_>, file: &OwnedFd, found: &Statx) -> Option<Own
     set_mode(file, PRIVATE_FILE.bits().try_into().ok()?).ok()?;
     let file = openat(&place.directory, place.name, OPEN, Mode::empty()).ok()?;
     let opened = look_through(&file).ok()?;
-    let same = (opened.stx_ino, opened.stx_dev_major, opened.stx_dev_minor)
-        == (found.stx_ino, found.stx_dev_major, found.stx_dev_minor);
-    same.then_some(file)
+    (identity_of(&opened) == identity_of(found)).then_some(file)
 }

@@ -9,7 +9,7 @@ use rustix::io::{Errno, pread, pwrite};
 
 use super::{
     ATTEMPT_COUNT, Destination, DestinationError, Existing, MARKED_FILE, Made, Marks, Metadata, Operation, Owner,
-    Place, identity_of, kind_of,
+    Place, identity_of,
 };
 use crate::fs::look_through;
 use crate::manifest::{Key, Kind};
@@ -224,7 +224,7 @@ impl Destination {
         let open = || openat(&place.directory, place.name, OPEN, Mode::empty());
         let file = self.handles.making_room(open).map_err(refused)?;
         let status = look_through(&file).map_err(refused)?;
-        let found = kind_of(status.stx_mode);
+        let found = Kind::of_mode(status.stx_mode);
         if found != Kind::File {
             return Err(DestinationError::OtherKind { place: key.into(), found, wanted: Kind::File });
         }
@@ -260,7 +260,7 @@ fn reuse(place: &Place<'_>, existing: Existing) -> Result<Option<OwnedFd>, Errno
         };
     let found = look_through(&pin)?;
     let shared = found.stx_nlink > 1 && existing != Existing::ReuseShared;
-    if kind_of(found.stx_mode) != Kind::File || shared {
+    if Kind::of_mode(found.stx_mode) != Kind::File || shared {
         return Ok(None);
     }
     // Somebody else's, or on a file system that knows better: replacing it is left to try.

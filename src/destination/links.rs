@@ -9,7 +9,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::metadata::set_mode;
-use super::{ATTEMPT_COUNT, Destination, DestinationError, Made, Operation, PRIVATE_FILE, Place, Present, kind_of};
+use super::{ATTEMPT_COUNT, Destination, DestinationError, Made, Operation, PRIVATE_FILE, Place, Present, identity_of};
 use crate::fs::{look_at, look_through};
 use crate::manifest::{Device, Key, Kind};
 
@@ -74,7 +74,7 @@ impl Destination {
         let refused = |errno| DestinationError::refused(key, Operation::MakeLink, errno);
         let first = self.place(existing.as_bytes()).map_err(refused)?;
         let wanted = look_at(&first.directory, first.name).map_err(refused)?;
-        let there = |_: &Place<'_>, found: &Statx| is_same(found, &wanted);
+        let there = |_: &Place<'_>, found: &Statx| identity_of(found) == identity_of(&wanted);
         self.make(key, Operation::MakeLink, there, |place| {
             linkat(&first.directory, first.name, &place.directory, place.name, AtFlags::empty())
         })
@@ -216,9 +216,5 @@ fn leads_to(place: &Place<'_>, target: &[u8]) -> bool {
 fn is_node(found: &Statx, kind: Kind, device: Device) -> bool {
     let numbered = matches!(kind, Kind::CharDevice | Kind::BlockDevice);
     let same_number = (found.stx_rdev_major, found.stx_rdev_minor) == (device.major, device.minor);
-    kind_of(found.stx_mode) == kind && (same_number || !numbered)
-}
-
-fn is_same(one: &Statx, other: &Statx) -> bool {
-    (one.stx_ino, one.stx_dev_major, one.stx_dev_minor) == (other.stx_ino, other.stx_dev_major, other.stx_dev_minor)
+    Kind::of_mode(found.stx_mode) == kind && (same_number || !numbered)
 }

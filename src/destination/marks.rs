@@ -63,8 +63,6 @@ impl Destination {
     /// Has [`set_metadata`](Self::set_metadata) fail if something else than this lies at the key by then: what was
     /// compared gets its metadata, and not what somebody put in its place meanwhile.
     pub fn hold_to(&self, key: &Key, found: &Present) {
-        let device = |part: u64| u32::try_from(part & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-        let identity = (found.inode, device(found.device >> 32), device(found.device));
-        self.lock_let_go().insert(key.clone(), identity);
+        self.lock_let_go().insert(key.clone(), (found.inode, found.device));
     }
 }

@@ -11,7 +11,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{Destination, DestinationError, Made, Operation, Place, TargetFile, kind_of};
+use super::{Destination, DestinationError, Made, Operation, Place, TargetFile};
 use crate::fs::{Labelled, look_through, path_of};
 use crate::manifest::{Key, Kind, Timestamp, Xattr};
 
@@ -118,7 +118,7 @@ impl Destination {
             None => Pin::open(&self.place(key.as_bytes()).map_err(refused)?, metadata.kind).map_err(refused)?,
         };
         let found = look_through(pin.handle()).map_err(refused)?;
-        let kind = kind_of(found.stx_mode);
+        let kind = Kind::of_mode(found.stx_mode);
         if kind != metadata.kind {
             return Err(DestinationError::OtherKind { place: key.into(), found: kind, wanted: metadata.kind });
         }
@@ -143,7 +143,7 @@ impl Destination {
         let refused = |errno| DestinationError::refused(key, Operation::Look, errno);
         let pin = Pin::open(&self.place(key.as_bytes()).map_err(refused)?, metadata.kind).map_err(refused)?;
         let found = look_through(pin.handle()).map_err(refused)?;
-        if kind_of(found.stx_mode) != metadata.kind || mtime_of(&found) != Some(metadata.mtime) {
+        if Kind::of_mode(found.stx_mode) != metadata.kind || mtime_of(&found) != Some(metadata.mtime) {
             return Ok(true);
         }
         let may_give_away = self.maker.0 == 0;

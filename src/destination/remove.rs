@@ -5,8 +5,8 @@ use std::mem::MaybeUninit;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
-use super::{Destination, DestinationError, Made, Operation, Place, kind_of};
-use crate::fs::{Names, Stopped, is_below, join, look_at, look_through};
+use super::{Destination, DestinationError, Made, Operation, Place};
+use crate::fs::{Names, Stopped, device_of, is_below, join, look_at, look_through};
 use crate::manifest::{Key, Kind};
 
 /// For the kernel's directory entries.
@@ -115,7 +115,7 @@ impl Destination {
     pub(super) fn clear(&self, key: &Key, place: &Place<'_>) -> Result<(), DestinationError> {
         let refused = |errno| DestinationError::refused(key, Operation::Remove, errno);
         let found = match look_at(&place.directory, place.name) {
-            Ok(found) => kind_of(found.stx_mode),
+            Ok(found) => Kind::of_mode(found.stx_mode),
             Err(Errno::NOENT) => return Ok(()),
             Err(errno) => return Err(refused(errno)),
         };
@@ -144,7 +144,7 @@ impl Destination {
             Err(Errno::ISDIR) => Ok(false),
             // Some file systems say so of a directory.
             Err(Errno::PERM) => {
-                let is_directory = kind_of(look_at(&place.directory, place.name)?.stx_mode) == Kind::Directory;
+                let is_directory = Kind::of_mode(look_at(&place.directory, place.name)?.stx_mode) == Kind::Directory;
                 if is_directory { Ok(false) } else { Err(Errno::PERM) }
             }
             Err(errno) => Err(errno),
@@ -155,7 +155,7 @@ impl Destination {
         let place = self.place(&path)?;
         self.open_up(&path, &place, Made::New)?;
         let (inner, outer) = (look_through(self.handles.directory(&path)?)?, look_through(&place.directory)?);
-        if (inner.stx_dev_major, inner.stx_dev_minor) != (outer.stx_dev_major, outer.stx_dev_minor) {
+        if device_of(&inner) != device_of(&outer) {
             return Err(Errno::XDEV);
         }
         let names = self.names_at(&path)?;

@@ -7,6 +7,7 @@ use super::node::Tree;
 use super::row::{Row, RowError};
 use super::time::Timestamp;
 use crate::wire::{Reader, WireError, Write};
+use rustix::fs::FileType;
 
 /// Longest target of a symbolic link in bytes, as in Linux.
 pub const TARGET_BYTES_MAX: usize = 4 << 10;
@@ -35,6 +36,20 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kind that the type bits of a mode stand for, as file systems give them.
+    pub fn of_mode(mode: u16) -> Self {
+        match FileType::from_raw_mode(mode.into()) {
+            FileType::Directory => Self::Directory,
+            FileType::RegularFile => Self::File,
+            FileType::Symlink => Self::Symlink,
+            FileType::Fifo => Self::Fifo,
+            FileType::Socket => Self::Socket,
+            FileType::CharacterDevice => Self::CharDevice,
+            FileType::BlockDevice => Self::BlockDevice,
+            FileType::Unknown => Self::Unknown,
+        }
+    }
+
     const ALL: [Self; 8] = [
         Self::Directory,
         Self::File,

@@ -8,7 +8,7 @@ use rustix::fs::{FileType, Statx, StatxAttributes};
 use super::arguments::Arguments;
 use super::file::QUIET;
 use super::ignoring::{Ignoring, names_of};
-use crate::fs::{look_at, open_quietly, read_at};
+use crate::fs::{device_of, look_at, open_quietly, read_at};
 use crate::pattern::{PatternList, Rule, Standing};
 
 /// What is left out of the trees that a walk is given. What was named itself is never left out; a directory that is, is
@@ -222,7 +222,7 @@ pub(super) struct Border {
 impl Border {
     /// Around the file system that holds this entry.
     pub(super) fn around(found: &Statx) -> Self {
-        Self { device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor), mount: found.stx_mnt_id }
+        Self { device: device_of(found), mount: found.stx_mnt_id }
     }
 
     /// Whether another file system begins with this entry. A file that lies in the same mount is in the same one,

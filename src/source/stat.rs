@@ -1,7 +1,8 @@
 //! What the file system says about an entry.
 
-use rustix::fs::{FileType, Statx};
+use rustix::fs::Statx;
 
+use crate::fs::device_of;
 use crate::manifest::{Device, Kind, Timestamp};
 
 /// The unit in which file systems count space.
@@ -75,7 +76,7 @@ impl Stat {
 impl From<Statx> for Stat {
     fn from(found: Statx) -> Self {
         Self {
-            kind: kind_of(found.stx_mode),
+            kind: Kind::of_mode(found.stx_mode),
             mode: found.stx_mode & 0o7777,
             uid: found.stx_uid,
             gid: found.stx_gid,
@@ -83,23 +84,10 @@ impl From<Statx> for Stat {
             mtime: Timestamp::new(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec).unwrap_or_default(),
             ctime: Timestamp::new(found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec).unwrap_or_default(),
             inode: found.stx_ino,
-            device: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
+            device: device_of(&found),
             links: found.stx_nlink.into(),
             special: Device { major: found.stx_rdev_major, minor: found.stx_rdev_minor },
             space: Space { bytes: found.stx_blocks.saturating_mul(SPACE_UNIT_BYTES) },
         }
-    }
-}
-
-fn kind_of(mode: u16) -> Kind {
-    match FileType::from_raw_mode(mode.into()) {
-        FileType::Directory => Kind::Directory,
-        FileType::RegularFile => Kind::File,
-        FileType::Symlink => Kind::Symlink,
-        FileType::Fifo => Kind::Fifo,
-        FileType::Socket => Kind::Socket,
-        FileType::CharacterDevice => Kind::CharDevice,
-        FileType::BlockDevice => Kind::BlockDevice,
-        FileType::Unknown => Kind::Unknown,
     }
 }
