@@ -35,7 +35,7 @@ pub use error::{Operation, SourceError};
 pub use file::{Run, SourceFile};
 pub use labels::Labels;
 pub use selection::Selection;
-pub use stat::{Space, Stat};
+pub use stat::Stat;
 pub use stream::{SourceStream, StreamError, StreamInput};
 pub use trees::{TreeFile, Trees};
 pub use walk::{Evidence, Role, Step, Walk, Walked};

@@ -136,7 +136,7 @@ impl Worker<'_> {
         } else {
             self.read_large(file, &mut holes)?
         };
-        let state = if file.stat_again()? == stat { State::Stored } else { State::Inconsistent };
+        let state = if stat.held_still(&file.stat_again()?) { State::Stored } else { State::Inconsistent };
         Ok(FileRead { stat, state, holes, xattrs, content })
     }
 

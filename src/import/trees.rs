@@ -6,7 +6,7 @@ use crate::backup::OwnerNames;
 use crate::manifest::{Device, Key, Kind, Timestamp, encode_xattrs};
 use crate::outcome::TEXT_BYTES_MAX;
 use crate::restic::{BlobId, BlobKind, Node, Repository, ResticError, Snapshot, Tree};
-use crate::source::{Labels, Operation, Role, SourceError, Space, Stat, Step, TreeFile, Trees};
+use crate::source::{Labels, Operation, Role, SourceError, Stat, Step, TreeFile, Trees};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,7 +105,7 @@ impl ResticTrees {
             device: 0,
             links: 1,
             special: Device { major: 0, minor: 0 },
-            space: Space::default(),
+            space_bytes: 0,
         }
     }
 
@@ -128,7 +128,7 @@ impl ResticTrees {
             device: device_number(device(node.device_id)),
             links,
             special: device(if is_device { node.device } else { 0 }),
-            space: Space::default(),
+            space_bytes: 0,
         }
     }
 

@@ -154,7 +154,7 @@ impl SourceFile {
     /// The next hole at or behind `offset` that is left after rounding inwards to 4 KiB.
     fn next_hole(&self, offset: u64) -> Result<Option<(u64, u64)>, SourceError> {
         let size = self.opened.size;
-        if size < SEARCHED_BYTES_MIN && self.opened.space.bytes >= size {
+        if size < SEARCHED_BYTES_MIN && self.opened.space_bytes >= size {
             return Ok(None);
         }
         let mut from = offset;

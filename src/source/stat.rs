@@ -33,27 +33,17 @@ pub struct Stat {
     pub links: u64,
     /// What a device node stands for; zeros for anything else.
     pub special: Device,
-    /// How much space it takes.
-    pub space: Space,
+    /// How much space it takes: more than it is long where some is kept ready for what may come.
+    pub space_bytes: u64,
 }
-
-/// How much space an entry takes, which is no difference between one look and the next: file systems count late what they
-/// have yet to write.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Space {
-    /// In bytes; more than the entry is long where some is kept ready for what may come.
-    pub bytes: u64,
-}
-
-impl PartialEq for Space {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Space {}
 
 impl Stat {
+    /// Whether a later look shows that nothing happened meanwhile. Space says nothing about that: file systems count late
+    /// what they have yet to write.
+    pub fn held_still(&self, later: &Self) -> bool {
+        *later == Self { space_bytes: later.space_bytes, ..self.clone() }
+    }
+
     /// Of an entry that can't be looked at.
     pub(super) fn unknown() -> Self {
         Self {
@@ -68,7 +58,7 @@ impl Stat {
             device: 0,
             links: 0,
             special: Device { major: 0, minor: 0 },
-            space: Space::default(),
+            space_bytes: 0,
         }
     }
 }
@@ -87,7 +77,7 @@ impl From<Statx> for Stat {
             device: device_of(&found),
             links: found.stx_nlink.into(),
             special: Device { major: found.stx_rdev_major, minor: found.stx_rdev_minor },
-            space: Space { bytes: found.stx_blocks.saturating_mul(SPACE_UNIT_BYTES) },
+            space_bytes: found.stx_blocks.saturating_mul(SPACE_UNIT_BYTES),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::manifest::{Content, Cursor, Device, Entry, ItemReader, Key, Kind, Tim
 use crate::progress::{Progress, Silent};
 use crate::session::{self, History, Snapshot};
 use crate::session_record::SessionKind;
-use crate::source::{Labels, Operation, Role, Run, SourceError, Space, Stat, Step, TreeFile, Trees, Walked};
+use crate::source::{Labels, Operation, Role, Run, SourceError, Stat, Step, TreeFile, Trees, Walked};
 use crate::store::MemoryStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -196,7 +196,7 @@ impl Contents {
             device: held.map_or(1, |held| held.device),
             links: u64::try_from(links).unwrap(),
             special: Device { major: 0, minor: 0 },
-            space: Space::default(),
+            space_bytes: 0,
         }
     }
 }
