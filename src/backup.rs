@@ -51,7 +51,7 @@ use crate::id::{ObjectHash, SnapshotId};
 use crate::manifest::Key;
 use crate::outcome::{Attribute, Counts, OutcomeDescription, OutcomeKind, SegmentRef};
 use crate::progress::{Event, Progress};
-use crate::session::{self, ClientState, History, Packed, RunningSession, Writer};
+use crate::session::{self, ClientState, History, Packed, RunningSession};
 use crate::session_record::SessionKind;
 use crate::source::{Source, Trees, WalkOptions};
 use crate::store::Protected;
@@ -127,11 +127,10 @@ fn carry_out(
     progress: &dyn Progress,
 ) -> Result<BackupReport> {
     let started = std::time::Instant::now();
-    let writer = Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
     let recovered = session::finish_interrupted(access, history, state.client)?;
     let number = history.next_number(state.client);
-    let main = session::open(access, state.client, number, material.kind, &writer)?;
-    let attempt = Attempt { access, state, options, material, writer: &writer, main };
+    let main = session::open(access, state.client, number, material.kind, &options.writer)?;
+    let attempt = Attempt { access, state, options, material, main };
     let outcome = attempt.run(progress);
     if outcome.is_err() {
         main.abort(access);
@@ -149,7 +148,6 @@ struct Attempt<'a> {
     state: &'a ClientState,
     options: &'a BackupOptions,
     material: &'a Material<'a>,
-    writer: &'a Writer,
     main: RunningSession,
 }
 
@@ -172,12 +170,12 @@ impl Attempt<'_> {
             WalkStart::At(started_ns) => started_ns,
         };
         let window = self.window(parent.as_ref(), &losses)?;
-        let doubt = Doubt::of(&history, absent, (&self.options.host, &material.paths));
+        let doubt = Doubt::of(&history, absent, (&self.options.writer.host, &material.paths));
         let run = pipeline::Run {
             access: self.access,
             source: &material.trees,
             inputs: &self.options.streams,
-            writer: self.writer,
+            writer: &self.options.writer,
             main: self.main,
             parent: parent.as_ref(),
             window: window.as_ref(),
@@ -284,8 +282,8 @@ impl Attempt<'_> {
         let trees = self.material.paths.iter().cloned();
         let streams = self.options.streams.iter().map(|stream| [b"/", stream.name.as_slice()].concat());
         OutcomeDescription {
-            host: Blob(self.options.host.clone()),
-            user: Blob(self.options.user.clone()),
+            host: Blob(self.options.writer.host.clone()),
+            user: Blob(self.options.writer.user.clone()),
             paths: List(trees.chain(streams).map(Blob).collect()),
             tags: List(self.options.tags.iter().cloned().map(Blob).collect()),
             program: Blob::from(concat!("holdall ", env!("CARGO_PKG_VERSION"))),

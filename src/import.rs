@@ -23,7 +23,7 @@ use crate::id::SnapshotId;
 use crate::outcome::TEXT_BYTES_MAX;
 use crate::progress::Progress;
 use crate::restic::Snapshot as ResticSnapshot;
-use crate::session::{self, ClientState, History, Imported};
+use crate::session::{self, ClientState, History, Imported, Writer};
 use crate::source::Trees;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,8 +67,7 @@ pub fn run(
     let trees = Arc::new(ResticTrees::new(Arc::clone(&plan.repository), from.clone(), before));
     let options = options
         .clone()
-        .host(from.host.clone())
-        .user(from.user.clone())
+        .writer(Writer { host: from.host.clone(), user: from.user.clone(), ..options.writer.clone() })
         .tags(from.tags.clone())
         .time_ns(from.time_ns)
         .parent(parent);

@@ -8,6 +8,7 @@ use crate::backup::unfinished::Unfinished;
 use crate::frame::{Compression, EncoderFault};
 use crate::id::SnapshotId;
 use crate::outcome::Counts;
+use crate::session::Writer;
 use crate::source::Selection;
 use crate::store::Protected;
 use std::num::NonZeroUsize;
@@ -32,9 +33,7 @@ pub enum ParentChoice {
 #[non_exhaustive]
 pub struct BackupOptions {
     pub(crate) paths: Vec<PathBuf>,
-    pub(crate) host: Vec<u8>,
-    pub(crate) user: Vec<u8>,
-    pub(crate) command: Vec<Vec<u8>>,
+    pub(crate) writer: Writer,
     pub(crate) tags: Vec<Vec<u8>>,
     pub(crate) time_ns: Option<i64>,
     pub(crate) parent: ParentChoice,
@@ -52,24 +51,17 @@ impl BackupOptions {
         Self { paths: paths.into_iter().collect(), ..Self::default() }
     }
 
-    /// The host's name, under which the snapshot is found again.
+    /// Who backs up. The snapshot is found again by the host's name.
+    #[must_use]
+    pub fn writer(mut self, writer: Writer) -> Self {
+        self.writer = writer;
+        self
+    }
+
+    /// The host's name alone.
     #[must_use]
     pub fn host(mut self, host: impl Into<Vec<u8>>) -> Self {
-        self.host = host.into();
-        self
-    }
-
-    /// The user's name, for people.
-    #[must_use]
-    pub fn user(mut self, user: impl Into<Vec<u8>>) -> Self {
-        self.user = user.into();
-        self
-    }
-
-    /// The command line, for the description of the open session.
-    #[must_use]
-    pub fn command(mut self, command: Vec<Vec<u8>>) -> Self {
-        self.command = command;
+        self.writer.host = host.into();
         self
     }
 

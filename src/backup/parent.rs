@@ -88,7 +88,7 @@ fn latest(history: &History, options: &BackupOptions, client: ClientId, paths: &
     let fits = |snapshot: &Snapshot| {
         !snapshot.forgotten
             && history.may_inherit(snapshot.id)
-            && snapshot.origin.as_ref().is_some_and(|origin| origin.host == options.host)
+            && snapshot.origin.as_ref().is_some_and(|origin| origin.host == options.writer.host)
             && trees(snapshot) == paths
     };
     let mut fitting: Vec<Snapshot> = session::all(history).into_iter().filter(fits).collect();

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Compression;
 use crate::id::{PackId, SessionId};
-use crate::session::{OpenSession, UndecidedSession};
+use crate::session::{OpenSession, UndecidedSession, Writer};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -72,9 +72,7 @@ pub struct PruneOptions {
     pub(super) max_rewritten_bytes: u64,
     pub(super) silent_after: Duration,
     pub(super) compression: Compression,
-    pub(super) host: Vec<u8>,
-    pub(super) user: Vec<u8>,
-    pub(super) command: Vec<Vec<u8>>,
+    pub(super) writer: Writer,
 }
 
 impl Default for PruneOptions {
@@ -85,9 +83,7 @@ impl Default for PruneOptions {
             max_rewritten_bytes: u64::MAX,
             silent_after: Duration::from_secs(6 * 3600),
             compression: Compression::AUTO,
-            host: Vec::new(),
-            user: Vec::new(),
-            command: Vec::new(),
+            writer: Writer::default(),
         }
     }
 }
@@ -123,8 +119,8 @@ impl PruneOptions {
 
     /// Who prunes, for those who list sessions.
     #[must_use]
-    pub fn writer(mut self, host: Vec<u8>, user: Vec<u8>, command: Vec<Vec<u8>>) -> Self {
-        (self.host, self.user, self.command) = (host, user, command);
+    pub fn writer(mut self, writer: Writer) -> Self {
+        self.writer = writer;
         self
     }
 }

@@ -16,7 +16,7 @@ use crate::prune::orphans;
 use crate::prune::repack::{Sources, repack};
 use crate::prune::survey::{Survey, bring_up_to_date, list_packs, sound_history};
 use crate::prune::waits::{self, Published};
-use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, SegmentStand, Stage, Writer};
+use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, SegmentStand, Stage};
 use crate::session_record::SessionKind;
 use crate::store::{Folder, Listed, ObjectName};
 use std::borrow::Cow;
@@ -30,7 +30,6 @@ pub(super) struct Prune<'a> {
     access: &'a Access,
     options: &'a PruneOptions,
     progress: &'a dyn Progress,
-    writer: Writer,
     report: PruneReport,
     /// What a generation condemned that stays.
     spared: Vec<PackId>,
@@ -40,10 +39,8 @@ pub(super) struct Prune<'a> {
 
 impl<'a> Prune<'a> {
     pub(super) fn new(access: &'a Access, options: &'a PruneOptions, progress: &'a dyn Progress) -> Self {
-        let writer =
-            Writer { host: options.host.clone(), user: options.user.clone(), command: options.command.clone() };
         let report = PruneReport::default();
-        Self { access, options, progress, writer, report, spared: Vec::new(), damaged: BTreeSet::new() }
+        Self { access, options, progress, report, spared: Vec::new(), damaged: BTreeSet::new() }
     }
 
     pub(super) fn run(mut self, mut look: Look, shown: &Chosen) -> Result<PruneReport> {
@@ -203,7 +200,7 @@ impl<'a> Prune<'a> {
 
     /// Copies what is needed of some packs; returns a session of this prune, which is decided.
     fn repack(&mut self, look: &mut Look, sources: &Sources) -> Result<SessionId> {
-        let (access, writer) = (self.access, &self.writer);
+        let (access, writer) = (self.access, &self.options.writer);
         let mut last = None;
         if !sources.are_none() {
             self.progress.event(&Event::Phase("repacking"));
@@ -252,7 +249,7 @@ impl<'a> Prune<'a> {
             return Ok(history);
         }
         self.progress.event(&Event::Phase("compacting segments"));
-        let mut session = Beating::open(self.access, &history, SessionKind::Repack, &self.writer)?;
+        let mut session = Beating::open(self.access, &history, SessionKind::Repack, &self.options.writer)?;
         let outcome = self.compact_in(&mut session, history, thoroughness);
         if let Err(error) = &outcome {
             session.give_up(self.access, error);

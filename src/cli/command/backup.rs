@@ -10,10 +10,8 @@ use crate::cli::render::text;
 use crate::cli::selection::selection;
 use crate::cli::sources;
 use crate::cli::stop::Stop;
-use crate::cli::surroundings::{command_line, host_name};
 use crate::cli::values::Moment;
 use holdall::{BackupOptions, BackupReport, ParentChoice, Protected, Rehashed, Repository, SnapshotFilter, StreamFate};
-use std::os::unix::ffi::OsStringExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<u8, Failure> {
     let access = if arguments.dry_run { Access::Read } else { Access::Write };
@@ -53,14 +51,16 @@ fn options(
         None => ParentChoice::Latest,
     };
     let options = BackupOptions::new(sources::paths(context.renderer, &arguments.source)?)
-        .host(arguments.host.clone().unwrap_or_else(host_name))
-        .user(context.surroundings.user().into_vec())
-        .command(command_line())
+        .writer(context.writer())
         .tags(arguments.tag.iter().map(|tag| tag.clone().into_bytes()).collect())
         .parent(parent)
         .selection(selection(&context.surroundings, &arguments.exclude, &arguments.selection)?)
         .compression(arguments.compression);
     let options = sources::streams(&arguments.source)?.into_iter().fold(options, BackupOptions::stream);
+    let options = match &arguments.host {
+        Some(host) => options.host(host.as_str()),
+        None => options,
+    };
     let options = match arguments.read_concurrency {
         Some(readers) => options.read_concurrency(readers),
         None => options,

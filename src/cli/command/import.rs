@@ -8,11 +8,9 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::secret::ForeignPassword;
 use crate::cli::stop::Stop;
-use crate::cli::surroundings::command_line;
 use holdall::{
     BackupOptions, ErrorKind, ImportOptions, ImportPlan, ImportReport, ImportSnapshot, ImportStanding, Repository,
 };
-use std::os::unix::ffi::OsStringExt;
 use std::time::Instant;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &ImportArguments) -> Result<u8, Failure> {
@@ -82,10 +80,7 @@ fn password(arguments: &ImportResticArguments) -> ForeignPassword {
 }
 
 fn carrying(context: &Context<'_>, arguments: &ImportResticArguments) -> BackupOptions {
-    let options = BackupOptions::default()
-        .command(command_line())
-        .user(context.surroundings.user().into_vec())
-        .compression(arguments.compression);
+    let options = BackupOptions::default().writer(context.writer()).compression(arguments.compression);
     match arguments.read_concurrency {
         Some(readers) => options.read_concurrency(readers),
         None => options,

@@ -7,9 +7,7 @@ use crate::cli::render::json::{self, PruneWait, PruneWaitSession, moment};
 use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::stop::Stop;
-use crate::cli::surroundings::{command_line, host_name};
 use holdall::{Amount, OpenSession, PruneOptions, PruneReport, PruneSummary, UndecidedSession, WaitingGeneration};
-use std::os::unix::ffi::OsStringExt;
 
 pub(crate) fn run(context: &Context<'_>, arguments: &PruneArguments) -> Result<u8, Failure> {
     let access = if arguments.dry_run { Access::Read } else { Access::Write };
@@ -26,8 +24,8 @@ pub(crate) fn run_as_usual(context: &Context<'_>) -> Result<u8, Failure> {
 }
 
 fn run_with(context: &Context<'_>, access: Access, options: PruneOptions) -> Result<u8, Failure> {
+    let options = options.writer(context.writer());
     let repository = context.open(access)?;
-    let options = signed_by_this_process(context, options);
     let stop = Stop::listen()?;
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
 
@@ -61,10 +59,6 @@ const fn repacked(summary: &PruneSummary, report: &PruneReport) -> Amount {
         pack_count: planned.pack_count.saturating_sub(unroomed.pack_count),
         bytes: planned.bytes.saturating_sub(unroomed.bytes),
     }
-}
-
-fn signed_by_this_process(context: &Context<'_>, options: PruneOptions) -> PruneOptions {
-    options.writer(host_name().into_bytes(), context.surroundings.user().into_vec(), command_line())
 }
 
 fn amount(amount: Amount) -> String {
