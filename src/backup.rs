@@ -49,9 +49,11 @@ use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ObjectHash, SnapshotId};
 use crate::manifest::Key;
-use crate::outcome::{Attribute, Counts, OutcomeDescription, OutcomeKind, SegmentRef};
+use crate::outcome::{Counts, OutcomeDescription, OutcomeKind, SegmentRef};
 use crate::progress::{Event, Progress};
-use crate::session::{self, ClientState, History, Packed, RunningSession};
+use crate::session::{
+    self, BodyAttributes, ClientState, DescriptionAttributes, History, Imported, Packed, RunningSession,
+};
 use crate::session_record::SessionKind;
 use crate::source::{Source, Trees, WalkOptions};
 use crate::store::Protected;
@@ -93,7 +95,7 @@ pub fn run(
         trees,
         kind: SessionKind::Backup,
         walk_start: WalkStart::Now,
-        attributes: Vec::new(),
+        imported: None,
     };
     carry_out(access, history, state, (options, &material), progress)
 }
@@ -106,8 +108,8 @@ struct Material<'a> {
     paths: Vec<Vec<u8>>,
     kind: SessionKind,
     walk_start: WalkStart,
-    /// For the description.
-    attributes: Vec<Attribute>,
+    /// The snapshot of another tool that they are.
+    imported: Option<Imported>,
 }
 
 /// When the trees began to be read.
@@ -272,13 +274,17 @@ impl Attempt<'_> {
         let mut body = self.main.outcome(OutcomeKind::Snapshot, stored.main.pack_ids(), segments);
         body.time_ns = self.options.time_ns.unwrap_or(body.committed_at_ns);
         body.components = List(made.components);
-        body.attributes =
-            List(vec![session::walk_starts_attribute(&made.walk_starts_ns), stored.written().attribute()]);
+        body.attributes = BodyAttributes {
+            walk_starts_ns: made.walk_starts_ns,
+            written: Some(stored.written()),
+            ..BodyAttributes::default()
+        }
+        .encode();
         session::commit_seen(self.access, self.main, self.state, history.seen(), body, Some(description))
     }
 
     fn description(&self, made: &Components, parent: Option<&Parent>, rehashed_to: Option<&Key>) -> OutcomeDescription {
-        let attributes = self.material.attributes.iter().cloned();
+        let attributes = DescriptionAttributes { imported: self.material.imported, rehashed_to: rehashed_to.cloned() };
         let trees = self.material.paths.iter().cloned();
         let streams = self.options.streams.iter().map(|stream| [b"/", stream.name.as_slice()].concat());
         OutcomeDescription {
@@ -289,7 +295,7 @@ impl Attempt<'_> {
             program: Blob::from(concat!("holdall ", env!("CARGO_PKG_VERSION"))),
             parent: parent.map(|parent| parent.id),
             components: List(made.descriptions.clone()),
-            attributes: List(attributes.chain(rehashed_to.map(session::rehashed_to_attribute)).collect()),
+            attributes: attributes.encode(),
         }
     }
 }

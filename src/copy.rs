@@ -28,7 +28,8 @@ use crate::outcome::{
 };
 use crate::progress::{Event, Gravity, Progress};
 use crate::session::{
-    self, History, Intake, RunningSession, Packed, Packing, Snapshot, SnapshotComponent, check_may_open,
+    self, BodyAttributes, DescriptionAttributes, History, Intake, Packed, Packing, RunningSession, Snapshot,
+    SnapshotComponent, check_may_open,
 };
 use crate::session_record::SessionKind;
 use crate::wire::{Blob, List};
@@ -280,14 +281,15 @@ fn body(
     from: &Access,
 ) -> crate::outcome::OutcomeBody {
     let mut body = main.outcome(OutcomeKind::Snapshot, stored.main.pack_ids(), segments);
-    let starts: Vec<i64> = source.components.iter().map(|component| component.walk_started_ns).collect();
     body.time_ns = source.time_ns;
     body.components = List(made.to_vec());
-    body.attributes = List(vec![
-        session::walk_starts_attribute(&starts),
-        session::copy_of_attribute(source.first(from.chain.repository())),
-        stored.written().attribute(),
-    ]);
+    body.attributes = BodyAttributes {
+        walk_starts_ns: source.components.iter().map(|component| component.walk_started_ns).collect(),
+        repairs: None,
+        copy_of: Some(source.first(from.chain.repository())),
+        written: Some(stored.written()),
+    }
+    .encode();
     body
 }
 
@@ -302,7 +304,7 @@ fn describe(source: &Snapshot, base: Option<&Base>) -> OutcomeDescription {
         program: Blob(origin.program),
         parent: base.map(|base| base.copy.id),
         components: List(source.components.iter().map(describe_component).collect()),
-        attributes: List(origin.imported.map(session::Imported::attribute).into_iter().collect()),
+        attributes: DescriptionAttributes { imported: origin.imported, rehashed_to: None }.encode(),
     }
 }
 

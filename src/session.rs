@@ -1,5 +1,6 @@
 //! Sessions as a writer runs them and as everybody reads them: opening, checkpoints, committing; history and snapshots.
 
+mod attributes;
 mod batch;
 mod beating;
 mod checkpoint;
@@ -8,7 +9,6 @@ mod gaps;
 mod generations;
 mod heartbeat;
 mod history;
-mod imported;
 mod journal;
 mod kept;
 mod ledger;
@@ -21,7 +21,6 @@ mod overlooked;
 mod packing;
 mod publishing;
 mod recover;
-mod rehashed;
 mod replacement;
 mod running;
 mod seen;
@@ -35,8 +34,8 @@ mod storing;
 #[cfg(test)]
 pub(crate) mod testing;
 mod view;
-mod written;
 
+pub use attributes::{BodyAttributes, CopyOf, DescriptionAttributes, Imported, Written};
 pub use batch::{BATCH_CHUNKS_MAX, Batch, Enough, SnapshotDraft};
 pub use beating::Beating;
 pub use drills::LastDrill;
@@ -46,7 +45,6 @@ pub use heartbeat::{HEARTBEAT_INTERVAL, Pulse};
 pub(crate) use history::Part;
 pub(crate) use history::read_if_there;
 pub use history::{History, Trouble, check_rollback, kept_outcome};
-pub use imported::Imported;
 pub(crate) use kept::{read_kept, write_kept};
 pub use ledger::{Ledger, PublishedSegments};
 pub use listed::committed_packs;
@@ -59,15 +57,11 @@ pub use overlooked::{Overlooked, overlooked, unfound};
 pub use packing::{OpenPacks, Packed, Packing};
 pub use publishing::SEGMENT_CHUNKS_TARGET;
 pub use recover::{Recovered, finish_interrupted};
-pub use rehashed::rehashed_to_attribute;
 pub use replacement::Replacement;
 pub use running::{RunningSession, Writer, check_may_open, open};
 pub use seen::{commit_seen, read_seen};
 pub use silence::{BootClock, OpenSession, Sign, observe};
-pub use snapshots::{
-    CopyOf, Origin, Snapshot, SnapshotComponent, SnapshotFilter, all, copy_of_attribute, has_tags, repairs_attribute,
-    walk_starts_attribute,
-};
+pub use snapshots::{Origin, Snapshot, SnapshotComponent, SnapshotFilter, all, has_tags};
 pub use sound::{LettingGo, Missing, missing, require_opened_soundly, require_sound};
 pub use state::{ClientState, load, replace};
 pub use statements::{Pin, RecordDraft, check_may_state, make_records};
@@ -79,7 +73,6 @@ pub use view::{
     SegmentStand, absent_packs, bring_up_to_date, is_set_aside, present_segments, read_segment, replaced_by,
     set_aside_packs, take_stock, uncounted_packs, unseen_packs,
 };
-pub use written::Written;
 
 /// The clock, in nanoseconds since the epoch. Nothing's safety rests on it.
 pub fn now_ns() -> i64 {

@@ -43,7 +43,7 @@ pub fn run_foreign(
         paths: super::metadata::stated(foreign.paths),
         kind: SessionKind::Copy,
         walk_start: WalkStart::At(foreign.started_ns),
-        attributes: vec![foreign.imported.attribute()],
+        imported: Some(foreign.imported),
     };
     super::carry_out(access, history, state, (options, &material), progress)
 }

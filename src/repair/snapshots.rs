@@ -16,7 +16,9 @@ use crate::repair::look::{IndexLook, notices};
 use crate::repair::missing::{Missing, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport};
 use crate::repair::options::RepairOptions;
 use crate::repair::wanted::{self, Damaged, Wanted};
-use crate::session::{self, Batch, Beating, History, Snapshot, SnapshotDraft, check_may_open, steadily};
+use crate::session::{
+    self, Batch, Beating, BodyAttributes, History, Snapshot, SnapshotDraft, check_may_open, steadily,
+};
 use crate::session_record::SessionKind;
 use crate::wire::{Blob, List};
 use correct::{Corrected, Correction};
@@ -240,11 +242,12 @@ fn draft(snapshot: &Snapshot, made: &[Made]) -> SnapshotDraft {
         components: List(made.iter().map(|made| made.description.clone()).collect()),
         ..OutcomeDescription::default()
     };
-    let starts: Vec<i64> = made.iter().map(|made| made.walk_started_ns).collect();
+    let walk_starts_ns = made.iter().map(|made| made.walk_started_ns).collect();
+    let repairs = Some(snapshot.id);
     SnapshotDraft {
         time_ns: snapshot.time_ns,
         components: made.iter().map(|made| made.component).collect(),
-        attributes: vec![session::walk_starts_attribute(&starts), session::repairs_attribute(snapshot.id)],
+        attributes: BodyAttributes { walk_starts_ns, repairs, ..BodyAttributes::default() },
         description,
     }
 }

@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::frame::Compression;
 use crate::id::{ChunkId, SessionId, SnapshotId};
 use crate::layout::Class;
-use crate::outcome::{Attribute, Component, OutcomeDescription, OutcomeKind, SegmentRef};
+use crate::outcome::{Component, OutcomeDescription, OutcomeKind, SegmentRef};
 use crate::segment::PackRow;
+use crate::session::attributes::BodyAttributes;
 use crate::session::beating::Beating;
 use crate::session::ledger::{Ledger, PublishedSegments};
 use crate::session::running;
@@ -26,8 +27,8 @@ pub struct SnapshotDraft {
     pub time_ns: i64,
     /// What it holds.
     pub components: Vec<Component>,
-    /// Sorted by id.
-    pub attributes: Vec<Attribute>,
+    /// What else it says.
+    pub attributes: BodyAttributes,
     /// Who made it of what.
     pub description: OutcomeDescription,
 }
@@ -154,7 +155,7 @@ impl Batch {
         let mut body = self.session.outcome(OutcomeKind::Snapshot, self.ledger.pack_ids(), published.references());
         body.time_ns = draft.time_ns;
         body.components = List(draft.components);
-        body.attributes = List(draft.attributes);
+        body.attributes = draft.attributes.encode();
         let hash = self.session.commit_body(access, body, Some(&draft.description))?;
         published.apply_last(access);
         Ok(SnapshotId::from(hash))

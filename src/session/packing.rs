@@ -5,10 +5,10 @@ use crate::content::{Claims, ClosedPack, FrameWriter, NodeWriter, PackStream, St
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Compression, EncoderFault};
 use crate::layout::Class;
+use crate::session::attributes::Written;
 use crate::session::checkpoint::{CheckpointSessions, Checkpointer};
 use crate::session::ledger::Ledger;
 use crate::session::running::{RunningSession, Writer};
-use crate::session::written::Written;
 use crate::threads;
 use crossbeam_channel::{Sender, bounded};
 use std::sync::Arc;

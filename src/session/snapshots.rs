@@ -4,15 +4,13 @@ use crate::config::Role;
 use crate::id::{NodeId, RepositoryId, SessionId, SignerKey, SnapshotId};
 use crate::manifest::Key;
 use crate::outcome::{
-    Attribute, Component, ComponentDescription, ComponentKind, ComponentState, Counts, Outcome, OutcomeDescription,
-    OutcomeKind, OwnerName,
+    Component, ComponentDescription, ComponentKind, ComponentState, Counts, Outcome, OutcomeDescription, OutcomeKind,
+    OwnerName,
 };
+use crate::session::attributes::{BodyAttributes, CopyOf, DescriptionAttributes, Imported, Written};
 use crate::session::drills::LastDrill;
 use crate::session::history::History;
-use crate::session::imported::Imported;
-use crate::session::rehashed::rehashed_to;
 use crate::session::statements::Pin;
-use crate::session::written::Written;
 use crate::wire::Blob;
 use std::cmp::Reverse;
 
@@ -47,15 +45,6 @@ pub struct Snapshot {
     pub written: Option<Written>,
     /// What it holds.
     pub components: Vec<SnapshotComponent>,
-}
-
-/// The snapshot that was made by a backup, of which others are copies, be it by way of other copies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CopyOf {
-    /// The repository in which it was made.
-    pub repository: RepositoryId,
-    /// Its id there.
-    pub snapshot: SnapshotId,
 }
 
 /// Where a snapshot comes from.
@@ -198,6 +187,7 @@ fn describe(history: &History, session: SessionId, held: &Outcome) -> Snapshot {
             None => components.push(lost_member()),
         }
     }
+    let said = BodyAttributes::decode(&held.body.attributes);
     Snapshot {
         id: held.snapshot_id(),
         session,
@@ -209,16 +199,16 @@ fn describe(history: &History, session: SessionId, held: &Outcome) -> Snapshot {
         pin: None,
         drill: None,
         origin: held.description.as_open().map(origin),
-        repairs: repairs(&held.body.attributes.0),
-        copy_of: copy_of(&held.body.attributes.0),
-        written: Written::find(&held.body.attributes.0),
+        repairs: said.repairs,
+        copy_of: said.copy_of,
+        written: said.written,
         components,
     }
 }
 
 fn add_components(held: &Outcome, components: &mut Vec<SnapshotComponent>) {
     let nothing = ComponentDescription::default();
-    let started = walk_starts(&held.body.attributes.0);
+    let started = BodyAttributes::decode(&held.body.attributes).walk_starts_ns;
     for (place, component) in held.body.components.0.iter().enumerate() {
         let description = held.description.as_open().and_then(|all| all.components.0.get(place));
         let started_ns = started.get(place).copied().unwrap_or(i64::MIN);
@@ -255,6 +245,7 @@ fn describe_component(
 }
 
 fn origin(description: &OutcomeDescription) -> Origin {
+    let DescriptionAttributes { imported, rehashed_to } = DescriptionAttributes::decode(&description.attributes);
     let texts = |list: &[Blob]| list.iter().map(|text| text.0.clone()).collect();
     Origin {
         host: description.host.0.clone(),
@@ -263,50 +254,7 @@ fn origin(description: &OutcomeDescription) -> Origin {
         tags: texts(&description.tags.0),
         program: description.program.0.clone(),
         parent: description.parent,
-        imported: Imported::find(&description.attributes.0),
-        rehashed_to: rehashed_to(&description.attributes.0),
+        imported,
+        rehashed_to,
     }
-}
-
-/// The attribute of a snapshot's outcome that says when the walk of each component began: one `i64` of nanoseconds each.
-const WALK_STARTS: u32 = 1;
-
-/// Says when the walks of a snapshot's components began. The next run believes only times that lay well before.
-pub fn walk_starts_attribute(started_ns: &[i64]) -> Attribute {
-    Attribute { id: WALK_STARTS, bytes: Blob(started_ns.iter().flat_map(|ns| ns.to_le_bytes()).collect()) }
-}
-
-/// The attribute of a corrected snapshot's outcome that names the damaged one.
-const REPAIRS: u32 = 2;
-
-/// Says beside which damaged snapshot a corrected one was made.
-pub fn repairs_attribute(damaged: SnapshotId) -> Attribute {
-    Attribute { id: REPAIRS, bytes: Blob(damaged.as_bytes().to_vec()) }
-}
-
-fn repairs(attributes: &[Attribute]) -> Option<SnapshotId> {
-    let found = attributes.iter().find(|attribute| attribute.id == REPAIRS)?;
-    found.bytes.0.as_slice().try_into().ok().map(SnapshotId::from_bytes)
-}
-
-/// The attribute of a copied snapshot's outcome that says of what.
-const COPY_OF: u32 = 3;
-
-/// Says of which snapshot this one is a copy.
-pub fn copy_of_attribute(first: CopyOf) -> Attribute {
-    let bytes = [first.repository.as_bytes().as_slice(), first.snapshot.as_bytes()].concat();
-    Attribute { id: COPY_OF, bytes: Blob(bytes) }
-}
-
-fn copy_of(attributes: &[Attribute]) -> Option<CopyOf> {
-    let found = attributes.iter().find(|attribute| attribute.id == COPY_OF)?;
-    let (repository, snapshot) = found.bytes.0.split_first_chunk()?;
-    let snapshot = SnapshotId::from_bytes(snapshot.try_into().ok()?);
-    Some(CopyOf { repository: RepositoryId::from_bytes(*repository), snapshot })
-}
-
-fn walk_starts(attributes: &[Attribute]) -> Vec<i64> {
-    let found = attributes.iter().find(|attribute| attribute.id == WALK_STARTS);
-    let bytes = found.map_or(&[][..], |attribute| attribute.bytes.0.as_slice());
-    bytes.as_chunks::<8>().0.iter().map(|ns| i64::from_le_bytes(*ns)).collect()
 }

@@ -13,7 +13,7 @@ use crate::outcome::{
     OutcomeKind, Seen, SeenEntry, Statement, StatementKind,
 };
 use crate::record::{Record, RecordBody, RecordKind};
-use crate::session::{History, repairs_attribute};
+use crate::session::{BodyAttributes, History};
 use crate::wire::{Blob, List};
 
 /// A snapshot as a test tells it.
@@ -75,7 +75,7 @@ pub(crate) fn tell(history: &mut History, told: &Told) -> SnapshotId {
         committed_at_ns: told.committed_at_ns,
         components: List(vec![component]),
         seen,
-        attributes: List(told.repairs.map(repairs_attribute).into_iter().collect()),
+        attributes: BodyAttributes { repairs: told.repairs, ..BodyAttributes::default() }.encode(),
         ..body(id, OutcomeKind::Snapshot)
     };
     let blobs = |texts: &[&str]| List(texts.iter().map(|text| Blob::from(*text)).collect());

@@ -374,7 +374,7 @@ impl Place {
             paths: vec![b"/t".to_vec()],
             kind: SessionKind::Backup,
             walk_start: WalkStart::At(NOW_NS),
-            attributes: Vec::new(),
+            imported: None,
         };
         let run = |access: &Access| carry_out(access, &history, &state, (options, &material), progress);
         self.access.noting(|report: &mut BackupReport| &mut report.notices, run)
