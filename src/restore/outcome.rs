@@ -8,7 +8,6 @@ use crate::progress::{Change, EntryKind, Event, Gravity, Progress};
 use std::collections::{BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -113,24 +112,11 @@ pub(super) struct Outcome<'a> {
     progress: &'a dyn Progress,
     /// The target, as an absolute path.
     place: PathBuf,
-    file_count: AtomicU64,
-    incomplete_count: AtomicU64,
-    incomplete_bytes: AtomicU64,
-    other_count: AtomicU64,
-    bytes: AtomicU64,
-    written_bytes: AtomicU64,
-    cloned_bytes: AtomicU64,
-    unchanged_count: AtomicU64,
-    skipped_count: AtomicU64,
-    skipped_bytes: AtomicU64,
-    deleted_count: AtomicU64,
-    damaged_count: AtomicU64,
-    blocked_count: AtomicU64,
-    protected_count: AtomicU64,
+    /// Owners with other numbers are added in the end.
+    report: Mutex<RestoreReport>,
     renumbered: Mutex<BTreeSet<Renumbered>>,
     /// Whether every entry is told.
     tells_entries: bool,
-    problems: Mutex<(u64, Vec<RestoreProblem>)>,
     unowned: Mutex<Unowned>,
     /// The items of which it was told that they are damaged, by the hashes of their paths.
     told_damaged: Mutex<HashSet<[u8; 32]>>,
@@ -152,26 +138,16 @@ impl<'a> Outcome<'a> {
         Self {
             progress,
             place: std::path::absolute(target).unwrap_or_else(|_| target.to_path_buf()),
-            file_count: AtomicU64::new(0),
-            incomplete_count: AtomicU64::new(0),
-            incomplete_bytes: AtomicU64::new(0),
-            other_count: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            written_bytes: AtomicU64::new(0),
-            cloned_bytes: AtomicU64::new(0),
-            unchanged_count: AtomicU64::new(0),
-            skipped_count: AtomicU64::new(0),
-            skipped_bytes: AtomicU64::new(0),
-            deleted_count: AtomicU64::new(0),
             tells_entries: progress.wants_entries(),
-            damaged_count: AtomicU64::new(0),
-            blocked_count: AtomicU64::new(0),
-            protected_count: AtomicU64::new(0),
+            report: Mutex::default(),
             renumbered: Mutex::default(),
-            problems: Mutex::default(),
             unowned: Mutex::default(),
             told_damaged: Mutex::default(),
         }
+    }
+
+    fn note(&self, note: impl FnOnce(&mut RestoreReport)) {
+        note(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(super) fn check_stopped(&self) -> Result<()> {
@@ -189,15 +165,19 @@ impl<'a> Outcome<'a> {
 
     /// Counts a file that is complete, and tells of what nobody was told of yet.
     pub(super) fn file_done(&self, bytes: u64, told: u64) {
-        self.file_count.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.note(|report| {
+            report.file_count += 1;
+            report.bytes += bytes;
+        });
         self.file_passed(bytes, told);
     }
 
     /// Counts a file that is there and lacks parts of its content.
     pub(super) fn file_lacks(&self, bytes: u64) {
-        self.incomplete_count.fetch_add(1, Ordering::Relaxed);
-        self.incomplete_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.note(|report| {
+            report.incomplete_count += 1;
+            report.incomplete_bytes += bytes;
+        });
     }
 
     /// Tells of a file that is dealt with and counted elsewhere.
@@ -206,28 +186,26 @@ impl<'a> Outcome<'a> {
     }
 
     pub(super) fn other_done(&self) {
-        self.other_count.fetch_add(1, Ordering::Relaxed);
+        self.note(|report| report.other_count += 1);
     }
 
     pub(super) fn written(&self, bytes: u64) {
-        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.note(|report| report.written_bytes += bytes);
     }
 
     /// Tells that a file shares the blocks of another one.
     pub(super) fn cloned(&self, bytes: u64) {
-        self.cloned_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.note(|report| report.cloned_bytes += bytes);
     }
 
     /// Tells what became of an entry of the snapshot.
     pub(super) fn entry(&self, key: &Key, kind: Kind, (change, bytes): (Change, u64)) {
         match change {
-            Change::Unchanged => {
-                self.unchanged_count.fetch_add(1, Ordering::Relaxed);
-            }
-            Change::Skipped => {
-                self.skipped_count.fetch_add(1, Ordering::Relaxed);
-                self.skipped_bytes.fetch_add(bytes, Ordering::Relaxed);
-            }
+            Change::Unchanged => self.note(|report| report.unchanged_count += 1),
+            Change::Skipped => self.note(|report| {
+                report.skipped_count += 1;
+                report.skipped_bytes += bytes;
+            }),
             Change::Restored | Change::Updated | Change::Metadata | Change::Deleted => {}
         }
         self.tell_entry(|| key.to_path(), kind, (change, bytes));
@@ -235,7 +213,7 @@ impl<'a> Outcome<'a> {
 
     /// Tells that something at a place in the target was removed, or would be.
     pub(super) fn deleted(&self, path: PathBuf, kind: Kind) {
-        self.deleted_count.fetch_add(1, Ordering::Relaxed);
+        self.note(|report| report.deleted_count += 1);
         self.tell_entry(|| path, kind, (Change::Deleted, 0));
     }
 
@@ -258,16 +236,15 @@ impl<'a> Outcome<'a> {
     }
 
     pub(super) fn problem(&self, path: PathBuf, kind: RestoreProblemKind, message: String) {
-        if kind == RestoreProblemKind::Damaged {
-            self.damaged_count.fetch_add(1, Ordering::Relaxed);
-        }
         let gravity = kind.gravity();
         self.progress.event(&Event::Problem { path: &path, operation: "restore", message: &message, gravity });
-        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        problems.0 = problems.0.saturating_add(1);
-        if problems.1.len() < PROBLEMS_KEPT_MAX {
-            problems.1.push(RestoreProblem { path, kind, message });
-        }
+        self.note(|report| {
+            report.problem_count += 1;
+            report.damaged_count += u64::from(kind == RestoreProblemKind::Damaged);
+            if report.problems.len() < PROBLEMS_KEPT_MAX {
+                report.problems.push(RestoreProblem { path, kind, message });
+            }
+        });
     }
 
     /// Tells of metadata that could not be set; of owners once for all entries, at the end.
@@ -302,8 +279,7 @@ impl<'a> Outcome<'a> {
             message.push_str(&format!("; nor of {more} more, the next being {}", named.join(" and ")));
         }
         self.problem(first, RestoreProblemKind::Metadata, message);
-        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        problems.0 = problems.0.saturating_add(more);
+        self.note(|report| report.problem_count += more);
     }
 
     /// What the target refuses for one item is a problem; a full target ends the restore.
@@ -312,9 +288,9 @@ impl<'a> Outcome<'a> {
             return Err(self.within_target(error));
         }
         if matches!(error, DestinationError::InTheWay { .. }) {
-            self.blocked_count.fetch_add(1, Ordering::Relaxed);
+            self.note(|report| report.blocked_count += 1);
         } else if error.is_forbidden() && rustix::process::geteuid().is_root() {
-            self.protected_count.fetch_add(1, Ordering::Relaxed);
+            self.note(|report| report.protected_count += 1);
         }
         self.problem(path, RestoreProblemKind::Refused, crate::error::chain(&error.within(&self.place)));
         Ok(())
@@ -361,27 +337,9 @@ impl<'a> Outcome<'a> {
 
     pub(super) fn into_report(self) -> RestoreReport {
         self.tell_unowned();
-        let (problem_count, problems) = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
-        RestoreReport {
-            file_count: self.file_count.into_inner(),
-            incomplete_count: self.incomplete_count.into_inner(),
-            incomplete_bytes: self.incomplete_bytes.into_inner(),
-            other_count: self.other_count.into_inner(),
-            bytes: self.bytes.into_inner(),
-            written_bytes: self.written_bytes.into_inner(),
-            cloned_bytes: self.cloned_bytes.into_inner(),
-            unchanged_count: self.unchanged_count.into_inner(),
-            skipped_count: self.skipped_count.into_inner(),
-            skipped_bytes: self.skipped_bytes.into_inner(),
-            deleted_count: self.deleted_count.into_inner(),
-            problem_count,
-            damaged_count: self.damaged_count.into_inner(),
-            blocked_count: self.blocked_count.into_inner(),
-            protected_count: self.protected_count.into_inner(),
-            renumbered: self.renumbered.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect(),
-            problems,
-            duration: Duration::ZERO,
-        }
+        let renumbered = self.renumbered.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let report = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        RestoreReport { renumbered: renumbered.into_iter().collect(), ..report }
     }
 }
 
