@@ -35,6 +35,15 @@ enum There {
     Unknown,
 }
 
+/// Whether the directories above an entry can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// They are made, or whoever comes next tells why one is not.
+    Open,
+    /// Something stays in the place of one, which is told.
+    Barred,
+}
+
 /// Turns entries into work.
 pub(super) struct Planner<'a> {
     reader: &'a ContentReader,
@@ -145,10 +154,10 @@ impl<'a> Planner<'a> {
             self.tell_unread(&entry)?;
             return Ok(Below::Visit);
         }
-        if self.make_way()? == There::Stays {
+        if self.make_way()? == Way::Barred {
             return Ok(Below::Skip);
         }
-        if !self.is_list_whole && self.make_lost_directories(&entry.key)? == There::Stays {
+        if !self.is_list_whole && self.make_lost_directories(&entry.key)? == Way::Barred {
             return Ok(Below::Skip);
         }
         if entry.kind() == Kind::Directory {
@@ -156,7 +165,7 @@ impl<'a> Planner<'a> {
             let if_there = if is_fresh { Some(IfThere::Set) } else { self.if_there(&entry, &target)? };
             let Some(if_there) = if_there else { return Ok(Below::Skip) };
             self.enter(&entry, target, if_there)?;
-            if self.make_way()? == There::Stays {
+            if self.make_way()? == Way::Barred {
                 return Ok(Below::Skip);
             }
             self.tell_unread(&entry)?;

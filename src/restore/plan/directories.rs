@@ -1,6 +1,6 @@
 //! Directories: those on the way to an entry, what becomes of one that is there, and what lies in its place.
 
-use super::{Planner, There};
+use super::{Planner, Way};
 use crate::destination::{DestinationError, Existing, Made, Present};
 use crate::error::Result;
 use crate::manifest::{Body, Entry, Key, Kind};
@@ -99,7 +99,7 @@ impl Planner<'_> {
 
     /// Makes the directories above an entry whose own entries are lost, without anything that those said: what lies in
     /// them comes back all the same, unless something else stays in the place of one.
-    pub(super) fn make_lost_directories(&mut self, key: &Key) -> Result<There> {
+    pub(super) fn make_lost_directories(&mut self, key: &Key) -> Result<Way> {
         let above = std::iter::successors(key.parent(), Key::parent);
         let is_known = |directory: &Key| self.way.iter().any(|known| known.key == *directory);
         let is_below = |directory: &Key| directory.is_within(&self.options.path) && !directory.is_root();
@@ -110,13 +110,13 @@ impl Planner<'_> {
             let Some(target) = self.target_of(&entry) else { continue };
             if self.if_passed(&entry, &target) == IfThere::Bar {
                 self.tell_barred(&entry.key);
-                return Ok(There::Stays);
+                return Ok(Way::Barred);
             }
             if let Err(error) = self.writer.hand().make_directory(&target) {
                 self.outcome.refused(entry.key.to_path(), error)?;
             }
         }
-        Ok(There::Unknown)
+        Ok(Way::Open)
     }
 
     /// What becomes of that which lies in the place of a directory. None if it can't be looked at.
@@ -154,31 +154,31 @@ impl Planner<'_> {
 
     /// Makes the directories on the way that are not made yet, unless something else stays in the place of one. One that
     /// can't be made is told once; what is below it then tells for itself.
-    pub(super) fn make_way(&mut self) -> Result<There> {
+    pub(super) fn make_way(&mut self) -> Result<Way> {
         if let Some(barred) = self.way.iter().find(|directory| directory.if_there == IfThere::Bar) {
             let barred = barred.key.clone();
             self.tell_barred(&barred);
-            return Ok(There::Stays);
+            return Ok(Way::Barred);
         }
         let mut is_fresh = false;
         for place in 0..self.way.len() {
             let unmade = self.way.get(place).filter(|directory| directory.ground == Ground::Unknown);
             if let Some(key) = unmade.map(|directory| directory.key.clone()) {
                 // Those between it and the one before it may have lost their own entries.
-                let is_barred = !self.is_list_whole && self.make_lost_directories(&key)? == There::Stays;
-                if is_barred || self.make_one(place, is_fresh)? == There::Stays {
-                    return Ok(There::Stays);
+                let is_barred = !self.is_list_whole && self.make_lost_directories(&key)? == Way::Barred;
+                if is_barred || self.make_one(place, is_fresh)? == Way::Barred {
+                    return Ok(Way::Barred);
                 }
             }
             is_fresh = self.way.get(place).is_some_and(|directory| matches!(directory.ground, Ground::Fresh(_)));
         }
-        Ok(There::Unknown)
+        Ok(Way::Open)
     }
 
     /// Makes the directory at a place of the way, in one that is fresh or not.
-    fn make_one(&mut self, place: usize, is_fresh: bool) -> Result<There> {
+    fn make_one(&mut self, place: usize, is_fresh: bool) -> Result<Way> {
         let (hand, existing) = (self.writer.hand(), self.on_fresh_ground());
-        let Some(directory) = self.way.get_mut(place) else { return Ok(There::Unknown) };
+        let Some(directory) = self.way.get_mut(place) else { return Ok(Way::Open) };
         let make = || -> Result<Ground, DestinationError> {
             if is_fresh && existing == Existing::Refuse {
                 return hand.make_new_directory(&directory.target).map(|()| Ground::Fresh(Made::New));
@@ -196,10 +196,10 @@ impl Planner<'_> {
                 directory.if_there = IfThere::Bar;
                 self.barred = Some(directory.key.clone());
                 self.outcome.refused(directory.key.to_path(), error)?;
-                return Ok(There::Stays);
+                return Ok(Way::Barred);
             }
             Err(error) => self.outcome.refused(directory.key.to_path(), error)?,
         }
-        Ok(There::Unknown)
+        Ok(Way::Open)
     }
 }
