@@ -121,8 +121,8 @@ impl RunningSession {
         Ok(ObjectHash::of(&bytes))
     }
 
-    /// Gives the session up. Its packs become garbage for the next prune. If the store can't take that now, which is
-    /// returned, the session stays open and silent, and a prune or the next run ends it.
+    /// Gives the session up, and says whether that is decided. Its packs become garbage for the next prune. If the store
+    /// can't take it now, the session stays open and silent, and a prune or the next run ends it.
     pub fn abort(&self, access: &Access) -> bool {
         let body = self.outcome(OutcomeKind::Abort, Vec::new(), Vec::new());
         let sealed = outcome::seal(&body, None, &access.ring, &access.chain);

@@ -280,14 +280,14 @@ impl Root {
         Ok(())
     }
 
-    /// Gives a file its name unless the name is taken. `Err(None)`: the directory of the name is not there. `is_at` tells
+    /// Gives a file its name unless the name is taken; none when the directory of the name is not there. `is_at` tells
     /// whether the file at a path is this one.
     pub(super) fn give_name(
         &self,
         temporary: &str,
         path: &str,
         is_at: impl Fn(&str) -> bool,
-    ) -> Result<Created, Option<StoreError>> {
+    ) -> Result<Option<Created>, StoreError> {
         let linked = if self.without_links.load(Ordering::Acquire) {
             Err(Errno::PERM)
         } else {
@@ -302,16 +302,16 @@ impl Root {
             other => other,
         };
         match named {
-            Ok(()) => Ok(Created::New),
+            Ok(()) => Ok(Some(Created::New)),
             // The answer to an attempt that the system repeated may be about our own success.
-            Err(Errno::EXIST | Errno::NOENT) if is_at(path) => Ok(Created::New),
-            Err(Errno::EXIST) => Ok(Created::Exists),
-            Err(Errno::NOENT) => Err(None),
+            Err(Errno::EXIST | Errno::NOENT) if is_at(path) => Ok(Some(Created::New)),
+            Err(Errno::EXIST) => Ok(Some(Created::Exists)),
+            Err(Errno::NOENT) => Ok(None),
             Err(error @ (Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) => {
                 let missing = format!("neither hard links nor renameat2 with RENAME_NOREPLACE work there ({error})");
-                Err(Some(StoreError::Unsupported { place: self.place(""), missing }))
+                Err(StoreError::Unsupported { place: self.place(""), missing })
             }
-            Err(error) => Err(Some(self.error("publishing", path, error.into()))),
+            Err(error) => Err(self.error("publishing", path, error.into())),
         }
     }
 

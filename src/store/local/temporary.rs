@@ -65,11 +65,10 @@ impl Temporary {
         let created = loop {
             root.require_synced()?;
             root.settle(directory)?;
-            match root.give_name(&self.path, path, |path| self.is_at(path)) {
-                Ok(created) => break created,
-                Err(None) if attempts.next().is_some() => root.unsettle(directory),
-                Err(None) => return Err(root.error("publishing", path, Errno::NOENT.into())),
-                Err(Some(error)) => return Err(error),
+            match root.give_name(&self.path, path, |path| self.is_at(path))? {
+                Some(created) => break created,
+                None if attempts.next().is_some() => root.unsettle(directory),
+                None => return Err(root.error("publishing", path, Errno::NOENT.into())),
             }
         };
         drop(self);
