@@ -158,7 +158,7 @@ impl Access {
         notices: impl FnOnce(&mut T) -> &mut Vec<String>,
         operation: impl FnOnce(&Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        let access = Self { behind: Arc::default(), ..self.clone() };
+        let access = Self { behind: Arc::new(self.behind.anew()), ..self.clone() };
         let mut report = operation(&access)?;
         notices(&mut report).extend(access.behind.take());
         Ok(report)

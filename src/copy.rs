@@ -63,7 +63,7 @@ pub fn run(
 ) -> Result<CopyReport> {
     let started = Instant::now();
     check_may_open(to, SessionKind::Copy)?;
-    let (state, history) = (session::load(&to.state_dir)?, History::load(to)?);
+    let (state, history) = (session::load(to)?, History::load(to)?);
     session::finish_interrupted(to, &history, state.client)?;
     let CopyPlan { to_copy, present, forgotten, way } = plan;
     tell_estimate(&to_copy, progress);
@@ -148,7 +148,7 @@ impl Copying<'_> {
 
     fn attempt(&mut self, source: &Snapshot, upon: Upon, report: &mut CopyReport) -> Result<Fate> {
         check_stopped(self.progress)?;
-        let state = session::load(&self.to.state_dir)?;
+        let state = session::load(self.to)?;
         let main = session::open(self.to, state.client, self.number, SessionKind::Copy, &self.options.writer)?;
         self.number = main.id.number.saturating_add(1);
         let fate = self.make((source, upon), main, &state, report);

@@ -18,7 +18,7 @@ mod tests;
 mod view;
 mod within;
 
-use crate::access::{Access, Naming};
+use crate::access::{Access, Behind, Naming};
 use crate::backup::{self, BackupOptions, BackupReport};
 use crate::check::{self, CheckOptions, CheckReport, Vouch};
 use crate::config::{Parameters, Purpose, Role};
@@ -223,17 +223,12 @@ impl Repository {
             behind: Arc::default(),
             used_copies,
         };
-        let notice = view::open(&mut access, options.view)?;
+        let mut notices: Vec<String> = view::open(&mut access, options.view)?.into_iter().collect();
+        notices.extend(session::lost_from_sight(&access));
+        access.behind = Arc::new(Behind::after(notices.clone()));
         // One that can't be kept in mind now is met again.
         let _ = session::keep_config(&access.state_dir, &access.chain);
-        Ok(Self {
-            access,
-            protecting,
-            options,
-            place: None,
-            notices: notice.into_iter().collect(),
-            overlooked: Mutex::default(),
-        })
+        Ok(Self { access, protecting, options, place: None, notices, overlooked: Mutex::default() })
     }
 
     /// Makes a snapshot.
@@ -242,12 +237,14 @@ impl Repository {
     /// When the repository can't take it, was rolled back, or the caller stops. What single source items can't deliver
     /// is in the report, not an error.
     pub fn backup(&self, options: &BackupOptions, progress: &dyn Progress) -> Result<BackupReport> {
-        let (history, state) = self.writing()?;
-        // A repository may be older than its reserve, or have been made when there was no space.
-        let _ = self.access.store.keep_reserve();
         let mut report = self.access.noting(
             |report: &mut BackupReport| &mut report.notices,
-            |access| backup::run(access, &history, &state, options, progress),
+            |access| {
+                let (history, state) = self.writing(access)?;
+                // A repository may be older than its reserve, or have been made when there was no space.
+                let _ = access.store.keep_reserve();
+                backup::run(access, &history, &state, options, progress)
+            },
         )?;
         self.settle(&mut report);
         Ok(report)
@@ -283,17 +280,15 @@ impl Repository {
         self.require_reader("check")?;
         let signers = &self.access.config().signers.0;
         let asks = options.vouches() && signers.iter().any(|signer| signer.role == Role::Put);
-        let may_vouch = if asks { self.writing().map(drop) } else { Ok(()) };
         self.access.noting(
             |report: &mut CheckReport| &mut report.notices,
-            |access| match may_vouch {
-                Ok(()) => check::run(access, options, progress),
+            |access| {
+                let may_vouch = if asks { self.writing(access).map(drop) } else { Ok(()) };
                 // Damage is looked for all the same in a store to which this client must not write.
-                Err(error) => {
-                    let mut report = check::run(access, &options.clone().vouch(Vouch::ForNothing), progress)?;
-                    report.notices.push(format!("packs of put keys are not vouched for: {error}"));
-                    Ok(report)
-                }
+                let Err(error) = may_vouch else { return check::run(access, options, progress) };
+                let mut report = check::run(access, &options.clone().vouch(Vouch::ForNothing), progress)?;
+                report.notices.push(format!("packs of put keys are not vouched for: {error}"));
+                Ok(report)
             },
         )
     }
@@ -323,10 +318,12 @@ impl Repository {
     /// # Errors
     /// As [`Self::plan_prune`]; [`ErrorKind::RolledBack`]; and when the store fails or the caller stops.
     pub fn prune(&self, plan: PrunePlan, options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport> {
-        self.standing()?;
         self.access.noting(
             |report: &mut PruneReport| &mut report.notices,
-            |access| prune::run(access, plan, options, progress),
+            |access| {
+                self.standing(access)?;
+                prune::run(access, plan, options, progress)
+            },
         )
     }
 

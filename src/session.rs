@@ -51,7 +51,7 @@ pub use listed::committed_packs;
 #[cfg(any(test, fuzzing))]
 pub(crate) use liveness::testing::move_to_machine;
 pub use naming::{NamedSnapshot, SnapshotSpec, resolve};
-pub use newest_config::{check_config, keep_config, replace_config};
+pub use newest_config::{check_config, keep_config, lost_from_sight, replace_config};
 pub use open_sessions::{AbortOutcome, SessionSpec, UndecidedSession, WriterProcess, abort_open, open_sessions};
 pub use overlooked::{Overlooked, overlooked, unfound};
 pub use packing::{OpenPacks, Packed, Packing};

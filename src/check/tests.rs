@@ -298,7 +298,7 @@ fn that_too_many_files_are_open_is_no_damage_of_what_can_t_be_opened() {
 fn that_too_many_files_are_open_takes_no_outcome_from_whoever_writes() {
     let patient = Patient::new();
     let mut access = Repository::open(&patient.store(), PASSWORD, patient.options()).unwrap().access().clone();
-    let state = session::load(&access.state_dir).unwrap();
+    let state = session::load(&access).unwrap();
     let last = ObjectName::Outcome(state.last().unwrap());
     // The view keeps what was read of it.
     access.index = Arc::new(MemoryIndex::new());

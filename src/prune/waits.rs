@@ -75,7 +75,9 @@ impl Waits {
 /// The sessions that must be decided and are not. `history` tells of the set, and lists sessions after it has read sets:
 /// every session that was open when the set was published is in it, if it is not decided.
 pub(super) fn undecided(access: &Access, history: &History, what: What) -> BTreeSet<SessionId> {
-    let mut waits = read_kept::<Waits>(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default();
+    // What can't be read is begun anew, which only takes longer.
+    let begun: Option<Waits> = read_kept(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default();
+    let mut waits = begun.unwrap_or_default();
     if waits.begin(history, what) == Begun::Now
         && let Err(error) = write_kept(&access.state_dir, FILE, &waits)
     {

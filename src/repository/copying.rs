@@ -58,12 +58,13 @@ impl Repository {
         progress: &dyn Progress,
     ) -> Result<CopyReport> {
         from.require_reader("be copied from")?;
-        self.writing()?;
-        let _ = self.access.store.keep_reserve();
-        let source = from.reading()?;
         self.access.noting(
             |report: &mut CopyReport| &mut report.notices,
-            |access| copy::run(&source, access, plan, options, progress),
+            |access| {
+                self.writing(access)?;
+                let _ = access.store.keep_reserve();
+                copy::run(&from.reading()?, access, plan, options, progress)
+            },
         )
     }
 }

@@ -46,7 +46,7 @@ impl Repository {
     /// States in the repository what came of a drill, passed or not, and of a command that the caller has run on what was
     /// restored; then removes that. What can't be stated or removed is in the conclusion.
     pub fn conclude_drill(&self, drill: Drill, command: DrillCommand) -> DrillConclusion {
-        let writer = self.writing().map(|(history, state)| (history, state.client));
+        let writer = self.writing(&self.access).map(|(history, state)| (history, state.client));
         drill::conclude(&self.access, writer, drill, command)
     }
 }

@@ -34,10 +34,12 @@ impl Repository {
         options: &BackupOptions,
         progress: &dyn Progress,
     ) -> Result<ImportReport> {
-        let (history, state) = self.writing()?;
         let mut report = self.access.noting(
             |report: &mut ImportReport| &mut report.backup.notices,
-            |access| import::run(access, (&history, &state), (plan, snapshot), options, progress),
+            |access| {
+                let (history, state) = self.writing(access)?;
+                import::run(access, (&history, &state), (plan, snapshot), options, progress)
+            },
         )?;
         self.settle(&mut report.backup);
         Ok(report)

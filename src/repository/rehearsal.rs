@@ -27,7 +27,7 @@ impl Repository {
             ..self.access.clone()
         };
         view::open(&mut access, Mode::Reader)?;
-        let state = session::load(&folder.own)?;
+        let state = session::load(&access)?;
         let history = self.history()?;
         access.noting(
             |report: &mut BackupReport| &mut report.notices,

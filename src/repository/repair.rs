@@ -45,7 +45,7 @@ impl Repository {
     }
 
     fn rebuild_index(&mut self, options: &RepairOptions, progress: &dyn Progress) -> Result<IndexRepairReport> {
-        self.writing()?;
+        self.writing(&self.access)?;
         view::renew(&mut self.access, self.options.view)?;
         self.access.noting(
             |report: &mut IndexRepairReport| &mut report.behind,
@@ -90,12 +90,14 @@ impl Repository {
         others: &[&Self],
         progress: &dyn Progress,
     ) -> Result<PackRepairReport> {
-        self.writing()?;
         let others: Vec<Access> = others.iter().map(|other| other.access.with_second_copies()).collect();
         let others: Vec<&Access> = others.iter().collect();
         let repaired = self.access.noting(
             |report: &mut PackRepairReport| &mut report.behind,
-            |access| repair::repair_packs(access, plan, options, &others, progress),
+            |access| {
+                self.writing(access)?;
+                repair::repair_packs(access, plan, options, &others, progress)
+            },
         );
         repaired.map_err(|error| error.if_stopped(GO_ON))
     }
@@ -118,10 +120,12 @@ impl Repository {
     /// the caller stops. What was committed until then stands.
     pub fn repair_snapshots(&self, options: &RepairOptions, progress: &dyn Progress) -> Result<SnapshotRepairReport> {
         self.require_reader("find out what is lost")?;
-        self.writing()?;
         let repaired = self.access.noting(
             |report: &mut SnapshotRepairReport| &mut report.behind,
-            |access| repair::repair_snapshots(access, options, progress),
+            |access| {
+                self.writing(access)?;
+                repair::repair_snapshots(access, options, progress)
+            },
         );
         repaired.map_err(|error| error.if_stopped(GO_ON))
     }

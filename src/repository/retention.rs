@@ -70,7 +70,7 @@ impl Repository {
     /// [`ErrorKind::Denied`] when the key may not forget; [`ErrorKind::Damaged`] as for [`Self::plan_forget`]; or when the
     /// store can't be written to.
     pub fn forget(&self, plan: &ForgetPlan) -> Result<ForgetReport> {
-        let (_, state) = self.writing()?;
+        let (_, state) = self.writing(&self.access)?;
         forget::perform(&self.access, state.client, plan, session::now_ns())
     }
 
@@ -85,11 +85,12 @@ impl Repository {
         writer: &Writer,
         progress: &dyn Progress,
     ) -> Result<UndoReport> {
-        let (_, state) = self.writing()?;
-        let client = Client { state: &state, writer };
         self.access.noting(
             |report: &mut UndoReport| &mut report.notices,
-            |access| forget::undo(access, &client, snapshots, StatementKind::Undo, progress),
+            |access| {
+                let (_, state) = self.writing(access)?;
+                forget::undo(access, &Client { state: &state, writer }, snapshots, StatementKind::Undo, progress)
+            },
         )
     }
 
@@ -105,11 +106,12 @@ impl Repository {
         writer: &Writer,
         progress: &dyn Progress,
     ) -> Result<PinReport> {
-        let (_, state) = self.writing()?;
-        let client = Client { state: &state, writer };
         self.access.noting(
             |report: &mut PinReport| &mut report.notices,
-            |access| forget::pin(access, &client, snapshots, until_ns, progress),
+            |access| {
+                let (_, state) = self.writing(access)?;
+                forget::pin(access, &Client { state: &state, writer }, snapshots, until_ns, progress)
+            },
         )
     }
 
@@ -118,7 +120,7 @@ impl Repository {
     /// # Errors
     /// [`ErrorKind::Denied`] when the key may not unpin, or when the store can't be written to.
     pub fn unpin(&self, snapshots: &[SnapshotId]) -> Result<Vec<SnapshotId>> {
-        let (_, state) = self.writing()?;
+        let (_, state) = self.writing(&self.access)?;
         forget::unpin(&self.access, state.client, snapshots)
     }
 

@@ -32,7 +32,7 @@ impl Beating {
     /// When the store can't take the session, or the state directory not be read.
     pub fn open(access: &Access, history: &History, kind: SessionKind, writer: &Writer) -> Result<Self> {
         // The state first: what another process of this client acknowledges in between is then no rollback.
-        let state = state::load(&access.state_dir)?;
+        let state = state::load(access)?;
         let number = history.next_number(state.client).max(state.number.saturating_add(1));
         let session = running::open(access, state.client, number, kind, writer)?;
         Ok(Self { session, state, seen: history.seen(), pulse: Pulse::new(session.id) })

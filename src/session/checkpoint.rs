@@ -274,7 +274,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = MemoryStore::new();
         let access = Keys::new(Parameters::default()).open(Arc::new(store.clone()), directory.path());
-        let client = session::load(&access.state_dir).unwrap().client;
+        let client = session::load(&access).unwrap().client;
         let open = || {
             let number = History::load(&access).unwrap().next_number(client);
             running::open(&access, client, number, SessionKind::Checkpoint, &Writer::default()).unwrap().id

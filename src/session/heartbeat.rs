@@ -88,7 +88,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = MemoryStore::new();
         let access = Keys::new(Parameters::default()).open(Arc::new(store.clone()), directory.path());
-        let state = session::load(&access.state_dir).unwrap();
+        let state = session::load(&access).unwrap();
         let number = History::load(&access).unwrap().next_number(state.client);
         let id = session::open(&access, state.client, number, SessionKind::Backup, &Writer::default()).unwrap().id;
         let name = |beat| ObjectName::Heartbeat(id, beat);

@@ -1,28 +1,71 @@
 //! Small files that a client keeps for itself in its state directory, each replaced as a whole in one step.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, chain};
 use crate::wire;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// How many processes may stand still while they write the same file; whoever comes after them is told so.
 const DRAFTS_MAX: u32 = 64;
 
-/// Reads a value that this client keeps in a file of its state directory; none when there is none that can be believed.
-pub(crate) fn read_kept<T: bincode::Decode<()>>(directory: &Path, file: &str, bytes_max: u64) -> Option<T> {
+/// A file that is there, and of which nobody can tell what was kept in it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unbelieved {
+    /// The system does not give it.
+    #[error("{} can't be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not what was written.
+    #[error("{} is torn", path.display())]
+    Torn {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Unbelieved {
+    /// What a user should know where it held what was seen of a repository.
+    pub(super) fn notice(&self) -> String {
+        format!(
+            "this machine no longer knows what it had seen of the repository, which may have been set back before now, and \
+             begins anew: {}",
+            chain(self)
+        )
+    }
+}
+
+/// Reads a value that this client keeps in a file of its state directory; none when there is no such file.
+///
+/// # Errors
+/// [`Unbelieved`], which is not to be taken for a file that is not there unless nothing depends on what was in it.
+pub(crate) fn read_kept<T>(directory: &Path, file: &str, bytes_max: u64) -> Result<Option<T>, Unbelieved>
+where
+    T: bincode::Decode<()>,
+{
+    let path = directory.join(file);
     #[cfg(test)]
     if super::testing::memory::is_kept() {
-        return super::testing::memory::read(file).and_then(|body| wire::decode(&body).ok());
+        let body = super::testing::memory::read(file);
+        return body.map(|body| wire::decode(&body).map_err(|_| Unbelieved::Torn { path })).transpose();
     }
-    let path = directory.join(file);
-    if std::fs::metadata(&path).ok()?.len() > bytes_max {
-        return None;
+    let mut bytes = Vec::new();
+    // Of one that is longer than any that was written the start is enough to tell that it is torn.
+    match File::open(&path).and_then(|file| file.take(bytes_max).read_to_end(&mut bytes)) {
+        Ok(_) => decode(&bytes).map(Some).ok_or(Unbelieved::Torn { path }),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(Unbelieved::Unreadable { path, source }),
     }
-    let bytes = std::fs::read(path).ok()?;
+}
+
+fn decode<T: bincode::Decode<()>>(bytes: &[u8]) -> Option<T> {
     let (body, checksum) = bytes.split_last_chunk::<32>()?;
     let sound = blake3::hash(body) == blake3::Hash::from_bytes(*checksum);
     sound.then(|| wire::decode(body).ok()).flatten()
@@ -103,7 +146,7 @@ mod tests {
         write_kept(directory.path(), "file", &7_u64).unwrap();
         write_kept(directory.path(), "file", &8_u64).unwrap();
         stopped.write_all(b"late").unwrap();
-        assert_eq!(read_kept(directory.path(), "file", 100), Some(8_u64));
+        assert_eq!(read_kept(directory.path(), "file", 100).unwrap(), Some(8_u64));
         assert!(is_at(&stopped, &name).unwrap(), "its own file is still there for it to put in place");
     }
 
@@ -112,7 +155,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(draft_name(&directory.path().join("file"), 0), [1; 1000]).unwrap();
         write_kept(directory.path(), "file", &7_u64).unwrap();
-        assert_eq!(read_kept(directory.path(), "file", 100), Some(7_u64));
+        assert_eq!(read_kept(directory.path(), "file", 100).unwrap(), Some(7_u64));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
@@ -125,7 +168,7 @@ mod tests {
                 scope.spawn(move || {
                     for turn in 0..100 {
                         write_kept(directory, "file", &(thread * 1000 + turn)).unwrap();
-                        assert!(read_kept::<u64>(directory, "file", 100).is_some());
+                        assert!(read_kept::<u64>(directory, "file", 100).unwrap().is_some());
                     }
                 });
             }

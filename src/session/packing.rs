@@ -192,7 +192,7 @@ mod tests {
     fn a_run_that_was_ended_while_it_was_stopped_is_told_so_when_its_files_are_gone() {
         let directory = tempfile::tempdir().unwrap();
         let access = access(directory.path());
-        let client = session::load(&access.state_dir).unwrap().client;
+        let client = session::load(&access).unwrap().client;
         let writer = Writer::default();
         let main = session::open(&access, client, 1, SessionKind::Backup, &writer).unwrap();
         let compression = Compression::Off;

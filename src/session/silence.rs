@@ -111,7 +111,9 @@ pub fn observe(
 ) -> Result<Vec<OpenSession>> {
     let beats = highest_beats(access, &history.open)?;
     let mut kept: BTreeMap<SessionId, Observation> = BTreeMap::new();
-    for observation in read_kept::<List<Observation>>(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default().0 {
+    // What can't be read is seen for the first time: its session only has longer to live.
+    let before: Option<List<Observation>> = read_kept(&access.state_dir, FILE, FILE_BYTES_MAX).unwrap_or_default();
+    for observation in before.unwrap_or_default().0 {
         kept.insert(observation.session, observation);
     }
     let client = state::kept(&access.state_dir).map(|state| state.client);
@@ -250,10 +252,10 @@ mod tests {
         let open = |name: &str| keys.open(Arc::new(store.clone()), &directory.path().join(name));
         let (writer, collector) = (open("writer"), open("collector"));
         move_to_machine(2);
-        let client = session::load(&writer.state_dir).unwrap().client;
+        let client = session::load(&writer).unwrap().client;
         let id = session::open(&writer, client, 1, SessionKind::Backup, &Writer::default()).unwrap().id;
         move_to_machine(1);
-        session::load(&collector.state_dir).unwrap();
+        session::load(&collector).unwrap();
         let look = |hours: u64| {
             let clock = BootClock { boot_id: [1; 16], since_boot_ms: hours * 3_600_000 };
             let history = History::load(&collector).unwrap();
@@ -279,7 +281,7 @@ mod tests {
         let (directory, store) = (tempfile::tempdir().unwrap(), MemoryStore::new());
         let keys = Keys::new(Parameters::default());
         let access = keys.open(Arc::new(store), &directory.path().join("own"));
-        let own = session::load(&access.state_dir).unwrap().client;
+        let own = session::load(&access).unwrap().client;
         let name = rustix::system::uname().nodename().to_bytes().to_vec();
         let (host, other) =
             (|host: &[u8]| Writer { host: host.to_vec(), ..Writer::default() }, ClientId::from_bytes([7; 16]));

@@ -3,10 +3,11 @@
 //! The file lies in the user's state directory. A lost one is replaced by a new client id; a store that lacks what
 //! the file remembers was rolled back.
 
+use crate::access::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ClientId, ObjectHash, SessionId};
 use crate::outcome::SeenEntry;
-use crate::session::kept::{read_kept, write_kept};
+use crate::session::kept::{Unbelieved, read_kept, write_kept};
 use crate::wire::List;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::os::fd::OwnedFd;
@@ -59,29 +60,49 @@ impl ClientState {
     }
 }
 
-/// What this repository's client remembers on this machine; none where there is none.
+/// What this repository's client remembers on this machine; none where there is none, or none that can be believed, which
+/// is said when the repository is opened.
 pub(super) fn kept(directory: &Path) -> Option<ClientState> {
+    read(directory).unwrap_or_default()
+}
+
+pub(super) fn read(directory: &Path) -> Result<Option<ClientState>, Unbelieved> {
     read_kept(directory, FILE, FILE_BYTES_MAX)
 }
 
-/// Reads the state of this repository's client on this machine; makes a new one when there is none or it can't be
-/// read (that costs nothing but the chain's continuity).
+/// Reads the state of this repository's client on this machine; makes a new one when there is none, or none that can be
+/// believed. With that one goes what would show that the store was rolled back, which this machine is
+/// [`behind`](Access::behind) in then.
 ///
 /// # Errors
 /// When there is none and the state directory can't be written to.
-pub fn load(directory: &Path) -> Result<ClientState> {
+pub fn load(access: &Access) -> Result<ClientState> {
+    let (state, lost) = load_from(&access.state_dir)?;
+    lost.iter().for_each(|lost| access.behind.note(lost.notice()));
+    Ok(state)
+}
+
+fn load_from(directory: &Path) -> Result<(ClientState, Option<Unbelieved>)> {
     // A new file takes the old one's place in one step, so that reading needs no lock. Nor does it need a directory that
     // can be written to: a backup is worth more than the memory of it.
-    if let Some(state) = kept(directory) {
-        return Ok(state);
+    if let Ok(Some(state)) = read(directory) {
+        return Ok((state, None));
     }
-    let guard = Guard::take(directory)?;
-    if let Some(state) = guard.read() {
-        return Ok(state);
+    let guard = Guard::take(directory);
+    match read(directory) {
+        Ok(Some(state)) => Ok((state, None)),
+        Ok(None) => {
+            let state = ClientState::new();
+            guard?.write(&state)?;
+            Ok((state, None))
+        }
+        Err(lost) => {
+            let state = ClientState::new();
+            // One that can't be kept serves this once: it can't be told from here what there was to protect.
+            let _ = guard.and_then(|guard| guard.write(&state));
+            Ok((state, Some(lost)))
+        }
     }
-    let state = ClientState::new();
-    guard.write(&state)?;
-    Ok(state)
 }
 
 /// Remembers an acknowledged outcome. Of two processes the one with the higher number wins.
@@ -90,7 +111,7 @@ pub fn load(directory: &Path) -> Result<ClientState> {
 /// When the state directory can't be written to.
 pub(super) fn advance(directory: &Path, state: &ClientState) -> Result<()> {
     let guard = Guard::take(directory)?;
-    let newer = guard.read().is_some_and(|kept| kept.client == state.client && kept.number >= state.number);
+    let newer = kept(directory).is_some_and(|kept| kept.client == state.client && kept.number >= state.number);
     if newer { Ok(()) } else { guard.write(state) }
 }
 
@@ -137,10 +158,6 @@ impl Guard {
         Self { _lock: lock, directory: directory.to_path_buf() }
     }
 
-    fn read(&self) -> Option<ClientState> {
-        read_kept(&self.directory, FILE, FILE_BYTES_MAX)
-    }
-
     fn write(&self, state: &ClientState) -> Result<()> {
         write_kept(&self.directory, FILE, state)
     }
@@ -153,12 +170,12 @@ mod tests {
     #[test]
     fn the_state_comes_back_and_never_goes_backwards() {
         let directory = tempfile::tempdir().unwrap();
-        let first = load(directory.path()).unwrap();
-        assert_eq!(load(directory.path()).unwrap(), first);
+        let first = load_from(directory.path()).unwrap().0;
+        assert_eq!(load_from(directory.path()).unwrap().0, first);
         let ahead = ClientState { number: 5, ..first.clone() };
         advance(directory.path(), &ahead).unwrap();
         advance(directory.path(), &ClientState { number: 3, ..first.clone() }).unwrap();
-        assert_eq!(load(directory.path()).unwrap(), ahead);
+        assert_eq!(load_from(directory.path()).unwrap().0, ahead);
         assert_ne!(replace(directory.path()).unwrap().client, first.client);
     }
 
@@ -168,10 +185,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let held = Guard::take(directory.path()).unwrap();
         let began = Instant::now();
-        let first = load(directory.path()).unwrap();
+        let first = load_from(directory.path()).unwrap().0;
         let ahead = ClientState { number: 5, ..first };
         advance(directory.path(), &ahead).unwrap();
-        assert_eq!(load(directory.path()).unwrap(), ahead);
+        assert_eq!(load_from(directory.path()).unwrap().0, ahead);
         assert!(began.elapsed() < Duration::from_secs(10));
         drop(held);
     }
@@ -179,8 +196,8 @@ mod tests {
     #[test]
     fn a_torn_state_file_is_replaced_by_a_new_client() {
         let directory = tempfile::tempdir().unwrap();
-        let first = load(directory.path()).unwrap();
+        let first = load_from(directory.path()).unwrap().0;
         std::fs::write(directory.path().join(FILE), b"torn").unwrap();
-        assert_ne!(load(directory.path()).unwrap().client, first.client);
+        assert_ne!(load_from(directory.path()).unwrap().0.client, first.client);
     }
 }

@@ -40,7 +40,7 @@ impl Place {
 
     /// Does `meanwhile` once the client's state was read.
     fn back_up(&self, access: &Access, meanwhile: impl FnOnce()) -> BackupReport {
-        let (history, state) = (History::load(access).unwrap(), session::load(&access.state_dir).unwrap());
+        let (history, state) = (History::load(access).unwrap(), session::load(access).unwrap());
         meanwhile();
         let options = BackupOptions::new([self.path("tree")]);
         let backup = |access: &Access| backup::run(access, &history, &state, &options, &Silent);
@@ -63,7 +63,7 @@ fn a_snapshot_that_is_committed_is_told_whatever_the_index_takes() {
     assert!(first.content_chunk_count > 0);
     let [notice] = first.notices.as_slice() else { panic!("{:?}", first.notices) };
     assert!(notice.contains("no space left for the index view"), "{notice}");
-    let kept = session::load(&access.state_dir).unwrap().last().unwrap();
+    let kept = session::load(&access).unwrap().last().unwrap();
     assert!(History::load(&access).unwrap().open.is_empty() && kept.number > 0, "its state is kept all the same");
     assert!(index.applied().unwrap().is_empty());
 

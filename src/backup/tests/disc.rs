@@ -366,7 +366,7 @@ impl Place {
 
     pub(super) fn back_up(&self, options: &BackupOptions, progress: &dyn Progress) -> Result<BackupReport> {
         let history = History::load(&self.access)?;
-        let state = session::load(&self.access.state_dir)?;
+        let state = session::load(&self.access)?;
         let trees: Arc<dyn Trees> = self.disc.clone();
         let material = Material {
             trees,

@@ -297,7 +297,7 @@ fn record_11_every_record_has_a_client_id_of_its_own() {
     for _ in 0..3 {
         make(repository.access(), 1, some_packs(2)).unwrap();
     }
-    let own = session::load(&repository.access().state_dir).unwrap().client;
+    let own = session::load(repository.access()).unwrap().client;
     let records = patient.records();
     let clients: BTreeSet<ClientId> = records.iter().map(|body| body.client).collect();
     assert_eq!((clients.len(), clients.contains(&own)), (3, false));

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 /// the next one. Whether there was anything left to condemn.
 fn meanwhile(world: &World) -> bool {
     let writer = world.client("writer");
-    let client = session::load(&writer.state_dir).unwrap().client;
+    let client = session::load(&writer).unwrap().client;
     session::open(&writer, client, 1, SessionKind::Backup, &Writer::default()).unwrap();
     let is_first = History::load(&writer).unwrap().generations.is_empty();
     prune(&world.client("other"), &PruneOptions::default()).unwrap();

@@ -144,7 +144,7 @@ impl Story {
 
     fn undo(&self, snapshot: SnapshotId) -> Result<()> {
         let access = self.writer("undoer", 7);
-        let state = session::load(&access.state_dir)?;
+        let state = session::load(&access)?;
         let client = Client { state: &state, writer: &Writer::default() };
         forgetting::undo(&access, &client, &[snapshot], StatementKind::Undo, &Silent).map(drop)
     }

@@ -66,7 +66,7 @@ fn retirement() -> World {
     move_to_machine(OWN);
     world.back_up("a", &files(20..24, 10_000));
     let access = world.client("b");
-    let client = session::load(&access.state_dir).unwrap().client;
+    let client = session::load(&access).unwrap().client;
     for number in 0..2 {
         let gone = world.back_up("a", &files(number * 4..number * 4 + 4, 10_000));
         world.forget(gone);
@@ -250,7 +250,7 @@ fn an_undo_between_a_prune_that_died_and_the_next_brings_back_everything_or_says
         let _ = prune_through(&fork.client("owner"), &dying);
         move_to_machine(OTHER);
         let undoer = fork.client("undoer");
-        let state = session::load(&undoer.state_dir).unwrap();
+        let state = session::load(&undoer).unwrap();
         let client = Client { state: &state, writer: &Writer::default() };
         let outcome = forgetting::undo(&undoer, &client, &[forgotten], StatementKind::Undo, &Silent);
         let outcome = outcome.map(|report| report.restated.len()).map_err(|error| error.kind());

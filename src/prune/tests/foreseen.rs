@@ -31,7 +31,7 @@ fn dead_process() -> Liveness {
 
 /// Opens a session of a writer that was killed then, and returns the bytes of the pack that it left.
 fn killed_writer(access: &Access) -> u64 {
-    let client = session::load(&access.state_dir).unwrap().client;
+    let client = session::load(access).unwrap().client;
     let number = History::load(access).unwrap().next_number(client);
     let id = SessionId { client, number };
     let body = SessionBody {
@@ -79,7 +79,7 @@ fn for_whom_a_prune_would_wait_is_said() {
     world.back_up("a", &files(4..8, 10_000));
     world.forget(forgotten);
     let writer = world.client("a");
-    let client = session::load(&writer.state_dir).unwrap().client;
+    let client = session::load(&writer).unwrap().client;
     let number = History::load(&writer).unwrap().next_number(client);
     let open = session::open(&writer, client, number, SessionKind::Backup, &Writer::default()).unwrap();
     let summary = planned(&world.client("owner"));

@@ -178,7 +178,7 @@ fn to_end_a_session_takes_from_the_reserve_as_well() {
     let filler = medium.place.join("filler");
     let bytes = std::fs::metadata(&filler).unwrap().len();
     std::fs::File::options().write(true).open(&filler).unwrap().set_len(bytes - (1 << 20)).unwrap();
-    let client = session::load(&access.state_dir).unwrap().client;
+    let client = session::load(&access).unwrap().client;
     let number = History::load(&access).unwrap().next_number(client);
     let open = session::open(&access, client, number, SessionKind::Backup, &Writer::default()).unwrap();
     medium.fill();

@@ -249,7 +249,7 @@ fn while_a_generation_waits_backups_go_by_the_newest_snapshot_that_may_be_taken_
     move_to_machine(3);
     let slow = house.open("first", "slow", store());
     let history = crate::session::History::load(slow.access()).unwrap();
-    let client = crate::session::load(&slow.access().state_dir).unwrap().client;
+    let client = crate::session::load(slow.access()).unwrap().client;
     let kind = crate::session_record::SessionKind::Backup;
     let open = crate::session::open(slow.access(), client, history.next_number(client), kind, &Default::default());
     let open = open.unwrap();

@@ -117,7 +117,7 @@ fn act(store: &Gated, seed: u64) {
             };
             let (live, forgotten) = (choose(false), choose(true));
             if dice.one_in(3) && !forgotten.is_empty() {
-                let Ok(state) = session::load(&access.state_dir) else { break };
+                let Ok(state) = session::load(&access) else { break };
                 let client = Client { state: &state, writer: &Writer::default() };
                 let _ = forgetting::undo(&access, &client, &[*dice.pick(&forgotten)], StatementKind::Undo, &Silent);
             } else if !live.is_empty() {

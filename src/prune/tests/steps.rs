@@ -26,7 +26,7 @@ fn folder_count(world: &World, folder: Folder) -> usize {
 fn open_session(world: &World, client: &str) -> session::RunningSession {
     session::move_to_machine(1);
     let access = world.client(client);
-    let client = session::load(&access.state_dir).unwrap().client;
+    let client = session::load(&access).unwrap().client;
     let number = History::load(&access).unwrap().next_number(client);
     let open = session::open(&access, client, number, SessionKind::Backup, &Writer::default()).unwrap();
     session::move_to_machine(2);
@@ -264,7 +264,7 @@ fn prune_21_a_statement_that_is_gone_stops_the_collection_as_a_later_one_or_its_
     let world = World::new();
     let [first, second, _] = [0, 2, 4].map(|from| world.back_up("a", &files(from..from + 3, 10_000)));
     let owner = world.client("owner");
-    let client = session::load(&owner.state_dir).unwrap().client;
+    let client = session::load(&owner).unwrap().client;
     for kind in [RecordKind::Pin, RecordKind::Forget] {
         let draft = RecordDraft { kind, snapshots: &[first, second], until_ns: None, note: &[] };
         session::make_records(&owner, &History::load(&owner).unwrap(), client, &draft).unwrap();

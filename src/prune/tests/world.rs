@@ -143,7 +143,7 @@ pub(crate) enum Inherit {
 
 /// Makes a snapshot as a backup does.
 pub(crate) fn back_up(access: &Access, files: &Files, inherit: Inherit) -> Result<SnapshotId> {
-    let state = session::load(&access.state_dir)?;
+    let state = session::load(access)?;
     let history = History::load(access)?;
     let number = history.next_number(state.client);
     let main = session::open(access, state.client, number, SessionKind::Backup, &Writer::default())?;
@@ -293,7 +293,7 @@ pub(crate) fn stat_of(naming: &Naming, nodes: &mut impl NodeSink<Error = Error>)
 
 /// Makes a record that forgets a snapshot.
 pub(crate) fn forget(access: &Access, snapshot: SnapshotId) -> Result<()> {
-    let client = session::load(&access.state_dir)?.client;
+    let client = session::load(access)?.client;
     let history = History::load(access)?;
     let own = history.records.keys().filter(|(other, _)| *other == client).map(|(_, number)| *number).max();
     let number = own.unwrap_or(0) + 1;

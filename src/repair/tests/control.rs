@@ -183,7 +183,7 @@ fn numbers_that_left_nothing_cost_the_store_nothing() {
     };
     let before = heal();
     let access = world.client("writer");
-    let client = session::load(&access.state_dir).unwrap().client;
+    let client = session::load(&access).unwrap().client;
     let far = History::load(&access).unwrap().next_number(client) + 900;
     let session = session::open(&access, client, far, SessionKind::Checkpoint, &Writer::default()).unwrap();
     session.commit(&access, &session.outcome(OutcomeKind::Checkpoint, Vec::new(), Vec::new()), None).unwrap();

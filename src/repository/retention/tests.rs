@@ -282,7 +282,7 @@ fn record_17_nothing_is_forgotten_while_a_pin_may_be_lost() {
     let by_name = || house.repository.plan_forget_snapshots(named.clone());
 
     let store = &house.repository.access.store;
-    let client = session::load(&house.repository.access.state_dir).unwrap().client;
+    let client = session::load(&house.repository.access).unwrap().client;
     let records = [1, 2].map(|number| ObjectName::Record(client, number));
     let outcome = ObjectName::Outcome(*house.history().outcomes.keys().next().unwrap());
     let sound = [records[0], records[1], outcome].map(|name| (name, store.read(&name, 1 << 20).unwrap()));
@@ -332,7 +332,7 @@ fn record_17_nothing_is_forgotten_while_a_pin_may_be_lost() {
 fn record_18_the_number_of_a_record_that_is_lost_is_not_used_again() {
     let house = House::new();
     let id = house.backup("x");
-    let client = session::load(&house.repository.access.state_dir).unwrap().client;
+    let client = session::load(&house.repository.access).unwrap().client;
     let pin = || house.repository.pin(&house.snapshots(&[id]), None, &Writer::default(), &Silent).unwrap();
     let numbers = || house.history().records.keys().map(|(_, number)| *number).collect::<Vec<_>>();
     pin();

@@ -38,7 +38,7 @@ impl Place {
         let own = tempfile::tempdir_in(&self.0).unwrap().keep();
         let options = OpenOptions::new(own.join("cache"), own.join("state"));
         let repository = Repository::open(&self.path(name), unlock, options).unwrap();
-        session::load(&repository.access.state_dir).unwrap();
+        session::load(&repository.access).unwrap();
         std::fs::create_dir(repository.access.state_dir.join("client.new")).unwrap();
         repository.access.behind.note(STALE.to_owned());
         repository

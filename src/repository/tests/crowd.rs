@@ -187,7 +187,7 @@ fn a_check_misses_what_others_had_seen_and_what_was_put_in_its_place() {
     crowd.back_up("bob", "two");
     let looker = crowd.open("looker");
     let (access, history) = (&looker.access, looker.history().unwrap());
-    let ann = session::load(&crowd.open("ann").access.state_dir).unwrap().client;
+    let ann = session::load(&crowd.open("ann").access).unwrap().client;
     let last = *history.outcomes.keys().filter(|id| id.client == ann).max().unwrap();
     let told = || -> Vec<(String, String)> {
         let report = crowd.open("checker").check(&CheckOptions::default(), &Silent).unwrap();

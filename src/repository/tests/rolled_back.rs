@@ -34,7 +34,7 @@ impl Place {
     }
 
     fn client(&self) -> ClientState {
-        session::load(&self.open(AcceptRollback::Refuse).access.state_dir).unwrap()
+        session::load(&self.open(AcceptRollback::Refuse).access).unwrap()
     }
 
     /// Every file of the repository.
@@ -110,4 +110,62 @@ fn config_8_what_lacks_a_configuration_that_this_machine_has_seen_is_written_to_
     assert_eq!(place.prune(AcceptRollback::Refuse).unwrap_err().kind(), ErrorKind::RolledBack);
     place.prune(AcceptRollback::Accept).unwrap();
     place.prune(AcceptRollback::Refuse).unwrap();
+}
+
+/// A client's state of which one bit had flipped was taken for none: a repository that was set back was written to, and
+/// nobody was told that it could not be known.
+#[test]
+fn what_this_machine_had_seen_and_can_not_read_any_more_is_said_once_and_keeps_no_backup_from_being_made() {
+    let place = Place(tempfile::tempdir().unwrap());
+    std::fs::create_dir(place.path("tree")).unwrap();
+    let create = CreateOptions::default().kdf(KdfCost::CHEAP);
+    Repository::create(&place.path("repository"), PASSWORD, &create).unwrap();
+    let back_up = |repository: &Repository| {
+        let report = repository.backup(&BackupOptions::new([place.path("tree")]), &Silent).unwrap();
+        (repository.notices().to_vec(), report.notices)
+    };
+    let open = || place.open(AcceptRollback::Refuse);
+    assert_eq!(back_up(&open()), (vec![], vec![]));
+    let state = open().access.state_dir.clone();
+    let tear = |file: &str| {
+        let mut bytes = read(&state.join(file));
+        *bytes.first_mut().unwrap() ^= 1;
+        std::fs::write(state.join(file), bytes).unwrap();
+    };
+    let hide = |file: &str| {
+        std::fs::remove_file(state.join(file)).unwrap();
+        std::fs::create_dir(state.join(file)).unwrap();
+    };
+    let says = |notices: &[String], file: &str, why: &str| {
+        let [notice] = notices else { panic!("{notices:?}") };
+        assert!(notice.contains("no longer knows what it had seen"), "{notice}");
+        assert!(notice.contains(&format!("{} {why}", state.join(file).display())), "{notice}");
+    };
+
+    for file in ["client", "configuration"] {
+        tear(file);
+        let (opened, reported) = back_up(&open());
+        says(&opened, file, "is torn");
+        assert_eq!(reported, Vec::<String>::new(), "it was said");
+        assert_eq!(back_up(&open()), (vec![], vec![]), "it has begun anew");
+
+        // Since it was opened.
+        let repository = open();
+        tear(file);
+        let (opened, reported) = back_up(&repository);
+        assert_eq!(opened, Vec::<String>::new());
+        says(&reported, file, "is torn");
+    }
+
+    let knows = place.client();
+    hide("client");
+    let (opened, reported) = back_up(&open());
+    says(&opened, "client", "can't be read: ");
+    assert!(reported.iter().all(|notice| notice.contains("can't keep in mind")), "{reported:?}");
+    std::fs::remove_dir(state.join("client")).unwrap();
+    assert_ne!(place.client().client, knows.client);
+    hide("configuration");
+    let (opened, reported) = back_up(&open());
+    says(&opened, "configuration", "can't be read: ");
+    assert_eq!(reported, Vec::<String>::new());
 }

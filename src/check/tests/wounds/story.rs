@@ -174,7 +174,7 @@ impl Teller {
     fn leave_open(&self) {
         let repository = self.open("web", &self.web);
         let access = repository.access();
-        let client = session::load(&access.state_dir).unwrap().client;
+        let client = session::load(access).unwrap().client;
         let number = session::History::load(access).unwrap().next_number(client);
         let running = session::open(access, client, number, SessionKind::Backup, &Writer::default()).unwrap();
         let beat = HeartbeatBody { id: running.id, beat: 1 };

@@ -236,7 +236,7 @@ fn snapshots(access: &Access, forgotten: bool) -> Vec<SnapshotId> {
 fn undo(access: &Access, first: SnapshotId, dice: &mut Dice) {
     for _ in 0..8 {
         if snapshots(access, true).contains(&first) && dice.one_in(2) {
-            let Ok(state) = session::load(&access.state_dir) else { return };
+            let Ok(state) = session::load(access) else { return };
             let client = Client { state: &state, writer: &Writer::default() };
             let _ = forgetting::undo(access, &client, &[first], StatementKind::Undo, &Silent);
             return;
