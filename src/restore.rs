@@ -44,7 +44,7 @@ use groups::Claims;
 use hand::Hand;
 use outcome::Outcome;
 use plan::Planner;
-use sweep::Sweeper;
+use sweep::{Spared, Sweeper};
 use window::{Left, Window};
 use write::Located;
 use writer::Writer;
@@ -64,6 +64,7 @@ pub fn run(
     let reader = ContentReader::new(access.clone());
     refuse_to_sweep(snapshot, options)?;
     require(&reader, snapshot, options)?;
+    let spared = Spared::look(options)?;
     let hand = Hand::open(options)?;
     let outcome = Outcome::new(progress, &options.target);
     let counts = snapshot.counts();
@@ -71,7 +72,7 @@ pub fn run(
         progress.event(&Event::Estimated { files: counts.files, bytes: counts.bytes });
     }
     let restored = (0..snapshot.components.len())
-        .try_for_each(|number| restore_component(&reader, (snapshot, number), &hand, options, &outcome));
+        .try_for_each(|number| restore_component(&reader, (snapshot, number), (&hand, &spared), options, &outcome));
     // Also after an error, what was opened up for the time of the restore is closed again.
     let settled = hand.settle();
     restored.map_err(|error| error.if_stopped("a second run continues"))?;
@@ -115,7 +116,7 @@ fn require(reader: &ContentReader, snapshot: &Snapshot, options: &RestoreOptions
 fn restore_component(
     reader: &ContentReader,
     (snapshot, number): (&Snapshot, usize),
-    hand: &Hand,
+    (hand, spared): (&Hand, &Spared),
     options: &RestoreOptions,
     outcome: &Outcome<'_>,
 ) -> Result<()> {
@@ -142,7 +143,7 @@ fn restore_component(
     };
     let writer = Writer::new(reader, hand, outcome);
     let others = snapshot.components.iter().enumerate().filter(|(other, _)| *other != number);
-    let sweeper = Sweeper::new(hand, reader, options, outcome, others.map(|(_, other)| other));
+    let sweeper = Sweeper::new((hand, spared), reader, options, outcome, others.map(|(_, other)| other));
     let claims = Claims::new(reader.access().scratch());
     let judge = Judge { writer: &writer, overwrite: options.overwrite, sweeper: &sweeper, claims: &claims };
     in_stages(&judge, |windows| {

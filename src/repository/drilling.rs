@@ -5,6 +5,7 @@ use crate::drill::{self, Drill, DrillConclusion, DrillOptions, DrillPlan, DrillR
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::record::DrillCommand;
+use crate::restore::Extras;
 use crate::session::Snapshot;
 
 /// What it means that a drill is stopped.
@@ -20,7 +21,7 @@ impl Repository {
     /// caller stops.
     pub fn plan_drill(&self, snapshot: Snapshot, options: &DrillOptions, progress: &dyn Progress) -> Result<DrillPlan> {
         self.require_reader("drill")?;
-        self.refuse_own(options.folder())?;
+        self.refuse_own(options.folder(), Extras::Keep)?;
         drill::plan(&self.reading()?, snapshot, options, progress)
     }
 

@@ -3,8 +3,8 @@
 
 use crate::content::ContentReader;
 use crate::destination::{DestinationError, Present};
-use crate::error::Result;
-use crate::fs::Names;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{Names, if_there};
 use crate::id::NodeId;
 use crate::manifest::{Body, Content, Cursor, Device, Entry, Key, Kind};
 use crate::restore::hand::Hand;
@@ -24,11 +24,13 @@ pub(super) struct Sweeper<'a> {
     reader: &'a ContentReader,
     /// The other components' manifests: what they hold is not extra.
     others: Vec<NodeId>,
-    /// Devices and inodes of what is left alone.
-    spared: Vec<(u64, u64)>,
+    spared: &'a Spared,
     /// The target: what the snapshot does not hold is named by where it lies.
     place: PathBuf,
 }
+
+/// Devices and inodes of what is left alone.
+pub(super) struct Spared(Vec<(u64, u64)>);
 
 /// Why something is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,20 +66,19 @@ struct Level {
 
 impl<'a> Sweeper<'a> {
     pub(super) fn new(
-        hand: &'a Hand,
+        (hand, spared): (&'a Hand, &'a Spared),
         reader: &'a ContentReader,
         options: &'a RestoreOptions,
         outcome: &'a Outcome<'a>,
         others: impl Iterator<Item = &'a SnapshotComponent>,
     ) -> Self {
-        let identity = |found: std::fs::Metadata| (device(&found), found.ino());
         Self {
             hand,
             options,
             outcome,
             reader,
             others: others.filter_map(|component| component.manifest).collect(),
-            spared: options.spared.iter().filter_map(|path| path.metadata().ok()).map(identity).collect(),
+            spared,
             place: std::path::absolute(&options.target).unwrap_or_else(|_| options.target.clone()),
         }
     }
@@ -92,7 +93,7 @@ impl<'a> Sweeper<'a> {
     }
 
     fn is_spared(&self, found: &Present) -> bool {
-        self.spared.contains(&(found.device, found.inode))
+        self.spared.0.contains(&(found.device, found.inode))
     }
 
     /// Where something of the target lies.
@@ -214,6 +215,31 @@ impl<'a> Sweeper<'a> {
 
     fn stays(&self, key: &Key, error: DestinationError) -> Result<bool> {
         self.outcome.refused(key.to_path(), error).map(|()| true)
+    }
+}
+
+impl Spared {
+    /// Looks at what is left alone.
+    ///
+    /// # Errors
+    /// When something of it can't be looked at, and anything is to be removed. A cache on a disc that fails keeps nobody from
+    /// restoring elsewhere.
+    pub(super) fn look(options: &RestoreOptions) -> Result<Self> {
+        let mut spared = Vec::new();
+        for path in &options.spared {
+            match (if_there(path.metadata()), options.extras) {
+                (Ok(found), _) => spared.extend(found.map(|found| (device(&found), found.ino()))),
+                (Err(_), Extras::Keep) => {}
+                (Err(cause), Extras::Delete) => {
+                    let path = path.display();
+                    let message = format!(
+                        "{path} can't be looked at, so it can't be told from what would be removed; nothing was restored"
+                    );
+                    return Err(Error::new(ErrorKind::Io, message).because(cause));
+                }
+            }
+        }
+        Ok(Self(spared))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Small files that a client keeps for itself in its state directory, each replaced as a whole in one step.
 
 use crate::error::{Error, ErrorKind, Result, chain};
+use crate::fs::if_there;
 use crate::wire;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -58,9 +59,9 @@ where
     }
     let mut bytes = Vec::new();
     // Of one that is longer than any that was written the start is enough to tell that it is torn.
-    match File::open(&path).and_then(|file| file.take(bytes_max).read_to_end(&mut bytes)) {
-        Ok(_) => decode(&bytes).map(Some).ok_or(Unbelieved::Torn { path }),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+    match if_there(File::open(&path).and_then(|file| file.take(bytes_max).read_to_end(&mut bytes))) {
+        Ok(Some(_)) => decode(&bytes).map(Some).ok_or(Unbelieved::Torn { path }),
+        Ok(None) => Ok(None),
         Err(source) => Err(Unbelieved::Unreadable { path, source }),
     }
 }
