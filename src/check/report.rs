@@ -137,7 +137,7 @@ impl Unlisted {
 struct Lost {
     table: Box<dyn Scratch>,
     count: u64,
-    /// Why the table could not be kept: what is touched is not known then.
+    /// Why the table could not be kept or read: what is touched is not known then.
     failure: Option<IndexError>,
 }
 
@@ -150,12 +150,17 @@ impl Lost {
         }
     }
 
-    fn place(&self, id: ChunkId) -> Option<usize> {
+    fn place(&mut self, id: ChunkId) -> Option<usize> {
         if self.count == 0 {
             return None;
         }
-        let place = self.table.get(id.as_bytes()).ok()??;
-        usize::try_from(u64::from_le_bytes(*place.first_chunk()?)).ok()
+        match self.table.get(id.as_bytes()) {
+            Ok(place) => usize::try_from(u64::from_le_bytes(*place?.first_chunk()?)).ok(),
+            Err(error) => {
+                self.failure.get_or_insert(error);
+                None
+            }
+        }
     }
 }
 
@@ -343,7 +348,8 @@ impl<'a> Findings<'a> {
         {
             damage.wrong = unlisted.wrong();
         }
-        let is_told = |place: usize, node: ChunkId| state.lost.place(node).is_some_and(|known| known != place);
+        let lost = &mut state.lost;
+        let mut is_told = |place: usize, node: ChunkId| lost.place(node).is_some_and(|known| known != place);
         let told = state.of_nodes.iter().filter(|(place, node)| is_told(**place, **node));
         let told: BTreeSet<usize> = told.map(|(place, _)| *place).collect();
         let mut places = 0usize..;
@@ -360,5 +366,44 @@ impl<'a> Findings<'a> {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::testing::Keys;
+    use crate::config::Parameters;
+    use crate::progress::Silent;
+    use crate::store::MemoryStore;
+    use std::sync::Arc;
+
+    /// A table on a medium that gives nothing back.
+    struct Mute;
+
+    impl Scratch for Mute {
+        fn put(&mut self, _: &[u8], _: &[u8]) -> Result<(), IndexError> {
+            Ok(())
+        }
+
+        fn get(&self, _: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+            Err(IndexError::Io { operation: "reading", place: "/cache".to_owned(), reason: "it fails".to_owned() })
+        }
+    }
+
+    /// Files that a damage touches were once left out without a word.
+    #[test]
+    fn where_what_is_lost_can_not_be_looked_up_the_report_says_that_not_everything_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let access = Keys::new(Parameters::default()).open(Arc::new(MemoryStore::new()), directory.path());
+        let findings = Findings::new(&access, &Silent);
+        findings.lock().lost.table = Box::new(Mute);
+        let chunk = ChunkId::from_bytes([1; 32]);
+        findings.damage(Damage { object: "packs/it".to_owned(), ..Damage::default() }, [chunk]);
+        findings.touches(chunk, SnapshotId::from_bytes([2; 32]), "/file".into());
+        let report = findings.into_report();
+        assert_eq!((report.damage_count, report.damage[0].file_count), (1, 0));
+        let [notice] = report.notices.as_slice() else { panic!("{:?}", report.notices) };
+        assert!(notice.contains("not everything that is touched is named") && notice.contains("it fails"), "{notice}");
     }
 }
