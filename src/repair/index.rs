@@ -138,7 +138,7 @@ fn rebuild_in(
                 report.listed_pack_count = report.listed_pack_count.saturating_add(1);
                 replacement.push(access, row)?;
             }
-            Ok(Err(wrong)) => drop(ailing.insert(*pack, ailing_of(access, *pack, *standing, wrong))),
+            Ok(Err(wrong)) => drop(ailing.insert(*pack, ailing_of(access, *pack, *standing, wrong)?)),
             // Without it in a segment it would pass for garbage.
             Err(error) if error.is_refused() => return Err(unread(*pack, error)),
             Err(error) => return Err(error),
@@ -162,10 +162,10 @@ fn unread(pack: PackId, error: Error) -> Error {
     Error::new(ErrorKind::Denied, message).because(error)
 }
 
-fn ailing_of(access: &Access, pack: PackId, standing: Standing, wrong: String) -> Ailing {
-    let (class, signer) = (class_of(access, pack), access.ring.signer());
+fn ailing_of(access: &Access, pack: PackId, standing: Standing, wrong: String) -> Result<Ailing> {
+    let (class, signer) = (class_of(access, pack)?, access.ring.signer());
     let facts = PackFacts { pack, class, bytes: standing.bytes, signer, session: standing.session };
-    Ailing { facts, frames: None, is_present: true, wrong }
+    Ok(Ailing { facts, frames: None, is_present: true, wrong })
 }
 
 fn count(length: usize) -> u64 {

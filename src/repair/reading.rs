@@ -46,7 +46,7 @@ impl<'a> PackReader<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] for a sound pack of a newer program, [`ErrorKind::Denied`] when the key may not read
-    /// it, [`ErrorKind::ReadOnly`] when this user may not.
+    /// it, [`ErrorKind::ReadOnly`] when this user may not, [`ErrorKind::Exhausted`].
     pub(super) fn derive(&mut self, pack: PackId, session: SessionId) -> Result<Result<PackRow, String>> {
         match self.derive_once(pack, session)? {
             Ok(row) => Ok(Ok(row)),
@@ -84,14 +84,14 @@ impl<'a> PackReader<'a> {
             Ok(object) => object,
             // That this user may not read it says nothing about its bytes.
             Err(error) if error.is_read_only() => return Err(error.into()),
-            Err(error) => return Ok(Err(chain(&error))),
+            Err(error) => return found(error).map(Err),
         };
         object.forget_cached();
         match is_proven(&name, object.as_ref()) {
             Ok(true) => {}
             Ok(false) => return Ok(Err("its bytes do not hash to its name".to_owned())),
             Err(error) if error.is_read_only() => return Err(error.into()),
-            Err(error) => return Ok(Err(chain(&error))),
+            Err(error) => return found(error).map(Err),
         }
         // These bytes are what its writer wrote: what can't be opened now is not damaged.
         let open = match open_pack(self.access, pack) {
@@ -136,9 +136,12 @@ impl<'a> PackReader<'a> {
     /// segment has told it: the one of the footer is preferred, and without both the frames are searched for.
     ///
     /// # Errors
-    /// Those of `take` alone.
+    /// Those of `take`, and [`ErrorKind::Exhausted`].
     pub(super) fn salvage(&mut self, pack: PackId, known: Option<&FrameTable>, take: &mut Take<'_>) -> Result<()> {
-        let Ok(open) = open_pack(self.access, pack).or_else(|_| open_pack(self.access, pack)) else { return Ok(()) };
+        let open = match open_pack(self.access, pack).or_else(|_| open_pack(self.access, pack)) {
+            Ok(open) => open,
+            Err(error) => return error.found().map(drop),
+        };
         let footer = open.opener.read_footer(&Source(open.object.as_ref())).ok();
         let Some(table) = footer.as_ref().or(known) else { return self.salvage_by_scan(&open, take) };
         for frame in table.frames() {
@@ -190,18 +193,32 @@ impl<'a> PackReader<'a> {
     }
 }
 
+/// What a store says of a pack, as what is wrong with it.
+///
+/// # Errors
+/// The error, where it says nothing about what is stored.
+fn found(error: StoreError) -> Result<String> {
+    Error::from(error).found().map(|error| error.to_string())
+}
+
 fn give(access: &Access, class: Class, frame: &Frame<'_>, take: &mut Take<'_>) -> Result<()> {
     let ids = access.naming.ids_of(class, frame.chunks());
     ids.into_iter().zip(frame.chunks()).try_for_each(|(id, bytes)| take(class, id, bytes))
 }
 
 /// The class that a pack's header tells, or that of content where there is no header any more.
-pub(super) fn class_of(access: &Access, pack: PackId) -> Class {
-    let read = || -> Option<Class> {
-        let object = access.store.open(&ObjectName::Pack(pack)).ok()?;
-        let mut header = vec![0; usize::try_from(object.bytes().min(HEADER_BYTES_MAX.into())).ok()?];
-        object.read_at(0, &mut header).ok()?;
-        PackHeader::parse(Some(pack), &header).ok().map(|header| header.class)
+///
+/// # Errors
+/// [`ErrorKind::Exhausted`].
+pub(super) fn class_of(access: &Access, pack: PackId) -> Result<Class> {
+    let read = || -> Result<Vec<u8>, StoreError> {
+        let object = access.store.open(&ObjectName::Pack(pack))?;
+        let mut header = vec![0; usize::try_from(object.bytes().min(HEADER_BYTES_MAX.into())).unwrap_or(0)];
+        object.read_at(0, &mut header)?;
+        Ok(header)
     };
-    read().unwrap_or(Class::Content)
+    match read() {
+        Ok(header) => Ok(PackHeader::parse(Some(pack), &header).map_or(Class::Content, |header| header.class)),
+        Err(error) => found(error).map(|_| Class::Content),
+    }
 }

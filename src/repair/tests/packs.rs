@@ -7,6 +7,7 @@ use crate::config::Parameters;
 use crate::key::{KdfCost, Unlock};
 use crate::layout::Class;
 use crate::prune::tests::world::{Inherit, back_up};
+use crate::repair::reading::PackReader;
 use crate::repair::{PackRepairReport, plan_packs, repair_packs};
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::store::moody::{Mood, MoodyStore};
@@ -411,10 +412,28 @@ fn what_counted_by_an_outcome_that_is_lost_is_stored_again_for_all_other_snapsho
     assert!(lost_count > 10, "{lost_count} files had been lost");
 }
 
+fn with_mood(world: &World, pack: PackId, mood: Mood) -> Access {
+    let store = MoodyStore::new(Arc::new(world.store.clone()), ObjectName::Pack(pack), mood);
+    world.client_on("owner", Arc::new(store))
+}
+
 /// Opens a world's repository as a user who may not read one of the packs.
 fn without_right_to(world: &World, pack: PackId) -> Access {
-    let store = MoodyStore::new(Arc::new(world.store.clone()), ObjectName::Pack(pack), Mood::Denied);
-    world.client_on("owner", Arc::new(store))
+    with_mood(world, pack, Mood::Denied)
+}
+
+/// It was judged damaged where this process had too many files open for a moment.
+#[test]
+fn a_pack_that_this_process_can_not_open_now_is_not_judged() {
+    let (world, _) = used_world(60);
+    let pack = packs(&world.store)[0];
+    let session = crate::id::SessionId { client: crate::id::ClientId::from_bytes([1; 16]), number: 1 };
+    let derived = |mood| PackReader::new(&with_mood(&world, pack, mood)).derive(pack, session);
+    assert_eq!(derived(Mood::Unaffordable).unwrap_err().kind(), crate::error::ErrorKind::Exhausted);
+    assert!(derived(Mood::Fails).unwrap().is_err());
+    let salvaged = |mood| PackReader::new(&with_mood(&world, pack, mood)).salvage(pack, None, &mut |_, _, _| Ok(()));
+    assert_eq!(salvaged(Mood::Unaffordable).unwrap_err().kind(), crate::error::ErrorKind::Exhausted);
+    salvaged(Mood::Fails).unwrap();
 }
 
 /// A repair ended at the first of them.
