@@ -8,6 +8,8 @@ mod importing;
 mod listing;
 mod looking;
 mod mirroring;
+#[cfg(test)]
+mod newer;
 mod protection;
 mod rehearsal;
 mod repair;

@@ -121,6 +121,13 @@ impl Tally<'_> {
         });
     }
 
+    /// Says so where an entry says more than this program understands.
+    fn note_not_understood(&mut self, entry: &Entry) {
+        if let Some(message) = entry.attributes.not_understood() {
+            self.problem(&entry.key, &message);
+        }
+    }
+
     /// What is damaged of one item is a problem; anything else ends the dump.
     fn damaged(&mut self, key: &Key, error: Error) -> Result<()> {
         if error.kind() != ErrorKind::Damaged {
@@ -160,6 +167,7 @@ fn content(
             let message = format!("{} is no file whose content is in the snapshot", path.to_path().display());
             return Err(Error::new(ErrorKind::Invalid, message));
         };
+        tally.note_not_understood(&entry);
         let mut stream = ContentStream::new(reader, content, &[], tally.progress);
         let written = stream.write_into(out);
         stream.damage().map_or(Ok(()), |damage| tally.damaged(path, damage))?;
@@ -216,6 +224,7 @@ fn take(
             return Ok(());
         }
     }
+    tally.note_not_understood(entry);
     let is_top = entry.key == *path && entry.kind() != Kind::Directory;
     let name = if is_top { entry.key.name().to_vec() } else { relative(&entry.key, path) };
     archive.take(&name, entry, component, tally)

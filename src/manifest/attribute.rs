@@ -145,10 +145,12 @@ impl Attributes {
         self.0.is_empty()
     }
 
-    /// The first mandatory attribute that this version does not know: whoever restores the entry reports it.
-    pub fn unknown_mandatory(&self) -> Option<u32> {
+    /// What keeps the entry from being understood, for whoever gives it out to report: the first mandatory attribute that
+    /// this version does not know.
+    pub fn not_understood(&self) -> Option<String> {
         let unknown = |a: &&Attribute| a.necessity == Necessity::Mandatory && a.id != Attribute::XATTRS;
-        self.0.iter().find(unknown).map(|attribute| attribute.id)
+        let number = self.0.iter().find(unknown)?.id;
+        Some(format!("it is left without its attribute {number}, which only a newer program understands"))
     }
 
     pub(super) fn check(&self) -> Result<(), RowError> {

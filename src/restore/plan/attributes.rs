@@ -6,10 +6,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Attribute, Entry, Hole, Xattr, decode_holes, decode_xattrs};
 use crate::owner::{self, Named, OwnerKind};
 use crate::restore::options::Ownership;
-use crate::restore::outcome::Renumbered;
+use crate::restore::outcome::{Renumbered, RestoreProblemKind};
 
 impl Planner<'_> {
     pub(super) fn metadata(&self, entry: &Entry) -> Result<Metadata> {
+        if let Some(message) = entry.attributes.not_understood() {
+            self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Metadata, message);
+        }
         let owner = match self.options.ownership {
             Ownership::ByName | Ownership::ByNumber => {
                 self.note_renumbered(OwnerKind::User, entry.uid);
