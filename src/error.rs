@@ -63,7 +63,7 @@ impl ErrorKind {
     }
 }
 
-/// What went wrong, with which object, where and why.
+/// What went wrong, with which object, where and why. Its text says its causes too; its source is for whoever acts on them.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -147,20 +147,65 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.source {
+            Some(source) => Some(source.as_ref()),
+            None => None,
+        }
+    }
+}
 
 /// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
+    let mut last = error;
+    // The text of one of ours says the causes of it.
+    while !last.is::<Error>()
+        && let Some(source) = last.source()
+    {
         let said = source.to_string();
-        // Some messages hold their cause's already.
+        // Some messages of others hold their cause's already.
         if !text.ends_with(&said) {
             text.push_str(": ");
             text.push_str(&said);
         }
-        cause = source.source();
+        last = source;
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{place} can't be opened")]
+    struct Outer {
+        place: &'static str,
+        source: std::io::Error,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("around it")]
+    struct Around(#[source] Error);
+
+    /// The cause was kept, and nobody could get at it.
+    #[test]
+    fn a_cause_can_be_had_and_is_said_once_however_deep_it_lies() {
+        let cause = std::io::Error::from_raw_os_error(rustix::io::Errno::NOTDIR.raw_os_error());
+        let (kind, said) = (cause.kind(), cause.to_string());
+        let error = Error::new(ErrorKind::Io, "it failed").because(Outer { place: "/a", source: cause });
+        let text = format!("it failed: /a can't be opened: {said}");
+        assert_eq!((error.to_string(), chain(&error)), (text.clone(), text.clone()));
+        let outer = error.source().and_then(|source| source.downcast_ref::<Outer>()).unwrap();
+        assert_eq!(outer.source.kind(), kind);
+
+        let around = Around(error);
+        assert_eq!(chain(&around), format!("around it: {text}"));
+        let above = Error::new(ErrorKind::Io, "above").because(around);
+        assert_eq!(above.to_string(), format!("above: around it: {text}"));
+        assert!(Error::new(ErrorKind::Io, "it failed").source().is_none());
+    }
 }

@@ -163,7 +163,8 @@ impl Checkpointer {
     /// a backup is worth more than that.
     fn unless_refused<T>(&self, written: Result<T>) -> Option<T> {
         let note = |error: Error| {
-            let (place, cause) = (self.access.state_dir.display(), error.source().map_or_else(String::new, chain));
+            let (place, cause) =
+                (self.access.state_dir.display(), error.source().map_or_else(|| error.to_string(), chain));
             self.access.behind.note(format!(
                 "what was stored could not be noted in {place} while it was stored: had this been interrupted, it would have \
                  been stored again: {cause}"

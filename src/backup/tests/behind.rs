@@ -82,7 +82,7 @@ fn a_backup_is_made_where_nothing_can_be_noted_for_an_interrupted_one() {
     let first = place.back_up(&access, || std::fs::write(access.state_dir.join("journal"), "no folder").unwrap());
     assert!(first.content_chunk_count > 0);
     let [notice] = first.notices.as_slice() else { panic!("{:?}", first.notices) };
-    assert!(notice.contains("it would have been stored again: "), "{notice}");
+    assert!(notice.contains("it would have been stored again: File exists"), "{notice}");
     std::fs::remove_file(access.state_dir.join("journal")).unwrap();
     let second = place.back_up(&access, || ());
     assert_eq!((second.content_chunk_count, second.notices), (0, vec![]));
