@@ -98,21 +98,29 @@ fn load_from(directory: &Path) -> Result<(ClientState, Option<Unbelieved>)> {
         }
         Err(lost) => {
             let state = ClientState::new();
-            // One that can't be kept serves this once: it can't be told from here what there was to protect.
-            let _ = guard.and_then(|guard| guard.write(&state));
+            // What can't be read now may be read again. A new one that can't be kept serves this once.
+            if matches!(lost, Unbelieved::Torn { .. }) {
+                let _ = guard.and_then(|guard| guard.write(&state));
+            }
             Ok((state, Some(lost)))
         }
     }
 }
 
-/// Remembers an acknowledged outcome. Of two processes the one with the higher number wins.
+/// Remembers an acknowledged outcome. Of two processes the one with the higher number wins; what another client had seen
+/// stays, and so does what can't be read now.
 ///
 /// # Errors
 /// When the state directory can't be written to.
 pub(super) fn advance(directory: &Path, state: &ClientState) -> Result<()> {
     let guard = Guard::take(directory)?;
-    let newer = kept(directory).is_some_and(|kept| kept.client == state.client && kept.number >= state.number);
-    if newer { Ok(()) } else { guard.write(state) }
+    let stays = match read(directory) {
+        // Another client's: this run had one for itself, since that could not be read then, or somebody began a new one.
+        Ok(Some(kept)) => kept.client != state.client || kept.number >= state.number,
+        Err(Unbelieved::Unreadable { .. }) => true,
+        Ok(None) | Err(Unbelieved::Torn { .. }) => false,
+    };
+    if stays { Ok(()) } else { guard.write(state) }
 }
 
 /// Starts over under a new client id, after the caller accepted that the store was rolled back.
@@ -191,6 +199,22 @@ mod tests {
         assert_eq!(load_from(directory.path()).unwrap().0, ahead);
         assert!(began.elapsed() < Duration::from_secs(10));
         drop(held);
+    }
+
+    #[test]
+    fn a_state_file_that_cannot_be_read_now_is_left_for_when_it_can() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = load_from(directory.path()).unwrap().0;
+        let (file, aside) = (directory.path().join(FILE), directory.path().join("aside"));
+        std::fs::rename(&file, &aside).unwrap();
+        std::os::unix::fs::symlink(FILE, &file).unwrap();
+        let (instead, lost) = load_from(directory.path()).unwrap();
+        assert!(instead.client != first.client && matches!(lost, Some(Unbelieved::Unreadable { .. })), "{lost:?}");
+        advance(directory.path(), &instead).unwrap();
+        assert!(file.is_symlink());
+        std::fs::rename(&aside, &file).unwrap();
+        advance(directory.path(), &ClientState { number: 9, ..instead }).unwrap();
+        assert_eq!(load_from(directory.path()).unwrap().0, first);
     }
 
     #[test]
