@@ -50,8 +50,8 @@ pub(super) enum IfThere {
     Keep,
     /// It keeps what it has, as asked.
     Leave,
-    /// It is no directory, and stays: nothing below it can be restored.
-    Bar,
+    /// It is no directory, and stays, for this reason: nothing below it can be restored.
+    Bar(&'static str),
 }
 
 /// What becomes of that in a directory which the snapshot does not hold.

@@ -278,3 +278,38 @@ fn what_lies_in_the_place_of_a_folder_on_the_way_stays_where_that_is_asked_for()
         }
     }
 }
+
+/// Where a path that leads through a link was backed up, as one below the /lib of many systems, the snapshot knows that link
+/// as a folder. A restore to where it came from once put a folder there with nothing in it but what was backed up.
+#[test]
+fn a_link_in_the_place_of_a_folder_above_what_is_restored_is_never_replaced() {
+    let house = House::new();
+    fs::write(house.tree("system/usr/lib/mod").join("f"), "f").unwrap();
+    symlink("usr/lib", house.path("system/lib")).unwrap();
+    house.backup(&house.path("system/lib/mod"));
+    let target = house.tree("target");
+    let system = target.join(house.path("system").strip_prefix("/").unwrap());
+    fs::create_dir_all(system.join("usr/lib")).unwrap();
+    fs::write(system.join("usr/lib/other"), "other").unwrap();
+    symlink("usr/lib", system.join("lib")).unwrap();
+    let before = stamps(&target);
+
+    let link = Key::from_path(&house.path("system/lib")).unwrap();
+    let module = Key::from_path(&house.path("system/lib/mod")).unwrap();
+    let chosen = Arc::new(|entry: &Entry| if entry.key.name() == b"f" { Choice::Take } else { Choice::Pass });
+    let whole = RestoreOptions::new(&target);
+    for wanted in [whole.clone().parts([module.clone()]), whole.clone().select(chosen), whole] {
+        for overwrite in [Overwrite::Always, Overwrite::IfChanged, Overwrite::IfNewer, Overwrite::Never] {
+            for manner in [Manner::Rehearse, Manner::Perform] {
+                let wanted = wanted.clone().overwrite(overwrite).manner(manner);
+                let report = house.open().restore(&house.latest(), &wanted, &Silent).unwrap();
+                assert_eq!((report.problem_count, report.file_count), (1, 0), "{overwrite:?}, {manner:?}: {report:?}");
+                let [problem] = &report.problems[..] else { panic!("{report:?}") };
+                assert_eq!((&problem.path, problem.kind), (&link.to_path(), RestoreProblemKind::Refused));
+                assert!(stamps(&target) == before, "{overwrite:?}, {manner:?}");
+            }
+        }
+    }
+    restore(&house, &RestoreOptions::new(system.join("usr/lib/mod")).path(module));
+    assert_eq!(fs::read(system.join("lib/mod/f")).unwrap(), b"f");
+}

@@ -10,6 +10,12 @@ use crate::restore::tree::Below;
 use crate::restore::way::{Extras, Ground, IfThere, OnTheWay, Sweep};
 use crate::restore::window::Left;
 
+/// Why nothing of a directory comes back in whose place something else lies.
+const STAYS: &str = "something else lies there and stays, so nothing of this directory is restored";
+const LINK_STAYS: &str = "a symbolic link lies there and stays, as only what is below this directory is to be restored, \
+                          and no link is followed: restore that by its own path, with the place where it really lies as \
+                          the target";
+
 impl Planner<'_> {
     /// Notes a directory that is made only if something below it is taken.
     pub(super) fn pass(&mut self, entry: Entry) -> Result<Below> {
@@ -29,7 +35,8 @@ impl Planner<'_> {
         // Where it can't be looked at, whoever makes it says why that can't be.
         let found = if self.is_on_fresh_ground() { None } else { hand.look(target).ok().flatten() };
         match found {
-            Some(found) if self.bars(&found, entry) => IfThere::Bar,
+            Some(found) if found.kind == Kind::Symlink => IfThere::Bar(LINK_STAYS),
+            Some(found) if self.bars(&found, entry) => IfThere::Bar(STAYS),
             // An interrupted restore made it.
             Some(found) if hand.is_unfinished(&found) => IfThere::Set,
             Some(_) | None => IfThere::Keep,
@@ -41,12 +48,11 @@ impl Planner<'_> {
         found.kind != Kind::Directory && self.judge.leaves(found, entry.mtime)
     }
 
-    /// Tells, once, that something else stays in the place of a directory.
-    fn tell_barred(&mut self, directory: &Key) {
+    /// Tells, once, why something else stays in the place of a directory.
+    fn tell_barred(&mut self, directory: &Key, why: &str) {
         if self.barred.as_ref() != Some(directory) {
             self.barred = Some(directory.clone());
-            let message = "something else lies there and stays, so nothing of this directory is restored";
-            self.outcome.problem(directory.to_path(), RestoreProblemKind::Refused, message.to_owned());
+            self.outcome.problem(directory.to_path(), RestoreProblemKind::Refused, why.to_owned());
         }
     }
 
@@ -108,8 +114,8 @@ impl Planner<'_> {
         for directory in lost {
             let entry = Entry::new(directory, Body::Directory);
             let Some(target) = self.target_of(&entry) else { continue };
-            if self.if_passed(&entry, &target) == IfThere::Bar {
-                self.tell_barred(&entry.key);
+            if let IfThere::Bar(why) = self.if_passed(&entry, &target) {
+                self.tell_barred(&entry.key, why);
                 return Ok(Way::Barred);
             }
             if let Err(error) = self.writer.hand().make_directory(&target) {
@@ -131,8 +137,12 @@ impl Planner<'_> {
         if found.kind == Kind::Directory && entry.body == Body::Ancestor && !hand.is_unfinished(&found) {
             return Ok(Some(IfThere::Keep));
         }
+        // A system whose /lib leads to /usr/lib would be gone with it.
+        if found.kind == Kind::Symlink && entry.body == Body::Ancestor {
+            return Ok(Some(IfThere::Bar(LINK_STAYS)));
+        }
         if self.bars(&found, entry) {
-            return Ok(Some(IfThere::Bar));
+            return Ok(Some(IfThere::Bar(STAYS)));
         }
         let stays = self.judge.leaves(&found, entry.mtime);
         Ok(Some(if stays { IfThere::Leave } else { IfThere::Set }))
@@ -155,9 +165,12 @@ impl Planner<'_> {
     /// Makes the directories on the way that are not made yet, unless something else stays in the place of one. One that
     /// can't be made is told once; what is below it then tells for itself.
     pub(super) fn make_way(&mut self) -> Result<Way> {
-        if let Some(barred) = self.way.iter().find(|directory| directory.if_there == IfThere::Bar) {
-            let barred = barred.key.clone();
-            self.tell_barred(&barred);
+        let why = |directory: &OnTheWay| match directory.if_there {
+            IfThere::Bar(why) => Some((directory.key.clone(), why)),
+            IfThere::Set | IfThere::Keep | IfThere::Leave => None,
+        };
+        if let Some((barred, why)) = self.way.iter().find_map(why) {
+            self.tell_barred(&barred, why);
             return Ok(Way::Barred);
         }
         let mut is_fresh = false;
@@ -193,7 +206,7 @@ impl Planner<'_> {
                 self.outcome.other_done();
             }
             Err(error @ DestinationError::Taken { .. }) => {
-                directory.if_there = IfThere::Bar;
+                directory.if_there = IfThere::Bar(STAYS);
                 self.barred = Some(directory.key.clone());
                 self.outcome.refused(directory.key.to_path(), error)?;
                 return Ok(Way::Barred);
