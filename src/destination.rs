@@ -66,12 +66,14 @@ pub enum Made {
     Reused,
 }
 
-/// What happens to a regular file that is where a file shall be written.
+/// What happens to what is there where the same kind of thing shall be; anything else but a directory with something in it
+/// is replaced, unless nothing may be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// It is written over, if it has no other name; else it is replaced, so that nothing outside changes with it.
+    /// It is taken, a file written over, if it has no other name; else it is replaced, so that nothing outside changes
+    /// with it.
     Reuse,
-    /// It is written over even if it has several names: they belong to one group in the backup.
+    /// It is taken even if it has several names: they belong to one group in the backup.
     ReuseShared,
     /// It is replaced.
     Replace,

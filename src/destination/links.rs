@@ -9,26 +9,36 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::metadata::set_mode;
-use super::{ATTEMPT_COUNT, Destination, DestinationError, Made, Operation, PRIVATE_FILE, Place, Present, identity_of};
+use super::{
+    ATTEMPT_COUNT, Destination, DestinationError, Existing, Made, Operation, PRIVATE_FILE, Place, Present, identity_of,
+};
 use crate::fs::{look_at, look_through};
 use crate::manifest::{Device, Key, Kind};
 
 impl Destination {
-    /// Makes a symbolic link; one with the same target is reused. The target is never looked at.
+    /// Makes a symbolic link; one with the same target is reused as `existing` says. The target is never looked at.
     ///
     /// # Errors
-    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`], [`DestinationError::Restless`].
-    pub fn make_symlink(&self, key: &Key, target: &[u8]) -> Result<Made, DestinationError> {
+    /// [`DestinationError::InTheWay`], [`DestinationError::Taken`], [`DestinationError::Refused`],
+    /// [`DestinationError::Restless`].
+    pub fn make_symlink(&self, key: &Key, target: &[u8], existing: Existing) -> Result<Made, DestinationError> {
         let there = |place: &Place<'_>, _: &Statx| leads_to(place, target);
-        self.make(key, Operation::MakeSymlink, there, |place| symlinkat(target, &place.directory, place.name))
+        let make = |place: &Place<'_>| symlinkat(target, &place.directory, place.name);
+        self.make(key, Operation::MakeSymlink, (existing, there), make)
     }
 
-    /// Makes a pipe, a socket or a device node; the same one is reused. `device` counts for device nodes only.
+    /// Makes a pipe, a socket or a device node; the same one is reused as `existing` says. `device` counts for device
+    /// nodes only.
     ///
     /// # Errors
-    /// [`DestinationError::InTheWay`], [`DestinationError::Refused`] (with `EPERM` where an ordinary user asks for a
-    /// device, with `EINVAL` for kinds that are no such nodes), [`DestinationError::Restless`].
-    pub fn make_special(&self, key: &Key, kind: Kind, device: Device) -> Result<Made, DestinationError> {
+    /// [`DestinationError::InTheWay`], [`DestinationError::Taken`], [`DestinationError::Refused`] (with `EPERM` where an
+    /// ordinary user asks for a device, with `EINVAL` for kinds that are no such nodes), [`DestinationError::Restless`].
+    pub fn make_special(
+        &self,
+        key: &Key,
+        (kind, device): (Kind, Device),
+        existing: Existing,
+    ) -> Result<Made, DestinationError> {
         let (file_type, number) = match kind {
             Kind::Fifo => (FileType::Fifo, 0),
             Kind::Socket => (FileType::Socket, 0),
@@ -39,7 +49,7 @@ impl Destination {
             }
         };
         let there = |_: &Place<'_>, found: &Statx| is_node(found, kind, device);
-        self.make(key, Operation::MakeSpecial, there, |place| {
+        self.make(key, Operation::MakeSpecial, (existing, there), |place| {
             mknodat(&place.directory, place.name, file_type, PRIVATE_FILE, number)
         })
     }
@@ -75,25 +85,30 @@ impl Destination {
         let first = self.place(existing.as_bytes()).map_err(refused)?;
         let wanted = look_at(&first.directory, first.name).map_err(refused)?;
         let there = |_: &Place<'_>, found: &Statx| identity_of(found) == identity_of(&wanted);
-        self.make(key, Operation::MakeLink, there, |place| {
+        self.make(key, Operation::MakeLink, (Existing::ReuseShared, there), |place| {
             linkat(&first.directory, first.name, &place.directory, place.name, AtFlags::empty())
         })
     }
 
-    /// Whether [`make_symlink`](Self::make_symlink) would find what it makes.
+    /// Whether [`make_symlink`](Self::make_symlink) would find what it makes, and take it.
     ///
     /// # Errors
     /// [`DestinationError::Refused`].
-    pub fn is_symlink(&self, key: &Key, target: &[u8]) -> Result<bool, DestinationError> {
-        self.is_there(key, |place, _| leads_to(place, target))
+    pub fn is_symlink(&self, key: &Key, target: &[u8], existing: Existing) -> Result<bool, DestinationError> {
+        self.is_there(key, |place, found| takes(existing, found) && leads_to(place, target))
     }
 
-    /// Whether [`make_special`](Self::make_special) would find what it makes.
+    /// Whether [`make_special`](Self::make_special) would find what it makes, and take it.
     ///
     /// # Errors
     /// [`DestinationError::Refused`].
-    pub fn is_special(&self, key: &Key, kind: Kind, device: Device) -> Result<bool, DestinationError> {
-        self.is_there(key, |_, found| is_node(found, kind, device))
+    pub fn is_special(
+        &self,
+        key: &Key,
+        (kind, device): (Kind, Device),
+        existing: Existing,
+    ) -> Result<bool, DestinationError> {
+        self.is_there(key, |_, found| takes(existing, found) && is_node(found, kind, device))
     }
 
     /// Whether `existing` and `key` are names of one thing.
@@ -143,7 +158,7 @@ impl Destination {
         &self,
         key: &Key,
         operation: Operation,
-        there: impl Fn(&Place<'_>, &Statx) -> bool,
+        (existing, there): (Existing, impl Fn(&Place<'_>, &Statx) -> bool),
         make: impl Fn(&Place<'_>) -> Result<(), Errno>,
     ) -> Result<Made, DestinationError> {
         let refused = |errno| DestinationError::refused(key, operation, errno);
@@ -151,11 +166,14 @@ impl Destination {
         for _ in 0..ATTEMPT_COUNT {
             match self.changing(key.as_bytes(), || make(&place)) {
                 Ok(()) => return Ok(Made::New),
+                Err(Errno::EXIST) if existing == Existing::Refuse => {
+                    return Err(DestinationError::Taken { place: key.into() });
+                }
                 Err(Errno::EXIST) => {}
                 Err(errno) => return Err(refused(errno)),
             }
             match look_at(&place.directory, place.name) {
-                Ok(found) if there(&place, &found) => return Ok(Made::Reused),
+                Ok(found) if takes(existing, &found) && there(&place, &found) => return Ok(Made::Reused),
                 Ok(_) => return self.make_over(key, operation, &place, make).map(|()| Made::New),
                 Err(Errno::NOENT) => {}
                 Err(errno) => return Err(refused(errno)),
@@ -207,6 +225,15 @@ impl Destination {
 /// that what an interrupted one left is replaced by the next.
 pub(super) fn name_beside(name: &[u8]) -> String {
     format!(".holdall-{}", blake3::hash(name).to_hex())
+}
+
+/// Whether what is there may be taken for what shall be: what is set on it is seen under all its names.
+fn takes(existing: Existing, found: &Statx) -> bool {
+    match existing {
+        Existing::Reuse => found.stx_nlink <= 1,
+        Existing::ReuseShared => true,
+        Existing::Replace | Existing::Refuse => false,
+    }
 }
 
 fn leads_to(place: &Place<'_>, target: &[u8]) -> bool {

@@ -60,8 +60,13 @@ fn other_kinds_are_made_and_reused() {
     let top = tempfile::tempdir().unwrap();
     let destination = Destination::open(top.path()).unwrap();
     for made in [Made::New, Made::Reused] {
-        assert_eq!(destination.make_symlink(&key("s"), b"/nowhere").unwrap(), made);
-        assert_eq!(destination.make_special(&key("p"), Kind::Fifo, Device { major: 0, minor: 0 }).unwrap(), made);
+        assert_eq!(destination.make_symlink(&key("s"), b"/nowhere", Existing::ReuseShared).unwrap(), made);
+        assert_eq!(
+            destination
+                .make_special(&key("p"), (Kind::Fifo, Device { major: 0, minor: 0 }), Existing::ReuseShared)
+                .unwrap(),
+            made
+        );
         assert_eq!(destination.make_link(&key("p"), &key("p2")).unwrap(), made);
         let shortfalls = destination.set_metadata(&key("s"), &metadata(Kind::Symlink, 0o777)).unwrap().shortfalls;
         assert_eq!(shortfalls.len(), 0);

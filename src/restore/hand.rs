@@ -1,6 +1,6 @@
 //! The hand with which a restore touches its target: one that writes, or one that only looks and answers as if it had.
 
-use crate::destination::{Destination, DestinationError, ExistingFile, Made, Metadata, MetadataSet, Present};
+use crate::destination::{Destination, DestinationError, Existing, ExistingFile, Made, Metadata, MetadataSet, Present};
 use crate::fs::Names;
 use crate::manifest::{Device, Key, Kind};
 use crate::restore::options::{Extras, Manner, Overwrite, RestoreOptions};
@@ -108,18 +108,18 @@ impl Hand {
         self.writes().map_or(Ok(()), |destination| destination.make_new_directory(key))
     }
 
-    pub(super) fn make_symlink(&self, key: &Key, target: &[u8]) -> Answer<Made> {
+    pub(super) fn make_symlink(&self, key: &Key, target: &[u8], existing: Existing) -> Answer<Made> {
         match self {
-            Self::Writes(destination) => destination.make_symlink(key, target),
-            Self::Looks(there, _) => self.as_if(key, there.is_symlink(key, target)?),
+            Self::Writes(destination) => destination.make_symlink(key, target, existing),
+            Self::Looks(there, _) => self.as_if(key, there.is_symlink(key, target, existing)?),
             Self::Imagines => Ok(Made::New),
         }
     }
 
-    pub(super) fn make_special(&self, key: &Key, kind: Kind, device: Device) -> Answer<Made> {
+    pub(super) fn make_special(&self, key: &Key, node: (Kind, Device), existing: Existing) -> Answer<Made> {
         match self {
-            Self::Writes(destination) => destination.make_special(key, kind, device),
-            Self::Looks(there, _) => self.as_if(key, there.is_special(key, kind, device)?),
+            Self::Writes(destination) => destination.make_special(key, node, existing),
+            Self::Looks(there, _) => self.as_if(key, there.is_special(key, node, existing)?),
             Self::Imagines => Ok(Made::New),
         }
     }

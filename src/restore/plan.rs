@@ -5,7 +5,7 @@ mod directories;
 mod files;
 
 use crate::content::ContentReader;
-use crate::destination::{Made, Metadata};
+use crate::destination::{Existing, Made, Metadata};
 use crate::error::Result;
 use crate::manifest::{Body, Content, Device, Entry, Key, Kind};
 use crate::owner::OwnerMap;
@@ -225,13 +225,16 @@ impl<'a> Planner<'a> {
                 self.outcome.problem(entry.key.to_path(), RestoreProblemKind::Metadata, message.to_owned());
             }
         }
-        let hand = self.writer.hand();
+        if matches!(entry.body, Body::File(_)) {
+            return self.file(entry, target, metadata);
+        }
+        let (hand, existing) = (self.writer.hand(), self.existing(&target, &metadata)?);
+        let node = |device| hand.make_special(&target, (entry.kind(), device), existing);
         let made = match &entry.body {
-            Body::File(_) => return self.file(entry, target, metadata),
-            Body::Symlink(link) => hand.make_symlink(&target, link),
-            Body::Fifo | Body::Socket => hand.make_special(&target, entry.kind(), Device { major: 0, minor: 0 }),
-            Body::CharDevice(device) | Body::BlockDevice(device) => hand.make_special(&target, entry.kind(), *device),
-            Body::Directory | Body::Ancestor | Body::Unknown => return Ok(()),
+            Body::Symlink(link) => hand.make_symlink(&target, link, existing),
+            Body::Fifo | Body::Socket => node(Device { major: 0, minor: 0 }),
+            Body::CharDevice(device) | Body::BlockDevice(device) => node(*device),
+            Body::File(_) | Body::Directory | Body::Ancestor | Body::Unknown => return Ok(()),
         };
         match made {
             Ok(made) => {
@@ -243,6 +246,21 @@ impl<'a> Planner<'a> {
             }
             Err(error) => self.outcome.refused(entry.key.to_path(), error),
         }
+    }
+
+    /// What becomes of a link or a node that is there already. One with several names stays only if nothing is to be set,
+    /// which would be seen under all of them, and it stands for no other entry.
+    fn existing(&self, target: &Key, metadata: &Metadata) -> Result<Existing> {
+        if self.is_on_fresh_ground() && self.earlier.are_none() {
+            return Ok(Existing::Refuse);
+        }
+        let hand = self.writer.hand();
+        // Where it can't be looked at, whoever makes it says why that can't be.
+        let found = hand.look(target).ok().flatten();
+        let Some(shared) = found.filter(|found| found.links > 1) else { return Ok(Existing::Reuse) };
+        let differs = hand.metadata_differs(target, metadata).unwrap_or(true);
+        let stays = !differs && self.judge.claims.claim(&shared, target)?;
+        Ok(if stays { Existing::ReuseShared } else { Existing::Reuse })
     }
 
     /// Looks what lies where an entry shall be that is no directory, and no file that can be judged with its window; what

@@ -433,6 +433,45 @@ fn a_file_with_other_names_is_left_alone_or_replaced_never_changed() {
     assert_equal(&house.path("kept"), &tree);
 }
 
+/// A link or a pipe that was there was taken for what it should be, with whatever other names it had: owner, mode and time
+/// were set on all of them, also on those outside of the target.
+#[test]
+fn links_and_pipes_with_other_names_are_left_alone_or_replaced_never_changed() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    let run = |program: &str, arguments: &[&str]| {
+        assert!(Command::new(program).args(arguments).current_dir(&tree).status().unwrap().success());
+    };
+    run("mkfifo", &["-m", "600", "p1", "g1"]);
+    run("mkfifo", &["-m", "644", "p2"]);
+    run("ln", &["g1", "g2"]);
+    ["l1", "l2"].iter().for_each(|name| symlink("x", tree.join(name)).unwrap());
+    run("touch", &["-h", "-d", "2001-01-01", "l1"]);
+    house.backup(&tree);
+    copy(&tree, &house.path("kept"));
+
+    // Also with a name outside, where nothing is to be set.
+    fs::hard_link(tree.join("p1"), house.path("outside right")).unwrap();
+    fs::hard_link(tree.join("l1"), house.path("outside link")).unwrap();
+    let before = stamps(&tree);
+    restore(&house, &options(&tree));
+    assert_eq!(stamps(&tree), before);
+
+    ["p1", "p2", "g1", "l2"].iter().for_each(|name| fs::remove_file(tree.join(name)).unwrap());
+    run("mkfifo", &["-m", "640", "../outside"]);
+    ["p1", "p2", "g1"].iter().for_each(|name| fs::hard_link(house.path("outside"), tree.join(name)).unwrap());
+    fs::hard_link(tree.join("l1"), tree.join("l2")).unwrap();
+    let rehearsed = restore(&house, &options(&tree).manner(Manner::Rehearse));
+    let performed = restore(&house, &options(&tree));
+    assert_equal(&house.path("kept"), &tree);
+    let outside = fs::metadata(house.path("outside")).unwrap();
+    assert_eq!((outside.mode() & 0o777, outside.nlink()), (0o640, 1));
+    assert_eq!(rehearsed.unchanged_count, performed.unchanged_count);
+    let before = stamps(&tree);
+    restore(&house, &options(&tree));
+    assert_eq!(stamps(&tree), before);
+}
+
 #[test]
 fn two_groups_that_became_one_file_are_two_again() {
     let house = House::new();

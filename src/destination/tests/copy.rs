@@ -86,10 +86,10 @@ impl Copy {
             Kind::Directory => drop(self.to.make_directory(key).unwrap()),
             Kind::File => self.content(walked, key),
             Kind::Symlink => {
-                self.to.make_symlink(key, &self.source.read_link(&walked.key).unwrap()).unwrap();
+                self.to.make_symlink(key, &self.source.read_link(&walked.key).unwrap(), Existing::ReuseShared).unwrap();
             }
             Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice => {
-                self.to.make_special(key, stat.kind, stat.special).unwrap();
+                self.to.make_special(key, (stat.kind, stat.special), Existing::ReuseShared).unwrap();
             }
             Kind::Unknown => panic!("{key}"),
         }

@@ -63,8 +63,13 @@ fn links_on_the_way_are_an_error_whatever_they_lead_to() {
             for directory in [link.to_owned(), format!("{link}/inner"), format!("{link}/inner/none")] {
                 let file = key(&format!("{directory}/f"));
                 assert!(destination.create_file(&file, 1, Existing::Reuse).is_err(), "{file}");
-                assert!(destination.make_symlink(&file, b"x").is_err(), "{file}");
-                assert!(destination.make_special(&file, Kind::Fifo, Device { major: 0, minor: 0 }).is_err(), "{file}");
+                assert!(destination.make_symlink(&file, b"x", Existing::Reuse).is_err(), "{file}");
+                assert!(
+                    destination
+                        .make_special(&file, (Kind::Fifo, Device { major: 0, minor: 0 }), Existing::Reuse)
+                        .is_err(),
+                    "{file}"
+                );
                 assert!(destination.remove_tree(&file).is_err(), "{file}");
                 assert!(destination.set_metadata(&file, &metadata(Kind::File, 0o777)).is_err(), "{file}");
                 assert_eq!(destination.look(&file).unwrap(), None, "{file}");
@@ -114,7 +119,7 @@ fn directories_swapped_for_links_while_restoring_let_nothing_out() {
                 }
                 let file = key(&format!("d/e/{}", round % 10));
                 successes += u32::from(destination.create_file(&file, 1, Existing::Reuse).is_ok());
-                let _ = destination.make_symlink(&key("d/e/link"), b"x");
+                let _ = destination.make_symlink(&key("d/e/link"), b"x", Existing::Reuse);
                 let _ = destination.set_metadata(&file, &metadata(Kind::File, 0o777));
                 let _ = destination.remove_tree(&file);
             }
@@ -188,7 +193,7 @@ fn a_file_with_names_outside_is_replaced_not_written() {
 fn pipes_in_the_way_do_not_block() {
     let top = tempfile::tempdir().unwrap();
     let destination = Destination::open(top.path()).unwrap();
-    destination.make_special(&key("f"), Kind::Fifo, Device { major: 0, minor: 0 }).unwrap();
+    destination.make_special(&key("f"), (Kind::Fifo, Device { major: 0, minor: 0 }), Existing::Reuse).unwrap();
     assert!(matches!(destination.file(&key("f")), Err(DestinationError::OtherKind { found: Kind::Fifo, .. })));
     assert_eq!(destination.create_file(&key("f"), 0, Existing::Reuse).unwrap().made(), Made::New);
 }

@@ -17,9 +17,9 @@ fn put(destination: &Destination, at: &Key, kind: Kind) -> Result<Made, Destinat
     match kind {
         Kind::Directory => destination.make_directory(at),
         Kind::File => destination.create_file(at, 3, Existing::Reuse).map(|file| file.made()),
-        Kind::Symlink => destination.make_symlink(at, b"target"),
+        Kind::Symlink => destination.make_symlink(at, b"target", Existing::Reuse),
         Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice | Kind::Unknown => {
-            destination.make_special(at, kind, Device { major: 1, minor: 3 })
+            destination.make_special(at, (kind, Device { major: 1, minor: 3 }), Existing::Reuse)
         }
     }
 }
@@ -47,7 +47,7 @@ fn what_is_there_is_reused_or_taken_out_of_the_way() {
             assert_eq!(destination.look(&at).unwrap().unwrap().kind, wanted);
         }
     }
-    assert_eq!(destination.make_symlink(&key("Symlink Symlink"), b"elsewhere").unwrap(), Made::New);
+    assert_eq!(destination.make_symlink(&key("Symlink Symlink"), b"elsewhere", Existing::Reuse).unwrap(), Made::New);
 }
 
 /// It was removed before anybody knew whether something else could be made in its place.
@@ -251,7 +251,11 @@ fn what_an_ordinary_user_may_not_set_is_returned_and_lends_nothing() {
             assert_eq!(destination.set_metadata(&key("f"), &nobody).unwrap().shortfalls.len(), 0);
             assert_eq!(mode_of(&top.join("f")), 0o755);
 
-            let device = destination.make_special(&key("null"), Kind::CharDevice, Device { major: 1, minor: 3 });
+            let device = destination.make_special(
+                &key("null"),
+                (Kind::CharDevice, Device { major: 1, minor: 3 }),
+                Existing::Reuse,
+            );
             assert_eq!(device.unwrap_err().errno(), 1);
         },
     );
@@ -405,18 +409,18 @@ fn a_closed_directory_in_which_nothing_changes_stays_closed() {
     as_ordinary_user("destination::tests::present::a_closed_directory_in_which_nothing_changes_stays_closed", |top| {
         let destination = Destination::open(top).unwrap();
         destination.make_directory(&key("d")).unwrap();
-        destination.make_symlink(&key("d/s"), b"x").unwrap();
+        destination.make_symlink(&key("d/s"), b"x", Existing::Reuse).unwrap();
         destination.set_metadata(&key("d"), &metadata(Kind::Directory, 0o555)).unwrap();
         let before = stamps(&top.join("d"));
         std::thread::sleep(std::time::Duration::from_millis(15));
         let again = Destination::open(top).unwrap();
         assert_eq!(again.make_directory(&key("d")).unwrap(), Made::Reused);
-        assert_eq!(again.make_symlink(&key("d/s"), b"x").unwrap(), Made::Reused);
+        assert_eq!(again.make_symlink(&key("d/s"), b"x", Existing::Reuse).unwrap(), Made::Reused);
         assert!(!again.set_metadata(&key("d"), &metadata(Kind::Directory, 0o555)).unwrap().changed);
         again.settle().unwrap();
         assert_eq!(stamps(&top.join("d")), before);
         // What does change something gets in all the same, and closes the door behind it.
-        again.make_symlink(&key("d/s"), b"y").unwrap();
+        again.make_symlink(&key("d/s"), b"y", Existing::Reuse).unwrap();
         again.create_file(&key("d/f"), 0, Existing::Reuse).unwrap();
         again.settle().unwrap();
         assert_eq!(mode_of(&top.join("d")), 0o555);
