@@ -1,5 +1,6 @@
 //! Regular files that lie in the target already, compared with what shall be there before a byte of them is touched.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
@@ -35,6 +36,9 @@ pub struct ExistingFile {
     file: TargetFile,
     opened: Opened,
     found: Statx,
+    /// From where a hole was last looked for, and where the next one is, or the end. A file is compared in pieces, and some
+    /// file systems go through all that lies before a hole each time they are asked for it.
+    next_hole: Cell<Option<(u64, u64)>>,
 }
 
 impl ExistingFile {
@@ -105,9 +109,10 @@ impl ExistingFile {
         let size = self.found.stx_size;
         let mut from = from;
         while from < end {
-            let Some(hole) = self.find(SeekFrom::Hole(from))?.filter(|hole| *hole < end.min(size)) else {
+            let hole = self.next_hole(from)?;
+            if hole >= end.min(size) {
                 return Ok(None);
-            };
+            }
             let data = self.find(SeekFrom::Data(hole))?.unwrap_or(size);
             // A part may begin within a hole, at any byte.
             let start = if hole == from { hole } else { hole.next_multiple_of(HOLE_GRAIN_BYTES) };
@@ -119,6 +124,18 @@ impl ExistingFile {
             from = data.max(hole.saturating_add(1));
         }
         Ok(None)
+    }
+
+    /// Where the next hole is, at or behind `from`; the file's end if there is none.
+    fn next_hole(&self, from: u64) -> Result<u64, DestinationError> {
+        if let Some((searched, hole)) = self.next_hole.get()
+            && (searched..=hole).contains(&from)
+        {
+            return Ok(hole);
+        }
+        let hole = self.find(SeekFrom::Hole(from))?.unwrap_or(self.found.stx_size);
+        self.next_hole.set(Some((from, hole)));
+        Ok(hole)
     }
 
     /// `None` past the last hole or data, and where the file system knows no holes.
@@ -170,7 +187,7 @@ impl Destination {
             return Ok(None);
         }
         let file = TargetFile { key: key.clone(), file, made: Made::Reused };
-        Ok(Some(ExistingFile { file, opened, found }))
+        Ok(Some(ExistingFile { file, opened, found, next_hole: Cell::default() }))
     }
 
     /// Takes a file over to write the parts that differ: from now on only its maker may open it, and it has `length`
@@ -180,7 +197,7 @@ impl Destination {
     /// # Errors
     /// [`DestinationError::Refused`].
     pub fn take_over(&self, existing: ExistingFile, length: u64) -> Result<Option<Arc<TargetFile>>, DestinationError> {
-        let ExistingFile { file: TargetFile { key, file, made }, opened, found } = existing;
+        let ExistingFile { file: TargetFile { key, file, made }, opened, found, .. } = existing;
         let refused = |errno| DestinationError::refused(&key, Operation::OpenFile, errno);
         // Looked at again: what is written must not be seen under a name outside of the target.
         if look_through(&file).map_err(refused)?.stx_nlink > 1 {

@@ -462,6 +462,25 @@ fn a_file_is_compared_without_a_trace_and_taken_over_where_it_lies() {
     }
 }
 
+/// Each piece of a file once had its holes looked for anew. Over one whose end was missing, with nothing but data before that,
+/// a restore took time with the square of its length where a file system goes from page to page.
+#[test]
+fn the_next_hole_of_a_file_that_is_compared_is_looked_for_once() {
+    let top = tempfile::tempdir().unwrap();
+    fs::write(top.path().join("f"), vec![7; 100_000]).unwrap();
+    fs::File::options().write(true).open(top.path().join("f")).unwrap().set_len(200_000).unwrap();
+    let destination = Destination::open(top.path()).unwrap();
+    let existing = destination.open_existing(&key("f")).unwrap().unwrap();
+    assert!(existing.has_holes(16_384, 8192, &[]).unwrap());
+    // Whoever looked again would find the second of these.
+    for offset in [8192, 40_960] {
+        destination.file(&key("f")).unwrap().punch(offset, 8192).unwrap();
+    }
+    assert!(existing.has_holes(24_576, 40_960, &[]).unwrap());
+    assert!(!existing.has_holes(90_112, 40_960, &[]).unwrap(), "there is the one that was found");
+    assert!(!existing.has_holes(0, 16_384, &[]).unwrap(), "before that it was not looked for");
+}
+
 #[test]
 fn a_running_program_is_compared_and_not_taken_over() {
     let top = tempfile::tempdir().unwrap();
