@@ -12,7 +12,7 @@ use super::{
     Place, identity_of,
 };
 use crate::fs::look_through;
-use crate::manifest::{Key, Kind};
+use crate::manifest::{HOLE_GRAIN_BYTES, Key, Kind};
 
 /// Zeros are written from here.
 static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
@@ -77,15 +77,20 @@ impl TargetFile {
         Ok(())
     }
 
-    /// Makes a hole, where the file system can; else writes zeros. Costs nothing in a file that was made.
+    /// Makes a hole in a file of so many bytes, where the file system can; else writes zeros. Costs nothing in a file that
+    /// was made.
     ///
     /// # Errors
     /// [`DestinationError::Refused`].
-    pub fn make_hole(&self, offset: u64, length: u64) -> Result<(), DestinationError> {
+    pub fn make_hole(&self, offset: u64, length: u64, file_bytes: u64) -> Result<(), DestinationError> {
         if self.made == Made::New || length == 0 {
             return Ok(());
         }
-        match fallocate(&self.file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, length) {
+        let end = offset.saturating_add(length);
+        // Of the block in which the file ends, the part that the file has is not let go alone.
+        let is_last = end >= file_bytes;
+        let whole = if is_last { end.next_multiple_of(HOLE_GRAIN_BYTES).saturating_sub(offset) } else { length };
+        match fallocate(&self.file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, whole) {
             Ok(()) => Ok(()),
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.write_zeros(offset, length),
             Err(errno) => Err(self.refused(Operation::Write, errno)),

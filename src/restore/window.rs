@@ -125,7 +125,7 @@ impl FileWork {
             let part = rest.get(..run).unwrap_or_default();
             // A hole only says what was not allocated: bytes that are there all the same must not be lost.
             if hole && part.iter().all(|byte| *byte == 0) {
-                file.make_hole(at, length(run))?;
+                file.make_hole(at, length(run), self.bytes)?;
             } else {
                 file.write_at(at, part)?;
             }
@@ -141,7 +141,7 @@ impl FileWork {
         while at < end {
             let (hole, run) = self.run_at(at, end.saturating_sub(at));
             if hole {
-                file.make_hole(at, run)?
+                file.make_hole(at, run, self.bytes)?
             } else {
                 file.write_zeros(at, run)?
             }

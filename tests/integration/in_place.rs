@@ -472,6 +472,29 @@ fn links_and_pipes_with_other_names_are_left_alone_or_replaced_never_changed() {
     assert_eq!(stamps(&tree), before);
 }
 
+/// The block in which a file ends kept its space where a hole was made of the part of it that the file has, and each restore
+/// made that hole again.
+#[test]
+fn a_hole_that_ends_with_the_file_within_a_block_comes_back_at_once() {
+    let house = House::new();
+    let (tree, target) = (house.tree("tree"), house.tree("target"));
+    let lengths = [66_084, 266_084];
+    for length in lengths {
+        let sparse = fs::File::create(tree.join(length.to_string())).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&sparse, &noise(1, 4096), 0).unwrap();
+        sparse.set_len(length.try_into().unwrap()).unwrap();
+        fs::write(target.join(length.to_string()), noise(2, length)).unwrap();
+    }
+    house.backup(&tree);
+    let wanted = RestoreOptions::new(&target).path(Key::from_path(&tree).unwrap());
+    restore(&house, &wanted);
+    let blocks = |tree: &Path| lengths.map(|length| fs::metadata(tree.join(length.to_string())).unwrap().blocks());
+    assert_eq!(blocks(&target), blocks(&tree));
+    assert_equal(&tree, &target);
+    let again = restore(&house, &wanted);
+    assert_eq!((again.written_bytes, again.unchanged_count), (0, 3), "{again:?}");
+}
+
 #[test]
 fn two_groups_that_became_one_file_are_two_again() {
     let house = House::new();

@@ -109,7 +109,7 @@ impl Copy {
         while let Some(run) = file.run_at(place).unwrap() {
             place = match run {
                 Run::Hole { start, end } => {
-                    target.make_hole(start, end - start).unwrap();
+                    target.make_hole(start, end - start, file.stat().size).unwrap();
                     end
                 }
                 Run::Data { start, end } => {

@@ -105,7 +105,7 @@ fn a_file_written_over_has_new_content_length_and_holes() {
     let file = destination.create_file(&key("f"), 40_960, Existing::Reuse).unwrap();
     assert_eq!((mode_of(&path), file.made()), (0o1600, Made::Reused));
     file.write_at(0, b"new").unwrap();
-    file.make_hole(8192, 8192).unwrap();
+    file.make_hole(8192, 8192, 40_960).unwrap();
     file.write_zeros(20_480, 10_000).unwrap();
     let mut found = [9; 5];
     assert_eq!(file.read_at(0, &mut found).unwrap(), 5);
