@@ -262,7 +262,7 @@ struct Setting {
 impl Setting {
     fn set(mut self, found: &Statx, metadata: &Metadata) -> MetadataSet {
         let owner_mask = self.set_owner(found, metadata);
-        let acl_mask = self.set_xattrs(&metadata.xattrs);
+        let acl_mask = self.set_xattrs(found, &metadata.xattrs);
         // Whatever changed an owner or an attribute may have changed the mode with it.
         let is_unsettled = self.done.changed;
         if mtime_of(found) != Some(metadata.mtime) {
@@ -310,10 +310,10 @@ impl Setting {
     ///
     /// With an ACL the group's bits of a mode are the most that anybody named in it gets. Where the ACL can't be set
     /// they would go to the group, so they are narrowed to what it had.
-    fn set_xattrs(&mut self, wanted: &[Xattr]) -> u16 {
+    fn set_xattrs(&mut self, found: &Statx, wanted: &[Xattr]) -> u16 {
         let names = if self.may_be_labelled { self.pin.labelled().names().unwrap_or_default() } else { Vec::new() };
         for name in names.split(|&byte| byte == 0).filter(|name| is_foreign(name, wanted)) {
-            let done = self.pin.labelled().remove(name);
+            let done = self.change_xattr(found, |labelled| labelled.remove(name));
             self.note(Aspect::Xattr(name.to_vec()), done);
         }
         let mut mask = !0;
@@ -322,13 +322,25 @@ impl Setting {
             if is_there && self.pin.labelled().value(&xattr.name).as_ref() == Ok(&xattr.value) {
                 continue;
             }
-            let done = self.pin.labelled().set(&xattr.name, &xattr.value);
+            let done = self.change_xattr(found, |labelled| labelled.set(&xattr.name, &xattr.value));
             if done.is_err() && xattr.name == ACCESS_ACL {
                 mask = !0o070 | group_rights(&xattr.value) << 3;
             }
             self.note(Aspect::Xattr(xattr.name.clone()), done);
         }
         mask
+    }
+
+    /// Changes an attribute. Some are only for those who may write: an owner who may not gets the right to it, until the
+    /// mode is set in the end.
+    fn change_xattr(&mut self, found: &Statx, change: impl Fn(Labelled<'_>) -> Result<(), Errno>) -> Result<(), Errno> {
+        let done = change(self.pin.labelled());
+        let may_open = done == Err(Errno::ACCESS) && kind_of(found.stx_mode) != Kind::Symlink;
+        if !may_open || self.pin.chmod(found.stx_mode & 0o777 | 0o600).is_err() {
+            return done;
+        }
+        self.done.changed = true;
+        change(self.pin.labelled())
     }
 
     /// Notes what came of one change.

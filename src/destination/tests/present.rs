@@ -295,6 +295,33 @@ fn attributes_that_are_not_wanted_go_also_inherited_ones() {
     assert_eq!((mode_of(&top.path().join("d")), mode_of(&top.path().join("f"))), (0o750, 0o640));
 }
 
+/// Attributes of users were refused where a list of rights that was set before them let nobody write, and where the mode of
+/// what was there did.
+#[test]
+fn an_ordinary_user_sets_attributes_on_what_its_owner_may_not_write() {
+    let name = "destination::tests::present::an_ordinary_user_sets_attributes_on_what_its_owner_may_not_write";
+    as_ordinary_user(name, |top| {
+        let destination = Destination::open(top).unwrap();
+        let xattr = |name: &str, value: &[u8]| Xattr { name: name.into(), value: value.to_vec() };
+        let list = acl(&[(1, 5, u32::MAX), (2, 5, 1000), (4, 0, u32::MAX), (0x10, 5, u32::MAX), (0x20, 0, u32::MAX)]);
+        let listed = vec![xattr("system.posix_acl_access", &list), xattr("user.z", b"1")];
+        for (kind, name) in [(Kind::File, "f"), (Kind::Directory, "d")] {
+            put(&destination, &key(name), kind).unwrap();
+            let set = |mode, xattrs| {
+                let wanted = Metadata { xattrs, ..metadata(kind, mode) };
+                let set = destination.set_metadata(&key(name), &wanted).unwrap();
+                assert!(set.changed && set.shortfalls.is_empty(), "{name}: {set:?}");
+                assert!(!destination.metadata_differs(&key(name), &wanted).unwrap(), "{name}");
+                assert_eq!(u32::from(mode), mode_of(&top.join(name)));
+            };
+            set(0o550, listed.clone());
+            set(0o444, vec![xattr("user.y", b"2"), xattr("user.z", b"2")]);
+            set(0o444, vec![xattr("user.z", b"3")]);
+            set(0o550, listed.clone());
+        }
+    });
+}
+
 #[test]
 fn an_acl_that_can_not_be_set_gives_the_group_no_more_than_it_had() {
     let top = tempfile::tempdir().unwrap();
