@@ -79,3 +79,37 @@ fn a_folder_that_is_there_by_the_time_it_is_made_is_not_written_into_and_is_told
     assert_eq!(fs::read(target.join("taken/f")).unwrap(), b"another");
     assert!(!target.join("taken/below").exists());
 }
+
+/// Puts a file where a link or a pipe is about to be made: a file is told of before what comes behind it.
+struct FoldingLinks {
+    target: PathBuf,
+}
+
+impl Progress for FoldingLinks {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Entered { path } = event
+            && path.ends_with("a")
+        {
+            ["link", "pipe"].iter().for_each(|name| fs::write(self.target.join(name), "another").unwrap());
+        }
+    }
+}
+
+/// The first of such names was replaced by the link, and both counted as restored.
+#[test]
+fn what_is_there_by_the_time_a_link_or_a_pipe_is_made_stays_and_is_told() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    fs::write(tree.join("a"), "a").unwrap();
+    std::os::unix::fs::symlink("x", tree.join("link")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(tree.join("pipe")).status().unwrap().success());
+    house.backup(&tree);
+    let target = house.path("target");
+    let folding = FoldingLinks { target: target.clone() };
+    let wanted = RestoreOptions::new(&target).path(Key::from_path(&tree).unwrap());
+    let report = house.open().restore(&house.latest(), &wanted, &folding).unwrap();
+    assert_eq!((report.problem_count, report.file_count), (2, 1), "{report:?}");
+    for name in ["link", "pipe"] {
+        assert_eq!(fs::read(target.join(name)).unwrap(), b"another");
+    }
+}
