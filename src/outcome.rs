@@ -96,7 +96,7 @@ impl std::fmt::Display for OutcomeKind {
 }
 
 /// A segment that counts because an outcome names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, bincode::Encode, bincode::Decode)]
 pub struct SegmentRef {
     /// The segment.
     pub id: SegmentId,

@@ -47,7 +47,7 @@ pub(crate) use history::read_if_there;
 pub use history::{History, Trouble, check_rollback, kept_outcome};
 pub(crate) use kept::{read_kept, write_kept};
 pub use ledger::{Ledger, PublishedSegments};
-pub use listed::committed_packs;
+pub use listed::{Named, committed_packs};
 #[cfg(any(test, fuzzing))]
 pub(crate) use liveness::testing::move_to_machine;
 pub use naming::{NamedSnapshot, SnapshotSpec, resolve};

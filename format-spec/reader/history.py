@@ -120,32 +120,29 @@ class History:
                 wanted.setdefault(segment, set()).add((packs, chunks))
                 if outcome.kind in ("repack", "repair"):
                     taking.add(segment)
-        replaced = {}  # counts by segment, as segments say that take its place
+        replaced = set()  # segments with their counts, as segments say that take their place
         for segment in taking:
             try:
-                found = self.segment(segment, wanted[segment])
-                replaced.update((old, (packs, chunks)) for old, packs, chunks in found.replaced)
+                replaced.update(self.segment(segment).replaced)
             except (Refused, OSError):
                 pass  # said below, unless another one takes its place
         for segment, counts in wanted.items():
-            if counts == {replaced.get(segment)}:
-                continue
+            if any((segment, *given) in replaced for given in counts):
+                continue  # [SEGMENT-19]
             if self.store.has(f"segments/{segment.hex()}"):
-                self.attempt(f"segments/{segment.hex()}", lambda: self.add_rows(segment, counts, index))
+                self.attempt(f"segments/{segment.hex()}", lambda: self.add_rows(segment, index))
             else:
                 self.notice(f"segment {segment.hex()} is missing, and no other replaces it")
         index.complete()
 
-    def segment(self, segment, counts):
+    def segment(self, segment):
         name = f"segments/{segment.hex()}"
         data = self.store.read_hashed("segments", segment.hex(), control.OBJECT_MAX)
         opened = control.open_envelope(control.SEGMENT, data, self.keys, self.chain, name)
-        found = Segment(segment, opened.body)
-        require(counts == {(len(found.packs), found.chunk_count)}, f"{name}: other counts than its outcome says")
-        return found
+        return Segment(segment, opened.body)
 
-    def add_rows(self, segment, counts, index):
-        for row in self.segment(segment, counts).packs:
+    def add_rows(self, segment, index):
+        for row in self.segment(segment).packs:
             index.add(row)
 
 

@@ -20,7 +20,7 @@ const INDEX_PART: u64 = 4;
 /// When an index can't be written. Segments that can't be read are told elsewhere.
 pub(super) fn open(access: &Access, history: &History, findings: &Findings<'_>) -> Result<Access> {
     let segments = history.segments();
-    let chunk_count = segments.values().fold(0u64, |sum, segment| sum.saturating_add(segment.chunk_count));
+    let chunk_count = segments.values().fold(0u64, |sum, named| sum.saturating_add(named.largest().chunk_count));
     if chunk_count.saturating_mul(CHUNK_BYTES) > access.memory_bytes / INDEX_PART {
         if let Err(error) = session::bring_up_to_date(access, history) {
             findings.control_error("segments", error)?;

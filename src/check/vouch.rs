@@ -113,7 +113,7 @@ impl Vouching<'_> {
         for id in SegmentStand::of(access, &history)?.counting {
             check_stopped(progress)?;
             self.session.beat_if_due(access)?;
-            let Some(reference) = named.get(&id) else { continue };
+            let Some(named) = named.get(&id) else { continue };
             let body = match read_segment(access, id) {
                 Ok(body) => body,
                 // A check that found this has said so.
@@ -121,10 +121,11 @@ impl Vouching<'_> {
                 Err(error) => return Err(error),
             };
             let segment = SegmentReader::parse(id, &body)?;
+            let Ok(reference) = named.proven(&segment) else { continue };
             if !self.is_to_be_replaced(&segment, &condemned)? {
                 continue;
             }
-            replacement.take_over(access, *reference, segment.replaced())?;
+            replacement.take_over(access, reference, segment.replaced())?;
             for row in segment.packs() {
                 let row = self.under_own_key(row, &condemned)?;
                 replacement.push(access, row)?;

@@ -7,7 +7,7 @@ use crate::id::{PackId, SegmentId};
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::Progress;
 use crate::segment::{PackFacts, Replaced, SegmentReader};
-use crate::session::{self, Beating, History, Replacement, SEGMENT_CHUNKS_TARGET, read_segment};
+use crate::session::{self, Beating, History, Named, Replacement, SEGMENT_CHUNKS_TARGET, read_segment};
 use crate::store::ObjectName;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -47,7 +47,8 @@ impl Inputs {
             }
         })?;
         let named = history.segments();
-        let here: Vec<&SegmentRef> = named.values().filter(|segment| counting.contains(&segment.id)).collect();
+        let sizes = named.values().map(Named::largest);
+        let here: Vec<&SegmentRef> = sizes.filter(|segment| counting.contains(&segment.id)).collect();
         Ok(Self::of(&here, &dead, thoroughness))
     }
 
@@ -103,14 +104,10 @@ pub(super) fn compact(
     for id in &inputs.0 {
         check_stopped(progress)?;
         session.beat_if_due(access)?;
-        let Some(reference) = named.get(id) else { continue };
+        let Some(named) = named.get(id) else { continue };
         let body = read_segment(access, *id)?;
         let reader = SegmentReader::parse(*id, &body)?;
-        if (reader.pack_count(), reader.chunk_count()) != (reference.pack_count, reference.chunk_count) {
-            let message = format!("{} holds other counts than the outcome that names it", ObjectName::Segment(*id));
-            return Err(Error::new(ErrorKind::Damaged, message));
-        }
-        output.take_over(access, *reference, reader.replaced())?;
+        output.take_over(access, named.proven(&reader)?, reader.replaced())?;
         for row in reader.packs().filter(|row| !deleted.contains(&row.facts().pack)) {
             output.push(access, row)?;
         }
@@ -147,14 +144,13 @@ fn unlike(id: SegmentId) -> Error {
     Error::new(ErrorKind::Damaged, message)
 }
 
-/// Whether a segment that was listed before `history` was read may go: how the outcomes name it, and what a present one
-/// says that it replaces.
-pub(super) fn may_go(named: Option<&SegmentRef>, replaced: Option<&Replaced>, history: &History) -> bool {
-    match (named, replaced) {
-        (Some(named), Some(old)) => (named.pack_count, named.chunk_count) == (old.pack_count, old.chunk_count),
-        (Some(_), None) => false,
+/// Whether a segment that was listed before `history` was read may go: how the outcomes name it, and what those that are
+/// there say that they replace.
+pub(super) fn may_go(named: Option<&Named>, replaced: &BTreeSet<Replaced>, history: &History) -> bool {
+    match named {
+        Some(named) => named.is_among(replaced),
         // Whoever published it without naming it had its session open when it was listed.
-        (None, _) => history.open.is_empty(),
+        None => history.open.is_empty(),
     }
 }
 
@@ -166,14 +162,14 @@ pub(super) fn may_go(named: Option<&SegmentRef>, replaced: Option<&Replaced>, hi
 pub(super) fn remove_replaced(access: &Access, history: &History, listed: &BTreeSet<SegmentId>) -> Result<u64> {
     let named = history.segments();
     let mut gone = Vec::new();
-    let mut replaced: BTreeMap<SegmentId, Replaced> = BTreeMap::new();
+    let mut replaced = BTreeSet::new();
     // The view is up to date: it has exactly the segments that count. Of these some may take places.
     let taking = history.taking_segments();
     for id in access.index.applied()?.into_iter().filter(|id| taking.contains(id)) {
-        replaced.extend(session::replaced_by(access, id)?.into_iter().map(|old| (old.segment, old)));
+        replaced.extend(session::replaced_by(access, id)?);
     }
     for id in listed {
-        if may_go(named.get(id), replaced.get(id), history) {
+        if may_go(named.get(id), &replaced, history) {
             gone.push(ObjectName::Segment(*id));
         }
     }

@@ -162,16 +162,16 @@ pub(super) fn carry(
         return Ok(());
     }
     let named = history.segments();
-    for reference in counting.iter().filter_map(|id| named.get(id)) {
-        let body = read_segment(access, reference.id).map_err(|error| {
-            let message = format!("{} can't be read; run repair index first", ObjectName::Segment(reference.id));
+    for (id, named) in counting.iter().filter_map(|id| named.get_key_value(id)) {
+        let body = read_segment(access, *id).map_err(|error| {
+            let message = format!("{} can't be read; run repair index first", ObjectName::Segment(*id));
             Error::new(error.kind(), message).because(error)
         })?;
-        let segment = SegmentReader::parse(reference.id, &body)?;
+        let segment = SegmentReader::parse(*id, &body)?;
         if !segment.packs().any(|row| without.contains(&row.facts().pack)) {
             continue;
         }
-        replacement.take_over(access, *reference, segment.replaced())?;
+        replacement.take_over(access, named.proven(&segment)?, segment.replaced())?;
         for row in segment.packs().filter(|row| !without.contains(&row.facts().pack)) {
             replacement.push(access, row)?;
         }

@@ -6,7 +6,7 @@ use crate::id::{PackId, SegmentId, SessionId};
 use crate::outcome::SegmentRef;
 use crate::progress::{Event, Progress};
 use crate::segment::{PackRow, SegmentReader};
-use crate::session::{self, History, SegmentStand, read_segment};
+use crate::session::{self, History, Named, SegmentStand, read_segment};
 use crate::store::{Folder, Listed, ObjectName, is_proven};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -66,7 +66,7 @@ impl IndexLook {
         };
         let named = history.segments();
         let (mut listed, mut aside) = (HashSet::new(), Vec::new());
-        for reference in stand.counting.iter().filter_map(|id| named.get(id)) {
+        for (id, named) in stand.counting.iter().filter_map(|id| named.get_key_value(id)) {
             check_stopped(progress)?;
             let mut each = |row: PackRow| {
                 if row.is_set_aside() {
@@ -74,9 +74,9 @@ impl IndexLook {
                 }
                 listed.insert(row.facts().pack);
             };
-            match read_sound(access, *reference, &mut each).or_else(|_| read_sound(access, *reference, &mut each)) {
-                Ok(()) => drop(look.sound.insert(reference.id)),
-                Err(error) if is_of_bytes(&error) => look.lost.push((*reference, error.to_string())),
+            match read_sound(access, *id, named, &mut each).or_else(|_| read_sound(access, *id, named, &mut each)) {
+                Ok(()) => drop(look.sound.insert(*id)),
+                Err(error) if is_of_bytes(&error) => look.lost.push((*named.largest(), error.to_string())),
                 Err(error) => return Err(error),
             }
         }
@@ -125,12 +125,10 @@ impl IndexLook {
 }
 
 /// Reads a segment in full, and gives its rows only if all of it is right.
-fn read_sound(access: &Access, reference: SegmentRef, each: &mut dyn FnMut(PackRow)) -> Result<()> {
-    let body = read_segment(access, reference.id)?;
-    let segment = SegmentReader::parse(reference.id, &body)?;
-    if (segment.pack_count(), segment.chunk_count()) != (reference.pack_count, reference.chunk_count) {
-        return Err(Error::new(ErrorKind::Damaged, "it holds other counts than the outcome that names it"));
-    }
+fn read_sound(access: &Access, id: SegmentId, named: &Named, each: &mut dyn FnMut(PackRow)) -> Result<()> {
+    let body = read_segment(access, id)?;
+    let segment = SegmentReader::parse(id, &body)?;
+    named.proven(&segment)?;
     segment.packs().for_each(each);
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::progress::Silent;
 use crate::prune::tests::world::{Files, World, files, objects, prune};
 use crate::prune::{MaxUnused, PruneOptions};
 use crate::segment::{PackFacts, PackRow, Replaced, SegmentBuilder};
-use crate::session::{self, Beating, History, Writer};
+use crate::session::{self, Beating, History, Named, Writer};
 use crate::session_record::SessionKind;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::hooked::Hooked;
@@ -248,7 +248,7 @@ fn lie(access: &Access) {
     let first = *history.segments().keys().next().unwrap();
     for salt in 0u32.. {
         let mut builder = SegmentBuilder::new();
-        for SegmentRef { id, pack_count, chunk_count } in history.segments().into_values() {
+        for SegmentRef { id, pack_count, chunk_count } in history.segments().values().map(Named::largest).copied() {
             builder.replace(Replaced { segment: id, pack_count, chunk_count }).unwrap();
         }
         for entry in &packs {

@@ -9,9 +9,10 @@ use crate::index::{self, Excluded, IndexError};
 use crate::outcome::SegmentRef;
 use crate::segment::{Replaced, SegmentReader, set_aside_id};
 use crate::session::history::{CONTROL_BYTES_MAX, History, Trouble};
+use crate::session::listed::Named;
 use crate::store::{Folder, Listed, ObjectName, StoreError, is_proven};
 use crate::wire::{self, List};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 /// How often the store is read again when segments vanish between its listing and their reading: each time somebody has
 /// published others in their place.
@@ -212,7 +213,7 @@ fn catch_up(access: &Access, history: &History) -> Result<Vec<SegmentRef>, Catch
             Ok(body) => Ok(Some(body)),
             // What it lists can't be found until it is rebuilt; everything else can.
             Err(error) if error.kind() == ErrorKind::Damaged => {
-                lost.extend(named.get(&id));
+                lost.extend(named.get(&id).map(Named::largest));
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -253,10 +254,10 @@ impl SegmentStand {
 
     fn look(access: &Access, history: &History) -> Result<Self, CatchUp> {
         let present = present_segments(access)?;
-        let mut taken: BTreeMap<SegmentId, (u64, u64)> = BTreeMap::new();
+        let mut taken = BTreeSet::new();
         for id in history.taking_segments().into_iter().filter(|id| present.contains(id)) {
             match replaced_by(access, id) {
-                Ok(list) => taken.extend(list.iter().map(|old| (old.segment, (old.pack_count, old.chunk_count)))),
+                Ok(list) => taken.extend(list),
                 Err(error) => {
                     if !access.store.exists(&ObjectName::Segment(id))? {
                         return Err(CatchUp::Vanished(error));
@@ -269,13 +270,12 @@ impl SegmentStand {
             }
         }
         let mut stand = Self::default();
-        for named in history.segments().into_values() {
-            let is_taken = taken.get(&named.id) == Some(&(named.pack_count, named.chunk_count));
-            match (present.contains(&named.id), is_taken) {
-                (true, false) => drop(stand.counting.insert(named.id)),
-                (true, true) => drop(stand.replaced.insert(named.id)),
+        for (id, named) in history.segments() {
+            match (present.contains(&id), named.is_among(&taken)) {
+                (true, false) => drop(stand.counting.insert(id)),
+                (true, true) => drop(stand.replaced.insert(id)),
                 (false, true) => {}
-                (false, false) => stand.absent.push(named),
+                (false, false) => stand.absent.push(*named.largest()),
             }
         }
         Ok(stand)

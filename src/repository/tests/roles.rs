@@ -11,11 +11,11 @@ use crate::key::{KdfCost, Unlock};
 use crate::keys::{Grant, NewKeyOptions};
 use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::progress::Silent;
-use crate::prune::PruneOptions;
+use crate::prune::{MaxUnused, PruneOptions};
 use crate::record::{self, RecordBody, RecordKind};
 use crate::repository::*;
 use crate::segment::{PackFacts, PackRow, SegmentBuilder, SegmentReader};
-use crate::session::{Beating, SnapshotFilter, Writer, read_segment};
+use crate::session::{self, Beating, Named, SnapshotFilter, Writer, present_segments, read_segment};
 use crate::session_record::SessionKind;
 use crate::store::{Created, Folder, Listed, ObjectName};
 use crate::wire::{Blob, List};
@@ -276,6 +276,52 @@ fn segment_17_a_put_key_that_lists_packs_under_another_key_is_believed_by_nobody
     assert!(is_stored_anew(&report), "{} of {FILE_BYTES} bytes", report.content_raw_bytes);
     let check = owner.check(&vouching(), &Silent).unwrap();
     assert!(check.damage.iter().any(|damage| damage.wrong.contains("lists packs under another key")), "{check:?}");
+}
+
+/// Names every segment that an outcome names once more, with other counts, in a session of a client that is new.
+fn misname(by: &Repository, client: u8) {
+    let (access, history) = (&by.access, by.history().unwrap());
+    let client = ClientId::from_bytes([client; 16]);
+    let session = session::open(access, client, 1, SessionKind::Checkpoint, &Writer::default()).unwrap();
+    let other = |named: &Named| {
+        let SegmentRef { id, pack_count, chunk_count } = *named.largest();
+        SegmentRef { id, pack_count: pack_count + 1, chunk_count: chunk_count + 1 }
+    };
+    let segments = history.segments().values().map(other).collect();
+    let body = session.outcome(OutcomeKind::Checkpoint, Vec::new(), segments);
+    session.commit(access, &body, None).unwrap();
+}
+
+/// Every key reads how outcomes name segments, and an outcome is there for ever: by a few of them a put key could have kept
+/// everybody else's checks and prunes from ever ending well.
+#[test]
+fn segment_19_a_put_key_that_names_segments_with_other_counts_hinders_nobody() {
+    // Clients that sort before all others, and behind.
+    for clients in [[0x00, 0x01], [0xff, 0xfe]] {
+        let house = House::new();
+        let (web, owner) = (house.open("web", WEB), house.open("owner", OWNER));
+        let gone = house.back_up(&owner, 1).snapshot;
+        house.back_up(&owner, 2);
+        // Segments that are there; and then, segments that others have taken the place of, and that are gone.
+        for client in clients {
+            misname(&web, client);
+            let report = owner.check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap();
+            assert_eq!(report.damage, [], "{client:x}");
+            let told = report.notices.iter().any(|notice| notice.contains("other counts than it has"));
+            assert!(told, "{client:x}: {:?}", report.notices);
+            let plan = owner.plan_repair_index(&Silent).unwrap();
+            assert!(plan.lost_segments.is_empty(), "{client:x}: {:?}", plan.lost_segments);
+            let snapshots = owner.snapshots(&SnapshotFilter::default()).unwrap();
+            let gone = snapshots.into_iter().filter(|snapshot| snapshot.id == gone).collect();
+            owner.forget(&owner.plan_forget_snapshots(gone).unwrap()).unwrap();
+            let before = present_segments(&owner.access).unwrap();
+            let options = PruneOptions::default().max_unused(MaxUnused::Bytes(0));
+            owner.prune(owner.plan_prune(&options, &Silent).unwrap(), &options, &Silent).unwrap();
+            assert_eq!(present_segments(&owner.access).unwrap() != before, client == clients[0], "compacted once");
+        }
+        let report = owner.check(&CheckOptions::default().depth(CheckDepth::Data), &Silent).unwrap();
+        assert_eq!(report.damage, []);
+    }
 }
 
 /// The prune whose set it is may have seen that no session was open when it published it, and go on once it is healed.

@@ -260,16 +260,14 @@ impl View {
         let named = history.segments();
         let ground = actor.turn().await;
         (self.applied, self.listed) = (BTreeSet::new(), BTreeMap::new());
-        let mut replaced = BTreeMap::new();
+        let mut replaced = BTreeSet::new();
         for (id, segment) in ground.list_segments().filter(|(id, _)| named.contains_key(id)) {
             self.applied.insert(id);
             segment.packs.iter().for_each(|pack| _ = self.listed.insert(*pack, (ground.pack(*pack), id)));
-            replaced.extend(segment.replaced.iter().map(|old| (old.segment, (old.pack_count, old.chunk_count))));
+            replaced.extend(segment.replaced.iter().copied());
         }
-        let is_lost = |named: &SegmentRef| {
-            !self.applied.contains(&named.id) && replaced.get(&named.id) != Some(&(named.pack_count, named.chunk_count))
-        };
-        named.into_values().filter(is_lost).collect()
+        let lost = named.iter().filter(|(id, named)| !self.applied.contains(*id) && !named.is_among(&replaced));
+        lost.map(|(_, named)| *named.largest()).collect()
     }
 
     pub(super) fn exclude(&mut self, packs: impl IntoIterator<Item = PackId>) {

@@ -21,7 +21,7 @@ use crate::prune::options::Chosen;
 use crate::prune::survey::{Stray, Survey};
 use crate::prune::waits::{Published, Waits, What};
 use crate::segment::Replaced;
-use crate::session::{ATTEMPTS_MAX, Generation, History, Stage, Tracks};
+use crate::session::{ATTEMPTS_MAX, Generation, History, Named, Stage, Tracks};
 use crate::session_record::SessionKind;
 use crate::store::Created;
 use crate::wire::List;
@@ -481,7 +481,8 @@ impl<'a> Prune<'a> {
             *dead.entry(*segment).or_default() += pack.chunk_count();
         }
         let named = history.segments();
-        let here: Vec<&SegmentRef> = named.values().filter(|segment| present.contains(&segment.id)).collect();
+        let sizes = named.values().map(Named::largest);
+        let here: Vec<&SegmentRef> = sizes.filter(|segment| present.contains(&segment.id)).collect();
         let is_strict = self.max_unused == MaxUnused::Share(0);
         let thoroughness = if is_strict { Thoroughness::Full } else { Thoroughness::WhereWorthIt };
         Inputs::of(&here, &dead, thoroughness)
@@ -507,7 +508,7 @@ impl<'a> Prune<'a> {
         for id in inputs.0.iter().filter(|id| named.contains_key(*id)) {
             let input = self.actor.turn().await.segment(*id);
             let input = input.ok_or_else(|| Stop::Damaged(format!("segment {id} is gone")))?;
-            let SegmentRef { pack_count, chunk_count, .. } = named[id];
+            let SegmentRef { pack_count, chunk_count, .. } = *named[id].largest();
             output.replaced.extend(input.replaced.iter().copied());
             output.replaced.push(Replaced { segment: *id, pack_count, chunk_count });
             output.packs.extend(input.packs.iter().filter(|pack| !deleted.contains(*pack)));
@@ -521,11 +522,11 @@ impl<'a> Prune<'a> {
 
     async fn remove_replaced(&self, history: &History, listed: &BTreeSet<SegmentId>) {
         let named = history.segments();
-        let mut replaced: BTreeMap<SegmentId, Replaced> = BTreeMap::new();
+        let mut replaced = BTreeSet::new();
         for (_, segment) in self.actor.turn().await.list_segments().filter(|(id, _)| named.contains_key(id)) {
-            replaced.extend(segment.replaced.iter().map(|old| (old.segment, *old)));
+            replaced.extend(segment.replaced.iter().copied());
         }
-        for id in listed.iter().filter(|id| compact::may_go(named.get(*id), replaced.get(*id), history)) {
+        for id in listed.iter().filter(|id| compact::may_go(named.get(*id), &replaced, history)) {
             self.actor.turn().await.remove_segment(*id);
         }
     }
