@@ -139,7 +139,11 @@ class History:
         name = f"segments/{segment.hex()}"
         data = self.store.read_hashed("segments", segment.hex(), control.OBJECT_MAX)
         opened = control.open_envelope(control.SEGMENT, data, self.keys, self.chain, name)
-        return Segment(segment, opened.body)
+        found = Segment(segment, opened.body)
+        for row in found.packs:  # [SEGMENT-17]
+            require(opened.role in control.COLLECTORS or row.signer == opened.signer,
+                    f"{name}: signed by a key with the role {opened.role}, and it lists packs under another key")
+        return found
 
     def add_rows(self, segment, index):
         for row in self.segment(segment).packs:

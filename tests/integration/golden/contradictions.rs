@@ -76,6 +76,22 @@ fn segment_14_what_a_prune_condemned_and_did_not_delete_is_read() {
 }
 
 #[test]
+fn segment_19_what_a_put_key_says_of_the_counts_of_a_segment_keeps_nobody_from_reading_it() {
+    let read = Read::new(tree([file("file", vec![Part::Chunk(noise(1, 500))])]), Published::AndMisnamed);
+    assert_eq!((read.python.0, read.library, read.damages), (RESTORED, Some(0), 0), "{}", read.python.1);
+    read.restored("file").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
+}
+
+#[test]
+fn segment_17_a_segment_that_a_put_key_signed_and_that_lists_packs_of_another_key_is_refused() {
+    let read = Read::new(tree([file("file", vec![Part::Chunk(noise(1, 500))])]), Published::UnderAnotherKey);
+    assert_eq!(read.python.0, REFUSED, "{}", read.python.1);
+    assert!(read.python.1.contains("lists packs under another key"), "{}", read.python.1);
+    assert_ne!(read.library, Some(0));
+    assert_ne!(read.damages, 0);
+}
+
+#[test]
 fn manifest_35_a_chunk_of_another_length_than_its_item_is_refused() {
     for claimed in [499, 501] {
         let parts = vec![Part::Claimed(noise(1, 500), claimed), Part::Chunk(noise(2, 500))];

@@ -73,6 +73,10 @@ pub(crate) enum Published {
     InVain,
     /// And then condemned by a prune that was cut short.
     AndCondemned,
+    /// And then named again by a put key, with other counts.
+    AndMisnamed,
+    /// But for the segments: a put key signed them.
+    UnderAnotherKey,
 }
 
 /// Writes a repository with one snapshot of several components into an empty directory.
@@ -88,11 +92,12 @@ pub(crate) fn write_components(
     let open = forge.open(&rings.all, session(ADMIN, 1), SessionKind::Backup);
     let mut content = Content::default();
     for planted in &planted {
-        let published = publish(&forge, &open, planted);
+        let by = if published == Published::UnderAnotherKey { &rings.host_one } else { &rings.all };
+        let published = publish(&forge, &open, planted, by);
         content.packs.extend(published.packs);
         content.segments.extend(published.segments);
     }
-    let packs = content.packs.clone();
+    let (packs, segments) = (content.packs.clone(), content.segments.clone());
     let (content, open) = if published == Published::InVain {
         let body = forge.body(&open, OutcomeKind::Abort, Content::default());
         forge.end(&rings.all, &body, None);
@@ -113,7 +118,19 @@ pub(crate) fn write_components(
         packs.sort();
         condemn(&forge, &rings.prune, 1, session(COLLECTOR, 1), packs);
     }
+    if published == Published::AndMisnamed {
+        // Of clients that sort before all others, and behind.
+        [0x00, 0xff].into_iter().for_each(|client| misname(&mut forge, &rings.host_one, client, &segments));
+    }
     id
+}
+
+fn misname(forge: &mut Forge, ring: &KeyRing, client: u8, segments: &[SegmentRef]) {
+    let open = forge.open(ring, session(client, 1), SessionKind::Checkpoint);
+    let other = |named: &SegmentRef| SegmentRef { chunk_count: named.chunk_count + 1, ..*named };
+    let content = Content { packs: Vec::new(), segments: segments.iter().map(other).collect() };
+    let body = forge.body(&open, OutcomeKind::Checkpoint, content);
+    forge.end(ring, &body, None);
 }
 
 pub(crate) fn found(root: &Path) -> (Forge, Rings) {
@@ -150,7 +167,7 @@ pub(crate) fn found(root: &Path) -> (Forge, Rings) {
 fn stage(forge: &mut Forge, ring: &KeyRing, id: SessionId, host: &str) -> (SnapshotId, String) {
     let open = forge.open(ring, id, SessionKind::Backup);
     let planted = plant(forge, trees::staged(host));
-    let content = publish(forge, &open, &planted);
+    let content = publish(forge, &open, &planted, open.ring);
     let mut body = forge.body(&open, OutcomeKind::Staged, content);
     body.components = List(vec![component(&planted, ComponentState::Complete)]);
     let description = description(host, vec![named(host, "")]);
@@ -214,8 +231,8 @@ fn pack_id(row: &PackRow) -> PackId {
     row.facts().pack
 }
 
-/// Publishes what a component needs and no other session has: packs of every class, and a segment.
-fn publish(forge: &Forge, open: &Open<'_>, planted: &Planted) -> Content {
+/// Publishes what a component needs and no other session has: packs of every class, and a segment that `by` signs.
+fn publish(forge: &Forge, open: &Open<'_>, planted: &Planted, by: &KeyRing) -> Content {
     let classes = [
         (Class::Content, &planted.chunks, 5),
         (Class::Manifest, &planted.nodes, 20),
@@ -223,7 +240,7 @@ fn publish(forge: &Forge, open: &Open<'_>, planted: &Planted) -> Content {
     ];
     let needed = classes.into_iter().filter(|(_, waiting, _)| !waiting.0.is_empty());
     let rows: Vec<_> = needed.map(|(class, waiting, per_frame)| forge.pack(open, class, waiting, per_frame)).collect();
-    let segment = forge.segment(open.ring, &rows.iter().collect::<Vec<_>>(), &[]);
+    let segment = forge.segment(by, &rows.iter().collect::<Vec<_>>(), &[]);
     Content { packs: rows.iter().map(pack_id).collect(), segments: vec![segment] }
 }
 
@@ -317,7 +334,7 @@ impl Told<'_> {
         // Lies in the checkpoint's packs already.
         let known = plant(forge, vec![Thing::new("x", Is::Parts(trees::shared_chunks()))]).chunks;
         planted.chunks.0.retain(|(id, _)| known.0.iter().all(|(known, _)| known != id));
-        let content = publish(forge, &open, &planted);
+        let content = publish(forge, &open, &planted, open.ring);
         let mut body = forge.body(&open, OutcomeKind::Snapshot, content);
         body.committed_at_ns = committed_at_ns.unwrap_or(body.committed_at_ns);
         body.components = List(vec![component(&planted, state)]);
@@ -383,12 +400,12 @@ impl Clerk<'_> {
 fn undecided(forge: &mut Forge, rings: &Rings) {
     for (number, ring) in [(9, &rings.prune), (10, &rings.all)] {
         let open = forge.open(&rings.all, session(ADMIN, number), SessionKind::Backup);
-        publish(forge, &open, &plant(forge, trees::small("aborted")));
+        publish(forge, &open, &plant(forge, trees::small("aborted")), open.ring);
         let body = forge.body(&open, OutcomeKind::Abort, Content::default());
         forge.end(ring, &body, None);
     }
     let open = forge.open(&rings.all, session(ADMIN, 11), SessionKind::Backup);
-    publish(forge, &open, &plant(forge, trees::small("open")));
+    publish(forge, &open, &plant(forge, trees::small("open")), open.ring);
     forge.beat(&open, 1);
     forge.beat(&open, 2);
 }
