@@ -124,6 +124,7 @@ class Trees:
             # [MANIFEST-22]
             require(not entry.key or directories[-1:] == [parent],
                     f"manifest {root.hex()}: {entry.key} does not lie in a directory of the tree")
+            require(entry.key or entry.kind == DIRECTORY, f"manifest {root.hex()}: its root is no directory")
             if entry.kind == DIRECTORY:
                 directories.append(entry.key)
             yield entry

@@ -80,9 +80,10 @@ pub fn fuzz_manifest_tree(data: &[u8]) {
     let mut lineage = Lineage::new();
     let mut directories = BTreeSet::new();
     for entry in &entries {
-        let lies_in_directory = entry.key.parent().is_none_or(|parent| directories.contains(&parent));
-        assert_eq!(lineage.check(entry).is_ok(), lies_in_directory);
-        if lies_in_directory && entry.kind() == Kind::Directory {
+        let is_directory = entry.kind() == Kind::Directory;
+        let is_in_place = entry.key.parent().map_or(is_directory, |parent| directories.contains(&parent));
+        assert_eq!(lineage.check(entry).is_ok(), is_in_place);
+        if is_in_place && is_directory {
             directories.insert(entry.key.clone());
         }
         entry.item_lists().take(4).for_each(|list| read_items(&pile, list));

@@ -1,17 +1,18 @@
-//! The check that every entry lies in a directory.
+//! The check that every entry lies in a directory, and that the root is one.
 
 use super::key::Key;
 use super::row::Row;
 
 /// Why a row can't stand where it does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} lies in no directory of the tree")]
+#[error("{key} {}", if key.is_root() { "is the root and no directory" } else { "lies in no directory of the tree" })]
 pub struct LineageError {
     /// The row's key.
     pub key: Key,
 }
 
-/// Checks, row by row in key order, that the parent of every row is a row before it and a directory.
+/// Checks, row by row in key order, that the root is a directory, and that the parent of every other row is a row before it
+/// and a directory.
 ///
 /// Memory: one key. A walk that starts inside a tree first shows it the directories above.
 #[derive(Debug, Clone, Default)]
@@ -29,12 +30,15 @@ impl Lineage {
     /// Takes note of a row.
     ///
     /// # Errors
-    /// [`LineageError`] when its parent is missing or not a directory; the row counts as absent then.
+    /// [`LineageError`] when its parent is missing or not a directory, or it is the root and no directory; the row counts as
+    /// absent then.
     pub fn check<R: Row>(&mut self, row: &R) -> Result<(), LineageError> {
         let key = row.key();
         self.descend_to(key)?;
         if row.is_directory() {
             self.directory = Some(key.clone());
+        } else if key.is_root() {
+            return Err(LineageError { key: key.clone() });
         }
         Ok(())
     }

@@ -405,6 +405,7 @@ fn trees() -> Vec<Vector> {
         with_leaves("tree-no-directory", "a file below a file", |shelf, rows| {
             second(shelf, rows, "/c", &[entry("/b"), entry("/b/x"), entry("/c")]);
         }),
+        root_file(),
         single_child(),
         with_items("tree-items-total", "an item tree of six items where seven are promised", |tree| {
             tree.item_count = 7
@@ -413,6 +414,12 @@ fn trees() -> Vec<Vector> {
         with_items("tree-items-long", "an item tree of 6000 bytes where 6001 are promised", |tree| tree.bytes = 6001),
         with_items("tree-items-level", "an item tree of level 1 where 0 is promised", |tree| tree.level = 0),
     ]
+}
+
+fn root_file() -> Vector {
+    let mut shelf = Shelf::default();
+    let root = put(&mut shelf, Tree::Manifest, 0, &[NodeRow::Entry(stored("/", Body::Fifo))]);
+    tree("tree-root-file", "a pipe under the empty key", root, &shelf)
 }
 
 fn single_child() -> Vector {

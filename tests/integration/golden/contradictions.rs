@@ -92,6 +92,13 @@ fn segment_17_a_segment_that_a_put_key_signed_and_that_lists_packs_of_another_ke
 }
 
 #[test]
+fn manifest_22_a_root_that_is_no_directory_is_found_and_not_restored() {
+    let read = Read::new(vec![file("", vec![Part::Chunk(noise(1, 500))])], Published::Rightly);
+    assert!(read.python.0 == REFUSED && read.python.1.contains("root is no directory"), "{:?}", read.python);
+    assert_eq!((read.library, read.damages), (Some(1), 1));
+}
+
+#[test]
 fn manifest_35_a_chunk_of_another_length_than_its_item_is_refused() {
     for claimed in [499, 501] {
         let parts = vec![Part::Claimed(noise(1, 500), claimed), Part::Chunk(noise(2, 500))];
