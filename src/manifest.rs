@@ -62,7 +62,7 @@ pub use time::Timestamp;
 pub use tree::{Carry, TreeBuilder};
 pub use value::{
     HOLE_GRAIN_BYTES, Hole, ValueError, XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX, Xattr, decode_holes,
-    decode_xattrs, encode_holes, encode_xattrs,
+    decode_xattrs, encode_holes, encode_xattrs, malformed_value,
 };
 
 use crate::id::NodeId;

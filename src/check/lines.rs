@@ -4,7 +4,7 @@
 use crate::id::NodeId;
 use crate::manifest::{Key, Lineage, LineageError, NodeVisit, Row};
 
-/// What is kept of a node that has to be entered whenever it is met: a row in it lies in no directory.
+/// What is kept of a node that has to be entered whenever it is met: no honest program writes a row in it.
 const ENTER_AGAIN: [u8; 1] = [2];
 
 /// How the last row of a node is kept.
@@ -33,8 +33,8 @@ enum State {
     Sound,
     /// Some of it could not be read.
     Broken,
-    /// A row in it lies in no directory.
-    Orphaned,
+    /// A row in it is one that no honest program writes.
+    Forged,
 }
 
 impl Lines {
@@ -99,13 +99,18 @@ impl Lines {
         self.open.iter_mut().filter(|open| open.state == State::Sound).for_each(|open| open.state = State::Broken);
     }
 
+    /// Has the nodes that are open entered again whenever they are met: what is wrong in them is told of every snapshot.
+    pub(super) fn again(&mut self) {
+        self.open.iter_mut().for_each(|open| open.state = State::Forged);
+    }
+
     fn meet(&mut self, key: &Key) {
         self.open.iter_mut().filter(|open| open.first.is_none()).for_each(|open| open.first = Some(key.clone()));
     }
 
     fn note(&mut self, told: Result<(), LineageError>) -> Result<(), LineageError> {
         if told.is_err() {
-            self.open.iter_mut().for_each(|open| open.state = State::Orphaned);
+            self.again();
         }
         told
     }
@@ -115,7 +120,7 @@ impl Open {
     fn kept(self, last_is_directory: bool) -> Vec<u8> {
         match (self.state, self.first) {
             (State::Sound, Some(first)) => [&[u8::from(last_is_directory)], first.as_bytes()].concat(),
-            (State::Orphaned, _) => ENTER_AGAIN.to_vec(),
+            (State::Forged, _) => ENTER_AGAIN.to_vec(),
             (State::Broken, _) | (State::Sound, None) => Vec::new(),
         }
     }

@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, SnapshotId};
 use crate::index::{Extent, Scratch};
 use crate::manifest::{
-    Cursor, Entry, Item, ItemList, ItemReader, LineageError, NodeSource, NodeVisit, ReadError, StatEntry, Visit,
-    is_stream,
+    Cursor, Entry, Item, ItemList, ItemReader, Key, LineageError, NodeSource, NodeVisit, ReadError, StatEntry, Visit,
+    is_stream, malformed_value,
 };
 use crate::outcome::ComponentKind;
 use crate::session::{Snapshot, SnapshotComponent};
@@ -200,6 +200,10 @@ impl Walker<'_> {
                 Ok(None) => return self.keep(lines.ended(None)),
                 Ok(Some(entry)) => {
                     self.stray(snapshot, lines.row(&entry));
+                    if let Some((what, fault)) = malformed_value(&entry.attributes) {
+                        lines.again();
+                        self.forged(snapshot, &entry.key, format!("its {what} are malformed: {fault}"));
+                    }
                     self.entry(entry)?;
                 }
                 Err(error) => {
@@ -278,13 +282,19 @@ impl Walker<'_> {
 
     /// Tells of a row that lies in no directory.
     fn stray(&self, snapshot: SnapshotId, told: Result<(), LineageError>) {
-        let Err(stray) = told else { return };
+        if let Err(stray) = told {
+            self.forged(snapshot, &stray.key, stray.to_string());
+        }
+    }
+
+    /// Tells of an entry that no honest program wrote.
+    fn forged(&self, snapshot: SnapshotId, key: &Key, wrong: String) {
         let damage = Damage {
             object: format!("snapshot {snapshot}"),
-            place: stray.key.to_string(),
-            wrong: stray.to_string(),
+            place: key.to_string(),
+            wrong,
             snapshots: BTreeSet::from([snapshot]),
-            files: BTreeSet::from([stray.key.to_path()]),
+            files: BTreeSet::from([key.to_path()]),
             file_count: 1,
             remedy: remedy::FORGED,
         };

@@ -7,7 +7,7 @@ use crate::python_reader::{REFUSED, RESTORED, RESTORED_IN_PART, python_restore};
 use holdall::ComponentKind;
 use holdall::check::CheckOptions;
 use holdall::key::Unlock;
-use holdall::manifest::State;
+use holdall::manifest::{Necessity, State};
 use holdall::progress::Silent;
 use holdall::restore::RestoreOptions;
 use std::os::unix::fs::MetadataExt;
@@ -96,6 +96,15 @@ fn manifest_22_a_root_that_is_no_directory_is_found_and_not_restored() {
     let read = Read::new(vec![file("", vec![Part::Chunk(noise(1, 500))])], Published::Rightly);
     assert!(read.python.0 == REFUSED && read.python.1.contains("root is no directory"), "{:?}", read.python);
     assert_eq!((read.library, read.damages), (Some(1), 1));
+}
+
+#[test]
+fn manifest_20_extended_attributes_that_are_malformed_are_found_by_a_check_and_the_file_is_restored_without_them() {
+    let malformed = file("file", vec![Part::Chunk(noise(1, 500))]).attribute(1, Necessity::Mandatory, &[0]);
+    let read = Read::new(tree([malformed]), Published::Rightly);
+    assert!(read.python.0 == REFUSED && read.python.1.contains("attributes not restored"), "{:?}", read.python);
+    assert_eq!((read.library, read.damages), (Some(1), 1));
+    read.restored("file").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
 }
 
 #[test]
