@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from argon2.exceptions import Argon2Error
 from argon2.low_level import Type, hash_secret_raw
 from mnemonic import Mnemonic
 
@@ -168,7 +169,10 @@ class Unlock:
     def key(self, salt, memory, passes, lanes):
         """The object key of a slot."""
         if self.kind == 1:
-            return hash_secret_raw(self.secret, salt, passes, memory, lanes, 32, Type.ID, 0x13)
+            try:
+                return hash_secret_raw(self.secret, salt, passes, memory, lanes, 32, Type.ID, 0x13)
+            except (Argon2Error, MemoryError) as error:
+                raise Refused(f"a key slot that takes {memory} KiB of memory can't be tried here: {error}") from None
         if self.kind == 2:
             return derive("holdall 1 key file", self.secret + salt)
         return derive("holdall 1 no password", salt)

@@ -6,7 +6,8 @@
 SNAPSHOT is an id, the first 4 to 64 digits of one, or `latest`. TARGET is absent or empty; absolute paths are made anew
 below it. The password stands in HOLDALL_PASSWORD, or the path of a key file in HOLDALL_KEY_FILE; with neither, only a
 repository without a password opens. Exit code 0: all is restored. 3: what could be restored is, the rest was said.
-1: something was refused.
+1: something was refused. A table of all chunks lies in temporary space, about 150 bytes for each: SQLITE_TMPDIR names
+another directory for it.
 
 Everything is verified on the way: seals, signatures and the rights of their keys, ids, lengths and orders. Where to
 look: restore.py says what happens in which order; keys.py opens configurations and key slots; control.py, outcome.py
@@ -17,6 +18,7 @@ in brackets are requirements.
 
 import os
 import resource
+import sqlite3
 import sys
 import time
 from itertools import islice
@@ -96,6 +98,9 @@ def main(arguments):
         restore(*arguments, unlock, report)
     except (Refused, OSError) as error:
         report.notice(f"refused: {error}")
+        return 1
+    except sqlite3.Error as error:
+        report.notice(f"refused: the table of chunks: {error}; name a directory with room for it in SQLITE_TMPDIR")
         return 1
     return 1 if report.refusals else 3 if report.problems else 0
 

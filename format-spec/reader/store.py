@@ -17,6 +17,7 @@ NAMES = {
     "records": r"[0-9a-f]{32}-[0-9a-f]{16}",
     "gc": r"[0-9a-f]{16}",
 }
+NUMBER_MAX = 2**32 - 1
 
 
 class File:
@@ -58,7 +59,8 @@ class Store:
             names = os.listdir(os.path.join(self.root, folder))
         except FileNotFoundError:
             return []
-        return sorted(name for name in names if re.fullmatch(NAMES[folder], name))
+        names = sorted(name for name in names if re.fullmatch(NAMES[folder], name))
+        return [name for name in names if int(name) <= NUMBER_MAX] if folder == "config" else names
 
     def open(self, name):
         return File(os.path.join(self.root, name))

@@ -17,7 +17,8 @@ BLOCK = 4096
 ZEROS = bytes(1 << 20)
 NODES = {tree.FIFO: stat.S_IFIFO, tree.SOCKET: stat.S_IFSOCK, tree.CHARACTER: stat.S_IFCHR, tree.BLOCK: stat.S_IFBLK}
 # What an ordinary user may not do, or a file system can't, is reported; the rest is restored all the same.
-NOT_POSSIBLE = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EINVAL, errno.ENAMETOOLONG, errno.EEXIST)
+NOT_POSSIBLE = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EINVAL, errno.ENAMETOOLONG, errno.EEXIST,
+                errno.EFBIG)
 # An extended attribute too large for this file system.
 NO_ROOM = (errno.ERANGE, errno.E2BIG, errno.ENOSPC)
 
@@ -38,7 +39,7 @@ class Target:
         # The directories above the next entry, with their entries: metadata is set when a directory is left.
         self.stack = [(os.dup(top), None)]
         self.links = {}  # hard-link group -> the member that was written
-        self.taken = None  # the key of a directory that an earlier component has something else in place of
+        self.taken = None  # the key of a directory that could not be made, so that nothing below it can be
 
     def write(self, entry):
         """Writes the next entry; entries come in the order of their keys."""
@@ -52,15 +53,7 @@ class Target:
         if not path:
             self.stack[0] = parent, entry
         elif entry.kind == tree.DIRECTORY:
-            try:
-                # Open to nobody but its owner until its own mode is set.
-                os.mkdir(path[-1], 0o700, dir_fd=parent)
-            except FileExistsError:  # [OUTCOME-15] by a component before
-                if not stat.S_ISDIR(os.stat(path[-1], dir_fd=parent, follow_symlinks=False).st_mode):
-                    self.taken = entry.key
-                    self.report(entry.key, "not restored: an earlier component holds something else at this path")
-                    return
-            self.stack.append((os.open(path[-1], OPEN_DIRECTORY, dir_fd=parent), entry))
+            self.directory(entry, parent, path[-1])
         elif entry.state != tree.UNREADABLE or entry.kind in NODES:
             try:
                 self.leaf(entry, parent, path[-1])
@@ -70,6 +63,29 @@ class Target:
                 if error.errno not in NOT_POSSIBLE:
                     raise
                 self.report(entry.key, f"not restored: {error.strerror}")
+            except OverflowError as error:
+                self.report(entry.key, f"not restored: {error}")
+
+    def directory(self, entry, parent, name):
+        """Makes a directory that the next entries may lie in."""
+        try:
+            # Open to nobody but its owner until its own mode is set.
+            os.mkdir(name, 0o700, dir_fd=parent)
+        except FileExistsError:  # [OUTCOME-15] by a component before
+            if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                self.pass_over(entry, "an earlier component holds something else at this path")
+                return
+        except OSError as error:
+            if error.errno not in NOT_POSSIBLE:
+                raise
+            self.pass_over(entry, error.strerror)
+            return
+        self.stack.append((os.open(name, OPEN_DIRECTORY, dir_fd=parent), entry))
+
+    def pass_over(self, entry, why):
+        """Leaves out a directory, and all that lies below it."""
+        self.taken = entry.key
+        self.report(entry.key, f"not restored, nor what lies below it: {why}")
 
     def finish(self):
         """Sets the metadata of the directories that are left."""
@@ -79,7 +95,7 @@ class Target:
     def say(self, entry):
         """Reports what the backup itself says about an entry, and what this reader does not know about it."""
         if entry.state == tree.UNREADABLE:
-            self.report(entry.key, f"could not be read when it was backed up: {os.strerror(entry.error)}")
+            self.report(entry.key, f"could not be read when it was backed up: {error_text(entry.error)}")
         elif entry.state == tree.INCONSISTENT:
             self.report(entry.key, "changed while it was backed up")
         for attribute in entry.attributes:  # [MANIFEST-19]
@@ -119,8 +135,7 @@ class Target:
 
     def file(self, entry, parent, name):
         """Writes a file whole, or not at all."""
-        value = self.value(entry, tree.HOLES)
-        holes = Holes(tree.holes(value, "the entry") if value is not None else [], entry.content.length)
+        holes = self.holes(entry)
         handle = os.open(name, OPEN_NEW, 0o600, dir_fd=parent)
         try:
             os.ftruncate(handle, entry.content.length)
@@ -137,6 +152,15 @@ class Target:
             raise
         finally:
             os.close(handle)
+
+    def holes(self, entry):
+        """The holes of a file; none where they are malformed, since all of its bytes are in its content."""
+        try:
+            value = self.value(entry, tree.HOLES)
+            return Holes(tree.holes(value, "the entry") if value is not None else [], entry.content.length)
+        except Refused as error:
+            self.report(entry.key, f"holes not restored: {error}", refused=True)
+            return Holes([], entry.content.length)
 
     def pieces(self, content):
         """The parts of a content in their order: bytes, or None for zeros, and a length."""
@@ -223,6 +247,11 @@ def write(handle, data, start, end):
         written = os.pwrite(handle, piece, start)
         start += written
         data = None if data is None else data[written:]
+
+
+def error_text(number):
+    """What an error number says; those of other systems may be larger than any that this one knows."""
+    return os.strerror(number) if number < 1 << 31 else f"error {number}"
 
 
 def printable(name):

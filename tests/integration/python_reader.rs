@@ -123,6 +123,78 @@ fn the_python_reader_says_what_it_refuses() {
     }
 }
 
+/// Runs a program that has the reader's modules at hand; returns its exit code and what it said.
+fn python_with_the_reader(program: &str, arguments: &[&Path]) -> (i32, String) {
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("format-spec/reader");
+    let mut command = Command::new(python());
+    command.args(["-B", "-c", program]).args(arguments).env("PYTHONPATH", modules).env(PASSWORD.0, PASSWORD.1);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("Traceback"), "{said}");
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn the_python_reader_goes_on_behind_a_file_that_is_too_long_for_the_file_system() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    std::fs::write(tree.join("a"), vec![b'a'; 3_000_000]).unwrap();
+    std::fs::write(tree.join("b"), "content").unwrap();
+    house.backup(&tree);
+    let program = "import resource, restore, sys\n\
+                   resource.setrlimit(resource.RLIMIT_FSIZE, (2000000, 2000000))\n\
+                   sys.exit(restore.main(sys.argv[1:]))";
+    let target = house.path("copy");
+    let (code, said) = python_with_the_reader(program, &[&house.store(), Path::new("latest"), &target]);
+    assert_eq!(code, RESTORED_IN_PART, "{said}");
+    assert!(!below(&target, &tree).join("a").exists());
+    assert_eq!(std::fs::read(below(&target, &tree).join("b")).unwrap(), b"content");
+}
+
+#[test]
+fn the_python_reader_says_where_temporary_space_is_lacking() {
+    let program = "import restore, sqlite3, sys\n\
+                   def full(*_): raise sqlite3.OperationalError('database or disk is full')\n\
+                   restore.restore = full\n\
+                   sys.exit(restore.main(['a', 'b', 'c']))";
+    let (code, said) = python_with_the_reader(program, &[]);
+    assert!(code == REFUSED && said.contains("SQLITE_TMPDIR"), "{code}: {said}");
+}
+
+/// A slot that anybody put there may ask for more memory than a rescue system has.
+#[test]
+fn the_python_reader_passes_over_a_slot_that_takes_too_much_memory() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    std::fs::write(tree.join("file"), "content").unwrap();
+    house.backup(&tree);
+    let program = "import argon2.exceptions, keys, restore, sys\n\
+                   derive, calls = keys.hash_secret_raw, []\n\
+                   def short(*arguments):\n    \
+                       calls.append(1)\n    \
+                       if len(calls) == 1: raise argon2.exceptions.HashingError('Memory allocation error')\n    \
+                       return derive(*arguments)\n\
+                   keys.hash_secret_raw = short\n\
+                   names = restore.Store.names\n\
+                   restore.Store.names = lambda self, folder: names(self, folder) * (2 if folder == 'keys' else 1)\n\
+                   sys.exit(restore.main(sys.argv[1:]))";
+    let target = house.path("copy");
+    let (code, said) = python_with_the_reader(program, &[&house.store(), Path::new("latest"), &target]);
+    assert_eq!(code, RESTORED, "{said}");
+    assert_equal(&tree, &below(&target, &tree));
+}
+
+#[test]
+fn store_9_the_python_reader_takes_a_configuration_whose_number_is_too_large_for_a_stranger() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    std::fs::write(tree.join("file"), "content").unwrap();
+    house.backup(&tree);
+    std::fs::write(house.store().join("config/5000000000"), "").unwrap();
+    let (code, said) = python_restore(&house.store(), "latest", &house.path("copy"), &PASSWORD);
+    assert_eq!(code, RESTORED, "{said}");
+}
+
 #[test]
 fn the_python_reader_gives_every_vector_its_verdict() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("format-spec/reader/check_vectors.py");

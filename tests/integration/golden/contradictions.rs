@@ -98,11 +98,39 @@ fn manifest_22_a_root_that_is_no_directory_is_found_and_not_restored() {
     assert_eq!((read.library, read.damages), (Some(1), 1));
 }
 
+/// Numbers that the pages allow and this system does not know, and a name that is too long for it.
+#[test]
+fn what_this_system_can_not_make_is_told_and_the_rest_restored() {
+    let largest = u32::MAX;
+    let read = Read::new(
+        tree([
+            Thing::new("device", Is::Block(largest, largest)),
+            Thing::new("a".repeat(300), Is::Directory),
+            file(&format!("{}/below", "a".repeat(300)), vec![Part::Chunk(noise(2, 500))]),
+            file("unread", Vec::new()).state(State::Unreadable { errno: largest }),
+            file("whole", vec![Part::Chunk(noise(1, 500))]),
+        ]),
+        Published::Rightly,
+    );
+    assert_eq!(read.python.0, RESTORED_IN_PART, "{}", read.python.1);
+    assert!(read.python.1.contains("error 4294967295"), "{}", read.python.1);
+    read.restored("whole").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
+}
+
 #[test]
 fn manifest_20_extended_attributes_that_are_malformed_are_found_by_a_check_and_the_file_is_restored_without_them() {
     let malformed = file("file", vec![Part::Chunk(noise(1, 500))]).attribute(1, Necessity::Mandatory, &[0]);
     let read = Read::new(tree([malformed]), Published::Rightly);
     assert!(read.python.0 == REFUSED && read.python.1.contains("attributes not restored"), "{:?}", read.python);
+    assert_eq!((read.library, read.damages), (Some(1), 1));
+    read.restored("file").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
+}
+
+#[test]
+fn manifest_21_a_file_whose_holes_are_malformed_is_restored_without_them() {
+    let malformed = file("file", vec![Part::Chunk(noise(1, 500))]).attribute(2, Necessity::Ignorable, &[0]);
+    let read = Read::new(tree([malformed]), Published::Rightly);
+    assert!(read.python.0 == REFUSED && read.python.1.contains("holes not restored"), "{:?}", read.python);
     assert_eq!((read.library, read.damages), (Some(1), 1));
     read.restored("file").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
 }
