@@ -53,11 +53,8 @@ class Pack:
         self.name = f"pack {row.pack.hex()}"
         self.file = file
         require(file.length <= PACK_MAX, f"{self.name}: longer than 1 GiB")  # [PACK-15]
-        require(file.length == row.length, f"{self.name}: {file.length} bytes long, {row.length} by its segment")
         self.header = header = Header(file.read(0, min(160, file.length)), self.name)
         require(header.repository == keys.repository, f"{self.name}: of another repository")  # [PACK-3]
-        require((header.kind, header.client, header.session, header.length) ==
-                (row.kind, row.client, row.session, row.header), f"{self.name}: its segment says something else")
         root = keys.root(header.epoch, CLASSES[header.kind], self.name)  # [PACK-4]
         self.key = field_key(root, header.field_kind, header.field, header.salt)  # [PACK-23]
         check_commitment(self.key, header.commitment, self.name)

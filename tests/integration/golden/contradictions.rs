@@ -92,6 +92,13 @@ fn segment_17_a_segment_that_a_put_key_signed_and_that_lists_packs_of_another_ke
 }
 
 #[test]
+fn what_a_segment_says_wrongly_of_a_pack_as_a_whole_hinders_no_reading() {
+    let read = Read::new(tree([file("file", vec![Part::Chunk(noise(1, 500))])]), Published::Misdescribed);
+    assert_eq!((read.python.0, read.library), (RESTORED, Some(0)), "{}", read.python.1);
+    read.restored("file").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
+}
+
+#[test]
 fn manifest_22_a_root_that_is_no_directory_is_found_and_not_restored() {
     let read = Read::new(vec![file("", vec![Part::Chunk(noise(1, 500))])], Published::Rightly);
     assert!(read.python.0 == REFUSED && read.python.1.contains("root is no directory"), "{:?}", read.python);

@@ -77,6 +77,8 @@ pub(crate) enum Published {
     AndMisnamed,
     /// But for the segments: a put key signed them.
     UnderAnotherKey,
+    /// But for the segments: they give packs another session and length than they have.
+    Misdescribed,
 }
 
 /// Writes a repository with one snapshot of several components into an empty directory.
@@ -93,7 +95,8 @@ pub(crate) fn write_components(
     let mut content = Content::default();
     for planted in &planted {
         let by = if published == Published::UnderAnotherKey { &rings.host_one } else { &rings.all };
-        let published = publish(&forge, &open, planted, by);
+        let row: fn(PackRow) -> PackRow = if published == Published::Misdescribed { misdescribe } else { |row| row };
+        let published = publish(&forge, &open, planted, by, row);
         content.packs.extend(published.packs);
         content.segments.extend(published.segments);
     }
@@ -167,7 +170,7 @@ pub(crate) fn found(root: &Path) -> (Forge, Rings) {
 fn stage(forge: &mut Forge, ring: &KeyRing, id: SessionId, host: &str) -> (SnapshotId, String) {
     let open = forge.open(ring, id, SessionKind::Backup);
     let planted = plant(forge, trees::staged(host));
-    let content = publish(forge, &open, &planted, open.ring);
+    let content = publish(forge, &open, &planted, open.ring, |row| row);
     let mut body = forge.body(&open, OutcomeKind::Staged, content);
     body.components = List(vec![component(&planted, ComponentState::Complete)]);
     let description = description(host, vec![named(host, "")]);
@@ -231,15 +234,23 @@ fn pack_id(row: &PackRow) -> PackId {
     row.facts().pack
 }
 
-/// Publishes what a component needs and no other session has: packs of every class, and a segment that `by` signs.
-fn publish(forge: &Forge, open: &Open<'_>, planted: &Planted, by: &KeyRing) -> Content {
+fn misdescribe(row: PackRow) -> PackRow {
+    let mut facts = *row.facts();
+    (facts.session.number, facts.bytes) = (facts.session.number + 1, facts.bytes + 1);
+    PackRow::new(facts, row.frames().clone(), row.ids().to_vec()).unwrap()
+}
+
+/// Publishes what a component needs and no other session has: packs of every class, and a segment that `by` signs, with rows
+/// that were changed.
+fn publish(forge: &Forge, open: &Open<'_>, planted: &Planted, by: &KeyRing, change: fn(PackRow) -> PackRow) -> Content {
     let classes = [
         (Class::Content, &planted.chunks, 5),
         (Class::Manifest, &planted.nodes, 20),
         (Class::Stat, &planted.stat_nodes, 50),
     ];
     let needed = classes.into_iter().filter(|(_, waiting, _)| !waiting.0.is_empty());
-    let rows: Vec<_> = needed.map(|(class, waiting, per_frame)| forge.pack(open, class, waiting, per_frame)).collect();
+    let rows: Vec<_> =
+        needed.map(|(class, waiting, per_frame)| change(forge.pack(open, class, waiting, per_frame))).collect();
     let segment = forge.segment(by, &rows.iter().collect::<Vec<_>>(), &[]);
     Content { packs: rows.iter().map(pack_id).collect(), segments: vec![segment] }
 }
@@ -334,7 +345,7 @@ impl Told<'_> {
         // Lies in the checkpoint's packs already.
         let known = plant(forge, vec![Thing::new("x", Is::Parts(trees::shared_chunks()))]).chunks;
         planted.chunks.0.retain(|(id, _)| known.0.iter().all(|(known, _)| known != id));
-        let content = publish(forge, &open, &planted, open.ring);
+        let content = publish(forge, &open, &planted, open.ring, |row| row);
         let mut body = forge.body(&open, OutcomeKind::Snapshot, content);
         body.committed_at_ns = committed_at_ns.unwrap_or(body.committed_at_ns);
         body.components = List(vec![component(&planted, state)]);
@@ -400,12 +411,12 @@ impl Clerk<'_> {
 fn undecided(forge: &mut Forge, rings: &Rings) {
     for (number, ring) in [(9, &rings.prune), (10, &rings.all)] {
         let open = forge.open(&rings.all, session(ADMIN, number), SessionKind::Backup);
-        publish(forge, &open, &plant(forge, trees::small("aborted")), open.ring);
+        publish(forge, &open, &plant(forge, trees::small("aborted")), open.ring, |row| row);
         let body = forge.body(&open, OutcomeKind::Abort, Content::default());
         forge.end(ring, &body, None);
     }
     let open = forge.open(&rings.all, session(ADMIN, 11), SessionKind::Backup);
-    publish(forge, &open, &plant(forge, trees::small("open")), open.ring);
+    publish(forge, &open, &plant(forge, trees::small("open")), open.ring, |row| row);
     forge.beat(&open, 1);
     forge.beat(&open, 2);
 }
