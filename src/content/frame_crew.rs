@@ -117,6 +117,13 @@ mod tests {
     const CLASSES: [Class; 2] = [Class::Content, Class::Stat];
     const FRAME_COUNT: u16 = 60;
 
+    /// What a fault makes of a frame.
+    #[derive(Clone, Copy)]
+    enum Spoils {
+        Encoded,
+        Sealed,
+    }
+
     fn streams(access: &Access) -> ([Arc<PackStream>; 2], Receiver<ClosedPack>) {
         let (sender, closed) = unbounded();
         let session = SessionId { client: ClientId::from_bytes([1; 16]), number: 1 };
@@ -125,9 +132,14 @@ mod tests {
         (CLASSES.map(stream), closed)
     }
 
-    fn crew(helper_count: usize, streams: &[Arc<PackStream>], fault: Option<&EncoderFault>) -> FrameCrew {
+    fn crew(helper_count: usize, streams: &[Arc<PackStream>], fault: Option<(Spoils, &EncoderFault)>) -> FrameCrew {
         let writer = |stream: &Arc<PackStream>| {
-            FrameWriter::new(Arc::clone(stream), Arc::default(), Compression::AUTO).fault(fault.cloned())
+            let writer = FrameWriter::new(Arc::clone(stream), Arc::default(), Compression::AUTO);
+            match fault {
+                None => writer,
+                Some((Spoils::Encoded, fault)) => writer.fault(Some(fault.clone())),
+                Some((Spoils::Sealed, fault)) => writer.sealed_fault(Some(fault.clone())),
+            }
         };
         FrameCrew::new(helper_count, &|| streams.iter().map(writer).collect()).unwrap()
     }
@@ -167,15 +179,24 @@ mod tests {
     }
 
     /// Whoever fails, and also when it is the last frame.
-    #[test]
-    fn what_can_not_be_stored_is_told_at_the_end_at_the_latest() {
+    fn assert_told(spoils: Spoils) {
         for (helper_count, every) in [(0, 1), (1, 1), (3, 1), (2, u64::from(FRAME_COUNT)), (3, 7)] {
             let directory = tempfile::tempdir().unwrap();
             let access = Keys::new(Parameters::default()).open(Arc::new(MemoryStore::new()), directory.path());
             let (streams, _closed) = streams(&access);
             let fault = EncoderFault::one_in(NonZeroU64::new(every).unwrap());
-            let told = store(&mut crew(helper_count, &streams, Some(&fault))).unwrap_err();
+            let told = store(&mut crew(helper_count, &streams, Some((spoils, &fault)))).unwrap_err();
             assert_eq!(told.kind(), ErrorKind::Unreliable, "{helper_count} {every}");
         }
+    }
+
+    #[test]
+    fn frame_9_a_frame_that_was_encoded_wrongly_is_not_stored_which_is_told_at_the_end_at_the_latest() {
+        assert_told(Spoils::Encoded);
+    }
+
+    #[test]
+    fn pack_21_a_frame_that_does_not_open_again_is_not_stored_which_is_told_at_the_end_at_the_latest() {
+        assert_told(Spoils::Sealed);
     }
 }

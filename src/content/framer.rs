@@ -40,6 +40,8 @@ pub struct FrameWriter {
     totals: Arc<StoredTotals>,
     compression: Compression,
     fault: Option<EncoderFault>,
+    #[cfg(test)]
+    sealed_fault: Option<EncoderFault>,
     encoder: FrameEncoder,
     decoder: FrameDecoder,
     /// The frame at hand as it will be stored.
@@ -51,13 +53,31 @@ impl FrameWriter {
     /// Makes contexts for one thread.
     pub fn new(stream: Arc<PackStream>, totals: Arc<StoredTotals>, compression: Compression) -> Self {
         let (encoder, decoder) = (FrameEncoder::new(), FrameDecoder::new());
-        Self { stream, totals, compression, fault: None, encoder, decoder, stored: Vec::new(), proof: Vec::new() }
+        Self {
+            stream,
+            totals,
+            compression,
+            fault: None,
+            #[cfg(test)]
+            sealed_fault: None,
+            encoder,
+            decoder,
+            stored: Vec::new(),
+            proof: Vec::new(),
+        }
     }
 
     /// Spoils some of the frames on their way.
     #[must_use]
     pub fn fault(mut self, fault: Option<EncoderFault>) -> Self {
         self.fault = fault;
+        self
+    }
+
+    /// Spoils some of the frames once they are sealed.
+    #[cfg(test)]
+    pub fn sealed_fault(mut self, fault: Option<EncoderFault>) -> Self {
+        self.sealed_fault = fault;
         self
     }
 
@@ -112,6 +132,8 @@ impl FrameWriter {
     ) -> Result<()> {
         let place = self.stream.reserve(stored.len().saturating_sub(FRAME_PREFIX_BYTES), ids, lengths)?;
         place.seal(&mut stored);
+        #[cfg(test)]
+        self.sealed_fault.iter().for_each(|fault| fault.pass(&mut stored));
         self.proof.clear();
         self.proof.extend_from_slice(&stored);
         let plaintext = place.open(&mut self.proof).map_err(|error| misread().because(error))?;

@@ -153,7 +153,7 @@ fn frame_8_a_reader_takes_chunks_that_no_chunker_makes() {
 }
 
 #[test]
-fn frame_9_a_frame_with_other_chunks_is_noticed() {
+fn a_frame_with_other_chunks_is_noticed() {
     let right = buffer(&[b"ab", b"c"]);
     let mut decoder = FrameDecoder::new();
     for (lengths, payload, same) in

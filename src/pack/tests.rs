@@ -518,7 +518,7 @@ fn pack_18_reader_looks_neither_at_the_padding_nor_at_its_length() {
 }
 
 #[test]
-fn pack_21_a_writer_opens_what_it_sealed_before_the_pack_has_a_name() {
+fn a_writer_can_open_what_it_sealed_before_the_pack_has_a_name() {
     let sealer = sealer();
     let mut stored = frame(&sealer, 0, b"content");
     let place = sealer.table().push(PackSealer::sealed_bytes(7), &[7]).unwrap();
