@@ -335,7 +335,7 @@ impl Setting {
     /// mode is set in the end.
     fn change_xattr(&mut self, found: &Statx, change: impl Fn(Labelled<'_>) -> Result<(), Errno>) -> Result<(), Errno> {
         let done = change(self.pin.labelled());
-        let may_open = done == Err(Errno::ACCESS) && kind_of(found.stx_mode) != Kind::Symlink;
+        let may_open = done == Err(Errno::ACCESS) && Kind::of_mode(found.stx_mode) != Kind::Symlink;
         if !may_open || self.pin.chmod(found.stx_mode & 0o777 | 0o600).is_err() {
             return done;
         }
