@@ -32,7 +32,8 @@ impl Destination {
     ///
     /// # Errors
     /// [`DestinationError::InTheWay`], [`DestinationError::Taken`], [`DestinationError::Refused`] (with `EPERM` where an
-    /// ordinary user asks for a device, with `EINVAL` for kinds that are no such nodes), [`DestinationError::Restless`].
+    /// ordinary user asks for a device, with `EOVERFLOW` for one whose numbers Linux has no room for, with `EINVAL` for kinds
+    /// that are no such nodes), [`DestinationError::Restless`].
     pub fn make_special(
         &self,
         key: &Key,
@@ -42,8 +43,8 @@ impl Destination {
         let (file_type, number) = match kind {
             Kind::Fifo => (FileType::Fifo, 0),
             Kind::Socket => (FileType::Socket, 0),
-            Kind::CharDevice => (FileType::CharacterDevice, makedev(device.major, device.minor)),
-            Kind::BlockDevice => (FileType::BlockDevice, makedev(device.major, device.minor)),
+            Kind::CharDevice => (FileType::CharacterDevice, number_of(key, device)?),
+            Kind::BlockDevice => (FileType::BlockDevice, number_of(key, device)?),
             Kind::Directory | Kind::File | Kind::Symlink | Kind::Unknown => {
                 return Err(DestinationError::refused(key, Operation::MakeSpecial, Errno::INVAL));
             }
@@ -238,6 +239,15 @@ fn takes(existing: Existing, found: &Statx) -> bool {
 
 fn leads_to(place: &Place<'_>, target: &[u8]) -> bool {
     readlinkat(&place.directory, place.name, Vec::new()).is_ok_and(|found| found.as_bytes() == target)
+}
+
+/// A device's number as Linux keeps it: 12 bits are the major number and 20 the minor one. `mknod` takes the lower bits of
+/// others without a word.
+fn number_of(key: &Key, device: Device) -> Result<u64, DestinationError> {
+    if device.major < 1 << 12 && device.minor < 1 << 20 {
+        return Ok(makedev(device.major, device.minor));
+    }
+    Err(DestinationError::refused(key, Operation::MakeSpecial, Errno::OVERFLOW))
 }
 
 fn is_node(found: &Statx, kind: Kind, device: Device) -> bool {

@@ -593,3 +593,16 @@ fn errors_name_what_they_are_about_by_where_it_lies() {
         assert!(error.to_string().starts_with(&format!("{expected} is a directory")), "{error}");
     }
 }
+
+/// `mknod` made another device of it and said nothing.
+#[test]
+fn a_device_with_numbers_that_linux_has_no_room_for_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let destination = Destination::open(directory.path()).unwrap();
+    for (major, minor) in [(1 << 12, 0), (0, 1 << 20), (u32::MAX, u32::MAX)] {
+        let device = (Kind::CharDevice, Device { major, minor });
+        let refused = destination.make_special(&key("d"), device, Existing::Refuse).unwrap_err();
+        assert_eq!(refused.errno(), Errno::OVERFLOW.raw_os_error(), "{refused}");
+        assert!(!directory.path().join("d").exists());
+    }
+}
