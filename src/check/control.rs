@@ -210,7 +210,9 @@ fn segments(access: &Access, history: &History, findings: &Findings<'_>) -> Resu
     for (id, named) in history.segments().iter().filter(|(id, _)| stand.counting.contains(*id)) {
         let check = || named.proven(&SegmentReader::parse(*id, &read_segment(access, *id)?)?);
         match check().or_else(|_| check()) {
-            Ok(reference) => drop(proven.insert(*id, reference)),
+            Ok(reference) => {
+                proven.insert(*id, reference);
+            }
             Err(error) => findings.damage(segment_damage(*id, error.found()?.to_string()), []),
         }
     }
@@ -232,7 +234,8 @@ fn misnamed(history: &History, proven: &BTreeMap<SegmentId, SegmentRef>, finding
         if let Some(named) = held.body.segments.0.iter().find(is_wrong) {
             let (outcome, segment) = (ObjectName::Outcome(*id), ObjectName::Segment(named.id));
             findings.notice(format!(
-                "{outcome} gives {segment} other counts than it has, which changes nothing: no honest program writes this; find out who holds the key that signed it"
+                "{outcome} gives {segment} other counts than it has, which changes nothing: no honest program writes this; \
+                 find out who holds the key that signed it"
             ));
         }
     }
