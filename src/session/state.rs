@@ -111,14 +111,16 @@ fn load_from(directory: &Path) -> Result<(ClientState, Option<Unbelieved>)> {
 /// stays, and so does what can't be read now.
 ///
 /// # Errors
-/// When the state directory can't be written to.
+/// When the state directory can't be written to, or what lies there can't be read.
 pub(super) fn advance(directory: &Path, state: &ClientState) -> Result<()> {
     let guard = Guard::take(directory)?;
     let stays = match read(directory) {
         // Another client's: this run had one for itself, since that could not be read then, or somebody began a new one.
         Ok(Some(kept)) => kept.client != state.client || kept.number >= state.number,
-        Err(Unbelieved::Unreadable { .. }) => true,
         Ok(None) | Err(Unbelieved::Torn { .. }) => false,
+        Err(lost @ Unbelieved::Unreadable { .. }) => {
+            return Err(Error::new(ErrorKind::Io, "what this machine had seen can't be read and stays").because(lost));
+        }
     };
     if stays { Ok(()) } else { guard.write(state) }
 }
@@ -210,7 +212,7 @@ mod tests {
         std::os::unix::fs::symlink(FILE, &file).unwrap();
         let (instead, lost) = load_from(directory.path()).unwrap();
         assert!(instead.client != first.client && matches!(lost, Some(Unbelieved::Unreadable { .. })), "{lost:?}");
-        advance(directory.path(), &instead).unwrap();
+        advance(directory.path(), &instead).unwrap_err();
         assert!(file.is_symlink());
         std::fs::rename(&aside, &file).unwrap();
         advance(directory.path(), &ClientState { number: 9, ..instead }).unwrap();
