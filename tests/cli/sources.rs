@@ -307,8 +307,9 @@ fn a_command_that_prints_a_password_leaves_what_is_backed_up_alone() {
 fn signals_that_were_ignored_from_the_start_end_nothing() {
     let world = World::with_repository();
     let holdall = env!("CARGO_BIN_EXE_holdall");
-    let kills = "stream=kill -s HUP $PPID; kill -s INT $PPID; sleep 0.2; echo all";
-    for (ignored, code) in [("HUP INT", 0), ("HUP", 130), ("INT", 129)] {
+    // Who takes a signal ends the command, however long it still has to go.
+    for (ignored, code, seconds) in [("HUP INT", 0, 0.2), ("HUP", 130, 60.0), ("INT", 129, 60.0)] {
+        let kills = format!("stream=kill -s HUP $PPID; kill -s INT $PPID; sleep {seconds}; echo all");
         let shell = format!("trap '' {ignored}; exec {holdall} backup --command '{kills}'");
         let mut run = std::process::Command::new("/bin/sh");
         run.args(["-c", &shell]).current_dir(world.path("")).env_clear();
