@@ -159,3 +159,26 @@ pub struct Silent;
 impl Progress for Silent {
     fn event(&self, _: &Event<'_>) {}
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{Event, Progress};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Lets an operation ask so many times whether it is to stop before it is.
+    pub(crate) struct Patience(AtomicUsize);
+
+    impl Patience {
+        pub(crate) const fn of(questions: usize) -> Self {
+            Self(AtomicUsize::new(questions))
+        }
+    }
+
+    impl Progress for Patience {
+        fn event(&self, _: &Event<'_>) {}
+
+        fn stopped(&self) -> bool {
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+        }
+    }
+}

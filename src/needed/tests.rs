@@ -6,7 +6,8 @@ use crate::error::ErrorKind;
 use crate::id::{NodeId, SnapshotId};
 use crate::key::{KdfCost, Unlock};
 use crate::manifest::NodeSource as _;
-use crate::progress::{Event, Progress, Silent};
+use crate::progress::Silent;
+use crate::progress::testing::Patience;
 use crate::prune::{MaxUnused, PruneOptions};
 use crate::repository::{CreateOptions, OpenOptions, Repository};
 use crate::segment::SegmentReader;
@@ -16,7 +17,6 @@ use proptest::prelude::*;
 use references::References;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 const PASSWORD: Unlock<'static> = Unlock::Password(b"correct horse battery staple");
 
@@ -268,17 +268,6 @@ fn what_roots_have_beyond_others_is_what_is_new() {
     assert_eq!(new.with(first), all);
 }
 
-/// Stops when it was asked so many times.
-struct StopsAfter(AtomicUsize);
-
-impl Progress for StopsAfter {
-    fn event(&self, _: &Event<'_>) {}
-
-    fn stopped(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
-    }
-}
-
 /// What comparing the counts of the view with a mark finds; none when it has none that are settled.
 fn compared(access: &Access) -> Option<CountsCheck> {
     KeptCounts::open(access).unwrap().map(|kept| kept.compare(&Silent).unwrap())
@@ -347,7 +336,7 @@ fn index_11_counts_that_were_interrupted_are_not_used_before_a_mark() {
     let (access, history) = house.look();
     let (all, kept) = (Roots::of(&history), roots_of(&history, |at| at != 1));
     find(&access, &all, 0, &Silent).unwrap();
-    let stopped = find(&access, &kept, 1, &StopsAfter(AtomicUsize::new(0))).map(|_| ()).unwrap_err();
+    let stopped = find(&access, &kept, 1, &Patience::of(0)).map(|_| ()).unwrap_err();
     assert_eq!(stopped.kind(), ErrorKind::Interrupted);
     assert_eq!(marked(&access), None);
     assert_eq!(compared(&access), None);
@@ -446,7 +435,7 @@ proptest! {
             let (access, history) = house.look();
             let roots = roots_of(&history, |at| !forgotten.contains(&at));
             let found = match asked {
-                Some(times) => find(&access, &roots, 0, &StopsAfter(AtomicUsize::new(times))),
+                Some(times) => find(&access, &roots, 0, &Patience::of(times)),
                 None => find(&access, &roots, 0, &Silent),
             };
             if let Ok(needed) = found {

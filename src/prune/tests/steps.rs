@@ -5,7 +5,8 @@ use crate::access::Access;
 use crate::error::ErrorKind;
 use crate::id::{SessionId, SnapshotId};
 use crate::outcome::OutcomeKind;
-use crate::progress::{Event, Progress, Silent};
+use crate::progress::Silent;
+use crate::progress::testing::Patience;
 use crate::prune::{self, Forecast, MaxUnused, PruneOptions, PruneReport};
 use crate::record::RecordKind;
 use crate::session::{self, History, RecordDraft, Stage, Writer};
@@ -15,7 +16,7 @@ use crate::store::hooked::{Hooked, Step};
 use crate::store::{Folder, ObjectName, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn folder_count(world: &World, folder: Folder) -> usize {
@@ -430,17 +431,6 @@ fn prune_12_a_number_that_is_taken_is_chosen_anew() {
     assert_eq!(stages, [(1, Stage::Condemned), (2, Stage::Deleted), (3, Stage::Condemned)]);
 }
 
-/// Lets an operation ask so many times whether it is to stop before it is.
-struct Patience(AtomicUsize);
-
-impl Progress for Patience {
-    fn event(&self, _: &Event<'_>) {}
-
-    fn stopped(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
-    }
-}
-
 /// After packs were deleted some said that nothing was changed: what is needed is looked for more than once.
 #[test]
 fn wherever_a_prune_is_stopped_it_says_that_the_next_one_goes_on() {
@@ -454,7 +444,7 @@ fn wherever_a_prune_is_stopped_it_says_that_the_next_one_goes_on() {
         let owner = fork.client("owner");
         let plan = prune::plan(&owner, &PruneOptions::default(), &Silent).unwrap();
         fork.back_up("c", &files(20..26, 40_000));
-        match prune::run(&owner, plan, &PruneOptions::default(), &Patience(AtomicUsize::new(patience))) {
+        match prune::run(&owner, plan, &PruneOptions::default(), &Patience::of(patience)) {
             Err(error) => assert_eq!(
                 (error.kind(), error.to_string().as_str()),
                 (ErrorKind::Interrupted, "stopped as asked; the next prune goes on where this one stopped")

@@ -9,6 +9,7 @@ use crate::heal::{ProtectOptions, protect_all};
 use crate::id::{ClientId, PackId};
 use crate::key::{KdfCost, Unlock};
 use crate::outcome::OutcomeKind;
+use crate::progress::testing::Patience;
 use crate::progress::{Event, Progress, Silent};
 use crate::prune::PruneOptions;
 use crate::prune::tests::world::{World, objects, prune};
@@ -286,17 +287,6 @@ fn a_second_copy_stays_where_the_first_is_another_ones() {
     assert!(objects(&world.store) == before);
 }
 
-/// Goes on for so many questions whether to stop.
-struct Patience(AtomicUsize);
-
-impl Progress for Patience {
-    fn event(&self, _: &Event<'_>) {}
-
-    fn stopped(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
-    }
-}
-
 /// Once an error took the place of all that was written before it.
 #[test]
 fn whenever_healing_is_stopped_what_it_wrote_is_told() {
@@ -317,7 +307,7 @@ fn whenever_healing_is_stopped_what_it_wrote_is_told() {
     let mut told = BTreeSet::new();
     for patience in 0.. {
         let world = base.fork();
-        let (access, progress) = (world.client("owner"), Patience(AtomicUsize::new(patience)));
+        let (access, progress) = (world.client("owner"), Patience::of(patience));
         let done = heal_control(&access, &progress);
         let done = done.and_then(|done| done.go_on(|done| heal_copies(&access, done, &progress)));
         let now = objects(&world.store);
