@@ -12,6 +12,15 @@ const PASSWORD: Unlock<'static> = Unlock::Password(b"rolled back");
 struct Place(tempfile::TempDir);
 
 impl Place {
+    /// With an empty tree and a new repository.
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir(place.path("tree")).unwrap();
+        let create = CreateOptions::default().kdf(KdfCost::CHEAP);
+        Repository::create(&place.path("repository"), PASSWORD, &create).unwrap();
+        place
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
@@ -56,10 +65,7 @@ fn read(path: &Path) -> Vec<u8> {
 
 #[test]
 fn a_prune_changes_nothing_in_it_unless_that_is_accepted() {
-    let place = Place(tempfile::tempdir().unwrap());
-    std::fs::create_dir(place.path("tree")).unwrap();
-    let create = CreateOptions::default().kdf(KdfCost::CHEAP);
-    Repository::create(&place.path("repository"), PASSWORD, &create).unwrap();
+    let place = Place::new();
     place.back_up("first");
     let earlier = place.objects();
     place.back_up("second");
@@ -79,10 +85,7 @@ fn a_prune_changes_nothing_in_it_unless_that_is_accepted() {
 /// What was signed with a stolen key counts again where the configuration is gone that ended it.
 #[test]
 fn config_8_what_lacks_a_configuration_that_this_machine_has_seen_is_written_to_only_if_that_is_accepted() {
-    let place = Place(tempfile::tempdir().unwrap());
-    std::fs::create_dir(place.path("tree")).unwrap();
-    let create = CreateOptions::default().kdf(KdfCost::CHEAP);
-    Repository::create(&place.path("repository"), PASSWORD, &create).unwrap();
+    let place = Place::new();
     place.back_up("first");
     let guest = crate::keys::NewKeyOptions::new("guest").kdf(KdfCost::CHEAP);
     let guest = guest.grant(crate::keys::Grant::NewKey(crate::config::Role::Read));
@@ -116,10 +119,7 @@ fn config_8_what_lacks_a_configuration_that_this_machine_has_seen_is_written_to_
 /// nobody was told that it could not be known.
 #[test]
 fn what_this_machine_had_seen_and_can_not_read_any_more_is_said_once_and_keeps_no_backup_from_being_made() {
-    let place = Place(tempfile::tempdir().unwrap());
-    std::fs::create_dir(place.path("tree")).unwrap();
-    let create = CreateOptions::default().kdf(KdfCost::CHEAP);
-    Repository::create(&place.path("repository"), PASSWORD, &create).unwrap();
+    let place = Place::new();
     let back_up = |repository: &Repository| {
         let report = repository.backup(&BackupOptions::new([place.path("tree")]), &Silent).unwrap();
         (repository.notices().to_vec(), report.notices)
