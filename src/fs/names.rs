@@ -7,7 +7,7 @@ use rustix::fd::AsFd;
 use rustix::fs::RawDir;
 use rustix::io::Errno;
 
-/// Room for so many names at first: most directories have no more, and growing to it took four allocations a directory.
+/// Room for so many names at first: most directories have no more, and growing to it costs an allocation for each doubling.
 const COUNT_USUAL: usize = 16;
 /// The same for their bytes.
 const BYTES_USUAL: usize = 256;
