@@ -30,6 +30,13 @@ impl Group {
         command.spawn().map(|leader| Self { leader })
     }
 
+    /// Starts it, lets go of the ends of pipes that were given to it, so that they close with it, and waits for it.
+    pub(crate) fn run<T>(mut command: Command, wait: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        let mut group = Self::start(&mut command)?;
+        drop(command);
+        wait(&mut group)
+    }
+
     /// The leader, for its pipes.
     pub(crate) const fn leader(&mut self) -> &mut Child {
         &mut self.leader

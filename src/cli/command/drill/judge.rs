@@ -51,10 +51,8 @@ pub(super) fn run(
 fn printing(mut command: Command, renderer: &Renderer, stop: &Stop) -> io::Result<ExitStatus> {
     let (out, printed) = renderer.output_of_a_command()?;
     let (err, complained) = renderer.beside_output()?;
-    let started = Group::start(command.stdout(printed).stderr(complained));
-    // It holds an end of each pipe.
-    drop(command);
-    let ended = started.and_then(|mut group| wait(&mut group, stop));
+    command.stdout(printed).stderr(complained);
+    let ended = Group::run(command, |group| wait(group, stop));
     renderer.end_output_of_a_command(out);
     // That nobody reads what it complains of says nothing about it.
     let _ = err.end();

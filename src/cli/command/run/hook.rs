@@ -66,10 +66,8 @@ fn printing_beside<T>(
     wait: impl FnOnce(&mut Group) -> io::Result<T>,
 ) -> io::Result<T> {
     let (passage, printed) = renderer.beside_output()?;
-    let started = Group::start(command.stdout(printed.try_clone()?).stderr(printed));
-    // It holds an end of the pipe.
-    drop(command);
-    let ended = started.and_then(|mut group| wait(&mut group));
+    command.stdout(printed.try_clone()?).stderr(printed);
+    let ended = Group::run(command, wait);
     // That nobody reads the words of a hook says nothing about it.
     let _ = passage.end();
     ended
