@@ -1,7 +1,7 @@
 //! Key slots and key files from strangers.
 
 use crate::id::{ObjectHash, RepositoryId};
-use crate::key::{KdfCost, Slot, Unlock, UnlockKind, format_key_file, open_slot, parse_key_file, wrap};
+use crate::key::{KdfCost, Slot, Unlock, UnlockKind, format_key_file, format_recovery_key, open_slot, parse_key_file, wrap};
 
 /// Reads `data` as a slot under its own name, and opens it if that takes no derivation.
 ///
@@ -25,13 +25,16 @@ pub fn fuzz_key_payload(data: &[u8]) {
     let _ = open_slot(&hash(&bytes), &bytes, Unlock::None);
 }
 
-/// Reads `data` as the text of a key file.
+/// Reads `data` as the text of a key file, or as the words of a recovery key.
 ///
 /// # Panics
-/// When a text that was accepted is not written the same again.
+/// When a text that was accepted is not written the same again; between words any white space will do.
 pub fn fuzz_key_file(data: &[u8]) {
     if let Ok(secret) = parse_key_file(data) {
-        assert!(format_key_file(&secret).trim_end().as_bytes() == data.trim_ascii_end());
+        let is_line = format_key_file(&secret).trim_end().as_bytes() == data.trim_ascii_end();
+        let given = data.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let are_words = format_recovery_key(&secret).split_ascii_whitespace().map(str::as_bytes).eq(given);
+        assert!(is_line || are_words);
     }
 }
 

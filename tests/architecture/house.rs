@@ -136,6 +136,15 @@ pub(crate) fn rank_breaks(sources: &[Source]) -> Vec<String> {
     breaks
 }
 
+/// What the rooms named import from others.
+pub(crate) fn imports_out_of(rooms: &[&str], sources: &[Source]) -> Vec<String> {
+    let own = sources.iter().filter(|source| rooms.contains(&source.room()));
+    own.flat_map(|source| imported_rooms(source).into_iter().map(move |(line, room)| (source, line, room)))
+        .filter(|(_, _, room)| rank(room).is_some() && !rooms.contains(&room.as_str()))
+        .map(|(source, line, room)| format!("{}:{line}: imports from {room}", source.path))
+        .collect()
+}
+
 /// The rooms that a file names by a path from the root: `crate::`, `holdall::`, and `super::` out of the room.
 fn imported_rooms(source: &Source) -> Vec<(usize, String)> {
     let lines = source.shipped_lines();

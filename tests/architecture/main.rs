@@ -168,6 +168,16 @@ fn imports_from_lower_ranks_and_the_own_room_pass() {
 }
 
 #[test]
+fn the_rooms_that_are_tested_alone_import_from_no_other() {
+    let script = read_all("scripts", "mutants");
+    let named = |list: &str| script[0].text.split_once(list).and_then(|(_, rest)| rest.split_once('"')).expect(list).0;
+    let rooms: Vec<_> = named("\nformats=\"").split(' ').chain(named("\nbelow=\"").split(' ')).collect();
+    assert_none(&house::imports_out_of(&rooms, &shipped()));
+    let without_threads: Vec<_> = rooms.into_iter().filter(|room| *room != "threads").collect();
+    assert!(!house::imports_out_of(&without_threads, &shipped()).is_empty());
+}
+
+#[test]
 fn files_stay_short() {
     assert_none(&house::long_files(&library()));
 }
