@@ -1,7 +1,9 @@
 //! Key slots and key files from strangers.
 
 use crate::id::{ObjectHash, RepositoryId};
-use crate::key::{KdfCost, Slot, Unlock, UnlockKind, format_key_file, format_recovery_key, open_slot, parse_key_file, wrap};
+use crate::key::{
+    KdfCost, Slot, Unlock, UnlockKind, format_key_file, format_recovery_key, open_slot, parse_key_file, wrap,
+};
 
 /// Reads `data` as a slot under its own name, and opens it if that takes no derivation.
 ///

@@ -1,9 +1,11 @@
-//! How a generation ends, as a model in which every interleaving is tried: format-spec/10-sessions-and-prune.md, (e) to
-//! (h), with two collectors that both took the generation over, a writer, and a session that compacts segments.
+//! How a generation ends, as a model in which every interleaving is tried: format-spec/10-sessions-and-prune.md, (b) to
+//! (h), with two collectors that take the generation over, a writer, a session that compacts segments, and a collector
+//! that slept before it condemned, until the number was used and retired.
 //!
 //! One chunk. Its pack is condemned; a snapshot that came to need it since may be forgotten at any time. A writer may
 //! count on the pack, or store the chunk anew. The model of [`super::model`] says why waiting, looking again and numbers
-//! are needed; this one, what must hold before the sets may go. A higher generation exists, so they may.
+//! are needed; this one, what must hold before the sets may go, and what a set is worth that comes after that. A higher
+//! generation exists, so they may.
 
 use std::collections::HashSet;
 
@@ -19,6 +21,17 @@ enum Without {
     CondemnedLook,
     /// [PRUNE-19]: the condemned set goes first.
     Order,
+    /// [PRUNE-23]: the session that a set names is open before its number is noted, and so is ended when it comes late.
+    Session,
+    /// [PRUNE-24]: a set of an aborted session deletes nothing.
+    Void,
+}
+
+impl Without {
+    /// Whether the set that comes late deletes as any other.
+    fn lets_late_sets_delete(self) -> bool {
+        matches!(self, Self::Session | Self::Void)
+    }
 }
 
 /// Where the second snapshot has its chunk from.
@@ -45,16 +58,32 @@ enum Compactor {
     Done,
 }
 
+/// A condemned set of the pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Set {
+    First,
+    /// Of the collector that slept.
+    Late,
+}
+
+/// What a collector took for the condemned set, and whether the pack is to be deleted for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Verdict {
+    set: Set,
+    lists: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Collector {
     Begin,
-    /// Whether the pack is to be deleted.
-    Looked(bool),
-    /// The same, and whether this collector's set was the first.
-    Published(bool, bool),
-    Deleting(bool),
-    Compacting(bool),
+    Looked(Verdict),
+    /// The same, and whether this collector's deleted set was the first.
+    Published(Verdict, bool),
+    Deleting(Verdict),
+    Compacting(Verdict),
     Retiring,
+    /// The sets may go: it removes them by their names, one after the other.
+    Removing,
     HalfRetired,
     Done,
 }
@@ -63,9 +92,9 @@ enum Collector {
 struct State {
     /// The pack is in the store.
     present: bool,
-    condemned: bool,
-    /// The deleted set, and whether it lists the pack.
-    deleted: Option<bool>,
+    condemned: Option<Set>,
+    /// What the deleted set says.
+    deleted: Option<Verdict>,
     /// The snapshot that came to need the pack lives.
     first: bool,
     /// The writer's snapshot lives.
@@ -78,12 +107,16 @@ struct State {
     compactor: Compactor,
     /// The compacting session was open after the deleted set was published.
     awaited: bool,
+    /// The writer's session was open after the late set was published.
+    writer_awaited: bool,
     collectors: [Collector; 2],
+    /// The one that sleeps has not condemned yet.
+    asleep: bool,
 }
 
 const START: State = State {
     present: true,
-    condemned: true,
+    condemned: Some(Set::First),
     deleted: None,
     first: true,
     second: None,
@@ -92,7 +125,9 @@ const START: State = State {
     writer: Writer::Begin,
     compactor: Compactor::Begin,
     awaited: false,
+    writer_awaited: false,
     collectors: [Collector::Begin; 2],
+    asleep: true,
 };
 
 impl State {
@@ -105,9 +140,13 @@ impl State {
         matches!(self.compactor, Compactor::Opened | Compactor::Ready(_))
     }
 
+    fn writing(&self) -> bool {
+        matches!(self.writer, Writer::Opened | Writer::Ready(_))
+    }
+
     /// What anybody who reads the sets must not count on.
     fn is_condemned(&self) -> bool {
-        self.deleted.unwrap_or(self.condemned)
+        self.deleted.map_or(self.condemned.is_some(), |deleted| deleted.lists)
     }
 
     fn next(&self, without: Without, sink: &mut Vec<Self>) {
@@ -119,6 +158,10 @@ impl State {
         }
         self.write(sink);
         self.compact(sink);
+        if self.asleep && self.condemned.is_none() {
+            let (condemned, writer_awaited) = (Some(Set::Late), self.writing());
+            sink.push(Self { asleep: false, condemned, writer_awaited, ..*self });
+        }
         for number in 0..self.collectors.len() {
             self.collect(number, without, sink);
         }
@@ -145,7 +188,7 @@ impl State {
         match self.compactor {
             Compactor::Begin => sink.push(Self { compactor: Compactor::Opened, ..*self }),
             Compactor::Opened => {
-                let names = self.named && self.deleted != Some(true);
+                let names = self.named && !self.deleted.is_some_and(|deleted| deleted.lists);
                 sink.push(Self { compactor: Compactor::Ready(names), ..*self });
             }
             Compactor::Ready(names) => {
@@ -166,41 +209,63 @@ impl State {
             sink.push(next);
         };
         match self.collectors[number] {
-            Collector::Begin => {
-                let needed = (self.first || self.second == Some(From::Condemned)) && !self.copied;
-                to(Collector::Looked(!needed), *self);
-            }
-            Collector::Looked(lists) => match self.deleted {
-                None => {
-                    let published = Self { deleted: Some(lists), awaited: self.compacting(), ..*self };
-                    to(Collector::Published(lists, true), published);
+            Collector::Begin => match self.condemned {
+                Some(set) if self.deleted.is_none_or(|deleted| deleted.set == set) => {
+                    let needed = (self.first || self.second == Some(From::Condemned)) && !self.copied;
+                    let is_void = set == Set::Late && !without.lets_late_sets_delete();
+                    if set == Set::First || !(self.writer_awaited && self.writing()) {
+                        to(Collector::Looked(Verdict { set, lists: !needed && !is_void }), *self);
+                    }
                 }
-                Some(lists) => to(Collector::Published(lists, false), *self),
+                // Half retired, whatever lies in the place of the condemned set.
+                _ if self.deleted.is_some() => to(Collector::Removing, *self),
+                _ => {}
             },
-            Collector::Published(lists, _) if self.condemned || without == Without::CondemnedLook => {
-                to(Collector::Deleting(lists), *self);
+            Collector::Looked(verdict) => match self.deleted {
+                None => {
+                    let published = Self { deleted: Some(verdict), awaited: self.compacting(), ..*self };
+                    to(Collector::Published(verdict, true), published);
+                }
+                Some(there) if there.set == verdict.set => to(Collector::Published(there, false), *self),
+                Some(_) => to(Collector::Done, *self),
+            },
+            Collector::Published(verdict, is_own) => {
+                if self.condemned == Some(verdict.set) || without == Without::CondemnedLook {
+                    to(Collector::Deleting(verdict), *self);
+                } else if self.condemned.is_none() && is_own {
+                    to(Collector::Done, Self { deleted: None, ..*self });
+                } else {
+                    to(Collector::Done, *self);
+                }
             }
-            Collector::Published(_, true) => to(Collector::Done, Self { deleted: None, ..*self }),
-            Collector::Published(_, false) => to(Collector::Done, *self),
-            Collector::Deleting(lists) => {
-                to(Collector::Compacting(lists), Self { present: self.present && !lists, ..*self });
+            Collector::Deleting(verdict) => {
+                to(Collector::Compacting(verdict), Self { present: self.present && !verdict.lists, ..*self });
             }
-            Collector::Compacting(lists) => to(Collector::Retiring, Self { named: self.named && !lists, ..*self }),
+            Collector::Compacting(verdict) => {
+                to(Collector::Retiring, Self { named: self.named && !verdict.lists, ..*self });
+            }
             Collector::Retiring => {
                 let waits = self.awaited && self.compacting() && without != Without::WaitingToRetire;
-                let is_named = self.deleted == Some(true) && self.named && without != Without::UnnamedPacks;
+                let is_listed = self.deleted.is_some_and(|deleted| deleted.lists);
+                let is_named = is_listed && self.named && without != Without::UnnamedPacks;
                 if self.deleted.is_some() && !waits && !is_named {
-                    let half = if without == Without::Order {
-                        Self { deleted: None, ..*self }
-                    } else {
-                        Self { condemned: false, ..*self }
-                    };
-                    to(Collector::HalfRetired, half);
+                    to(Collector::Removing, *self);
                 }
             }
-            Collector::HalfRetired => {
-                to(Collector::Done, Self { condemned: false, deleted: None, awaited: false, ..*self });
+            Collector::Removing => {
+                let half = if without == Without::Order {
+                    Self { deleted: None, ..*self }
+                } else {
+                    Self { condemned: None, ..*self }
+                };
+                to(Collector::HalfRetired, half);
             }
+            Collector::HalfRetired if without == Without::Order => {
+                to(Collector::Done, Self { condemned: None, ..*self })
+            }
+            Collector::HalfRetired => to(Collector::Done, Self { deleted: None, ..*self }),
+            // Whoever comes next finds what has come since.
+            Collector::Done if self.condemned == Some(Set::Late) => to(Collector::Begin, *self),
             Collector::Done => {}
         }
     }
@@ -245,4 +310,14 @@ fn prune_19_a_set_that_comes_after_its_generation_was_retired_loses_data() {
 #[test]
 fn prune_19_a_condemned_set_that_outlives_its_deleted_set_loses_data() {
     assert!(explore(Without::Order).is_err());
+}
+
+#[test]
+fn prune_23_a_late_set_that_names_a_session_that_nobody_waited_for_loses_data() {
+    assert!(explore(Without::Session).is_err());
+}
+
+#[test]
+fn prune_24_a_set_of_an_aborted_session_that_deletes_loses_data() {
+    assert!(explore(Without::Void).is_err());
 }

@@ -6,8 +6,8 @@ use crate::config::{Purpose, Role};
 use crate::error::{Error, ErrorKind, Result, check_stopped};
 use crate::gc::{self, CondemnedBody, DeletedBody};
 use crate::id::{ObjectHash, PackId, SessionId, SnapshotId};
+use crate::outcome::OutcomeKind;
 use crate::progress::Progress;
-use crate::prune::survey::highest_generation;
 use crate::session::{Generation, History, Stage, read_if_there};
 use crate::store::{Created, Fact, ObjectName};
 use crate::wire::List;
@@ -18,16 +18,19 @@ const PACKS_MAX: usize = 1 << 20;
 /// How many packs are removed at once.
 const REMOVED_AT_ONCE: usize = 256;
 
-/// What came of publishing a condemned set.
+/// What came of condemning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condemning {
-    /// It is published.
+    /// The set is published.
     Done,
+    /// There is nothing to condemn.
+    Nothing,
     /// The number was taken since it was noted: choose anew.
     Taken,
 }
 
-/// Publishes the condemned set of a generation whose number was noted before its packs were chosen.
+/// Publishes the condemned set of a generation whose number was noted before its packs were chosen, and was still free once
+/// `session` was open. It counts when that is committed.
 ///
 /// # Errors
 /// When the store can't take it, or the key's role may not sign it.
@@ -42,20 +45,17 @@ pub(super) fn condemn(
     let body = CondemnedBody { generation, session, packs, live: List(live.iter().copied().collect()) };
     let bytes = gc::seal_condemned(&body, &access.ring, &access.chain)?;
     match access.store.create(&ObjectName::Condemned { generation }, &bytes)? {
-        Created::Exists => return Ok(Condemning::Taken),
-        Created::New => {}
+        Created::Exists => Ok(Condemning::Taken),
+        Created::New => Ok(Condemning::Done),
     }
-    if is_outlived(generation, highest_generation(access)?) {
-        delete_nothing(access, generation, ObjectHash::of(&bytes))?;
-        return Ok(Condemning::Taken);
-    }
-    Ok(Condemning::Done)
 }
 
-/// Whether a number that was free when it was taken had been used and retired while this process slept: then what was
-/// chosen is of another day.
-pub(super) const fn is_outlived(generation: u64, highest: u64) -> bool {
-    highest > generation
+/// Whether a condemned set may delete: whoever published it committed the session that it names. Where that was ended first,
+/// the number had perhaps been used and retired while the collector slept, and others may be about to remove whatever lies
+/// under it. Asked once everybody is decided who was open when the set was published.
+pub(super) fn is_in_force(generation: &Generation, history: &History) -> bool {
+    let outcome = generation.session.and_then(|session| history.outcomes.get(&session));
+    outcome.is_some_and(|held| held.body.kind != OutcomeKind::Abort)
 }
 
 /// Whose deleted set counts, once this process has tried to create one.
@@ -82,14 +82,6 @@ impl Counting {
             (Some(_), Created::Exists) => Self::First,
         }
     }
-}
-
-fn delete_nothing(access: &Access, generation: u64, condemned: ObjectHash) -> Result<()> {
-    let body = DeletedBody { generation, condemned, packs: List::default() };
-    let bytes = gc::seal_deleted(&body, &access.ring, &access.chain)?;
-    // Whoever was first has decided it; both decide on what was condemned.
-    let _ = access.store.create(&ObjectName::Deleted { generation }, &bytes)?;
-    Ok(())
 }
 
 /// Publishes the deleted set, and returns the one that counts: this one, or that of whoever was first. None when the

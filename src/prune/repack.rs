@@ -15,7 +15,8 @@ use crate::prune::options::{Amount, Chosen};
 use crate::prune::rows::{Needs, by_copies, for_each_group};
 use crate::prune::survey::Survey;
 use crate::segment::PackRow;
-use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating, Enough};
+use crate::session::{BATCH_CHUNKS_MAX, Batch, Beating, Enough, History, Writer};
+use crate::session_record::SessionKind;
 use crate::store::ObjectName;
 use crate::threads;
 use std::collections::BTreeSet;
@@ -55,8 +56,11 @@ impl Sources {
     }
 }
 
-/// Opens the session under which the next packs are written.
-pub(super) type Sessions<'a> = dyn FnMut() -> Result<Beating> + Send + 'a;
+/// The session of the generation, which stays open, and who opens those in which the packs are written.
+pub(super) struct Sessions<'a> {
+    pub(super) generation: &'a mut Beating,
+    pub(super) writer: &'a Writer,
+}
 
 /// Copies what is needed out of the packs `sources`, each chunk once. Those packs, and all others that are to go, must be
 /// excluded from the index: a chunk that has another copy is not copied. Frames are read and proved on all threads.
@@ -70,10 +74,11 @@ pub(super) fn repack(
     marks: &Marks,
     sources: &Sources,
     compression: Compression,
-    sessions: &mut Sessions<'_>,
+    sessions: Sessions<'_>,
     progress: &dyn Progress,
 ) -> Result<Repacked> {
-    let sink = Sink { access, progress, compression, batch: None, sessions, repacked: Repacked::default() };
+    let (history, repacked) = (&survey.history, Repacked::default());
+    let sink = Sink { access, history, progress, compression, batch: None, sessions, repacked };
     let copier = Copier {
         access,
         sources,
@@ -98,13 +103,13 @@ pub(super) fn repack(
     }
 }
 
-struct Copier<'a, 's> {
+struct Copier<'a> {
     access: &'a Access,
     sources: &'a Sources,
     progress: &'a dyn Progress,
     reader: ContentReader,
     claims: Claims,
-    sink: Mutex<Sink<'a, 's>>,
+    sink: Mutex<Sink<'a>>,
 }
 
 /// One frame, and what was found of its chunks.
@@ -126,7 +131,7 @@ struct Held {
     found: Option<Extent>,
 }
 
-impl<'a, 's> Copier<'a, 's> {
+impl<'a> Copier<'a> {
     /// Nothing is committed within a group: where its chunks lie was looked up before.
     fn group(&self, group: &[Needs<'_>]) -> Result<()> {
         let pieces = Mutex::new(Some(group.iter().flat_map(|needs| self.pieces(needs))));
@@ -210,7 +215,7 @@ impl<'a, 's> Copier<'a, 's> {
         })
     }
 
-    fn sink(&self) -> MutexGuard<'_, Sink<'a, 's>> {
+    fn sink(&self) -> MutexGuard<'_, Sink<'a>> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -227,19 +232,22 @@ fn wanted(chunks: &[Held], is_merged: bool) -> Vec<&Held> {
 }
 
 /// Where all threads put what they copied.
-struct Sink<'a, 's> {
+struct Sink<'a> {
     access: &'a Access,
+    history: &'a History,
     progress: &'a dyn Progress,
     compression: Compression,
     batch: Option<Batch>,
-    sessions: &'a mut Sessions<'s>,
+    sessions: Sessions<'a>,
     repacked: Repacked,
 }
 
-impl Sink<'_, '_> {
+impl Sink<'_> {
+    /// Where the next chunk is put. Batches show themselves that their sessions live.
     fn batch(&mut self) -> Result<&mut Batch> {
+        self.sessions.generation.beat_if_due(self.access)?;
         if self.batch.is_none() {
-            let session = (self.sessions)()?;
+            let session = Beating::open(self.access, self.history, SessionKind::Repack, self.sessions.writer)?;
             self.batch = Some(Batch::begin(self.access, session, self.compression)?);
         }
         Ok(self.batch.as_mut().expect("just begun"))

@@ -13,8 +13,8 @@ use crate::prune::generation::{self, Condemning, Retirement};
 use crate::prune::keep;
 use crate::prune::options::{Amount, Chosen, MaxUnused, PruneOptions, PruneReport, WaitingGeneration};
 use crate::prune::orphans;
-use crate::prune::repack::{Sources, repack};
-use crate::prune::survey::{Survey, bring_up_to_date, list_packs, sound_history};
+use crate::prune::repack::{Sessions, Sources, repack};
+use crate::prune::survey::{Survey, bring_up_to_date, highest_generation, list_packs, sound_history};
 use crate::prune::waits::{self, Published};
 use crate::session::{self, Beating, BootClock, Generation, History, OpenSession, SegmentStand, Stage};
 use crate::session_record::SessionKind;
@@ -54,7 +54,7 @@ impl<'a> Prune<'a> {
             shown.to_mut().allow(&self.spared);
         }
         for _ in 0..GENERATIONS_MAX {
-            if self.begin(&mut look, &shown)? == Condemning::Done {
+            if self.begin(&mut look, &shown)? != Condemning::Taken {
                 break;
             }
             look = self.look_anew(look)?;
@@ -126,11 +126,14 @@ impl<'a> Prune<'a> {
         // Everything that was waited for is decided, so what it came to need is seen now.
         *history = sound_history(self.access, std::mem::take(history))?;
         bring_up_to_date(self.access, history)?;
-        let spared = self.look_again(look, generation)?;
-        let mut packs: BTreeSet<PackId> = generation.packs.iter().copied().collect();
-        packs.retain(|pack| !spared.contains(pack));
-        spared.iter().for_each(|pack| self.report.spared.add(bytes_of(&look.survey, *pack)));
-        self.spared.extend(spared);
+        let candidates: BTreeSet<PackId> = generation.packs.iter().copied().collect();
+        let mut packs = BTreeSet::new();
+        if generation::is_in_force(generation, &look.survey.history) {
+            let spared = self.look_again(look, generation.number, &candidates)?;
+            spared.iter().for_each(|pack| self.report.spared.add(bytes_of(&look.survey, *pack)));
+            packs.extend(candidates.difference(&spared).copied());
+        }
+        self.spared.extend(candidates.difference(&packs));
         match generation::publish_deleted(self.access, generation.number, condemned, packs)? {
             Some(packs) => {
                 look.survey.condemned.extend(packs.iter().copied());
@@ -141,12 +144,11 @@ impl<'a> Prune<'a> {
     }
 
     /// The packs of a generation that came to be needed since they were condemned.
-    fn look_again(&self, look: &mut Look, generation: &Generation) -> Result<BTreeSet<PackId>> {
+    fn look_again(&self, look: &mut Look, number: u64, candidates: &BTreeSet<PackId>) -> Result<BTreeSet<PackId>> {
         let roots = Roots::of(&look.survey.history);
         look.marks.cover(self.access, &roots, self.progress)?;
-        look.survey.refresh(self.access, generation.number)?;
-        let candidates: BTreeSet<PackId> = generation.packs.iter().copied().collect();
-        keep::spared(self.access, &look.survey, &look.marks, &candidates)
+        look.survey.refresh(self.access, number)?;
+        keep::spared(self.access, &look.survey, &look.marks, candidates)
     }
 
     fn leave(&mut self, look: &Look, generation: &Generation, undecided: &BTreeSet<SessionId>) -> Result<()> {
@@ -171,58 +173,68 @@ impl<'a> Prune<'a> {
         let chosen = look.chosen.within(shown);
         let sources = Sources::new(&chosen);
         let unused = chosen.unused.into_iter().chain(chosen.orphans);
-        let mut candidates: BTreeSet<PackId> = unused.chain(sources.all()).collect();
+        let candidates: BTreeSet<PackId> = unused.chain(sources.all()).collect();
         if candidates.is_empty() {
-            return Ok(Condemning::Done);
+            return Ok(Condemning::Nothing);
         }
-        // A copy that is to go as well is none.
-        self.access.index.exclude(&Excluded::packs(candidates.iter().copied()))?;
-        let session = self.repack(look, &sources)?;
-        look.survey.refresh(self.access, look.survey.generation)?;
-        let spared = keep::spared(self.access, &look.survey, &look.marks, &candidates)?;
-        candidates.retain(|pack| !spared.contains(pack));
-        if candidates.is_empty() {
-            return Ok(Condemning::Done);
-        }
-        let number = look.survey.generation;
-        let condemning = generation::condemn(self.access, number, session, &candidates, &look.roots.live)?;
-        if condemning == Condemning::Taken {
+        let mut session = Beating::open(self.access, &look.survey.history, SessionKind::Repack, &self.options.writer)?;
+        let condemning = self
+            .condemn(look, &mut session, &sources, candidates)
+            .inspect_err(|error| session.give_up(self.access, error))?;
+        if condemning != Condemning::Done {
+            session.abort(self.access);
             return Ok(condemning);
         }
+        session.commit(self.access, OutcomeKind::Repack, Vec::new(), Vec::new())?;
         let history = std::mem::take(&mut look.survey.history);
         look.survey.history = sound_history(self.access, history)?;
+        let number = look.survey.generation;
         let own = look.survey.history.generations.iter().find(|known| known.number == number).cloned();
         if let Some(own) = own {
             self.go_on(look, &own)?;
         }
-        Ok(Condemning::Done)
+        Ok(condemning)
     }
 
-    /// Copies what is needed of some packs; returns a session of this prune, which is decided.
-    fn repack(&mut self, look: &mut Look, sources: &Sources) -> Result<SessionId> {
-        let (access, writer) = (self.access, &self.options.writer);
-        let mut last = None;
-        if !sources.are_none() {
-            self.progress.event(&Event::Phase("repacking"));
-            let history = &look.survey.history;
-            let mut sessions = || {
-                let session = Beating::open(access, history, SessionKind::Repack, writer)?;
-                last = Some(session.id());
-                Ok(session)
-            };
-            let compression = self.options.compression;
-            let repacked =
-                repack(access, &look.survey, &look.marks, sources, compression, &mut sessions, self.progress)?;
-            self.report.written.join(repacked.written);
-            self.damaged.extend(repacked.damaged);
+    /// Copies what is needed of some candidates, and condemns all that may go, in the name of `session`. Whoever retires a
+    /// generation has waited for all sessions that were open while its number was free: so a set that comes after that is
+    /// one of a session that was ended.
+    fn condemn(
+        &mut self,
+        look: &mut Look,
+        session: &mut Beating,
+        sources: &Sources,
+        mut candidates: BTreeSet<PackId>,
+    ) -> Result<Condemning> {
+        let number = look.survey.generation;
+        if highest_generation(self.access)?.saturating_add(1) != number {
+            return Ok(Condemning::Taken);
         }
-        if let Some(session) = last {
-            return Ok(session);
+        // A copy that is to go as well is none.
+        self.access.index.exclude(&Excluded::packs(candidates.iter().copied()))?;
+        self.repack(look, sources, session)?;
+        look.survey.refresh(self.access, number)?;
+        let spared = keep::spared(self.access, &look.survey, &look.marks, &candidates)?;
+        candidates.retain(|pack| !spared.contains(pack));
+        if candidates.is_empty() {
+            return Ok(Condemning::Nothing);
         }
-        // A generation names a session of its prune, so that people can tell whose it is.
-        let session = Beating::open(access, &look.survey.history, SessionKind::Repack, writer)?;
-        session.commit(access, OutcomeKind::Repack, Vec::new(), Vec::new())?;
-        Ok(session.id())
+        generation::condemn(self.access, number, session.id(), &candidates, &look.roots.live)
+    }
+
+    /// Copies what is needed of some packs.
+    fn repack(&mut self, look: &Look, sources: &Sources, session: &mut Beating) -> Result<()> {
+        if sources.are_none() {
+            return Ok(());
+        }
+        self.progress.event(&Event::Phase("repacking"));
+        let sessions = Sessions { generation: session, writer: &self.options.writer };
+        let Look { survey, marks, .. } = look;
+        let compression = self.options.compression;
+        let repacked = repack(self.access, survey, marks, sources, compression, sessions, self.progress)?;
+        self.report.written.join(repacked.written);
+        self.damaged.extend(repacked.damaged);
+        Ok(())
     }
 
     /// Segments, sets, and what sessions leave behind.

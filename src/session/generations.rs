@@ -3,8 +3,9 @@
 use crate::access::Access;
 use crate::error::{Error, Result};
 use crate::gc::{self, Condemned, Deleted, GcError};
-use crate::id::{ObjectHash, PackId, SnapshotId};
-use crate::session::history::{History, read_if_there};
+use crate::id::{ObjectHash, PackId, SessionId, SnapshotId};
+use crate::outcome::OutcomeKind;
+use crate::session::history::{History, read_if_there, read_outcome};
 use crate::store::ObjectName;
 use std::collections::HashSet;
 
@@ -15,7 +16,8 @@ pub enum Stage {
     Condemned,
     /// Its deleted set is published: its packs go, or are gone.
     Deleted,
-    /// Its condemned set is removed already, its deleted set not yet; or the condemned set can't be read.
+    /// Its condemned set is removed already, its deleted set not yet; or the condemned set can't be read, or one that came
+    /// too late lies in its place.
     Retiring,
 }
 
@@ -32,18 +34,26 @@ pub struct Generation {
     pub live: Vec<SnapshotId>,
     /// The hash of the condemned set, while that is there and can be read.
     pub condemned: Option<ObjectHash>,
+    /// The session that it names.
+    pub session: Option<SessionId>,
 }
 
 impl Generation {
-    /// What the sets say that were found of a generation; none when there is none: it was retired.
+    /// What the sets say that were found of a generation; none when there is none: it was retired. A condemned set of an
+    /// aborted session may lie beside the deleted set of another one: its collector slept while its number was used, and
+    /// that generation is half retired. Such a set is none.
     ///
     /// # Errors
     /// [`GcError::Invalid`] when the deleted set does not follow from the condemned one.
     pub(crate) fn of(
         number: u64,
-        condemned: Option<Condemned>,
+        mut condemned: Option<Condemned>,
         deleted: Option<Deleted>,
+        is_aborted: impl FnOnce(SessionId) -> bool,
     ) -> Result<Option<Self>, GcError> {
+        if let Some(deleted) = &deleted {
+            condemned.take_if(|set| deleted.body.condemned != set.hash && is_aborted(set.body.session));
+        }
         if let (Some(deleted), Some(condemned)) = (&deleted, &condemned) {
             deleted.check_follows(condemned)?;
         }
@@ -54,10 +64,10 @@ impl Generation {
             // Retiring removes the condemned set first, so that no spared pack ever looks condemned again.
             (None, Some(_)) => Stage::Retiring,
         };
-        let hash = condemned.as_ref().map(|condemned| condemned.hash);
+        let (hash, session) = condemned.as_ref().map(|set| (set.hash, set.body.session)).unzip();
         let (condemned, live) = condemned.map(|set| (set.body.packs.0, set.body.live.0)).unwrap_or_default();
         let packs = deleted.map_or(condemned, |deleted| deleted.body.packs.0);
-        Ok(Some(Self { number, stage, packs, live, condemned: hash }))
+        Ok(Some(Self { number, stage, packs, live, condemned: hash, session }))
     }
 }
 
@@ -98,9 +108,12 @@ pub(super) fn read(
     let deleted = deleted.and_then(|bytes| bytes.map(open).transpose()).map_err(|error| (name, error));
     // What is deleted was condemned, so that either set holds all that any collector may yet delete. Two that don't fit tell
     // nothing: which of them is wrong is not known.
-    let alone = |condemned, deleted| Generation::of(number, condemned, deleted).ok().flatten();
+    let is_aborted =
+        |session| read_outcome(access, session).is_ok_and(|outcome| outcome.body.kind == OutcomeKind::Abort);
+    let of = |condemned, deleted| Generation::of(number, condemned, deleted, is_aborted);
+    let alone = |condemned, deleted| of(condemned, deleted).ok().flatten();
     match (condemned, deleted) {
-        (Ok(condemned), Ok(deleted)) => match Generation::of(number, condemned, deleted) {
+        (Ok(condemned), Ok(deleted)) => match of(condemned, deleted) {
             Ok(generation) => (generation, None),
             Err(error) => (None, Some((name, error.into()))),
         },

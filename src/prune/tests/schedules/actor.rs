@@ -142,7 +142,11 @@ impl Actor {
         for (number, is_deleted) in listed {
             let condemned = self.turn().await.condemned(number);
             let deleted = if is_deleted { self.turn().await.deleted(number) } else { None };
-            match Generation::of(number, condemned, deleted) {
+            let is_aborted = |session| {
+                let ground = self.known();
+                ground.outcomes().get(&session).is_some_and(|held| held.body.kind == OutcomeKind::Abort)
+            };
+            match Generation::of(number, condemned, deleted, is_aborted) {
                 Ok(generation) => history.generations.extend(generation),
                 Err(error) => {
                     let object = ObjectName::Deleted { generation: number }.to_string();

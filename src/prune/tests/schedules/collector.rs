@@ -14,7 +14,7 @@ use crate::outcome::{OutcomeKind, SegmentRef};
 use crate::prune::MaxUnused;
 use crate::prune::choose::{Candidate, Limits, choose};
 use crate::prune::compact::{self, Inputs, Thoroughness};
-use crate::prune::generation::{Condemning, Counting, Retirement, is_outlived};
+use crate::prune::generation::{Condemning, Counting, Retirement, is_in_force};
 use crate::prune::keep::spared_for;
 use crate::prune::marks::Marks;
 use crate::prune::options::Chosen;
@@ -181,7 +181,7 @@ impl<'a> Prune<'a> {
             shown.allow(&self.spared);
         }
         for _ in 0..GENERATIONS_MAX {
-            if self.begin(&mut look, &shown).await? == Condemning::Done {
+            if self.begin(&mut look, &shown).await? != Condemning::Taken {
                 break;
             }
             look = self.look(std::mem::take(&mut look.survey.history)).await?;
@@ -313,9 +313,12 @@ impl<'a> Prune<'a> {
         }
         self.refresh(&mut look.survey, generation.number).await;
         let candidates: BTreeSet<PackId> = generation.packs.iter().copied().collect();
-        let spared = self.spared(look, &candidates);
-        let packs = candidates.difference(&spared).copied().collect();
-        self.spared.extend(spared);
+        let mut packs = Vec::new();
+        if is_in_force(generation, &look.survey.history) {
+            let spared = self.spared(look, &candidates);
+            packs.extend(candidates.difference(&spared).copied());
+        }
+        self.spared.extend(candidates.iter().filter(|pack| !packs.contains(*pack)));
         if let Some(packs) = self.publish_deleted(generation.number, condemned, packs).await {
             look.survey.condemned.extend(packs.iter().copied());
             self.delete(look, &packs).await;
@@ -378,28 +381,22 @@ impl<'a> Prune<'a> {
     async fn begin(&mut self, look: &mut Look, shown: &Chosen) -> Result<Condemning, Stop> {
         let chosen = look.chosen.within(shown);
         let sources = [chosen.repack.as_slice(), &chosen.merge].concat();
-        if chosen.unused.is_empty() && sources.is_empty() && chosen.orphans.is_empty() {
-            return Ok(Condemning::Done);
-        }
         let unused = chosen.unused.into_iter().chain(chosen.orphans);
-        let mut candidates: BTreeSet<PackId> = unused.chain(sources.iter().copied()).collect();
-        self.view.exclude(candidates.iter().copied());
-        let session = self.repack(look, &sources).await?;
-        let generation = look.survey.generation;
-        self.refresh(&mut look.survey, generation).await;
-        let spared = self.spared(look, &candidates);
-        candidates.retain(|pack| !spared.contains(pack));
+        let candidates: BTreeSet<PackId> = unused.chain(sources.iter().copied()).collect();
         if candidates.is_empty() {
-            return Ok(Condemning::Done);
+            return Ok(Condemning::Nothing);
         }
-        let live = List(look.roots.live.iter().copied().collect());
-        let packs = List(candidates.into_iter().collect());
-        self.actor.pause().await;
-        if self.condemn(CondemnedBody { generation, session, packs, live }).await == Condemning::Taken {
-            return Ok(Condemning::Taken);
+        let actor = self.actor;
+        let session = actor.open(look.survey.history.next_number(actor.client), SessionKind::Repack).await;
+        let condemning = self.condemn(look, session, &sources, candidates).await;
+        if condemning != Ok(Condemning::Done) {
+            actor.abort(session).await;
+            return condemning;
         }
+        actor.commit(session, OutcomeKind::Repack, &[], &[], |_| {}).await?;
         let earlier = std::mem::take(&mut look.survey.history);
-        look.survey.history = self.actor.sound_history(earlier).await?;
+        look.survey.history = actor.sound_history(earlier).await?;
+        let generation = look.survey.generation;
         let own = look.survey.history.generations.iter().find(|known| known.number == generation).cloned();
         if let Some(own) = own {
             self.go_on(look, &own).await?;
@@ -407,21 +404,36 @@ impl<'a> Prune<'a> {
         Ok(Condemning::Done)
     }
 
-    async fn condemn(&self, body: CondemnedBody) -> Condemning {
-        let (actor, generation) = (self.actor, body.generation);
-        let (created, condemned) = actor.turn().await.create_condemned(body);
-        if created == Created::Exists {
-            return Condemning::Taken;
+    async fn condemn(
+        &mut self,
+        look: &mut Look,
+        session: SessionId,
+        sources: &[PackId],
+        mut candidates: BTreeSet<PackId>,
+    ) -> Result<Condemning, Stop> {
+        let (actor, generation) = (self.actor, look.survey.generation);
+        if actor.turn().await.highest_generation() + 1 != generation {
+            return Ok(Condemning::Taken);
         }
-        if is_outlived(generation, actor.turn().await.highest_generation()) {
-            let _ = actor.turn().await.create_deleted(DeletedBody { generation, condemned, packs: List::default() });
-            return Condemning::Taken;
+        self.view.exclude(candidates.iter().copied());
+        if !sources.is_empty() {
+            self.repack(look, sources).await?;
         }
-        Condemning::Done
+        self.refresh(&mut look.survey, generation).await;
+        let spared = self.spared(look, &candidates);
+        candidates.retain(|pack| !spared.contains(pack));
+        if candidates.is_empty() {
+            return Ok(Condemning::Nothing);
+        }
+        let live = List(look.roots.live.iter().copied().collect());
+        let packs = List(candidates.into_iter().collect());
+        actor.pause().await;
+        let created = actor.turn().await.create_condemned(CondemnedBody { generation, session, packs, live });
+        Ok(if created == Created::Exists { Condemning::Taken } else { Condemning::Done })
     }
 
-    /// Copies what is needed out of some packs; a session of this prune, which is decided.
-    async fn repack(&mut self, look: &Look, sources: &[PackId]) -> Result<SessionId, Stop> {
+    /// Copies what is needed out of some packs.
+    async fn repack(&mut self, look: &Look, sources: &[PackId]) -> Result<(), Stop> {
         let actor = self.actor;
         let mut copied: Chunks = 0;
         for source in sources {
@@ -448,7 +460,7 @@ impl<'a> Prune<'a> {
             let packs: Vec<_> = packs.iter().map(|pack| actor.known().pack(*pack)).collect();
             self.view.apply(packs, segment.id);
         }
-        Ok(session)
+        Ok(())
     }
 
     async fn tidy(&mut self, earlier: History) -> Result<(), Stop> {

@@ -343,17 +343,17 @@ impl Ground {
         self.sets.keys().next_back().copied().unwrap_or(0)
     }
 
-    /// Creates a condemned set; its hash is that of what would be there.
-    pub(super) fn create_condemned(&mut self, body: CondemnedBody) -> (Created, ObjectHash) {
+    /// Creates a condemned set.
+    pub(super) fn create_condemned(&mut self, body: CondemnedBody) -> Created {
         body.encode().expect("no collector makes a set that nobody would read");
         let hash = ObjectHash::from_bytes(self.name());
         self.tell(|| format!("condemns as {} {:?}", body.generation, numbers_of(&body.packs.0)));
         let sets = self.sets.entry(body.generation).or_default();
         if sets.condemned.is_some() {
-            return (Created::Exists, hash);
+            return Created::Exists;
         }
         sets.condemned = Some(Condemned { body, hash });
-        (Created::New, hash)
+        Created::New
     }
 
     pub(super) fn create_deleted(&mut self, body: DeletedBody) -> Created {

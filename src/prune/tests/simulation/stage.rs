@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Broken {
     Nothing,
-    /// Collectors read the outcomes and records once, and never again.
+    /// Collectors read the outcomes and records once, and never again any but their own.
     SecondLook,
     /// A listing of sessions shows collectors none.
     Sessions,
@@ -213,6 +213,9 @@ impl Store for Gated {
             created = Created::New;
         }
         if created == Created::New {
+            if let Some(seen) = self.blind.lock().unwrap().first.get_mut(&name.folder()) {
+                seen.push(*name);
+            }
             self.oracle.created(name, bytes);
             if let Some(watch) = &self.watch {
                 watch.created(self.own, name, bytes, &self.oracle);
