@@ -147,7 +147,7 @@ impl Check<'_> {
             self.trees_and_data(&reader, &snapshots, &packs, &verified, &findings)?
         } else {
             self.progress.event(&Event::Phase("checking trees"));
-            trees::check(&reader, &snapshots, &packs.present, &findings)?
+            trees::check(&reader, (&snapshots, self.options.depth), &packs.present, &findings)?
         };
         if findings.has_lost() {
             self.progress.event(&Event::Phase("finding what is touched"));
@@ -184,7 +184,10 @@ impl Check<'_> {
         let mut feed = Feed { access, plan: &plan, findings, deadline, given_count: 0, is_late: false };
         let done = std::thread::scope(|scope| {
             // What comes of the one is of no use without the other, which may have hours to go.
-            let walk = || trees::check(reader, snapshots, present, findings).inspect_err(|_| findings.give_up());
+            let walk = || {
+                trees::check(reader, (snapshots, self.options.depth), present, findings)
+                    .inspect_err(|_| findings.give_up())
+            };
             let walked = threads::start(scope, walk)?;
             let read = data::check(&mut feed, (&recorder, self.proven), findings).inspect_err(|_| findings.give_up());
             match (read, threads::join(walked)) {

@@ -1,6 +1,7 @@
 //! Trees: every node is read once, whatever number of snapshots share it; every chunk that it names is looked for.
 
 use crate::check::lines::Lines;
+use crate::check::options::CheckDepth;
 use crate::check::packs::Seen;
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
@@ -10,8 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, SnapshotId};
 use crate::index::{Extent, Scratch};
 use crate::manifest::{
-    Cursor, Entry, Item, ItemList, ItemReader, Key, LineageError, NodeSource, NodeVisit, ReadError, StatEntry, Visit,
-    is_stream, malformed_value,
+    Attribute, AttributeValue, Cursor, Entry, Item, ItemList, ItemReader, Key, LineageError, NodeSource, NodeVisit,
+    ReadError, StatEntry, Visit, is_stream, malformed_value,
 };
 use crate::outcome::ComponentKind;
 use crate::session::{Snapshot, SnapshotComponent};
@@ -41,6 +42,7 @@ struct Batch {
 struct Walker<'a> {
     nodes: &'a SecondLook<'a>,
     findings: &'a Findings<'a>,
+    depth: CheckDepth,
     /// Nodes that were entered already, on disk.
     seen: Box<dyn Scratch>,
     walked: Walked,
@@ -51,7 +53,7 @@ struct Walker<'a> {
 /// Walks the trees of all snapshots in one thread, and looks for what they name in the others.
 pub(super) fn check(
     reader: &ContentReader,
-    snapshots: &[Snapshot],
+    (snapshots, depth): (&[Snapshot], CheckDepth),
     present: &Seen,
     findings: &Findings<'_>,
 ) -> Result<Walked> {
@@ -68,7 +70,7 @@ pub(super) fn check(
         drop(queue);
         let seen = reader.access().scratch();
         let (walked, batch) = <(Walked, Batch)>::default();
-        let mut walker = Walker { nodes: &nodes, findings, seen, walked, batch, batches };
+        let mut walker = Walker { nodes: &nodes, findings, depth, seen, walked, batch, batches };
         let done = walker.walk(snapshots);
         let walked = walker.walked;
         drop(walker);
@@ -200,9 +202,9 @@ impl Walker<'_> {
                 Ok(None) => return self.keep(lines.ended(None)),
                 Ok(Some(entry)) => {
                     self.stray(snapshot, lines.row(&entry));
-                    if let Some((what, fault)) = malformed_value(&entry.attributes) {
+                    if let Some(wrong) = self.malformed(&entry)? {
                         lines.again();
-                        self.forged(snapshot, &entry.key, format!("its {what} are malformed: {fault}"));
+                        self.forged(snapshot, &entry.key, wrong);
                     }
                     self.entry(entry)?;
                 }
@@ -212,6 +214,30 @@ impl Walker<'_> {
                 }
             }
         }
+    }
+
+    /// What is wrong with what an entry has beside its content. Where that lies in chunks, it is content itself, and is read
+    /// with the data.
+    fn malformed(&self, entry: &Entry) -> Result<Option<String>> {
+        for id in [Attribute::XATTRS, Attribute::HOLES] {
+            let is_read = match entry.attributes.get(id) {
+                None => false,
+                Some(AttributeValue::Inline(_)) => true,
+                Some(AttributeValue::OutOfLine(_)) => self.depth == CheckDepth::Data,
+            };
+            if !is_read {
+                continue;
+            }
+            let value = match self.nodes.reader.attribute(entry, id) {
+                // The node or the chunk is told, by whoever looks for it.
+                Err(error) if self.nodes.is_bad(&error) => continue,
+                read => read?,
+            };
+            if let Some((what, fault)) = value.and_then(|value| malformed_value(id, &value)) {
+                return Ok(Some(format!("its {what} are malformed: {fault}")));
+            }
+        }
+        Ok(None)
     }
 
     /// Its rows may lie in directories that have none (MANIFEST-39): nobody restores by it, and the next backup looks for

@@ -1,6 +1,6 @@
 //! The values of the known attributes: extended attributes and holes.
 
-use super::attribute::{ATTRIBUTE_BYTES_MAX, Attribute, AttributeValue, Attributes};
+use super::attribute::{ATTRIBUTE_BYTES_MAX, Attribute};
 use crate::wire::{Reader, WireError, Write};
 
 /// Longest name of an extended attribute in bytes, as in Linux.
@@ -164,16 +164,13 @@ fn check_hole(row: usize, gap: u64, hole: &Hole) -> Result<u64, ValueError> {
     if hole.bytes == 0 || (gap == 0 && row > 0) { Err(ValueError::Hole { row }) } else { Ok(end) }
 }
 
-/// What is wrong with the value of a known attribute that stands in its entry; with what it tells.
-pub fn malformed_value(attributes: &Attributes) -> Option<(&'static str, ValueError)> {
-    attributes.iter().find_map(|attribute| {
-        let AttributeValue::Inline(bytes) = &attribute.value else { return None };
-        match attribute.id {
-            Attribute::XATTRS => decode_xattrs(bytes).err().map(|fault| ("extended attributes", fault)),
-            Attribute::HOLES => decode_holes(bytes).err().map(|fault| ("holes", fault)),
-            _ => None,
-        }
-    })
+/// What is wrong with the value of a known attribute; with what it tells.
+pub fn malformed_value(id: u32, value: &[u8]) -> Option<(&'static str, ValueError)> {
+    match id {
+        Attribute::XATTRS => decode_xattrs(value).err().map(|fault| ("extended attributes", fault)),
+        Attribute::HOLES => decode_holes(value).err().map(|fault| ("holes", fault)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

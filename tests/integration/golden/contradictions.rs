@@ -5,7 +5,7 @@ use super::things::{Is, Part, Thing, noise};
 use super::{Golden, password, story};
 use crate::python_reader::{REFUSED, RESTORED, RESTORED_IN_PART, python_restore};
 use holdall::ComponentKind;
-use holdall::check::CheckOptions;
+use holdall::check::{CheckDepth, CheckOptions};
 use holdall::key::Unlock;
 use holdall::manifest::{Necessity, State};
 use holdall::progress::Silent;
@@ -19,8 +19,10 @@ struct Read {
     python: (i32, String),
     /// How many things the library said did not come back, if it did not refuse altogether.
     library: Option<u64>,
-    /// How many damages `check` found.
+    /// How many damages `check` found,
     damages: u64,
+    /// and how many where it read the data.
+    data_damages: u64,
 }
 
 impl Read {
@@ -40,8 +42,9 @@ impl Read {
         let restored =
             repository.restore(&super::resolve(&repository, &id), &RestoreOptions::new(target("library")), &Silent);
         let library = restored.ok().map(|report| report.problem_count);
-        let damages = repository.check(&CheckOptions::default(), &Silent).unwrap().damage_count;
-        Self { directory, python, library, damages }
+        let damages = |depth| repository.check(&CheckOptions::default().depth(depth), &Silent).unwrap().damage_count;
+        let (damages, data_damages) = (damages(CheckDepth::Structure), damages(CheckDepth::Data));
+        Self { directory, python, library, damages, data_damages }
     }
 
     fn restored(&self, name: &str) -> [PathBuf; 2] {
@@ -131,6 +134,16 @@ fn manifest_20_extended_attributes_that_are_malformed_are_found_by_a_check_and_t
     assert!(read.python.0 == REFUSED && read.python.1.contains("attributes not restored"), "{:?}", read.python);
     assert_eq!((read.library, read.damages), (Some(1), 1));
     read.restored("file").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
+}
+
+/// What lies in chunks was decoded by a restore only.
+#[test]
+fn manifest_20_malformed_values_that_lie_in_chunks_are_found_where_the_data_is_read() {
+    for (id, necessity) in [(1, Necessity::Mandatory), (2, Necessity::Ignorable)] {
+        let malformed = file("file", vec![Part::Chunk(noise(1, 500))]).attribute(id, necessity, &noise(2, 2000));
+        let read = Read::new(tree([malformed]), Published::Rightly);
+        assert_eq!((read.library, read.damages, read.data_damages), (Some(1), 0, 1), "{id}");
+    }
 }
 
 #[test]

@@ -45,7 +45,8 @@ pub(crate) struct Thing {
     first_name: Option<Vec<u8>>,
     xattrs: Vec<Xattr>,
     holes: Vec<Hole>,
-    others: Vec<Attribute>,
+    /// Attributes as they are stored: number, necessity, value.
+    others: Vec<(u32, Necessity, Vec<u8>)>,
     has_stat_row: bool,
 }
 
@@ -109,7 +110,7 @@ impl Thing {
     }
 
     pub(crate) fn attribute(mut self, id: u32, necessity: Necessity, value: &[u8]) -> Self {
-        self.others.push(Attribute { id, necessity, value: AttributeValue::Inline(value.to_vec()) });
+        self.others.push((id, necessity, value.to_vec()));
         self
     }
 
@@ -163,7 +164,10 @@ impl Thing {
             let value = encode_holes(&self.holes).unwrap();
             attributes.insert(Attribute::holes(attribute_value(forge, value, chunks, nodes)));
         }
-        self.others.iter().for_each(|attribute| attributes.insert(attribute.clone()));
+        for (id, necessity, value) in &self.others {
+            let value = attribute_value(forge, value.clone(), chunks, nodes);
+            attributes.insert(Attribute { id: *id, necessity: *necessity, value });
+        }
         let group = self.first_name.as_ref().map(|first| {
             let first = Thing::new(first, Is::Fifo).key();
             forge.hard_links.group(&first)
