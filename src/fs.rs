@@ -19,11 +19,12 @@ pub use xattrs::{Attribute, Attributes, Labelled, path_of};
 pub(crate) use ordinary_user::{alone, as_ordinary_user};
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, openat, statx};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxFlags, openat, statx};
 use rustix::io::{Errno, pread};
 use rustix::path::Arg;
 use rustix::process::{Resource, getrlimit};
 use std::io;
+use std::path::Path;
 
 /// What is asked about every entry. The mount comes at no cost where the kernel knows it.
 const ASKED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
@@ -66,6 +67,14 @@ pub fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
 /// Those of `statx`.
 pub fn look_at(at: impl AsFd, name: impl Arg) -> Result<Statx, Errno> {
     statx(at, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, ASKED)
+}
+
+/// Looks at what a path leads to, links followed.
+///
+/// # Errors
+/// Those of `statx`.
+pub fn look_along(path: &Path) -> Result<Statx, Errno> {
+    statx(CWD, path, AtFlags::empty(), ASKED)
 }
 
 /// Looks at what an open handle stands for.

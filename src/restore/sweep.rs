@@ -4,7 +4,7 @@
 use crate::content::ContentReader;
 use crate::destination::{DestinationError, Present};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{Names, if_there};
+use crate::fs::{Names, device_of, if_there, look_along};
 use crate::id::NodeId;
 use crate::manifest::{Body, Content, Cursor, Device, Entry, Key, Kind};
 use crate::restore::hand::Hand;
@@ -12,8 +12,8 @@ use crate::restore::options::{Choice, Extras, RestoreOptions};
 use crate::restore::outcome::Outcome;
 use crate::session::SnapshotComponent;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// Removes things from the target.
@@ -227,8 +227,8 @@ impl Spared {
     pub(super) fn look(options: &RestoreOptions) -> Result<Self> {
         let mut spared = Vec::new();
         for path in &options.spared {
-            match (if_there(path.metadata()), options.extras) {
-                (Ok(found), _) => spared.extend(found.map(|found| (device(&found), found.ino()))),
+            match (if_there(look_along(path).map_err(io::Error::from)), options.extras) {
+                (Ok(found), _) => spared.extend(found.map(|found| (device_of(&found), found.stx_ino))),
                 (Err(_), Extras::Keep) => {}
                 (Err(cause), Extras::Delete) => {
                     let path = path.display();
@@ -241,11 +241,6 @@ impl Spared {
         }
         Ok(Self(spared))
     }
-}
-
-fn device(found: &std::fs::Metadata) -> u64 {
-    let (major, minor) = (rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()));
-    u64::from(major) << 32 | u64::from(minor)
 }
 
 /// What lies in the target, for the selection to choose.
