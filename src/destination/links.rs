@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::metadata::set_mode;
 use super::{
-    ATTEMPT_COUNT, Destination, DestinationError, Existing, Made, Operation, PRIVATE_FILE, Place, Present, identity_of,
+    ATTEMPT_COUNT, Destination, DestinationError, Existing, MARKED_FILE, Made, Operation, Place, Present, identity_of,
 };
 use crate::fs::{look_at, look_through};
 use crate::manifest::{Device, Key, Kind};
@@ -51,7 +51,7 @@ impl Destination {
         };
         let there = |_: &Place<'_>, found: &Statx| is_node(found, kind, device);
         self.make(key, Operation::MakeSpecial, (existing, there), |place| {
-            mknodat(&place.directory, place.name, file_type, PRIVATE_FILE, number)
+            mknodat(&place.directory, place.name, file_type, MARKED_FILE, number)
         })
     }
 

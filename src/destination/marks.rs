@@ -9,8 +9,8 @@ use crate::manifest::{Key, Kind};
 /// The mode of directories that were made and got no metadata yet, by which a later run knows them: with
 /// the sticky bit, which says nothing where nobody else may enter.
 pub(super) const MARKED_DIRECTORY: Mode = PRIVATE_DIRECTORY.union(Mode::SVTX);
-/// The mode of files that are being restored, by which a later run knows them: the sticky bit means nothing on a file, and
-/// nobody else sets it.
+/// The mode of files that are being restored, and of pipes, sockets and devices, by which a later run knows them: the
+/// sticky bit means nothing on any of these, and nobody else sets it.
 pub(super) const MARKED_FILE: Mode = PRIVATE_FILE.union(Mode::SVTX);
 
 /// Which files get a mode by which a later run knows that they are not complete.
@@ -32,15 +32,16 @@ impl Destination {
         self
     }
 
-    /// Whether a run was interrupted before this directory or file was complete. Of a file that one write completed, and
-    /// that a run did not [mark](Self::marking_unfinished), the metadata may be unfinished all the same.
+    /// Whether a run was interrupted before this was complete. Of a symbolic link that can't be told; and of a file that one
+    /// write completed, and that a run did not [mark](Self::marking_unfinished), the metadata may be unfinished all the same.
     pub fn is_unfinished(&self, found: &Present) -> bool {
         let mode = u32::from(found.mode);
         let is_marked = match found.kind {
-            Kind::File => mode == MARKED_FILE.bits(),
+            Kind::File | Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice => mode == MARKED_FILE.bits(),
             // The directory above may have handed down its group.
             Kind::Directory => mode & !Mode::SGID.bits() == MARKED_DIRECTORY.bits(),
-            Kind::Symlink | Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice | Kind::Unknown => false,
+            // A link has no mode of its own.
+            Kind::Symlink | Kind::Unknown => false,
         };
         // Those of others are marked only by somebody who may change what is theirs.
         is_marked && (found.uid == self.maker.0 || self.maker.0 == 0)

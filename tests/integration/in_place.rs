@@ -238,6 +238,30 @@ fn files_that_an_interrupted_run_left_are_completed_also_by_one_that_overwrites_
     }
 }
 
+/// Its name was there, so whoever overwrites nothing passed over it.
+#[test]
+fn a_pipe_that_an_interrupted_run_left_is_completed_also_by_one_that_overwrites_nothing() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    let pipe = tree.join("pipe");
+    let make = |mode: u32| {
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        fs::set_permissions(&pipe, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    make(0o640);
+    house.backup(&tree);
+    let facts = || fs::metadata(&pipe).map(|found| (found.mode() & 0o7777, found.mtime(), found.mtime_nsec())).unwrap();
+    let expected = facts();
+    for overwrite in [Overwrite::Never, Overwrite::IfNewer] {
+        for (mode, is_completed) in [(0o1600, true), (0o600, false)] {
+            fs::remove_file(&pipe).unwrap();
+            make(mode);
+            restore(&house, &options(&tree).overwrite(overwrite));
+            assert_eq!(facts() == expected, is_completed, "{overwrite:?}, {mode:o}");
+        }
+    }
+}
+
 #[test]
 fn what_is_there_stays_or_yields_as_asked() {
     let cases = [
