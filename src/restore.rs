@@ -124,8 +124,7 @@ fn restore_component(
     let earlier = snapshot.components.get(..number).unwrap_or_default();
     let Some(root) = component.manifest else {
         if options.path.is_root() {
-            let message = format!("the snapshot lacks its component \"{}\"", component.name.escape_ascii());
-            outcome.problem(options.path.to_path(), RestoreProblemKind::NotStored, message);
+            outcome.problem(options.path.to_path(), RestoreProblemKind::NotStored, component.lack());
         }
         return Ok(());
     };

@@ -186,6 +186,10 @@ fn walk(
     tally: &mut Tally<'_>,
 ) -> Result<()> {
     let mut found = false;
+    if path.is_root() {
+        let lacking = snapshot.components.iter().filter(|component| component.manifest.is_none());
+        lacking.for_each(|component| tally.problem(path, &component.lack()));
+    }
     for (component, root) in manifests(snapshot) {
         let mut cursor: Cursor<Entry, _> = Cursor::new(reader, root);
         cursor.seek(path);

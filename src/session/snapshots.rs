@@ -95,6 +95,13 @@ pub struct SnapshotComponent {
     pub groups: Vec<(u32, Vec<u8>)>,
 }
 
+impl SnapshotComponent {
+    /// What is told of one of which the snapshot holds nothing.
+    pub(crate) fn lack(&self) -> String {
+        format!("the snapshot lacks its component \"{}\"", self.name.escape_ascii())
+    }
+}
+
 impl Snapshot {
     /// What all components hold together.
     pub fn counts(&self) -> Counts {

@@ -1,7 +1,8 @@
 //! What is written as a stream is what was backed up, for other people's programs.
 
 use crate::house::{House, assert_equal};
-use holdall::{DumpForm, DumpReport, Key, Silent};
+use holdall::source::StreamInput;
+use holdall::{BackupOptions, DumpForm, DumpReport, Key, Need, Silent, StreamSource};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -152,4 +153,20 @@ fn a_file_is_written_as_it_is() {
     assert_eq!(refused("a", DumpForm::Content), holdall::ErrorKind::Invalid);
     assert_eq!(refused("none", DumpForm::Content), holdall::ErrorKind::NotFound);
     assert_eq!(refused("none", DumpForm::Tar), holdall::ErrorKind::NotFound);
+}
+
+/// A restore of the same told that something is not there.
+#[test]
+fn an_archive_of_all_that_a_snapshot_should_hold_tells_the_component_that_it_lacks() {
+    let house = House::new();
+    let tree = house.tree("tree");
+    fs::write(tree.join("file"), "content").unwrap();
+    let lacking = StreamSource::new("database", StreamInput::Command(vec!["false".into()])).need(Need::Optional);
+    house.open().backup(&BackupOptions::new([tree.clone()]).stream(lacking), &Silent).unwrap();
+    for form in [DumpForm::Tar, DumpForm::Zip] {
+        let (_, report) = dump(&house, Path::new("/"), form);
+        assert_eq!((report.problem_count, report.damaged_count, report.file_count), (1, 0, 1), "{report:?}");
+        let (_, report) = dump(&house, &tree, form);
+        assert_eq!((report.problem_count, report.file_count), (0, 1), "{report:?}");
+    }
 }
