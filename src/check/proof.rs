@@ -2,8 +2,9 @@
 
 use crate::access::Access;
 use crate::check::packs::damage;
+use crate::check::remedy;
 use crate::check::remember::Recorder;
-use crate::check::report::Findings;
+use crate::check::report::{Damage, Findings};
 use crate::check::vouch::Proven;
 use crate::content::OpenPack;
 use crate::error::{Result, chain};
@@ -162,8 +163,11 @@ impl<'a> PackProof<'a> {
     /// Lets go of the pack. Whoever does so last knows all that was found.
     pub(super) fn conclude(proof: Arc<Self>) {
         let Some(proof) = Arc::into_inner(proof) else { return };
-        let is_hurt = proof.is_hurt.load(Ordering::Acquire);
         let is_whole = proof.is_whole.load(Ordering::Acquire);
+        if is_whole {
+            proof.compare_header();
+        }
+        let is_hurt = proof.is_hurt.load(Ordering::Acquire);
         // That an object is longer than its pack was told when it was listed.
         let is_right = proof.attempt == Attempt::First && proof.open.object.bytes() == proof.row.facts().bytes;
         if is_whole && !is_hurt && is_right {
@@ -179,6 +183,23 @@ impl<'a> PackProof<'a> {
             Ok(()) => proof.only_twice("as a whole", "its bytes did not hash to its name"),
             Err(wrong) => proof.hurt("as a whole".to_owned(), wrong, &[]),
         }
+    }
+
+    /// Holds the row against the header of a pack whose bytes have its name: where they differ, the row is wrong. Only then
+    /// may a key that has read the pack say the same under its own name.
+    fn compare_header(&self) {
+        let (header, facts) = (self.open.opener.header(), self.row.facts());
+        if (header.class, header.session) == (facts.class, facts.session) {
+            return;
+        }
+        let wrong = format!(
+            "a segment says that it is of session {} and class {}; its header says session {} and class {}, and is right, \
+             as all its bytes hash to its name",
+            facts.session, facts.class, header.session, header.class
+        );
+        self.is_hurt.store(true, Ordering::Release);
+        let damage = Damage { remedy: remedy::ROW, ..damage(facts.pack, "header".to_owned(), wrong) };
+        self.findings.damage(damage, []);
     }
 
     fn hash_again(&self) -> Result<(), String> {

@@ -19,6 +19,8 @@ pub(super) const UNREAD: &str =
 pub(super) const UNLISTED: &str = "run `holdall repair index`; what is missed afterwards comes back with `holdall repair packs` from what still has it (--from PATH, --from-repo DIR), or with the next backup of the files that are named; `holdall repair snapshots` makes snapshots of what is left";
 /// A pack.
 pub(super) const PACK: &str = "run `holdall repair packs`: it heals the pack or saves what can be read of it, and stores the rest anew from what still has it (--from PATH, --from-repo DIR); or back up the files again that are named, after it";
+/// A pack of which its segment says what is not so.
+pub(super) const ROW: &str = "no honest program writes this: find out who holds the key that signed the segment; what the pack holds can be read all the same";
 /// A chunk.
 pub(super) const CHUNK: &str = "run `holdall repair packs` with what still has it (--from PATH, --from-repo DIR), or back up the files again that are named; `holdall repair snapshots` makes snapshots of what is left";
 /// A node of a tree.

@@ -101,6 +101,14 @@ fn what_a_segment_says_wrongly_of_a_pack_as_a_whole_hinders_no_reading() {
     read.restored("file").into_iter().for_each(|path| assert_eq!(std::fs::read(path).unwrap(), noise(1, 500)));
 }
 
+/// Whoever vouched for such a pack said the same of it.
+#[test]
+fn segment_20_what_a_row_says_otherwise_than_the_header_of_its_pack_is_found_where_the_data_is_read() {
+    let read = Read::new(tree([file("file", vec![Part::Chunk(noise(1, 500))])]), Published::Misattributed);
+    assert_eq!((read.python.0, read.library), (RESTORED, Some(0)), "{}", read.python.1);
+    assert_eq!((read.damages, read.data_damages), (0, 3), "one for each class");
+}
+
 #[test]
 fn manifest_22_a_root_that_is_no_directory_is_found_and_not_restored() {
     let read = Read::new(vec![file("", vec![Part::Chunk(noise(1, 500))])], Published::Rightly);

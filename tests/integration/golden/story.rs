@@ -14,7 +14,7 @@ use holdall::outcome::{
 };
 use holdall::record::{RecordBody, RecordKind};
 use holdall::seal::Secret;
-use holdall::segment::PackRow;
+use holdall::segment::{PackFacts, PackRow};
 use holdall::session_record::SessionKind;
 use holdall::store::{ObjectName, Store};
 use holdall::wire::{Blob, List};
@@ -79,6 +79,8 @@ pub(crate) enum Published {
     UnderAnotherKey,
     /// But for the segments: they give packs another session and length than they have.
     Misdescribed,
+    /// But for the segments: they give packs another session than they have.
+    Misattributed,
 }
 
 /// Writes a repository with one snapshot of several components into an empty directory.
@@ -95,7 +97,17 @@ pub(crate) fn write_components(
     let mut content = Content::default();
     for planted in &planted {
         let by = if published == Published::UnderAnotherKey { &rings.host_one } else { &rings.all };
-        let row: fn(PackRow) -> PackRow = if published == Published::Misdescribed { misdescribe } else { |row| row };
+        let row: fn(PackRow) -> PackRow = match published {
+            Published::Misdescribed => {
+                |row| changed(&row, |facts| (facts.session.number, facts.bytes) = (2, facts.bytes + 1))
+            }
+            Published::Misattributed => |row| changed(&row, |facts| facts.session.number = 2),
+            Published::Rightly
+            | Published::InVain
+            | Published::AndCondemned
+            | Published::AndMisnamed
+            | Published::UnderAnotherKey => |row| row,
+        };
         let published = publish(&forge, &open, planted, by, row);
         content.packs.extend(published.packs);
         content.segments.extend(published.segments);
@@ -234,9 +246,9 @@ fn pack_id(row: &PackRow) -> PackId {
     row.facts().pack
 }
 
-fn misdescribe(row: PackRow) -> PackRow {
+fn changed(row: &PackRow, change: impl FnOnce(&mut PackFacts)) -> PackRow {
     let mut facts = *row.facts();
-    (facts.session.number, facts.bytes) = (facts.session.number + 1, facts.bytes + 1);
+    change(&mut facts);
     PackRow::new(facts, row.frames().clone(), row.ids().to_vec()).unwrap()
 }
 
