@@ -38,6 +38,21 @@ fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(path, modifier)| ((*path).to_owned(), (*modifier).to_owned())).collect()
 }
 
+/// A restore told it, and a listing passed over it.
+#[test]
+fn manifest_19_what_is_listed_and_not_fully_understood_is_told() {
+    let world = crate::screens::kept_world();
+    let list = |path: &str| {
+        let mut command = world.command();
+        command.env("HOLDALL_PASSWORD", "golden password").args(["ls", path]);
+        Finished::of(&command.output().expect("the program starts"))
+    };
+    let told = list("f893afaf:/odd").ended(3);
+    assert!(told.out.contains("/odd/mandatory\n"), "{}", told.out);
+    assert_eq!(told.err.matches("can't list /odd/mandatory: ").count(), 1, "{}", told.err);
+    list("f893afaf:/odd/changing").succeeded();
+}
+
 #[test]
 fn two_snapshots_are_compared() {
     let world = two_snapshots();

@@ -26,15 +26,20 @@ pub(crate) fn run(context: &Context<'_>, arguments: &LsArguments) -> Result<u8, 
 
     let renderer = context.renderer;
     let mut list = List::new(renderer, arguments);
+    let mut done = exit::DONE;
     let listed = repository.list(&snapshot, &top, &mut |entry| {
         renderer.require_reader()?;
         list.take(entry)?;
+        if let Some(message) = entry.attributes.not_understood() {
+            renderer.problem(&entry.key.to_path(), "list", &message);
+            done = exit::INCOMPLETE;
+        }
         Ok(if entry.key.depth() < deepest { Below::Visit } else { Below::Skip })
     });
     match listed {
         Err(error) if renderer.is_cut_by(&error) => Ok(exit::DONE),
         // What could be read is shown also where something is lost.
-        listed => list.finish().and(listed.map(|()| exit::DONE).map_err(Failure::from)),
+        listed => list.finish().and(listed.map(|()| done).map_err(Failure::from)),
     }
 }
 
