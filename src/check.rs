@@ -23,6 +23,7 @@ mod signs;
 mod tests;
 mod touched;
 mod trees;
+mod values;
 mod verified;
 mod view;
 mod vouch;

@@ -5,14 +5,15 @@ use crate::check::options::CheckDepth;
 use crate::check::packs::Seen;
 use crate::check::remedy;
 use crate::check::report::{Damage, Findings};
+use crate::check::values;
 use crate::config::Role;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChunkId, NodeId, SnapshotId};
 use crate::index::{Extent, Scratch};
 use crate::manifest::{
-    Attribute, AttributeValue, Cursor, Entry, Item, ItemList, ItemReader, Key, LineageError, NodeSource, NodeVisit,
-    ReadError, StatEntry, Visit, is_stream, malformed_value,
+    Cursor, Entry, Item, ItemList, ItemReader, Key, LineageError, NodeSource, NodeVisit, ReadError, StatEntry, Visit,
+    is_stream,
 };
 use crate::outcome::ComponentKind;
 use crate::session::{Snapshot, SnapshotComponent};
@@ -202,7 +203,7 @@ impl Walker<'_> {
                 Ok(None) => return self.keep(lines.ended(None)),
                 Ok(Some(entry)) => {
                     self.stray(snapshot, lines.row(&entry));
-                    if let Some(wrong) = self.malformed(&entry)? {
+                    if let Some(wrong) = values::malformed(self.nodes, self.depth, &entry)? {
                         lines.again();
                         self.forged(snapshot, &entry.key, wrong);
                     }
@@ -214,30 +215,6 @@ impl Walker<'_> {
                 }
             }
         }
-    }
-
-    /// What is wrong with what an entry has beside its content. Where that lies in chunks, it is content itself, and is read
-    /// with the data.
-    fn malformed(&self, entry: &Entry) -> Result<Option<String>> {
-        for id in [Attribute::XATTRS, Attribute::HOLES] {
-            let is_read = match entry.attributes.get(id) {
-                None => false,
-                Some(AttributeValue::Inline(_)) => true,
-                Some(AttributeValue::OutOfLine(_)) => self.depth == CheckDepth::Data,
-            };
-            if !is_read {
-                continue;
-            }
-            let value = match self.nodes.reader.attribute(entry, id) {
-                // The node or the chunk is told, by whoever looks for it.
-                Err(error) if self.nodes.is_bad(&error) => continue,
-                read => read?,
-            };
-            if let Some((what, fault)) = value.and_then(|value| malformed_value(id, &value)) {
-                return Ok(Some(format!("its {what} are malformed: {fault}")));
-            }
-        }
-        Ok(None)
     }
 
     /// Its rows may lie in directories that have none (MANIFEST-39): nobody restores by it, and the next backup looks for
