@@ -91,33 +91,30 @@ impl History {
 }
 
 /// Reads what there is of a generation, and says which of its sets can't be read. Nothing is known of it when it was retired
-/// since it was listed, and where that set leaves open what may be deleted.
-pub(super) fn read(
-    access: &Access,
-    number: u64,
-    is_deleted: bool,
-) -> (Option<Generation>, Option<(ObjectName, Error)>) {
+/// since it was listed, and where those sets leave open what may be deleted.
+pub(super) fn read(access: &Access, number: u64, is_deleted: bool) -> (Option<Generation>, Vec<(ObjectName, Error)>) {
     let (ring, chain) = (&access.ring, &access.chain);
+    let mut wrong = Vec::new();
     let name = ObjectName::Condemned { generation: number };
     let open = |bytes: Vec<u8>| gc::open_condemned(number, ring, chain, &bytes).map_err(Error::from);
     let condemned = read_if_there(access, &name).and_then(|bytes| bytes.map(open).transpose());
-    let condemned = condemned.map_err(|error| (name, error));
+    let condemned = condemned.unwrap_or_else(|error| {
+        wrong.push((name, error));
+        None
+    });
     let name = ObjectName::Deleted { generation: number };
     let open = |bytes: Vec<u8>| gc::open_deleted(number, ring, chain, &bytes).map_err(Error::from);
     let deleted = if is_deleted { read_if_there(access, &name) } else { Ok(None) };
-    let deleted = deleted.and_then(|bytes| bytes.map(open).transpose()).map_err(|error| (name, error));
-    // What is deleted was condemned, so that either set holds all that any collector may yet delete. Two that don't fit tell
-    // nothing: which of them is wrong is not known.
+    let deleted = deleted.and_then(|bytes| bytes.map(open).transpose()).unwrap_or_else(|error| {
+        wrong.push((name, error));
+        None
+    });
     let is_aborted =
         |session| read_outcome(access, session).is_ok_and(|outcome| outcome.body.kind == OutcomeKind::Abort);
-    let of = |condemned, deleted| Generation::of(number, condemned, deleted, is_aborted);
-    let alone = |condemned, deleted| of(condemned, deleted).ok().flatten();
-    match (condemned, deleted) {
-        (Ok(condemned), Ok(deleted)) => match of(condemned, deleted) {
-            Ok(generation) => (generation, None),
-            Err(error) => (None, Some((name, error.into()))),
-        },
-        (Ok(condemned), Err(wrong)) => (alone(condemned, None), Some(wrong)),
-        (Err(wrong), deleted) => (alone(None, deleted.ok().flatten()), Some(wrong)),
+    // What is deleted was condemned, so that either set holds all that any collector may yet delete. Two that don't fit tell
+    // nothing: which of them is wrong is not known.
+    match Generation::of(number, condemned, deleted, is_aborted) {
+        Ok(generation) => (generation, wrong),
+        Err(error) => (None, vec![(name, error.into())]),
     }
 }

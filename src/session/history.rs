@@ -186,9 +186,7 @@ impl History {
         for number in numbers {
             let (generation, wrong) = generations::read(access, number, deleted.contains(&number));
             self.generations.extend(generation);
-            if let Some((name, error)) = wrong {
-                self.trouble(name, error);
-            }
+            wrong.into_iter().for_each(|(name, error)| self.trouble(name, error));
         }
         Ok(())
     }

@@ -470,6 +470,20 @@ fn prune_beside(world: &World, meddle: impl Fn(&Access) -> bool + Send + Sync + 
     prune(&access, &PruneOptions::default()).unwrap()
 }
 
+#[test]
+fn prune_21_of_two_sets_that_cant_be_read_both_are_told() {
+    let world = World::new();
+    let first = world.back_up("a", &files(0..4, 10_000));
+    world.forget(first);
+    world.prune();
+    let sets = [ObjectName::Condemned { generation: 1 }, ObjectName::Deleted { generation: 1 }];
+    sets.iter().for_each(|name| world.store.overwrite(*name, b"rotten"));
+    let history = History::load(&world.client("reader")).unwrap();
+    let told: Vec<&str> = history.troubles.iter().map(|trouble| trouble.object.as_str()).collect();
+    assert_eq!(told, sets.map(|name| name.to_string()));
+    assert!(history.generations.is_empty() && history.unreadable_set().is_some());
+}
+
 /// Before the session of this prune was open, the number that it had noted was used and retired: nobody waited for it.
 #[test]
 fn prune_23_a_number_is_noted_while_the_session_is_open() {
