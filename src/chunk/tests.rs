@@ -160,13 +160,18 @@ fn chunk_1_parameters_outside_the_rules_are_refused() {
         ((4096, 8192, 8192, 1), order(4096, 8192, 8192)),
         ((4096, 8192, (4 << 20) + 2, 1), order(4096, 8192, (4 << 20) + 2)),
         ((4097, 8192, 16384, 1), Err(ChunkError::Odd { min_bytes: 4097, avg_bytes: 8192, max_bytes: 16384 })),
+        ((4097, 8192, 16385, 1), Err(ChunkError::Odd { min_bytes: 4097, avg_bytes: 8192, max_bytes: 16385 })),
+        ((4097, 8193, 16384, 1), Err(ChunkError::Odd { min_bytes: 4097, avg_bytes: 8193, max_bytes: 16384 })),
         ((4096, 8194, 16384, 1), Err(ChunkError::Average { avg_bytes: 8194 })),
         ((4096, 8192, 16384, 4), Err(ChunkError::Normalization { level: 4 })),
     ];
     for ((min, avg, max, level), refusal) in cases {
         assert_eq!(CutParameters::parse(min, avg, max, level), refusal);
     }
-    assert_eq!(CutParameters::parse(16 << 10, 64 << 10, 256 << 10, 1), Ok(CutParameters::DEFAULT));
+    let parameters = CutParameters::parse(16 << 10, 64 << 10, 256 << 10, 1).unwrap();
+    assert_eq!(parameters, CutParameters::DEFAULT);
+    let sizes = [parameters.min_bytes(), parameters.avg_bytes(), parameters.max_bytes()];
+    assert_eq!((sizes, parameters.normalization()), ([16 << 10, 64 << 10, 256 << 10], 1));
 }
 
 #[test]

@@ -23,6 +23,13 @@ fn assert_same(messages: &[&[u8]]) {
 }
 
 #[test]
+fn messages_are_hashed_side_by_side_wherever_the_processor_can() {
+    let can = is_x86_feature_detected!("avx2") || is_x86_feature_detected!("avx512f");
+    assert_eq!(Lanes::all_with_key(&KEY).next().is_some(), can);
+    assert_eq!(keyed_hashes(&KEY, &[b"a", b"b"]).is_some(), can);
+}
+
+#[test]
 fn many_hashes_are_those_of_the_crate() {
     let noise = noise(LONG_BYTES * 2);
     let parts = |lengths: &mut dyn Iterator<Item = usize>| {
