@@ -185,7 +185,6 @@ impl<'a> Prune<'a> {
             session.abort(self.access);
             return Ok(condemning);
         }
-        session.commit(self.access, OutcomeKind::Repack, Vec::new(), Vec::new())?;
         let history = std::mem::take(&mut look.survey.history);
         look.survey.history = sound_history(self.access, history)?;
         let number = look.survey.generation;
@@ -196,9 +195,9 @@ impl<'a> Prune<'a> {
         Ok(condemning)
     }
 
-    /// Copies what is needed of some candidates, and condemns all that may go, in the name of `session`. Whoever retires a
-    /// generation has waited for all sessions that were open while its number was free: so a set that comes after that is
-    /// one of a session that was ended.
+    /// Copies what is needed of some candidates, condemns all that may go, in the name of `session`, and commits that. Whoever
+    /// retires a generation has waited for all sessions that were open while its number was free: so a set that comes after
+    /// that is one of a session that was ended.
     fn condemn(
         &mut self,
         look: &mut Look,
@@ -219,7 +218,11 @@ impl<'a> Prune<'a> {
         if candidates.is_empty() {
             return Ok(Condemning::Nothing);
         }
-        generation::condemn(self.access, number, session.id(), &candidates, &look.roots.live)
+        let condemning = generation::condemn(self.access, number, session.id(), &candidates, &look.roots.live)?;
+        if condemning == Condemning::Done {
+            session.commit(self.access, OutcomeKind::Repack, Vec::new(), Vec::new())?;
+        }
+        Ok(condemning)
     }
 
     /// Copies what is needed of some packs.
