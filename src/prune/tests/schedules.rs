@@ -416,5 +416,5 @@ losses! {
     prune_16_a_collector_that_does_not_look_again_is_found: NoSecondLook from 1,
     prune_17_an_abort_that_is_deleted_is_found: AbortsDeleted from 440,
     prune_18_sets_that_are_retired_early_are_found: RetiredEarly from 3_000,
-    prune_19_a_deletion_for_a_generation_that_is_retired_is_found: RetiredDeletes from 1_650,
+    prune_19_a_deletion_for_a_generation_that_is_retired_is_found: RetiredDeletes from 194_700,
 }
