@@ -311,8 +311,9 @@ fn signals_that_were_ignored_from_the_start_end_nothing() {
     for (ignored, code, seconds) in [("HUP INT", 0, 0.2), ("HUP", 130, 60.0), ("INT", 129, 60.0)] {
         let kills = format!("stream=kill -s HUP $PPID; kill -s INT $PPID; sleep {seconds}; echo all");
         let shell = format!("trap '' {ignored}; exec {holdall} backup --command '{kills}'");
-        let mut run = std::process::Command::new("/bin/sh");
-        run.args(["-c", &shell]).current_dir(world.path("")).env_clear();
+        // The tests themselves may run under `nohup`, and a shell can't take that back.
+        let mut run = std::process::Command::new("/usr/bin/env");
+        run.args(["--default-signal=HUP,INT", "/bin/sh", "-c", &shell]).current_dir(world.path("")).env_clear();
         run.envs(world.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
         let finished = crate::run::Finished::of(&run.output().expect("sh runs"));
         assert_eq!(finished.code, Some(code), "{ignored}: {}", finished.err);
