@@ -93,22 +93,12 @@ impl History {
 /// Reads what there is of a generation, and says which of its sets can't be read. Nothing is known of it when it was retired
 /// since it was listed, and where those sets leave open what may be deleted.
 pub(super) fn read(access: &Access, number: u64, is_deleted: bool) -> (Option<Generation>, Vec<(ObjectName, Error)>) {
-    let (ring, chain) = (&access.ring, &access.chain);
-    let mut wrong = Vec::new();
+    let (ring, chain, mut wrong) = (&access.ring, &access.chain, Vec::new());
     let name = ObjectName::Condemned { generation: number };
-    let open = |bytes: Vec<u8>| gc::open_condemned(number, ring, chain, &bytes).map_err(Error::from);
-    let condemned = read_if_there(access, &name).and_then(|bytes| bytes.map(open).transpose());
-    let condemned = condemned.unwrap_or_else(|error| {
-        wrong.push((name, error));
-        None
-    });
+    let condemned = read_set(access, name, |bytes| Ok(gc::open_condemned(number, ring, chain, bytes)?), &mut wrong);
     let name = ObjectName::Deleted { generation: number };
-    let open = |bytes: Vec<u8>| gc::open_deleted(number, ring, chain, &bytes).map_err(Error::from);
-    let deleted = if is_deleted { read_if_there(access, &name) } else { Ok(None) };
-    let deleted = deleted.and_then(|bytes| bytes.map(open).transpose()).unwrap_or_else(|error| {
-        wrong.push((name, error));
-        None
-    });
+    let open = |bytes: &[u8]| Ok(gc::open_deleted(number, ring, chain, bytes)?);
+    let deleted = if is_deleted { read_set(access, name, open, &mut wrong) } else { None };
     let is_aborted =
         |session| read_outcome(access, session).is_ok_and(|outcome| outcome.body.kind == OutcomeKind::Abort);
     // What is deleted was condemned, so that either set holds all that any collector may yet delete. Two that don't fit tell
@@ -117,4 +107,18 @@ pub(super) fn read(access: &Access, number: u64, is_deleted: bool) -> (Option<Ge
         Ok(generation) => (generation, wrong),
         Err(error) => (None, vec![(name, error.into())]),
     }
+}
+
+/// A set of a generation, if it is there and can be read; why it can't be goes to `wrong`.
+fn read_set<T>(
+    access: &Access,
+    name: ObjectName,
+    open: impl FnOnce(&[u8]) -> Result<T>,
+    wrong: &mut Vec<(ObjectName, Error)>,
+) -> Option<T> {
+    let read = read_if_there(access, &name).and_then(|bytes| bytes.map(|bytes| open(&bytes)).transpose());
+    read.unwrap_or_else(|error| {
+        wrong.push((name, error));
+        None
+    })
 }
