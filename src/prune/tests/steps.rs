@@ -1,44 +1,25 @@
 //! One prune at a time, and what it leaves to the next.
 
-use super::world::{Inherit, World, back_up, files, objects, prune};
+use super::world::{Inherit, World, back_up, files, objects, open_session, prune, prune_beside};
 use crate::access::Access;
 use crate::error::ErrorKind;
-use crate::gc::open_deleted;
-use crate::id::{PackId, SessionId, SnapshotId};
+use crate::id::{SessionId, SnapshotId};
 use crate::outcome::OutcomeKind;
 use crate::progress::Silent;
 use crate::progress::testing::Patience;
 use crate::prune::generation::{Condemning, condemn};
-use crate::prune::{self, Forecast, MaxUnused, PruneOptions, PruneReport};
+use crate::prune::{self, Forecast, MaxUnused, PruneOptions};
 use crate::record::RecordKind;
 use crate::session::{self, History, RecordDraft, Stage, Writer};
 use crate::session_record::SessionKind;
 use crate::store::forward::forward;
-use crate::store::hooked::{Hooked, Step};
 use crate::store::{Folder, ObjectName, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 fn folder_count(world: &World, folder: Folder) -> usize {
     objects(&world.store).keys().filter(|name| name.folder() == folder).count()
-}
-
-fn packs(world: &World) -> BTreeSet<PackId> {
-    let names = objects(&world.store).into_keys();
-    names.filter_map(|name| if let ObjectName::Pack(id) = name { Some(id) } else { None }).collect()
-}
-
-/// A session of another machine, where nobody can look for its process.
-fn open_session(world: &World, client: &str) -> session::RunningSession {
-    session::move_to_machine(1);
-    let access = world.client(client);
-    let client = session::load(&access).unwrap().client;
-    let number = History::load(&access).unwrap().next_number(client);
-    let open = session::open(&access, client, number, SessionKind::Backup, &Writer::default()).unwrap();
-    session::move_to_machine(2);
-    open
 }
 
 #[test]
@@ -458,18 +439,6 @@ fn wherever_a_prune_is_stopped_it_says_that_the_next_one_goes_on() {
     assert!(stop_count > 2, "{stop_count}");
 }
 
-/// Another prune is at work beside each of these, and does one thing at the worst moment.
-fn prune_beside(world: &World, meddle: impl Fn(&Access) -> bool + Send + Sync + 'static) -> PruneReport {
-    let (other, is_done) = (world.client("other"), AtomicBool::new(false));
-    let before = move |step: Step| {
-        if step == Step::Change && !is_done.load(Ordering::Relaxed) && meddle(&other) {
-            is_done.store(true, Ordering::Relaxed);
-        }
-    };
-    let access = world.client_on("owner", Arc::new(Hooked::new(Arc::new(world.store.clone()), before)));
-    prune(&access, &PruneOptions::default()).unwrap()
-}
-
 #[test]
 fn prune_21_of_two_sets_that_cant_be_read_both_are_told() {
     let world = World::new();
@@ -482,82 +451,6 @@ fn prune_21_of_two_sets_that_cant_be_read_both_are_told() {
     let told: Vec<&str> = history.troubles.iter().map(|trouble| trouble.object.as_str()).collect();
     assert_eq!(told, sets.map(|name| name.to_string()));
     assert!(history.generations.is_empty() && history.unreadable_set().is_some());
-}
-
-/// Before the session of this prune was open, the number that it had noted was used and retired: nobody waited for it.
-#[test]
-fn prune_23_a_number_is_noted_while_the_session_is_open() {
-    let mut given_up_count = 0;
-    for sleeps_before in 1.. {
-        let world = World::new();
-        // Little is needed, so that what was deleted meanwhile is not asked for.
-        let first = world.back_up("a", &files(0..40, 10_000));
-        world.back_up("a", &files(50..51, 10_000));
-        world.forget(first);
-        let (changes, was_open) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(true)));
-        let told = Arc::clone(&was_open);
-        prune_beside(&world, move |other| {
-            let is_now = changes.fetch_add(1, Ordering::Relaxed) + 1 == sleeps_before;
-            if is_now {
-                told.store(!History::load(other).unwrap().open.is_empty(), Ordering::Relaxed);
-                prune(other, &PruneOptions::default()).unwrap();
-                let second = back_up(other, &files(20..24, 10_000), Inherit::Never).unwrap();
-                super::world::forget(other, second).unwrap();
-                prune(other, &PruneOptions::default()).unwrap();
-            }
-            is_now
-        });
-        if was_open.load(Ordering::Relaxed) {
-            break;
-        }
-        let owner = session::load(&world.client("owner")).unwrap().client;
-        let history = History::load(&world.client("reader")).unwrap();
-        let mut own = history.outcomes.iter().filter(|(id, _)| id.client == owner);
-        assert!(own.clone().all(|(_, held)| held.body.kind == OutcomeKind::Abort), "asleep before {sleeps_before}");
-        given_up_count += usize::from(own.next().is_some());
-        world.assert_whole();
-    }
-    assert!(given_up_count > 0);
-}
-
-/// A prune slept before it condemned, and others ended its session. When it woke up its number had been used, and was
-/// retired, or half so.
-#[test]
-fn prune_24_a_set_of_an_aborted_session_deletes_nothing() {
-    for is_half_retired in [false, true] {
-        let world = World::new();
-        let [first, second, _] = [0, 10, 20].map(|at| world.back_up("a", &files(at..at + 4, 10_000)));
-        let before = packs(&world);
-        let third = world.back_up("a", &files(30..34, 10_000));
-        let of_third = packs(&world).difference(&before).copied().collect();
-        let sleeping = open_session(&world, "sleeper");
-        assert!(sleeping.abort(&world.client("other")));
-        world.forget(first);
-        world.prune();
-        let name = ObjectName::Deleted { generation: 1 };
-        let earlier = world.store.read(&name, 1 << 20).unwrap();
-        world.forget(second);
-        world.prune();
-        assert!(!world.store.exists(&name).unwrap());
-        if is_half_retired {
-            world.store.overwrite(name, &earlier);
-        }
-        world.forget(third);
-        let late = condemn(&world.client("sleeper"), 1, sleeping.id, &of_third, &BTreeSet::new());
-        assert_eq!(late.unwrap(), Condemning::Done);
-        let (store, reader, earlier) = (world.store.clone(), world.client("reader"), earlier.clone());
-        let report = prune_beside(&world, move |_| {
-            let published = store.read(&name, 1 << 20).ok().filter(|bytes| *bytes != earlier);
-            let published = published.map(|bytes| open_deleted(1, &reader.ring, &reader.chain, &bytes).unwrap());
-            assert!(published.is_none_or(|set| set.body.packs.0.is_empty()));
-            false
-        });
-        assert!(report.deleted.pack_count > 0 && report.waiting.is_empty(), "by a generation of its own");
-        let history = History::load(&world.client("reader")).unwrap();
-        assert!(history.troubles.is_empty(), "{:?}", history.troubles);
-        assert_eq!(history.generations.iter().map(|known| known.number).collect::<Vec<_>>(), [3]);
-        world.assert_whole();
-    }
 }
 
 /// It goes over the rest once more, under another number.

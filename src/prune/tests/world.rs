@@ -18,11 +18,13 @@ use crate::prune::{self, PruneOptions, PruneReport};
 use crate::record::{self, RecordBody, RecordKind};
 use crate::session::{self, History, Ledger, RunningSession, Writer};
 use crate::session_record::SessionKind;
+use crate::store::hooked::{Hooked, Step};
 use crate::store::{Folder, Listed, MemoryStore, ObjectName, Store};
 use crate::wire::{Blob, List};
 use crossbeam_channel::unbounded;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// What a snapshot holds: names and contents, each content one chunk.
@@ -337,4 +339,27 @@ pub(crate) fn whole(access: &Access) -> Result<()> {
         assert!(Cursor::<StatEntry, _>::new(&reader, component.stat.unwrap()).next_row()?.is_none());
     }
     Ok(())
+}
+
+/// A session of another machine, where nobody can look for its process.
+pub(crate) fn open_session(world: &World, client: &str) -> RunningSession {
+    session::move_to_machine(1);
+    let access = world.client(client);
+    let client = session::load(&access).unwrap().client;
+    let number = History::load(&access).unwrap().next_number(client);
+    let open = session::open(&access, client, number, SessionKind::Backup, &Writer::default()).unwrap();
+    session::move_to_machine(2);
+    open
+}
+
+/// Prunes while another prune is at work, which meddles before each change to the store until it has done so.
+pub(crate) fn prune_beside(world: &World, meddle: impl Fn(&Access) -> bool + Send + Sync + 'static) -> PruneReport {
+    let (other, is_done) = (world.client("other"), AtomicBool::new(false));
+    let before = move |step: Step| {
+        if step == Step::Change && !is_done.load(Ordering::Relaxed) && meddle(&other) {
+            is_done.store(true, Ordering::Relaxed);
+        }
+    };
+    let access = world.client_on("owner", Arc::new(Hooked::new(Arc::new(world.store.clone()), before)));
+    prune(&access, &PruneOptions::default()).unwrap()
 }
