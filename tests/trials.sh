@@ -166,6 +166,7 @@ say "result: $result"
 for one in kills "extent a_folder_with" "extent very_many_files" "extent a_sparse_file" "extent a_long_file" mounts crowd \
     pace schedules engine traces operations faults crashes quotas patterns wounds "tree /etc" "tree /usr" "tree /var/lib"; do
     done_before "$one" && continue
+    # What was asked for: all, one kind, or one of a kind.
     case $part in all | "$one" | "${one%% *}" | "${one%% *}s" | "${one#* }") failed=1 ;; esac
 done
 exit "$failed"

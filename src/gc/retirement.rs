@@ -21,17 +21,8 @@ enum Without {
     CondemnedLook,
     /// [PRUNE-19]: the condemned set goes first.
     Order,
-    /// [PRUNE-23]: the session that a set names is open before its number is noted, and so is ended when it comes late.
-    Session,
-    /// [PRUNE-24]: a set of an aborted session deletes nothing.
+    /// [PRUNE-24]: a set of an aborted session deletes nothing. By [PRUNE-23] one that comes late is one.
     Void,
-}
-
-impl Without {
-    /// Whether the set that comes late deletes as any other.
-    fn lets_late_sets_delete(self) -> bool {
-        matches!(self, Self::Session | Self::Void)
-    }
 }
 
 /// Where the second snapshot has its chunk from.
@@ -212,7 +203,7 @@ impl State {
             Collector::Begin => match self.condemned {
                 Some(set) if self.deleted.is_none_or(|deleted| deleted.set == set) => {
                     let needed = (self.first || self.second == Some(From::Condemned)) && !self.copied;
-                    let is_void = set == Set::Late && !without.lets_late_sets_delete();
+                    let is_void = set == Set::Late && without != Without::Void;
                     if set == Set::First || !(self.writer_awaited && self.writing()) {
                         to(Collector::Looked(Verdict { set, lists: !needed && !is_void }), *self);
                     }
@@ -310,11 +301,6 @@ fn prune_19_a_set_that_comes_after_its_generation_was_retired_loses_data() {
 #[test]
 fn prune_19_a_condemned_set_that_outlives_its_deleted_set_loses_data() {
     assert!(explore(Without::Order).is_err());
-}
-
-#[test]
-fn prune_23_a_late_set_that_names_a_session_that_nobody_waited_for_loses_data() {
-    assert!(explore(Without::Session).is_err());
 }
 
 #[test]
