@@ -23,17 +23,18 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
         if trouble.error.kind() == ErrorKind::Exhausted {
             return Err(Error::new(ErrorKind::Exhausted, trouble.error.to_string()));
         }
-        let (object, mut wrong) = (trouble.object.clone(), trouble.error.to_string());
+        let mut wrong = trouble.error.to_string();
         let remedy = if trouble.error.is_refused() {
             remedy::UNREAD
-        } else if trouble.object.starts_with("sessions/") {
+        } else if trouble.object.folder() == Folder::Sessions {
             remedy::SIGN
-        } else if let Some(own) = trouble.object.parse().ok().and_then(|name: ObjectName| doubled.get(&name)) {
+        } else if let Some(own) = doubled.get(&trouble.object) {
             wrong = format!("{wrong}; it is a second file of {own}");
             remedy::DOUBLE
         } else {
             remedy::OBJECT
         };
+        let object = trouble.object.to_string();
         findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
     }
     configurations(access, findings)?;
@@ -50,7 +51,7 @@ pub(super) fn check(access: &Access, history: &History, findings: &Findings<'_>)
 /// What can't be believed and is a copy of something else, which can; with that.
 fn doubled(access: &Access, history: &History) -> Result<BTreeMap<ObjectName, ObjectName>> {
     let damaged = history.troubles.iter().filter(|trouble| trouble.error.kind() == ErrorKind::Damaged);
-    let suspects = damaged.filter_map(|trouble| trouble.object.parse().ok()).collect();
+    let suspects = damaged.map(|trouble| trouble.object).collect();
     Ok(store::doubles(access.store.as_ref(), &suspects)?)
 }
 

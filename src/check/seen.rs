@@ -48,21 +48,20 @@ struct Witnesses<'a> {
 impl Witnesses<'_> {
     fn compare(&self, witness: SessionId, entry: &SeenEntry) {
         let seen = SessionId { client: entry.client, number: entry.number };
-        let object = ObjectName::Outcome(seen).to_string();
         let witness = ObjectName::Outcome(witness);
         let wrong = match self.history.outcomes.get(&seen) {
             Some(held) if held.hash == entry.outcome => return,
             Some(_) => format!("it is not the one that was there when {witness} was made"),
-            None if self.is_told(seen, &object) => return,
+            None if self.is_told(seen) => return,
             None => format!("it is gone: it was there when {witness} was made"),
         };
-        let remedy = remedy::OBJECT;
+        let (object, remedy) = (ObjectName::Outcome(seen).to_string(), remedy::OBJECT);
         self.findings.damage(Damage { object, wrong, remedy, ..Damage::default() }, []);
     }
 
     /// Whether it was told already that an outcome can't be believed, or is missing.
-    fn is_told(&self, seen: SessionId, object: &str) -> bool {
-        self.history.troubles.iter().any(|trouble| trouble.object == object)
+    fn is_told(&self, seen: SessionId) -> bool {
+        self.history.troubles.iter().any(|trouble| trouble.object == ObjectName::Outcome(seen))
             || self.gaps.iter().any(|(client, numbers)| *client == seen.client && numbers.contains(&seen.number))
     }
 }

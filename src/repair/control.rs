@@ -108,7 +108,7 @@ impl LostControl {
                 continue;
             }
             let Some(bytes) = right_bytes(access, &name)? else { continue };
-            history.troubles.retain(|trouble| trouble.object != name.to_string());
+            history.troubles.retain(|trouble| trouble.object != name);
             kept.push(Kept { name, wrong, stands: Stands::Wrong, bytes });
         }
         let copied = gone_with_copy(access)?;
@@ -188,7 +188,7 @@ fn implied(history: &History) -> impl Iterator<Item = ObjectName> {
 
 fn damaged(history: &History) -> Vec<(ObjectName, String)> {
     let troubles = history.troubles.iter().filter(|trouble| trouble.error.kind() == ErrorKind::Damaged);
-    troubles.filter_map(|trouble| Some((trouble.object.parse().ok()?, trouble.error.to_string()))).collect()
+    troubles.map(|trouble| (trouble.object, trouble.error.to_string())).collect()
 }
 
 /// Bytes that are this object: they open, and say so.

@@ -25,7 +25,7 @@ impl History {
     }
 
     fn unbelieved(&self) -> impl Iterator<Item = ObjectName> {
-        self.troubles.iter().filter_map(|trouble| trouble.object.parse().ok())
+        self.troubles.iter().map(|trouble| trouble.object)
     }
 }
 

@@ -16,8 +16,8 @@ pub(crate) const CONTROL_BYTES_MAX: u64 = 80 << 20;
 /// A control object that is there and can't be believed, or is missing although others imply it.
 #[derive(Debug)]
 pub struct Trouble {
-    /// Its name in the store.
-    pub object: String,
+    /// Which one.
+    pub object: ObjectName,
     /// What is wrong.
     pub error: Error,
 }
@@ -191,8 +191,8 @@ impl History {
         Ok(())
     }
 
-    fn trouble(&mut self, name: ObjectName, error: Error) {
-        self.troubles.push(Trouble { object: name.to_string(), error });
+    fn trouble(&mut self, object: ObjectName, error: Error) {
+        self.troubles.push(Trouble { object, error });
     }
 
     /// Committed sessions: everything decided but the aborts.
@@ -208,8 +208,7 @@ impl History {
     /// The sets of prunes that can't be read, with the generation of each.
     pub fn unreadable_sets(&self) -> impl Iterator<Item = (u64, &Trouble)> {
         self.troubles.iter().filter_map(|trouble| {
-            let Ok(ObjectName::Condemned { generation } | ObjectName::Deleted { generation }) = trouble.object.parse()
-            else {
+            let (ObjectName::Condemned { generation } | ObjectName::Deleted { generation }) = trouble.object else {
                 return None;
             };
             Some((generation, trouble))
@@ -301,7 +300,7 @@ pub fn check_rollback(access: &Access, history: &History, state: &super::state::
 
 fn lost_or_rolled_back(access: &Access, history: &History, id: SessionId) -> Error {
     let name = ObjectName::Outcome(id);
-    let trouble = history.troubles.iter().find(|trouble| trouble.object == name.to_string());
+    let trouble = history.troubles.iter().find(|trouble| trouble.object == name);
     let copy = || name.mirror().is_some_and(|copy| access.store.open(&copy).is_ok());
     let wrong = match trouble.map(|trouble| &trouble.error) {
         Some(error) if error.kind() == ErrorKind::Exhausted => return Error::new(error.kind(), error.to_string()),

@@ -45,8 +45,8 @@ pub fn overlooked(access: &Access, history: &History) -> Result<Vec<Overlooked>>
         }
     }
     for Trouble { object, error } in &history.troubles {
-        if let Ok(ObjectName::Outcome(id)) = object.parse() {
-            found.insert(id, error.to_string());
+        if let ObjectName::Outcome(id) = object {
+            found.insert(*id, error.to_string());
         }
     }
     Ok(found.into_iter().map(|(session, wrong)| Overlooked { session, wrong }).collect())

@@ -43,10 +43,10 @@ impl LettingGo {
     /// Whether it has to know what can't be believed. The object of a session that has ended is as good as absent; and what
     /// a prune deletes says nothing about who may forget what.
     fn minds(self, history: &History, trouble: &Trouble) -> bool {
-        match (self, trouble.object.parse()) {
-            (Self::Collecting, Ok(ObjectName::Session(id))) => !history.outcomes.contains_key(&id),
+        match (self, trouble.object) {
+            (Self::Collecting, ObjectName::Session(id)) => !history.outcomes.contains_key(&id),
             (Self::Collecting, _) => true,
-            (Self::Forgetting, name) => matches!(name, Ok(ObjectName::Outcome(_) | ObjectName::Record(..))),
+            (Self::Forgetting, name) => matches!(name, ObjectName::Outcome(_) | ObjectName::Record(..)),
         }
     }
 }

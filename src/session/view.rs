@@ -56,9 +56,9 @@ pub fn bring_up_to_date(access: &Access, history: &History) -> Result<Vec<Segmen
 /// As [`bring_up_to_date`].
 pub fn take_stock(access: &Access, history: &History) -> Result<BTreeSet<PackId>> {
     bring_up_to_date(access, history)?;
-    let unknown = history.unreadable_set().map(|trouble| &trouble.object);
+    let unknown = history.unreadable_set().map(|trouble| trouble.object);
     for (_, Trouble { object, .. }) in history.unreadable_sets() {
-        let so = if unknown == Some(object) {
+        let so = if unknown == Some(*object) {
             "what a prune is about to delete is not known, and everything is stored anew"
         } else {
             "nothing can be pruned"
@@ -75,10 +75,9 @@ pub fn take_stock(access: &Access, history: &History) -> Result<BTreeSet<PackId>
 }
 
 /// What puts a small object right that can't be read.
-fn way_back(access: &Access, object: &str) -> &'static str {
-    let copy = object.parse::<ObjectName>().ok().and_then(|name| name.mirror());
+fn way_back(access: &Access, object: &ObjectName) -> &'static str {
     let is_sound = |copy: &ObjectName| access.store.open(copy).and_then(|there| is_proven(copy, there.as_ref()));
-    if copy.is_some_and(|copy| is_sound(&copy).unwrap_or(false)) {
+    if object.mirror().is_some_and(|copy| is_sound(&copy).unwrap_or(false)) {
         "`holdall check --repair` heals it"
     } else {
         "it has no second copy; put it back from another copy of the repository"

@@ -448,8 +448,8 @@ fn prune_21_of_two_sets_that_cant_be_read_both_are_told() {
     let sets = [ObjectName::Condemned { generation: 1 }, ObjectName::Deleted { generation: 1 }];
     sets.iter().for_each(|name| world.store.overwrite(*name, b"rotten"));
     let history = History::load(&world.client("reader")).unwrap();
-    let told: Vec<&str> = history.troubles.iter().map(|trouble| trouble.object.as_str()).collect();
-    assert_eq!(told, sets.map(|name| name.to_string()));
+    let told: Vec<ObjectName> = history.troubles.iter().map(|trouble| trouble.object).collect();
+    assert_eq!(told, sets);
     assert!(history.generations.is_empty() && history.unreadable_set().is_some());
 }
 

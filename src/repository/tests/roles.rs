@@ -130,8 +130,8 @@ fn nobody_accepts_a_forget_or_a_set_of_a_prune_that_a_put_key_signed() {
     }
     let owner = house.open("owner", OWNER);
     let history = owner.history().unwrap();
-    let told: Vec<&str> = history.troubles.iter().map(|trouble| trouble.object.as_str()).collect();
-    assert_eq!(told, forged.each_ref().map(|(name, ..)| name.to_string()));
+    let told: Vec<ObjectName> = history.troubles.iter().map(|trouble| trouble.object).collect();
+    assert_eq!(told, forged.each_ref().map(|(name, ..)| *name));
     assert!(history.records.is_empty() && history.generations.is_empty());
     assert!(owner.snapshots(&SnapshotFilter::default()).unwrap().iter().any(|snapshot| snapshot.id == kept));
 }

@@ -149,7 +149,7 @@ impl Actor {
             match Generation::of(number, condemned, deleted, is_aborted) {
                 Ok(generation) => history.generations.extend(generation),
                 Err(error) => {
-                    let object = ObjectName::Deleted { generation: number }.to_string();
+                    let object = ObjectName::Deleted { generation: number };
                     history.troubles.push(Trouble { object, error: error.into() });
                 }
             }
