@@ -54,7 +54,7 @@ pub(super) fn condemn(
 /// the number had perhaps been used and retired while the collector slept, and others may be about to remove whatever lies
 /// under it. Asked once everybody is decided who was open when the set was published.
 pub(super) fn is_in_force(generation: &Generation, history: &History) -> bool {
-    let outcome = generation.session.and_then(|session| history.outcomes.get(&session));
+    let outcome = generation.condemned.and_then(|set| history.outcomes.get(&set.session));
     outcome.is_some_and(|held| held.body.kind != OutcomeKind::Abort)
 }
 
@@ -152,7 +152,7 @@ impl Retirement {
             _ if is_highest => Self::Never,
             (Stage::Condemned, _) | (Stage::Deleted, None) => Self::Never,
             (Stage::Retiring, _) => Self::Begun,
-            (Stage::Deleted, Some(condemned)) => Self::WhenUnnamed(condemned),
+            (Stage::Deleted, Some(set)) => Self::WhenUnnamed(set.hash),
         }
     }
 }

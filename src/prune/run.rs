@@ -115,7 +115,7 @@ impl<'a> Prune<'a> {
     /// Waits for nobody: if every session is decided that was open once the set was published, looks again and publishes
     /// what is deleted; else leaves that to the next prune.
     fn decide(&mut self, look: &mut Look, generation: &Generation) -> Result<()> {
-        let Some(condemned) = generation.condemned else { return Ok(()) };
+        let Some(condemned) = generation.condemned.map(|set| set.hash) else { return Ok(()) };
         let what = (generation.number, condemned, Published::Condemned);
         let history = &mut look.survey.history;
         let undecided = waits::undecided(self.access, history, what);

@@ -32,10 +32,17 @@ pub struct Generation {
     pub packs: Vec<PackId>,
     /// The snapshots that the condemned set counted as live. Sorted.
     pub live: Vec<SnapshotId>,
-    /// The hash of the condemned set, while that is there and can be read.
-    pub condemned: Option<ObjectHash>,
+    /// The condemned set, while that is there and can be read.
+    pub condemned: Option<CondemnedSet>,
+}
+
+/// A condemned set that was found in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CondemnedSet {
+    /// What a deleted set names it by.
+    pub hash: ObjectHash,
     /// The session that it names.
-    pub session: Option<SessionId>,
+    pub session: SessionId,
 }
 
 impl Generation {
@@ -64,10 +71,10 @@ impl Generation {
             // Retiring removes the condemned set first, so that no spared pack ever looks condemned again.
             (None, Some(_)) => Stage::Retiring,
         };
-        let (hash, session) = condemned.as_ref().map(|set| (set.hash, set.body.session)).unzip();
+        let found = condemned.as_ref().map(|set| CondemnedSet { hash: set.hash, session: set.body.session });
         let (condemned, live) = condemned.map(|set| (set.body.packs.0, set.body.live.0)).unwrap_or_default();
         let packs = deleted.map_or(condemned, |deleted| deleted.body.packs.0);
-        Ok(Some(Self { number, stage, packs, live, condemned: hash, session }))
+        Ok(Some(Self { number, stage, packs, live, condemned: found }))
     }
 }
 

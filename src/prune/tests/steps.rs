@@ -516,7 +516,7 @@ fn prune_19_a_deleted_set_that_comes_after_its_generation_was_retired_deletes_no
         .filter_map(|name| if let ObjectName::Pack(id) = name { Some(id) } else { None })
         .collect();
     condemn(&access, 1, session, &packs, &BTreeSet::new()).unwrap();
-    let condemned = History::load(&access).unwrap().generations[0].condemned.unwrap();
+    let condemned = History::load(&access).unwrap().generations[0].condemned.unwrap().hash;
     // Another collector spared everything, and retired the generation.
     assert_eq!(publish_deleted(&access, 1, condemned, BTreeSet::new()).unwrap(), Some(vec![]));
     retire(&access, 1).unwrap();

@@ -298,7 +298,7 @@ impl<'a> Prune<'a> {
     }
 
     async fn decide(&mut self, look: &mut Look, generation: &Generation) -> Result<(), Stop> {
-        let Some(condemned) = generation.condemned else { return Ok(()) };
+        let Some(condemned) = generation.condemned.map(|set| set.hash) else { return Ok(()) };
         let what = (generation.number, condemned, Published::Condemned);
         if !self.undecided(&look.survey.history, what).is_empty() {
             self.report.waiting_count += 1;
