@@ -46,7 +46,7 @@ impl Folder {
         let number = u64::from_le_bytes(crate::seal::random());
         let own = place.join(format!("rehearsal-{}-{number:016x}", std::process::id()));
         std::fs::create_dir_all(&own).map_err(|cause| {
-            Error::new(ErrorKind::Io, format!("can't make the folder {}", own.display())).because(cause)
+            Error::new(ErrorKind::of_refused(&cause), format!("can't make the folder {}", own.display())).because(cause)
         })?;
         Ok(Self { own })
     }

@@ -99,5 +99,5 @@ fn path(directory: &Path, session: SessionId) -> PathBuf {
 }
 
 fn failed(path: &Path, cause: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io, format!("the journal {} can't be used", path.display())).because(cause)
+    Error::new(ErrorKind::of_refused(&cause), format!("the journal {} can't be used", path.display())).because(cause)
 }

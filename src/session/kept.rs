@@ -97,7 +97,8 @@ pub(crate) fn write_kept<T: bincode::Encode>(directory: &Path, file: &str, value
     #[cfg(test)]
     let write = || super::testing::files::decided(&draft_name(&path, 0), write);
     write().map_err(|cause| {
-        Error::new(ErrorKind::Io, format!("the client's state {} can't be written", path.display())).because(cause)
+        let message = format!("the client's state {} can't be written", path.display());
+        Error::new(ErrorKind::of_refused(&cause), message).because(cause)
     })
 }
 

@@ -148,7 +148,7 @@ impl Guard {
         }
         let refuse = |cause: std::io::Error| {
             let message = format!("the state directory {} can't be written to; name another one", directory.display());
-            Error::new(ErrorKind::Io, message).because(cause)
+            Error::new(ErrorKind::of_refused(&cause), message).because(cause)
         };
         let mut builder = std::fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

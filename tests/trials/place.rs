@@ -138,6 +138,26 @@ fn without_space_a_backup_says_so_and_harms_nothing() {
 }
 
 #[test]
+fn without_space_for_what_this_machine_remembers_a_backup_says_so_and_harms_nothing() {
+    let world = world();
+    let place = world.path("small");
+    let Some(_mount) = Mount::new(&["-t", "tmpfs", "-o", "size=64k", "tmpfs"], &place) else {
+        return leave_out("mount", "this user or sandbox may not mount");
+    };
+    let backup = || {
+        let mut command = world.command();
+        command.env("XDG_STATE_HOME", &place).args(["backup", "-q", "tree"]);
+        Finished::of(&command.output().expect("the program starts"))
+    };
+    let filler = place.join("filler");
+    assert!(std::fs::write(&filler, [1; 65_537]).is_err());
+    let full = backup().ended(13);
+    assert!(full.err.contains("small/") && full.err.contains("make room"), "{}", full.err);
+    std::fs::remove_file(filler).expect("it was there");
+    backup().succeeded();
+}
+
+#[test]
 fn a_file_system_without_hard_links_will_do() {
     let world = world();
     let image = world.path("image");
