@@ -6,6 +6,7 @@ use crate::run::{Finished, World};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+const REPOSITORY: &str = "store = \"repository\"\npassword-file = \"password\"";
 const SCHEDULED: &str = "[set.home]\nschedule = \"daily 00:00\"\n";
 
 fn scheduled() -> World {
@@ -221,6 +222,32 @@ fn a_crontab_gets_a_line_for_each_set_and_keeps_those_of_others() {
     assert!(list.contains("home  cron  when due"), "{list}");
     with_programs(&world, &["schedule", "remove", "--cron", "home"]).succeeded();
     assert_eq!(text(&world, "crontab"), others);
+}
+
+#[test]
+fn what_was_installed_for_a_set_that_has_no_schedule_any_more_is_taken_away() {
+    let world = scheduled();
+    cron(&world);
+    let install = |line: &[&str]| with_programs(&world, &[&["schedule", "install"], line].concat()).succeeded().out;
+    let both = format!("{SCHEDULED}{BACKUP}[set.other]\nschedule = \"hourly\"\n[set.other.prune]\n");
+    let without = format!("{SCHEDULED}{BACKUP}[set.other.prune]\n");
+    for (place, is_there) in [
+        (&["--cron"][..], (|world| text(world, "crontab").contains("other")) as fn(&World) -> bool),
+        (&["--into", "units"], |world| world.path("units/holdall-other.timer").exists()),
+    ] {
+        profile(&world, REPOSITORY, &both);
+        install(place);
+        profile(&world, REPOSITORY, &without);
+        install(&[place, &["home"]].concat());
+        assert!(is_there(&world), "{place:?}: another set was named");
+        let told = install(&[place, &["-n"]].concat());
+        assert!(told.ends_with("other: would be taken away, it has no schedule any more\n"), "{told}");
+        assert!(is_there(&world), "{place:?}");
+        let told = install(place);
+        assert!(told.ends_with("other: taken away, it has no schedule any more\n"), "{told}");
+        assert!(!is_there(&world), "{place:?}");
+        assert!(!install(place).contains("other"));
+    }
 }
 
 #[test]

@@ -127,6 +127,10 @@ fn preview(context: &Context<'_>, names: &[String], place: &PlaceArguments) -> R
             }
         }
     }
+    for entry in without_schedule(&loaded, names, &place)? {
+        context.renderer.print(&format!("{}: would be taken away, it has no schedule any more\n", entry.set));
+        context.renderer.json(&PlannedText::new(&entry.set, None, ""));
+    }
     Ok(exit::DONE)
 }
 
@@ -149,7 +153,24 @@ fn install(context: &Context<'_>, names: &[String], place: &PlaceArguments) -> R
         begin_now(&runs, job)?;
         context.renderer.say(&format!("{}: {}\n", job.set.name, next_run(&runs, job.set)?));
     }
+    let left_over = without_schedule(&loaded, names, &place)?;
+    place.take_away(&left_over)?;
+    for entry in left_over {
+        context.renderer.say(&format!("{}: taken away, it has no schedule any more\n", entry.set));
+    }
     Ok(exit::DONE)
+}
+
+/// What is installed at a place for sets that the profile had: all are meant unless some are named.
+fn without_schedule(loaded: &Loaded, names: &[String], place: &Place) -> Result<Vec<Installed>, Failure> {
+    let is_unread = matches!(place, Place::Cron) && !Crontab::is_there();
+    if !names.is_empty() || is_unread {
+        return Ok(Vec::new());
+    }
+    let has_schedule = |name: &str| loaded.profile.set(name).is_ok_and(|set| set.schedule.is_some());
+    let mut installed = place.installed()?;
+    installed.retain(|entry| is_same_file(&loaded.path, Path::new(&entry.config)) && !has_schedule(&entry.set));
+    Ok(installed)
 }
 
 /// A set that has never run waits for the next moment of its calendar, as timers of systemd do.
@@ -205,6 +226,20 @@ impl Place {
             Self::Cron => Ok(Crontab::read()?.installed()),
         }
     }
+
+    fn take_away(&self, installed: &[Installed]) -> Result<(), Failure> {
+        match self {
+            _ if installed.is_empty() => Ok(()),
+            Self::Systemd(units) => units.remove(installed),
+            Self::Cron => {
+                let mut crontab = Crontab::read()?;
+                for entry in installed {
+                    crontab.take_out(&entry.set, |config| config == Path::new(&entry.config));
+                }
+                crontab.write()
+            }
+        }
+    }
 }
 
 fn list(context: &Context<'_>, place: &PlaceArguments) -> Result<u8, Failure> {
@@ -253,16 +288,7 @@ fn remove(context: &Context<'_>, names: &[String], place: &PlaceArguments) -> Re
             "the set {absent} is not installed there; `holdall schedule list` lists what is"
         )));
     }
-    match &place {
-        Place::Systemd(units) => units.remove(&installed)?,
-        Place::Cron => {
-            let mut crontab = Crontab::read()?;
-            for entry in &installed {
-                crontab.take_out(&entry.set, |config| config == Path::new(&entry.config));
-            }
-            crontab.write()?;
-        }
-    }
+    place.take_away(&installed)?;
     if installed.is_empty() {
         context.renderer.say("nothing is installed there; `holdall schedule list` lists what is\n");
     }

@@ -32,7 +32,7 @@ impl Installed {
     }
 }
 
-/// What an installation would write for a set, for programs.
+/// What an installation would write for a set, or take away, for programs.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct PlannedText {
@@ -41,6 +41,7 @@ pub(crate) struct PlannedText {
     /// Where it would lie; none for lines of a crontab.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    /// Empty where what is installed would be taken away.
     text: String,
 }
 

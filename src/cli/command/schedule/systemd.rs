@@ -88,9 +88,6 @@ impl Units {
 
     /// Stops the timers of sets and removes their units. A run that is at work goes on.
     pub(super) fn remove(&self, installed: &[Installed]) -> Result<(), Failure> {
-        if installed.is_empty() {
-            return Ok(());
-        }
         let timers: Vec<String> = installed.iter().map(|entry| timer_name(&entry.name)).collect();
         self.systemctl(&["disable", "--now"], &timers)?;
         let names = installed.iter().map(|entry| &entry.name);
