@@ -152,7 +152,13 @@ fn one(option: &StepOption, value: Value<'_>) -> Result<Vec<Given>, Refusal> {
 
 fn word(name: &str, value: Value<'_>) -> Result<String, Refusal> {
     if FILES.contains(&name) {
-        return Ok(value.path()?.to_owned());
+        let file = value.path()?;
+        let is_input = file == "-" && name.starts_with("files-from");
+        return if is_input {
+            Err(value.refuse("a run has no standard input: name a file"))
+        } else {
+            Ok(file.to_owned())
+        };
     }
     let word = value.word()?;
     let is_nameless = COMMANDS.contains(&name) && !word.contains('=');
