@@ -47,6 +47,7 @@ pub use unfinished::Unfinished;
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::{Error, ErrorKind, Result};
+use crate::excerpt::Excerpt;
 use crate::id::{ObjectHash, SnapshotId};
 use crate::manifest::Key;
 use crate::outcome::{Counts, OutcomeDescription, OutcomeKind, SegmentRef};
@@ -190,11 +191,11 @@ impl Attempt<'_> {
             progress,
         };
         let (parts, mut stored) = run.store()?;
-        let (problem_count, problems) = problems.into_report();
+        let problems = problems.into_report();
         let has_stream = parts.streams.iter().any(|kept| matches!(kept.fate, StreamFate::Stored { .. }));
         // What a command delivered is kept whatever became of the trees.
         if let Some(trees) = parts.trees.as_ref().filter(|trees| trees.is_bare() && !has_stream) {
-            if problem_count > 0 {
+            if problems.count() > 0 {
                 return Err(nothing_read(&problems));
             }
             if let Some(unfinished) = &trees.unfinished {
@@ -214,7 +215,7 @@ impl Attempt<'_> {
         }
         losses.tell();
         let parent = parent.map(|parent| parent.id);
-        Ok(BackupReport { problem_count, problems, ..self.report(snapshot, parent, counts, &parts, &stored) })
+        Ok(BackupReport { problems, ..self.report(snapshot, parent, counts, &parts, &stored) })
     }
 
     /// Which unchanged files this run reads again.
@@ -256,8 +257,7 @@ impl Attempt<'_> {
             left_out_count: parts.trees.as_ref().map_or(0, |trees| trees.left_out_count),
             rehashed: self.options.rehash.map(|_| parts.trees.as_ref().map(|trees| trees.rehashed).unwrap_or_default()),
             unfinished: parts.trees.as_ref().and_then(|trees| trees.unfinished.clone()),
-            problem_count: 0,
-            problems: Vec::new(),
+            problems: Excerpt::default(),
             notices: Vec::new(),
             duration: std::time::Duration::ZERO,
         }

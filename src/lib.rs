@@ -73,7 +73,8 @@
 //! took away; the next repair takes it away again.
 //!
 //! # The house
-//! A module imports only from lower ranks: *0* id, wire, progress, read_buffer, threads; *1* chunk, frame, fs, layout, pattern, seal;
+//! A module imports only from lower ranks: *0* id, wire, excerpt, progress, read_buffer, threads;
+//! *1* chunk, frame, fs, layout, pattern, seal;
 //! *2* the stored structures (pack, manifest, segment, envelope, config, key, session_record, outcome, record, gc, parity);
 //! *3* store, index, source, destination, owner, restic; *4* error; *5* access, heal; *6* content; *7* session; *8* needed;
 //! *9* backup, restore, look, mounting, check, copy, forget, keys, mirror, prune, repair, scrub, stats; *10* drill, import,
@@ -98,6 +99,7 @@ pub use drill::{
     DrillReport, DrillRestore, Live, Recorded, Sample as DrillSample,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use excerpt::Excerpt;
 pub use forget::{
     CalendarSpan, Fate, ForgetPlan, ForgetReport, Goes, GroupField, GroupKey, GroupPlan, KeepCount, Period, PinReport,
     PlacesLeft, RetentionOptions, RetentionPolicy, Stays, UndoReport, Verdict, Zone,
@@ -132,8 +134,8 @@ pub use prune::{
 };
 pub use record::{DRILL_SHARE_WHOLE, DrillCommand, DrillResult};
 pub use repair::{
-    AsideReport, HealedControl, HealedPack, IndexRepairPlan, IndexRepairReport, LostObject, LostPack, Missing,
-    PackRepairPlan, PackRepairReport, RepairOptions, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport,
+    AsideReport, HealedControl, HealedPack, IndexRepairPlan, IndexRepairReport, LostObject, Missing, PackRepairPlan,
+    PackRepairReport, RepairOptions, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport,
 };
 pub use repository::{AcceptRollback, CreateOptions, OpenOptions, Repository};
 pub use restic::{FileId as ResticId, Snapshot as ResticSnapshot};
@@ -173,6 +175,7 @@ pub mod destination;
 pub mod drill;
 #[doc(hidden)]
 pub mod envelope;
+mod excerpt;
 #[doc(hidden)]
 pub mod forget;
 #[doc(hidden)]

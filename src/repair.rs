@@ -36,8 +36,8 @@ pub use copies::heal_copies;
 pub use index::{plan_index, repair_index};
 pub use missing::{Missing, SnapshotRepair, SnapshotRepairPlan, SnapshotRepairReport};
 pub use options::{
-    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostObject, LostPack, PackRepairPlan,
-    PackRepairReport, RepairOptions,
+    AsideReport, HealedPack, IndexRepairPlan, IndexRepairReport, LostObject, PackRepairPlan, PackRepairReport,
+    RepairOptions,
 };
 pub use packs::{plan_packs, repair_packs};
 pub use snapshots::{plan_snapshots, repair_snapshots};

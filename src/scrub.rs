@@ -79,7 +79,7 @@ pub fn run(store: &dyn Store, options: &ScrubOptions, progress: &dyn Progress) -
     prove_all(store, options, &findings)?;
     findings.temporaries(count_temporaries(store)?);
     let mut report = findings.into_report();
-    if report.damage_count > 0 && !store.is_writable(Folder::Packs) {
+    if report.damage.count() > 0 && !store.is_writable(Folder::Packs) {
         report.notices.push(NOTHING_HEALS_HERE.to_owned());
     }
     report.duration = started.elapsed();

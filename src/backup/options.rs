@@ -5,6 +5,7 @@ use crate::backup::problem::Problem;
 use crate::backup::rehash::{RehashShare, Rehashed};
 use crate::backup::stream::{StreamFate, StreamSource};
 use crate::backup::unfinished::Unfinished;
+use crate::excerpt::Excerpt;
 use crate::frame::{Compression, EncoderFault};
 use crate::id::SnapshotId;
 use crate::outcome::Counts;
@@ -171,10 +172,8 @@ pub struct BackupReport {
     pub rehashed: Option<Rehashed>,
     /// What is missing of the trees, where the backup was [ended early](crate::Progress::enough).
     pub unfinished: Option<Unfinished>,
-    /// How many source items were not stored as they should be.
-    pub problem_count: u64,
-    /// The first ten thousand of them.
-    pub problems: Vec<Problem>,
+    /// Source items that were not stored as they should be.
+    pub problems: Excerpt<Problem>,
     /// What could not be noted on this machine of what was committed, why everything was stored anew, or what was found to be
     /// lost and was read again. The snapshot lacks nothing for it.
     pub notices: Vec<String>,

@@ -1,14 +1,12 @@
 //! What could not be read, or not read in peace: returned to the caller, counted, and never only logged.
 
+use crate::excerpt::Excerpt;
 use crate::id::SnapshotId;
 use crate::progress::{Event, Gravity, Progress};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-
-/// How many problems are kept with their text; all are counted and all are reported as they happen.
-const PROBLEMS_KEPT_MAX: usize = 10_000;
 
 /// One source item that was not stored as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +60,7 @@ impl ProblemKind {
 /// The problems of one run.
 pub(super) struct Problems<'a> {
     progress: &'a dyn Progress,
-    kept: Mutex<(u64, Vec<Problem>)>,
+    kept: Mutex<Excerpt<Problem>>,
 }
 
 impl<'a> Problems<'a> {
@@ -79,15 +77,11 @@ impl<'a> Problems<'a> {
             message: &message,
             gravity: Gravity::Trouble,
         });
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0 = kept.0.saturating_add(1);
-        if kept.1.len() < PROBLEMS_KEPT_MAX {
-            kept.1.push(Problem { path, kind, message });
-        }
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(Problem { path, kind, message });
     }
 
-    /// How many there were, and those that were kept.
-    pub(super) fn into_report(self) -> (u64, Vec<Problem>) {
+    /// Those of the run.
+    pub(super) fn into_report(self) -> Excerpt<Problem> {
         self.kept.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

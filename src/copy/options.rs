@@ -2,13 +2,14 @@
 
 use crate::copy::plan::PresentCopy;
 use crate::error::Error;
+use crate::excerpt::Excerpt;
 use crate::frame::Compression;
 use crate::id::SnapshotId;
 use crate::session::{Packed, Snapshot, Writer};
 use std::time::Duration;
 
 /// How many parts of a snapshot that can't be read are named.
-const NAMED_MAX: usize = 1000;
+const PARTS_MAX: usize = 1000;
 
 /// How to copy.
 #[derive(Debug, Clone, Default)]
@@ -54,10 +55,8 @@ pub struct LackingSnapshot {
     pub source: SnapshotId,
     /// When it was taken, in nanoseconds since the epoch.
     pub time_ns: i64,
-    /// What can't be read, and why: files by their paths, or ranges of paths. The first thousand.
-    pub parts: Vec<(Vec<u8>, String)>,
-    /// How many there are.
-    pub part_count: u64,
+    /// What can't be read, and why: files by their paths, or ranges of paths.
+    pub parts: Excerpt<(Vec<u8>, String), PARTS_MAX>,
 }
 
 /// What a copy did.
@@ -99,24 +98,20 @@ impl CopyReport {
 /// What can't be read of one snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Lacks {
-    parts: Vec<(Vec<u8>, String)>,
-    count: u64,
+    parts: Excerpt<(Vec<u8>, String), PARTS_MAX>,
 }
 
 impl Lacks {
     pub(super) const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.parts.count() == 0
     }
 
     /// Takes note of a part and of why it can't be read.
     pub(super) fn add(&mut self, part: Vec<u8>, error: &Error) {
-        self.count = self.count.saturating_add(1);
-        if self.parts.len() < NAMED_MAX {
-            self.parts.push((part, crate::error::chain(error)));
-        }
+        self.parts.push((part, crate::error::chain(error)));
     }
 
     pub(super) fn of(self, source: &Snapshot) -> LackingSnapshot {
-        LackingSnapshot { source: source.id, time_ns: source.time_ns, parts: self.parts, part_count: self.count }
+        LackingSnapshot { source: source.id, time_ns: source.time_ns, parts: self.parts }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::config::{CONFIG_BYTES_MAX, SignedConfig};
 use crate::error::{Result, check_stopped};
+use crate::excerpt::Excerpt;
 use crate::parity::Percent;
 use crate::progress::{Event, Gravity, Progress};
 use crate::store::{Folder, Listed, ObjectName, ProtectError, Store, protect};
@@ -10,9 +11,6 @@ use crossbeam_channel::bounded;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// How many failures are kept; all are counted.
-const KEPT_MAX: usize = 10_000;
 
 /// How to protect what is there.
 #[derive(Debug, Clone, Copy)]
@@ -58,10 +56,8 @@ pub struct ProtectReport {
     pub copy_bytes: u64,
     /// Objects that had theirs before.
     pub protected_count: u64,
-    /// The first ten thousand objects that could get nothing, with the reason: mostly that they are damaged.
-    pub failures: Vec<String>,
-    /// How many there are.
-    pub failure_count: u64,
+    /// Objects that could get nothing, with the reason: mostly that they are damaged.
+    pub failures: Excerpt<String>,
     /// How long it took.
     pub duration: Duration,
 }
@@ -170,10 +166,7 @@ fn note(
                 message: &message,
                 gravity: Gravity::Trouble,
             });
-            report.failure_count = report.failure_count.saturating_add(1);
-            if report.failures.len() < KEPT_MAX {
-                report.failures.push(message);
-            }
+            report.failures.push(message);
             return Ok(());
         }
     };

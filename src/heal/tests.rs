@@ -77,7 +77,7 @@ fn protected(store: &dyn Store) -> ProtectReport {
 fn everything_that_can_be_healed_gets_what_heals_it_once() {
     let store = MemoryStore::new();
     let report = protected(&store);
-    assert_eq!((report.pack_count, report.copy_count, report.protected_count, report.failure_count), (2, 7, 0, 0));
+    assert_eq!((report.pack_count, report.copy_count, report.protected_count, report.failures.count()), (2, 7, 0, 0));
     let before = everything(&store);
     assert_eq!(before.len(), 18);
     let parity: usize =
@@ -98,7 +98,7 @@ fn a_damaged_object_gets_nothing_that_would_be_made_of_its_damage() {
         store.overwrite(*name, &bytes);
     }
     let report = protect_all(&store, &ProtectOptions::default(), &Silent).unwrap();
-    assert_eq!(report.failure_count, 9, "{report:?}");
+    assert_eq!(report.failures.count(), 9, "{report:?}");
     assert_eq!(everything(&store).len(), 9);
 }
 

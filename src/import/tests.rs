@@ -109,7 +109,7 @@ fn every_snapshot_of_every_version_comes_over_whole_and_once() {
         assert_eq!(reports.len(), expected.len());
         for (report, expected) in reports.into_iter().zip(&expected) {
             let backup = report.unwrap().backup;
-            assert_eq!((backup.problem_count, backup.problems), (0, vec![]));
+            assert_eq!((backup.problems.count(), backup.problems.len()), (0, 0));
             let snapshot = world.snapshot(backup.snapshot);
             let origin = snapshot.origin.unwrap();
             assert_eq!(origin.imported.unwrap().to_string(), format!("restic:{}", expected.id));
@@ -189,8 +189,8 @@ fn a_wound_makes_files_unreadable_that_are_named_and_gives_no_other_bytes() {
                     assert!(lost.iter().all(|path| named(path)), "{lost:?}");
                     let right = |(path, hash): (&String, &Option<String>)| hash.is_none() || expected[path] == *hash;
                     assert!(files.iter().all(right), "never other bytes");
-                    assert!(files.len() == expected.len() || report.backup.problem_count > 0);
-                    assert_eq!(report.backup.counts.unreadable > 0, report.backup.problem_count > 0);
+                    assert!(files.len() == expected.len() || report.backup.problems.count() > 0);
+                    assert_eq!(report.backup.counts.unreadable > 0, report.backup.problems.count() > 0);
                     unreadable_count += lost.len();
                 }
                 Err(error) => {
@@ -312,7 +312,7 @@ fn what_could_not_be_read_is_told_of_until_it_is_asked_for_again_and_so_is_what_
     let tree = forge.tree(&[file(sound, "").replace(r#""name":"f""#, r#""name":"a""#), other]);
     forge.snapshot(2020, tree, "");
     let first = world.import(&from).pop().unwrap().unwrap().backup;
-    assert_eq!(first.problem_count, 1);
+    assert_eq!(first.problems.count(), 1);
     let plan = |named: bool| {
         let options = ImportOptions::default();
         let options = if named { options.snapshots([first_id(&world, &from)]) } else { options };
@@ -329,7 +329,7 @@ fn what_could_not_be_read_is_told_of_until_it_is_asked_for_again_and_so_is_what_
     let again = plan(true);
     let import = || world.repository.import(&again, &again.snapshots[0], &BackupOptions::default(), &Silent);
     let ImportReport { backup: second, outdone, .. } = import().unwrap();
-    assert_eq!((second.problem_count, world.content(second.snapshot, &key("/f"))), (0, b"found again".to_vec()));
+    assert_eq!((second.problems.count(), world.content(second.snapshot, &key("/f"))), (0, b"found again".to_vec()));
     assert_eq!(outdone, Some(first.snapshot));
     assert_eq!(import().unwrap_err().kind(), ErrorKind::Occupied);
     for named in [false, true] {

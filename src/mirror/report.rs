@@ -1,9 +1,7 @@
 //! What a mirror run did.
 
+use crate::excerpt::Excerpt;
 use std::time::Duration;
-
-/// How many damaged objects are kept; all are counted.
-const KEPT_MAX: usize = 10_000;
 
 /// An object that is not what its name or checksum says, on one side or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +25,8 @@ pub struct MirrorReport {
     pub healed_count: u64,
     /// Objects of the mirror that the source does not have any more.
     pub extra_count: u64,
-    /// The first ten thousand objects that are damaged in the source, and in the mirror if they are there.
-    pub damage: Vec<MirrorDamage>,
-    /// How many there are.
-    pub damage_count: u64,
+    /// Objects that are damaged in the source, and in the mirror if they are there.
+    pub damage: Excerpt<MirrorDamage>,
     /// How long it took.
     pub duration: Duration,
 }
@@ -42,9 +38,6 @@ impl MirrorReport {
     }
 
     pub(super) fn add_damage(&mut self, object: String, wrong: String) {
-        self.damage_count = self.damage_count.saturating_add(1);
-        if self.damage.len() < KEPT_MAX {
-            self.damage.push(MirrorDamage { object, wrong });
-        }
+        self.damage.push(MirrorDamage { object, wrong });
     }
 }

@@ -187,7 +187,7 @@ fn mirror_5_a_mirror_has_the_objects_as_they_are_and_a_second_run_copies_nothing
     assert!(first.copied_count > 10, "{first:?}");
     place.assert_is_whole("mirror");
     let again = place.mirror(&Silent).unwrap();
-    assert_eq!((again.copied_count, again.extra_count, again.damage_count), (0, 0, 0));
+    assert_eq!((again.copied_count, again.extra_count, again.damage.count()), (0, 0, 0));
     assert!(files(&place.path("source")) == before);
     let mirrored = files(&place.path("mirror"));
     let is_mirrored = |path: &Path| path.components().count() > 1 && !path.starts_with("verified");
@@ -282,7 +282,7 @@ fn mirror_2_what_is_damaged_in_the_source_is_named_and_not_copied() {
     std::fs::remove_file(&pack).unwrap();
     std::fs::write(&pack, bytes).unwrap();
     let report = place.mirror(&Silent).unwrap();
-    assert_eq!(report.damage_count, 1);
+    assert_eq!(report.damage.count(), 1);
     assert!(report.damage[0].object.ends_with(pack.file_name().unwrap().to_str().unwrap()), "{report:?}");
     let below = pack.strip_prefix(place.path("source")).unwrap();
     assert!(!place.path("mirror").join(below).exists());
@@ -307,7 +307,7 @@ fn mirror_4_only_bytes_that_are_wrong_are_replaced() {
     assert!(std::fs::read(&there).unwrap() == sound);
     shorten(&here);
     let report = place.mirror(&Silent).unwrap();
-    assert_eq!((report.healed_count, report.damage_count), (0, 1), "{report:?}");
+    assert_eq!((report.healed_count, report.damage.count()), (0, 1), "{report:?}");
     assert!(std::fs::read(&there).unwrap() == sound);
 }
 

@@ -1,5 +1,6 @@
 //! What is missing in corrected snapshots, and the reports about them.
 
+use crate::excerpt::Excerpt;
 use crate::id::SnapshotId;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,22 +8,16 @@ use std::time::Duration;
 /// How many of each kind are named.
 const NAMED_MAX: usize = 1000;
 
-/// What is missing in a snapshot. The first thousand of each kind are named, all are counted.
+/// What is missing in a snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Missing {
     /// Files of which the content is lost.
-    pub files: Vec<PathBuf>,
-    /// How many there are.
-    pub file_count: u64,
+    pub files: Excerpt<PathBuf, NAMED_MAX>,
     /// Files and directories of which extended attributes are lost, and nothing else.
-    pub bare: Vec<PathBuf>,
-    /// How many there are.
-    pub bare_count: u64,
+    pub bare: Excerpt<PathBuf, NAMED_MAX>,
     /// Ranges of paths of which nothing is known any more.
-    pub ranges: Vec<String>,
-    /// How many there are.
-    pub range_count: u64,
+    pub ranges: Excerpt<String, NAMED_MAX>,
     /// Components whose stat tree lacks something, and nothing else: the next backup reads everything.
     pub stat_tree_count: u64,
 }
@@ -30,35 +25,27 @@ pub struct Missing {
 impl Missing {
     /// Whether nothing is missing of what can be restored.
     pub const fn is_empty(&self) -> bool {
-        self.file_count == 0 && self.bare_count == 0 && self.range_count == 0
+        self.files.count() == 0 && self.bare.count() == 0 && self.ranges.count() == 0
     }
 
     pub(super) fn add_file(&mut self, path: PathBuf) {
-        name(&mut self.files, &mut self.file_count, path);
+        self.files.push(path);
     }
 
     pub(super) fn add_attributes(&mut self, path: PathBuf) {
         if self.bare.last() != Some(&path) {
-            name(&mut self.bare, &mut self.bare_count, path);
+            self.bare.push(path);
         }
     }
 
     pub(super) fn add_range(&mut self, range: String) {
-        name(&mut self.ranges, &mut self.range_count, range);
+        self.ranges.push(range);
     }
 
     pub(super) fn add(&mut self, other: Self) {
-        let extend = |named: &mut Vec<PathBuf>, others: Vec<PathBuf>| {
-            named.extend(others);
-            named.truncate(NAMED_MAX);
-        };
-        extend(&mut self.files, other.files);
-        extend(&mut self.bare, other.bare);
-        self.ranges.extend(other.ranges);
-        self.ranges.truncate(NAMED_MAX);
-        self.file_count = self.file_count.saturating_add(other.file_count);
-        self.bare_count = self.bare_count.saturating_add(other.bare_count);
-        self.range_count = self.range_count.saturating_add(other.range_count);
+        self.files.append(other.files);
+        self.bare.append(other.bare);
+        self.ranges.append(other.ranges);
         self.stat_tree_count = self.stat_tree_count.saturating_add(other.stat_tree_count);
     }
 
@@ -69,13 +56,6 @@ impl Missing {
         lines.extend(self.files.iter().map(|path| format!("{}", path.display())));
         lines.extend(self.bare.iter().map(|path| format!("extended attributes of {}", path.display())));
         lines.join("\n")
-    }
-}
-
-fn name<T>(named: &mut Vec<T>, count: &mut u64, one: T) {
-    *count = count.saturating_add(1);
-    if named.len() < NAMED_MAX {
-        named.push(one);
     }
 }
 

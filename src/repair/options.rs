@@ -45,15 +45,6 @@ impl RepairOptions {
     }
 }
 
-/// A pack that can't be read in full.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LostPack {
-    /// Its name in the store.
-    pub object: String,
-    /// What is wrong with it.
-    pub wrong: String,
-}
-
 /// A pack that is whole again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealedPack {
@@ -67,13 +58,13 @@ pub struct HealedPack {
 #[non_exhaustive]
 pub struct PackRepairPlan {
     /// Packs that can't be read in full, to be healed from parity or set aside.
-    pub packs: Vec<LostPack>,
+    pub packs: Vec<LostObject>,
     /// Chunks of content that live snapshots need and of which no whole copy is left.
     pub lost_chunk_count: u64,
     /// Tree nodes likewise. What they name is not known, and is not counted.
     pub lost_node_count: u64,
     /// Packs that this user may not read: they are passed over, and nothing of them is given up.
-    pub unread: Vec<LostPack>,
+    pub unread: Vec<LostObject>,
     /// What stands in the way of a full repair.
     pub notices: Vec<String>,
     pub(super) ailing: AilingPacks,
@@ -109,7 +100,7 @@ pub struct PackRepairReport {
     pub duration: Duration,
 }
 
-/// An object that is gone or damaged.
+/// An object that is gone, or can't be read in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostObject {
     /// Its name in the store.

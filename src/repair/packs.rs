@@ -8,7 +8,7 @@ use crate::index::Excluded;
 use crate::progress::{Event, Progress};
 use crate::repair::aside::{self, Ailing, AilingPacks};
 use crate::repair::look::{IndexLook, notices};
-use crate::repair::options::{HealedPack, LostPack, PackRepairPlan, PackRepairReport, RepairOptions};
+use crate::repair::options::{HealedPack, LostObject, PackRepairPlan, PackRepairReport, RepairOptions};
 use crate::repair::origin::{Another, Files, Intake, Origin, Uncounted};
 use crate::repair::reading::PackReader;
 use crate::repair::wanted::{self, Paths, Wanted};
@@ -42,7 +42,7 @@ fn look(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
     access.index.exclude(&Excluded::packs(ailing.keys().copied()))?;
     progress.event(&Event::Phase("finding what is lost"));
     let wanted = wanted::find(access, &history, &ailing, progress)?;
-    let lost = |(pack, ailing): (&PackId, &Ailing)| LostPack {
+    let lost = |(pack, ailing): (&PackId, &Ailing)| LostObject {
         object: ObjectName::Pack(*pack).to_string(),
         wrong: ailing.wrong.clone(),
     };
@@ -52,7 +52,7 @@ fn look(access: &Access, progress: &dyn Progress) -> Result<PackRepairPlan> {
         lost_node_count: wanted.node_count,
         unread: unread
             .into_iter()
-            .map(|(pack, wrong)| LostPack { object: ObjectName::Pack(pack).to_string(), wrong })
+            .map(|(pack, wrong)| LostObject { object: ObjectName::Pack(pack).to_string(), wrong })
             .collect(),
         notices: notices(access, &history, &BTreeSet::new())?,
         ailing,

@@ -1,5 +1,6 @@
 //! What a scrub found.
 
+use crate::excerpt::Excerpt;
 use crate::id::PackId;
 use crate::progress::{Event, Gravity, Progress};
 use crate::store::ObjectName;
@@ -7,8 +8,8 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many findings of a kind are kept; all are counted.
-const KEPT_MAX: usize = 10_000;
+/// How many notices are kept.
+const NOTICES_KEPT_MAX: usize = 10_000;
 
 /// An object that is not what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,22 +25,14 @@ pub struct ScrubDamage {
 /// What a scrub found.
 #[derive(Debug, Clone, Default)]
 pub struct ScrubReport {
-    /// The first ten thousand objects whose bytes are not those that their name or checksum stands for.
-    pub damage: Vec<ScrubDamage>,
-    /// How many there are.
-    pub damage_count: u64,
-    /// The first ten thousand objects that were damaged or gone and are right now, with what healed them.
-    pub healed: Vec<ScrubDamage>,
-    /// How many there are.
-    pub healed_count: u64,
-    /// The first ten thousand objects that this user may not read: nothing is known of them.
-    pub unread: Vec<ScrubDamage>,
-    /// How many there are.
-    pub unread_count: u64,
-    /// The first ten thousand things that are no objects of this version of the format. They are no damage.
-    pub unknown: Vec<String>,
-    /// How many there are.
-    pub unknown_count: u64,
+    /// Objects whose bytes are not those that their name or checksum stands for.
+    pub damage: Excerpt<ScrubDamage>,
+    /// Objects that were damaged or gone and are right now, with what healed them.
+    pub healed: Excerpt<ScrubDamage>,
+    /// Objects that this user may not read: nothing is known of them.
+    pub unread: Excerpt<ScrubDamage>,
+    /// Things that are no objects of this version of the format. They are no damage.
+    pub unknown: Excerpt<String>,
     /// Files that a writer has begun, or left behind when it was interrupted.
     pub temporary_count: u64,
     /// Things worth knowing that are no damage.
@@ -87,33 +80,29 @@ impl<'a> Findings<'a> {
 
     pub(super) fn damage(&self, object: String, bytes: u64, wrong: String) {
         self.problem(&object, &wrong);
-        let report = &mut *self.lock();
-        keep(&mut report.damage, &mut report.damage_count, ScrubDamage { object, bytes, wrong });
+        self.lock().damage.push(ScrubDamage { object, bytes, wrong });
     }
 
     pub(super) fn healed(&self, object: String, bytes: u64, wrong: String) {
-        let report = &mut *self.lock();
-        keep(&mut report.healed, &mut report.healed_count, ScrubDamage { object, bytes, wrong });
+        self.lock().healed.push(ScrubDamage { object, bytes, wrong });
     }
 
     pub(super) fn denied(&self, name: &ObjectName, wrong: String) {
         let object = name.to_string();
         self.problem(&object, &wrong);
-        let report = &mut *self.lock();
-        keep(&mut report.unread, &mut report.unread_count, ScrubDamage { object, bytes: 0, wrong });
+        self.lock().unread.push(ScrubDamage { object, bytes: 0, wrong });
     }
 
     /// A bad reading that a second one did not confirm: the medium or the memory is worth a look.
     pub(super) fn only_twice(&self, name: &ObjectName, wrong: &str) {
         let mut report = self.lock();
-        if report.notices.len() < KEPT_MAX {
+        if report.notices.len() < NOTICES_KEPT_MAX {
             report.notices.push(format!("{name} was read right only the second time; the first time {wrong}"));
         }
     }
 
     pub(super) fn stranger(&self, path: String) {
-        let report = &mut *self.lock();
-        keep(&mut report.unknown, &mut report.unknown_count, path);
+        self.lock().unknown.push(path);
     }
 
     pub(super) fn temporaries(&self, count: u64) {
@@ -122,7 +111,7 @@ impl<'a> Findings<'a> {
 
     /// What a scrub that is stopped has changed.
     pub(super) fn changed_by_then(&self) -> String {
-        match self.lock().healed_count {
+        match self.lock().healed.count() {
             0 => "nothing was changed".to_owned(),
             1 => "1 object was healed by then".to_owned(),
             count => format!("{count} objects were healed by then"),
@@ -148,12 +137,5 @@ impl<'a> Findings<'a> {
 
     fn lock(&self) -> MutexGuard<'_, ScrubReport> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn keep<T>(kept: &mut Vec<T>, count: &mut u64, item: T) {
-    *count = count.saturating_add(1);
-    if kept.len() < KEPT_MAX {
-        kept.push(item);
     }
 }

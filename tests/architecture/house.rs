@@ -6,6 +6,7 @@ use super::source::{Source, find_words, item_bytes, leading_word};
 const RANKS: &[(&str, u8)] = &[
     ("id", 0),
     ("wire", 0),
+    ("excerpt", 0),
     ("progress", 0),
     ("read_buffer", 0),
     ("threads", 0),

@@ -359,7 +359,7 @@ impl Place {
     /// The same with all that is said of it.
     pub(super) fn first_report(&self) -> BackupReport {
         let report = self.back_up(&BackupOptions::default(), &Silent).unwrap();
-        assert_eq!((report.problem_count, report.rehashed), (0, None));
+        assert_eq!((report.problems.count(), report.rehashed), (0, None));
         self.disc.opened();
         report
     }

@@ -114,7 +114,7 @@ fn a_backup_that_was_ended_early_is_partial_and_says_where() {
     let report = place.back_up(ParentChoice::Latest, &EnoughFrom::call(depth(&place.tree()) + 4));
     let unfinished = report.unfinished.clone().unwrap();
     assert_eq!(unfinished.from, Some(Key::from_path(&place.tree().join("4")).unwrap()));
-    assert_eq!((unfinished.cut_short_count, report.problem_count), (0, 0));
+    assert_eq!((unfinished.cut_short_count, report.problems.count()), (0, 0));
     let names: Vec<Vec<u8>> = place.entries(&report).iter().skip(1).map(|entry| entry.key.name().to_vec()).collect();
     assert_eq!(names, [b"0", b"1", b"2", b"3"]);
     let snapshot = place.snapshot(&report);

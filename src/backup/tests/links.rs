@@ -40,11 +40,11 @@ fn the_second_name_of_a_file_that_can_t_be_read_is_no_empty_file() {
         chmod(tree.join("one"), Mode::empty()).unwrap();
         let backup = BackupOptions::new([tree.clone()]);
         let report = repository.backup(&backup, &Silent).unwrap();
-        assert_eq!((report.problem_count, report.counts.unreadable), (2, 2), "{:?}", report.problems);
+        assert_eq!((report.problems.count(), report.counts.unreadable), (2, 2), "{:?}", report.problems);
         let are_unreadable = |(state, _): &(State, Option<u64>)| matches!(state, State::Unreadable { .. });
         assert!(files(&repository, &tree).iter().all(are_unreadable), "{:?}", files(&repository, &tree));
         chmod(tree.join("one"), Mode::RUSR).unwrap();
-        assert_eq!(repository.backup(&backup, &Silent).unwrap().problem_count, 0);
+        assert_eq!(repository.backup(&backup, &Silent).unwrap().problems.count(), 0);
         assert_eq!(files(&repository, &tree), [(State::Stored, Some(5000)); 2]);
     });
 }
@@ -78,7 +78,7 @@ fn manifest_38_devices_that_change_their_numbers_between_runs_make_no_file_anoth
         place.disc.renumber("ay", 2);
         for _ in 0..3 {
             let report = place.back_up(&BackupOptions::default(), &Silent).unwrap();
-            assert_eq!((report.problem_count, report.counts.hard_links), (0, 2));
+            assert_eq!((report.problems.count(), report.counts.hard_links), (0, 2));
             assert_is_one_file(&place, &report, &["ax", "ay"]);
             assert_is_one_file(&place, &report, &["bx", "by"]);
         }
@@ -102,7 +102,7 @@ fn manifest_38_a_file_that_gets_the_inode_of_a_removed_one_during_the_run_is_non
         place.disc.write_as("ax", "bx", noise(2, length));
         place.disc.link("bx", "by");
         let report = place.first_report();
-        assert_eq!((report.problem_count, report.counts.hard_links), (0, 2));
+        assert_eq!((report.problems.count(), report.counts.hard_links), (0, 2));
         assert_is_one_file(&place, &report, &["ax", "ay"]);
         assert_is_one_file(&place, &report, &["bx", "by"]);
     }
@@ -117,7 +117,7 @@ fn a_file_that_changes_between_the_walk_and_the_reading_stays_one_under_all_its_
     place.disc.link("a", "c");
     ["a", "b", "c"].iter().for_each(|name| place.disc.touch_always(name));
     let report = place.first_report();
-    assert_eq!((report.problem_count, report.counts.hard_links), (0, 2));
+    assert_eq!((report.problems.count(), report.counts.hard_links), (0, 2));
     assert_is_one_file(&place, &report, &["a", "b", "c"]);
 }
 
@@ -130,7 +130,7 @@ fn what_can_t_be_read_under_its_first_name_is_read_under_the_second() {
         ["b", "c"].iter().for_each(|name| place.disc.link("a", name));
         place.disc.fail("a", true);
         let report = place.back_up(&BackupOptions::default(), &Silent).unwrap();
-        assert_eq!((report.problem_count, report.counts.unreadable, report.counts.hard_links), (1, 1, 1));
+        assert_eq!((report.problems.count(), report.counts.unreadable, report.counts.hard_links), (1, 1, 1));
         assert_is_one_file(&place, &report, &["b", "c"]);
         place.disc.fail("a", false);
         assert_is_one_file(&place, &place.first_report(), &["a", "b", "c"]);
@@ -167,7 +167,7 @@ fn a_name_that_stands_as_it_was_takes_no_mixture_from_the_first() {
     place.disc.move_always("a");
     let all = BackupOptions::default().rehash(RehashShare::parse(10_000).unwrap());
     let report = place.back_up(&all, &Silent).unwrap();
-    assert_eq!((report.counts.inconsistent, report.problem_count), (1, 1));
+    assert_eq!((report.counts.inconsistent, report.problems.count()), (1, 1));
     assert_is_one_file(&place, &report, &["b"]);
 }
 
@@ -183,7 +183,7 @@ fn manifest_31_a_file_that_takes_the_first_name_of_another_is_none_of_its_names(
     place.disc.link("a", "b");
     for _ in 0..2 {
         let report = place.back_up(&BackupOptions::default(), &Silent).unwrap();
-        assert_eq!((report.problem_count, report.counts.hard_links), (0, 2));
+        assert_eq!((report.problems.count(), report.counts.hard_links), (0, 2));
         assert_is_one_file(&place, &report, &["a", "b"]);
         assert_is_one_file(&place, &report, &["y", "z"]);
     }

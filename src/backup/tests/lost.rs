@@ -78,7 +78,7 @@ fn outcome_27_a_backup_goes_on_without_what_is_lost_of_its_parent() {
         place.disc.write("new", noise(1000, 300));
         place.reopen();
         let report = place.run();
-        assert_eq!((report.problem_count, report.counts.files), (0, 61), "{class}: {:?}", report.problems);
+        assert_eq!((report.problems.count(), report.counts.files), (0, 61), "{class}: {:?}", report.problems);
         assert!(report.notices.iter().any(|notice| notice.contains("was read again")), "{class}: {:?}", report.notices);
         place.assert_holds(report.snapshot);
         place.reopen();
@@ -100,13 +100,13 @@ fn a_folder_that_is_lost_and_can_t_be_read_again_leaves_nothing_that_a_check_min
         place.disc.break_folders(&[key("d"), key("d/e")], (None, Some(errno)));
         place.reopen();
         let report = place.run();
-        assert_eq!((report.problem_count, report.counts.directories), (2, 4), "{:?}", report.problems);
+        assert_eq!((report.problems.count(), report.counts.directories), (2, 4), "{:?}", report.problems);
         place.reopen();
         let check = crate::check::run(&place.access, &CheckOptions::default(), &Silent).unwrap();
         let blamed: Vec<_> = check.damage.iter().filter(|damage| damage.snapshots.contains(&report.snapshot)).collect();
         assert!(blamed.is_empty(), "{blamed:?}");
         place.disc.break_folders(&[], (None, None));
-        assert_eq!(place.run().problem_count, 0);
+        assert_eq!(place.run().problems.count(), 0);
     }
 }
 
@@ -133,7 +133,7 @@ fn what_lay_in_a_lost_leaf_is_read_again_and_no_leaf_of_its_pack_is_taken_over_u
     place.repair_packs();
     let next = place.run();
     assert!(place.disc.opened().contains(&"001".to_owned()));
-    assert_eq!((next.problem_count, next.notices.as_slice()), (0, &[][..]));
+    assert_eq!((next.problems.count(), next.notices.as_slice()), (0, &[][..]));
     place.assert_holds(next.snapshot);
 }
 
@@ -152,7 +152,7 @@ fn prune_22_what_lay_in_a_pack_that_is_gone_or_was_given_up_is_read_and_stored_a
         let report = place.run();
         let opened = place.disc.opened();
         assert!((1..24).contains(&opened.len()), "only what was lost is read: {opened:?}");
-        assert_eq!((report.problem_count, report.changes.files_unmodified), (0, 24));
+        assert_eq!((report.problems.count(), report.changes.files_unmodified), (0, 24));
         let told = report.notices.iter().any(|notice| notice.contains("read again, for what was stored of"));
         assert!(told, "{:?}", report.notices);
         assert!(report.content_chunk_count > 0);
@@ -188,6 +188,6 @@ fn outcome_26_a_corrected_snapshot_goes_without_a_stat_tree_that_is_lost() {
     place.reopen();
     world::prune(&place.access, &PruneOptions::default()).unwrap();
     let next = place.run();
-    assert_eq!((next.problem_count, next.content_chunk_count), (0, 0));
+    assert_eq!((next.problems.count(), next.content_chunk_count), (0, 0));
     place.assert_holds(next.snapshot);
 }

@@ -62,7 +62,11 @@ fn everything_is_read_again_in_the_promised_number_of_runs_and_nothing_is_stored
             assert!(bytes + longest > share_bytes && bytes < share_bytes + longest, "{what}");
             let told = (usize::try_from(rehashed.file_count), usize::try_from(rehashed.content_bytes));
             assert_eq!(told, (Ok(opened.len()), Ok(bytes)), "{what}");
-            assert_eq!((rehashed.differing_count, rehashed.cut_short_count, report.problem_count), (0, 0, 0), "{what}");
+            assert_eq!(
+                (rehashed.differing_count, rehashed.cut_short_count, report.problems.count()),
+                (0, 0, 0),
+                "{what}"
+            );
             assert_eq!((report.content_raw_bytes, report.tree_raw_bytes), (0, 0), "{what}");
             assert_eq!(report.changes.files_unmodified, u64::try_from(files.len()).unwrap(), "{what}");
             opened.into_iter().for_each(|name| *counts.entry(name).or_default() += 1);
@@ -106,7 +110,7 @@ fn what_comes_and_goes_between_runs_keeps_nothing_from_its_turn() {
         place.disc.remove(&stopped_at.unwrap_or_else(|| others[run % others.len()].clone()));
         place.disc.write(&format!("{:03}x{run}", (run * 37) % 100), noise(run.try_into().unwrap(), 500));
         let (report, _) = place.rehash(500);
-        assert_eq!((report.problem_count, report.changes.files_new), (0, 1));
+        assert_eq!((report.problems.count(), report.changes.files_new), (0, 1));
         let opened = place.disc.opened();
         left.retain(|name| !opened.contains(name));
         stopped = place.position(report.snapshot).map(|key| String::from_utf8(key.name().to_vec()).unwrap());
@@ -170,7 +174,7 @@ fn a_file_that_is_not_read_again_to_its_end_in_time_stays_and_has_its_turn_again
     let report = place.back_up(&sharing(10_000), &WhileReading::default()).unwrap();
     let rehashed = report.rehashed.unwrap();
     assert_eq!((rehashed.file_count, rehashed.cut_short_count), (2, 1));
-    assert_eq!((report.problem_count, report.unfinished.clone(), place.position(report.snapshot)), (0, None, None));
+    assert_eq!((report.problems.count(), report.unfinished.clone(), place.position(report.snapshot)), (0, None, None));
     assert_eq!(place.content(report.snapshot, "001"), place.disc.bytes("001"));
     assert_eq!(place.rehash(10_000).1.file_count, 3);
 }
@@ -207,7 +211,7 @@ fn outcome_24_a_flipped_bit_below_an_unchanged_stat_is_reported_and_stored_and_t
             assert_eq!(place.content(before, &name), old);
             assert_eq!(place.content(report.snapshot, &name), place.disc.bytes(&name));
             let (quiet, rehashed) = place.rehash(10_000);
-            assert_eq!((quiet.problem_count, rehashed.file_count, rehashed.differing_count), (0, 4, 0));
+            assert_eq!((quiet.problems.count(), rehashed.file_count, rehashed.differing_count), (0, 4, 0));
         }
     }
 }
@@ -224,7 +228,7 @@ fn a_file_with_several_names_is_read_once_and_rots_under_all_of_them() {
     assert_eq!(place.disc.opened(), ["a", "b", "c", "e", "g"]);
     place.disc.rot("b", 2500);
     let (report, rehashed) = place.rehash(10_000);
-    assert_eq!((rehashed.differing_count, report.problem_count, report.counts.hard_links), (1, 1, 2));
+    assert_eq!((rehashed.differing_count, report.problems.count(), report.counts.hard_links), (1, 1, 2));
     let held = ["b", "d", "f"].map(|name| place.entry(report.snapshot, name));
     assert!(held.iter().all(|entry| entry.body == held[0].body && entry.group == held[0].group), "{held:?}");
     assert_eq!(place.content(report.snapshot, "f"), place.disc.bytes("b"));
@@ -246,7 +250,7 @@ fn a_file_that_can_t_be_read_again_is_unreadable_as_any_other_and_the_old_bytes_
     }
     place.disc.fail("001", false);
     let (report, _) = place.rehash(10_000);
-    assert_eq!((report.problem_count, place.content(report.snapshot, "001")), (0, place.disc.bytes("001")));
+    assert_eq!((report.problems.count(), place.content(report.snapshot, "001")), (0, place.disc.bytes("001")));
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn what_can_t_be_looked_at_is_in_the_snapshot_as_something_unknown_and_is_not_de
         chmod(tree.join("names only"), Mode::RUSR).unwrap();
         let repository = repository(place);
         let (report, snapshot) = back_up(&repository, &tree, &[], ParentChoice::Latest);
-        assert_eq!((report.problem_count, report.counts.unreadable), (1, 1), "{:?}", report.problems);
+        assert_eq!((report.problems.count(), report.counts.unreadable), (1, 1), "{:?}", report.problems);
         let held = entries(&repository, &snapshot, &tree);
         let unknown = held.last().unwrap();
         assert_eq!((unknown.kind(), unknown.state), (Kind::Unknown, State::Unreadable { errno: 13 }));
@@ -158,7 +158,7 @@ fn what_can_t_be_looked_at_is_in_the_snapshot_as_something_unknown_and_is_not_de
         assert!(!target.join("other").exists());
 
         let (report, snapshot) = back_up(&repository, &tree, &[], ParentChoice::Latest);
-        assert_eq!(report.problem_count, 0);
+        assert_eq!(report.problems.count(), 0);
         assert_eq!(entries(&repository, &snapshot, &tree).last().unwrap().kind(), Kind::File);
     });
 }

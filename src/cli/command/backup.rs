@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &BackupArguments) -> Result<
     context.renderer.say(&summary_text(&report, access));
     let ended = Moment::now();
     context.renderer.json_of(|| summary(&report, access, started, ended));
-    let is_whole = report.problem_count == 0 && report.unfinished.is_none();
+    let is_whole = report.problems.count() == 0 && report.unfinished.is_none();
     Ok(if is_whole { exit::DONE } else { exit::INCOMPLETE })
 }
 
@@ -104,7 +104,7 @@ fn summary(report: &BackupReport, access: Access, started: Moment, ended: Moment
         protection_added: report.protected.parity_bytes.saturating_add(report.protected.copy_bytes),
         total_files_processed: report.counts.files,
         total_bytes_processed: report.counts.bytes,
-        errors: report.problem_count,
+        errors: report.problems.count(),
         items_left_out: report.left_out_count,
         rehashed: report.rehashed.as_ref().map(Into::into),
         partial: report.unfinished.as_ref().map(ToString::to_string),
@@ -199,7 +199,7 @@ fn summary_text(report: &BackupReport, access: Access) -> String {
     }
     // What is on the disc now is saved as it should be.
     let rotten_count = report.rehashed.map_or(0, |rehashed| rehashed.differing_count);
-    let unsaved_count = report.problem_count.saturating_sub(rotten_count);
+    let unsaved_count = report.problems.count().saturating_sub(rotten_count);
     if unsaved_count > 0 {
         let items = text::counted(unsaved_count, "item", "items");
         lines.push(format!("  problems {items} not saved as they should be, listed above"));

@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &CheckArguments) -> Result<u
     let damage_count = report.damage_count.saturating_add(u64::try_from(unhealed.len()).unwrap_or(u64::MAX));
     context.renderer.say(&summary_text(&report, damage_count));
     context.renderer.json(&summary(&report, damage_count));
-    Ok(match (damage_count, tried.unread_count) {
+    Ok(match (damage_count, tried.unread.count()) {
         (0, 0) => exit::DONE,
         (0, _) => exit::INCOMPLETE,
         _ => exit::DAMAGED,

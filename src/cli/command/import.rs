@@ -133,7 +133,7 @@ impl ImportSummary {
         self.snapshots_imported = self.snapshots_imported.saturating_add(1);
         self.data_added = self.data_added.saturating_add(added);
         self.data_added_packed = self.data_added_packed.saturating_add(packed);
-        self.errors = self.errors.saturating_add(backup.problem_count);
+        self.errors = self.errors.saturating_add(backup.problems.count());
     }
 }
 
@@ -153,8 +153,8 @@ fn report_text(report: &ImportReport) -> String {
         text::counted(backup.counts.files, "file", "files"),
         text::bytes(backup.counts.bytes),
     ];
-    if backup.problem_count > 0 {
-        parts.push(text::counted(backup.problem_count, "problem", "problems"));
+    if backup.problems.count() > 0 {
+        parts.push(text::counted(backup.problems.count(), "problem", "problems"));
     }
     if report.foreign_attribute_count > 0 {
         let entries = text::counted(report.foreign_attribute_count, "entry", "entries");

@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &MirrorArguments) -> Result<
     }
     let mut summary = summary(&report, arguments.dry_run);
     let mut removed = None;
-    if opened.is_some() && report.damage_count > 0 {
+    if opened.is_some() && report.damage.count() > 0 {
         context
             .renderer
             .notice("nothing is deleted in the mirror: what is damaged in the repository could not be copied");
@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &MirrorArguments) -> Result<
     let left = summary.objects_extra;
     context.renderer.say(&summary_text(&report, removed, left, arguments.dry_run));
     context.renderer.json(&summary);
-    Ok(if report.damage_count == 0 { exit::DONE } else { exit::DAMAGED })
+    Ok(if report.damage.count() == 0 { exit::DONE } else { exit::DAMAGED })
 }
 
 /// Says what would be deleted, and deletes it unless this is a rehearsal. Returns how many objects are gone, or would be.
@@ -143,13 +143,13 @@ fn summary_text(report: &MirrorReport, removed: Option<u64>, left: u64, is_dry: 
     if left > 0 {
         lines.push(format!("{} stay in the mirror that the repository has no more", objects(left)));
     }
-    if report.damage_count > 0 {
+    if report.damage.count() > 0 {
         lines.push(format!(
             "{} damaged in the repository, listed above; `holdall scrub --repair` heals what can be healed",
-            if report.damage_count == 1 {
+            if report.damage.count() == 1 {
                 "1 object is".to_owned()
             } else {
-                format!("{} are", objects(report.damage_count))
+                format!("{} are", objects(report.damage.count()))
             }
         ));
     }
@@ -165,7 +165,7 @@ fn summary(report: &MirrorReport, is_dry: bool) -> MirrorSummary {
         objects_healed: report.healed_count,
         objects_extra: report.extra_count,
         objects_deleted: None,
-        objects_damaged: report.damage_count,
+        objects_damaged: report.damage.count(),
         total_duration: report.duration.as_secs_f64(),
     }
 }

@@ -34,7 +34,7 @@ fn add(context: &Context<'_>, store: Option<&PathBuf>, percent: Option<ParityPer
     }
     context.renderer.say(&summary_text(&report));
     context.renderer.json(&ProtectSummary::new(&report));
-    Ok(if report.failure_count == 0 { exit::DONE } else { exit::DAMAGED })
+    Ok(if report.failures.count() == 0 { exit::DONE } else { exit::DAMAGED })
 }
 
 fn summary_text(report: &ProtectReport) -> String {
@@ -50,8 +50,8 @@ fn summary_text(report: &ProtectReport) -> String {
         let objects = text::counted(report.protected_count, "object has", "objects have");
         text.push_str(&format!("{objects} it already\n"));
     }
-    if report.failure_count > 0 {
-        let objects = text::counted(report.failure_count, "object", "objects");
+    if report.failures.count() > 0 {
+        let objects = text::counted(report.failures.count(), "object", "objects");
         text.push_str(&format!("{objects} could get none, listed above; `holdall check` says what is wrong\n"));
     }
     text.push_str(
@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn the_summary_says_what_was_added_and_what_could_not_be() {
-        let report = ProtectReport { pack_count: 1, copy_count: 2, failure_count: 3, ..ProtectReport::default() };
+        let failures = (0..3).map(|number| format!("packs/{number}")).collect();
+        let report = ProtectReport { pack_count: 1, copy_count: 2, failures, ..ProtectReport::default() };
         let text = summary_text(&report);
         assert!(text.starts_with("added parity to 1 pack (0 B) and second copies of 2 small objects"), "{text}");
         assert!(text.contains("3 objects could get none") && !text.contains("already"), "{text}");

@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context<'_>, arguments: &ScrubArguments) -> Result<u
     }
     context.renderer.say(&summary_text(&report));
     context.renderer.json(&summary(&report));
-    Ok(match (report.damage_count, report.unread_count) {
+    Ok(match (report.damage.count(), report.unread.count()) {
         (0, 0) => exit::DONE,
         (0, _) => exit::INCOMPLETE,
         _ => exit::DAMAGED,
@@ -102,7 +102,7 @@ fn damage_report(damage: &ScrubDamage, remedy: &'static str) -> DamageReport {
 fn unknown_text(report: &ScrubReport) -> String {
     let shown = report.unknown.iter().take(SHOWN_COUNT_MAX);
     let mut lines: Vec<String> = shown.map(|path| format!("unknown: {}\n", text::printable(path.as_bytes()))).collect();
-    let more = report.unknown_count.saturating_sub(u64::try_from(lines.len()).unwrap_or(u64::MAX));
+    let more = report.unknown.count().saturating_sub(u64::try_from(lines.len()).unwrap_or(u64::MAX));
     if more > 0 {
         lines.push(format!("unknown: and {} more\n", text::count(more)));
     }
@@ -122,15 +122,15 @@ fn summary_text(report: &ScrubReport) -> String {
         let files = text::counted(report.temporary_count, "temporary file", "temporary files");
         text.push_str(&format!("{files} of backups that are running or were interrupted\n"));
     }
-    if report.unread_count > 0 {
-        let objects = text::counted(report.unread_count, "object", "objects");
+    if report.unread.count() > 0 {
+        let objects = text::counted(report.unread.count(), "object", "objects");
         text.push_str(&format!("{objects} could not be read, listed above\n"));
     }
-    if report.healed_count > 0 {
-        text.push_str(&format!("{} healed, listed above\n", text::counted(report.healed_count, "object", "objects")));
+    if report.healed.count() > 0 {
+        text.push_str(&format!("{} healed, listed above\n", text::counted(report.healed.count(), "object", "objects")));
     }
-    text.push_str(&match report.damage_count {
-        0 if report.healed_count > 0 => {
+    text.push_str(&match report.damage.count() {
+        0 if report.healed.count() > 0 => {
             "no damage is left; what is missing altogether, only `holdall check` can tell\n".to_owned()
         }
         0 => "no damage found; what is missing altogether, only `holdall check` can tell\n".to_owned(),
@@ -142,13 +142,13 @@ fn summary_text(report: &ScrubReport) -> String {
 fn summary(report: &ScrubReport) -> ScrubSummary {
     ScrubSummary {
         message_type: "summary",
-        num_errors: report.damage_count.saturating_add(report.unread_count),
-        damaged: report.damage_count,
-        healed: report.healed_count,
-        unread: report.unread_count,
+        num_errors: report.damage.count().saturating_add(report.unread.count()),
+        damaged: report.damage.count(),
+        healed: report.healed.count(),
+        unread: report.unread.count(),
         packs: report.pack_count,
         small_objects: report.small_object_count,
-        unknown: report.unknown_count,
+        unknown: report.unknown.count(),
         temporary_files: report.temporary_count,
         bytes_proven: report.proven_bytes,
         total_duration: report.duration.as_secs_f64(),
@@ -161,8 +161,8 @@ mod tests {
 
     #[test]
     fn of_many_unknown_names_the_first_are_shown() {
-        let unknown: Vec<String> = (0..30).map(|number| format!("packs/x\n{number:02}")).collect();
-        let report = ScrubReport { unknown, unknown_count: 40, ..ScrubReport::default() };
+        let unknown = (0..40).map(|number| format!("packs/x\n{number:02}")).collect();
+        let report = ScrubReport { unknown, ..ScrubReport::default() };
         let text = unknown_text(&report);
         assert!(text.starts_with("unknown: packs/x\\n00\n") && text.ends_with("19\nunknown: and 20 more\n"), "{text}");
         assert_eq!(unknown_text(&ScrubReport::default()), "");
@@ -172,7 +172,9 @@ mod tests {
     fn the_summary_promises_no_more_than_was_proved() {
         let sound = ScrubReport { pack_count: 1, ..ScrubReport::default() };
         assert!(summary_text(&sound).contains("only `holdall check` can tell"));
-        let unread = ScrubReport { unread_count: 2, temporary_count: 1, ..ScrubReport::default() };
+        let denied = ScrubDamage { object: "packs/x".to_owned(), bytes: 0, wrong: "denied".to_owned() };
+        let unread = [denied.clone(), denied].into_iter().collect();
+        let unread = ScrubReport { unread, temporary_count: 1, ..ScrubReport::default() };
         let text = summary_text(&unread);
         assert!(text.contains("2 objects could not be read") && text.contains("1 temporary file of"), "{text}");
     }

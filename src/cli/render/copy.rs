@@ -83,11 +83,11 @@ fn lacking_line(lacking: &LackingSnapshot) -> String {
         "snapshot {} of {} was not copied: {} can't be read",
         lacking.source.short(),
         text::time(lacking.time_ns),
-        text::counted(lacking.part_count, "item", "items"),
+        text::counted(lacking.parts.count(), "item", "items"),
     )];
     let parts = lacking.parts.iter().take(PARTS_LISTED_MAX);
     lines.extend(parts.map(|(part, why)| format!("  {}: {}", text::printable(part), text::printable_lines(why))));
-    if lacking.part_count > u64::try_from(PARTS_LISTED_MAX).unwrap_or(u64::MAX) {
+    if lacking.parts.count() > u64::try_from(PARTS_LISTED_MAX).unwrap_or(u64::MAX) {
         lines.push("  and more; `holdall check` lists everything".to_owned());
     }
     lines.join("\n")
@@ -197,7 +197,7 @@ impl Damaged {
         Self {
             source_id: lacking.source.to_string(),
             time: moment(lacking.time_ns),
-            items_count: lacking.part_count,
+            items_count: lacking.parts.count(),
             items: lacking.parts.iter().map(item).collect(),
         }
     }

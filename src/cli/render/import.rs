@@ -72,7 +72,7 @@ impl SnapshotLine {
         let backup = &report.backup;
         Self {
             snapshot_id: Some(backup.snapshot.to_string()),
-            errors: backup.problem_count,
+            errors: backup.problems.count(),
             files_unmodified: backup.changes.files_unmodified,
             total_files_processed: backup.counts.files,
             total_bytes_processed: backup.counts.bytes,

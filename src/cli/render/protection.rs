@@ -23,7 +23,7 @@ impl ProtectSummary {
     pub(crate) fn new(report: &ProtectReport) -> Self {
         Self {
             message_type: "summary",
-            num_errors: report.failure_count,
+            num_errors: report.failures.count(),
             packs_added: report.pack_count,
             parity_bytes: report.parity_bytes,
             copies_added: report.copy_count,

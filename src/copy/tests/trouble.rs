@@ -64,7 +64,7 @@ fn outcome_18_what_cannot_be_read_whole_is_not_copied_and_is_named() {
     let report = place.copy("source", "other");
     assert_eq!(report.copied.iter().map(|copied| copied.source).collect::<Vec<_>>(), ids);
     assert_eq!(report.lacking.len(), 1);
-    assert_eq!((report.lacking[0].source, report.lacking[0].part_count), (rotten, 1));
+    assert_eq!((report.lacking[0].source, report.lacking[0].parts.count()), (rotten, 1));
     assert!(report.lacking[0].parts[0].0.ends_with(b"/tree/rotten"), "{:?}", report.lacking[0].parts);
     assert_eq!(place.snapshots("other").len(), 3);
     check(&place, "other");

@@ -119,7 +119,7 @@ impl Scene {
                 let long_ago = |_: &_| SystemTime::UNIX_EPOCH;
                 let to = self.troubled(&self.mirror, client, work, trouble);
                 let report = mirror::run((&self.home, &long_ago), to.as_ref(), MirrorDepth::Copy, &Silent)?;
-                assert!(self.state().home.is_touched || report.damage_count == 0, "{:?}", report.damage);
+                assert!(self.state().home.is_touched || report.damage.count() == 0, "{:?}", report.damage);
                 Ok(())
             }
             Work::Protect => {
@@ -139,7 +139,7 @@ impl Scene {
         };
         let options = BackupOptions::new([self.folder_of(client)]).host("host").read_concurrency(NonZeroUsize::MIN);
         let report = repository.backup(&options, &Silent)?;
-        assert_eq!(report.problem_count, 0, "{:?}", report.problems);
+        assert_eq!(report.problems.count(), 0, "{:?}", report.problems);
         let mut state = self.state();
         assert!(!state.must_notice[client], "{client:?} does not notice that the store was rolled back");
         state.accepts[client] = false;

@@ -197,7 +197,7 @@ fn mirror_11_a_mirror_is_healed_and_takes_an_exported_key() {
     Repository::import_key(&place.path("mirror"), &slot).unwrap();
     let healed =
         Repository::scrub(&place.path("mirror"), &ScrubOptions::default().remedy(Remedy::Heal), &Silent).unwrap();
-    assert_eq!((healed.damage_count, healed.unknown_count), (0, 0), "{healed:?}");
+    assert_eq!((healed.damage.count(), healed.unknown.count()), (0, 0), "{healed:?}");
     assert!(place.kept() == before);
 }
 

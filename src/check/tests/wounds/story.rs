@@ -147,7 +147,7 @@ impl Teller {
         }
         let repository = self.open(machine, secret);
         let report = repository.backup(&BackupOptions::new([tree]), &Silent).unwrap();
-        assert_eq!((report.protected.failure_count, report.problem_count), (0, 0));
+        assert_eq!((report.protected.failure_count, report.problems.count()), (0, 0));
         let id = report.snapshot;
         let history = session::History::load(repository.access()).unwrap();
         let (session, _) = history.committed().find(|(_, outcome)| outcome.snapshot_id() == id).unwrap();

@@ -8,7 +8,7 @@ use crate::cli::render::progress::Display;
 use crate::cli::render::text;
 use crate::cli::secret::SecretSource;
 use crate::cli::stop::Stop;
-use holdall::{LostPack, PackRepairPlan, PackRepairReport, RepairOptions, Repository};
+use holdall::{LostObject, PackRepairPlan, PackRepairReport, RepairOptions, Repository};
 use serde::Serialize;
 
 const UNREAD: &str = "it is passed over, and nothing of it is given up; let a user who may read it run this";
@@ -64,7 +64,7 @@ struct Planned {
 
 impl Planned {
     fn of(plan: &PackRepairPlan) -> Self {
-        let named = |packs: &[LostPack]| packs.iter().map(|pack| (pack.object.clone(), pack.wrong.clone())).collect();
+        let named = |packs: &[LostObject]| packs.iter().map(|pack| (pack.object.clone(), pack.wrong.clone())).collect();
         let (packs, unread) = (named(&plan.packs), named(&plan.unread));
         let (lost_chunks, lost_nodes) = (plan.lost_chunk_count, plan.lost_node_count);
         Self { text: plan_text(plan), packs, unread, lost_chunks, lost_nodes }

@@ -99,7 +99,9 @@ fn missing_lines(missing: &Missing, lines: &mut Vec<String>) {
     let ranges: Vec<String> = missing.ranges.iter().map(|range| format!("whatever lay {range}")).collect();
     let files: Vec<String> = missing.files.iter().map(shown).collect();
     let bare: Vec<String> = missing.bare.iter().map(|path| format!("extended attributes of {}", shown(path))).collect();
-    for (named, count) in [(ranges, missing.range_count), (files, missing.file_count), (bare, missing.bare_count)] {
+    for (named, count) in
+        [(ranges, missing.ranges.count()), (files, missing.files.count()), (bare, missing.bare.count())]
+    {
         lines.extend(named.iter().take(SHOWN_MAX).map(|one| format!("  lacks  {one}")));
         let more = count.saturating_sub(u64::try_from(named.len().min(SHOWN_MAX)).unwrap_or(u64::MAX));
         if more > 0 {
@@ -154,10 +156,10 @@ impl Repair {
             snapshot_id: repair.damaged.to_string(),
             time: moment(repair.time_ns),
             corrected_id: repair.corrected.map(|id| id.to_string()),
-            files_lost: missing.file_count,
+            files_lost: missing.files.count(),
             files: missing.files.iter().map(|path| path.display().to_string()).collect(),
-            files_without_attributes: missing.bare_count,
-            ranges_lost: missing.ranges.clone(),
+            files_without_attributes: missing.bare.count(),
+            ranges_lost: missing.ranges.to_vec(),
         }
     }
 }
