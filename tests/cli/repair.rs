@@ -209,6 +209,8 @@ fn content_that_is_lost_comes_back_from_another_repository_with_its_own_password
     lose_content(&world);
     let wrong = world.run(["repair", "packs", "--from-repo", "other"]).ended(12);
     assert!(wrong.err.contains("other"), "{}", wrong.err);
+    let command = format!("cat {secret}");
+    world.run(["repair", "packs", "-n", "--from-repo", "other", "--from-password-command", &command]).ended(5);
     world.run(["repair", "packs", "--from-repo", "other", "--from-password-file", &secret]).ended(0);
     assert_comes_back(&world);
 }

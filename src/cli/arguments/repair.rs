@@ -1,5 +1,6 @@
 //! Arguments of repairs.
 
+use super::FromArguments;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -64,15 +65,9 @@ pub(crate) struct RepairPacksArguments {
     /// A file or folder that may hold what is lost, such as what was backed up; may be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) from: Vec<PathBuf>,
-    /// Another repository that may hold what is lost: a copy of this one, or one of the same files
-    #[arg(long, value_name = "DIR")]
-    pub(crate) from_repo: Option<PathBuf>,
-    /// A file whose first line is that repository's password [otherwise: what opens this one]
-    #[arg(long, value_name = "FILE", requires = "from_repo", conflicts_with = "from_key_file")]
-    pub(crate) from_password_file: Option<PathBuf>,
-    /// A key file of that repository
-    #[arg(long, value_name = "FILE", requires = "from_repo")]
-    pub(crate) from_key_file: Option<PathBuf>,
+    /// Another one that may hold what is lost: a copy of this one, or one of the same files.
+    #[command(flatten)]
+    pub(crate) other: FromArguments,
 }
 
 /// `holdall repair snapshots`

@@ -6,7 +6,6 @@ use crate::cli::context::{Access, Context};
 use crate::cli::failure::{Failure, exit};
 use crate::cli::render::progress::Display;
 use crate::cli::render::text;
-use crate::cli::secret::SecretSource;
 use crate::cli::stop::Stop;
 use holdall::{LostObject, PackRepairPlan, PackRepairReport, RepairOptions, Repository};
 use serde::Serialize;
@@ -16,7 +15,7 @@ const UNREAD: &str = "it is passed over, and nothing of it is given up; let a us
 pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Result<u8, Failure> {
     let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let repository = context.open(access)?;
-    let other = other(context, arguments)?;
+    let other = crate::cli::command::copy::from(context, &arguments.other)?;
     let stop = Stop::listen()?;
     let failed = |error: holdall::Error| Failure::from(error).with_interrupt_code(stop.exit_code());
     let display = Display::of_a_check(context.renderer, stop.clone());
@@ -44,13 +43,6 @@ pub(crate) fn run(context: &Context<'_>, arguments: &RepairPacksArguments) -> Re
     context.renderer.say(&report_text(&report));
     context.renderer.json(&planned.summary(&report));
     Ok(if report.lost_chunk_count == 0 && !is_hindered { exit::DONE } else { exit::DAMAGED })
-}
-
-fn other(context: &Context<'_>, arguments: &RepairPacksArguments) -> Result<Option<Repository>, Failure> {
-    let Some(path) = &arguments.from_repo else { return Ok(None) };
-    let password = arguments.from_password_file.clone().map(SecretSource::PasswordFile);
-    let secret = password.or_else(|| arguments.from_key_file.clone().map(SecretSource::KeyFile));
-    context.open_other(path, secret).map(Some)
 }
 
 /// What a plan says, kept beyond it.
