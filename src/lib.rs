@@ -182,6 +182,7 @@ pub mod forget;
 pub mod frame;
 #[doc(hidden)]
 pub mod fs;
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 #[doc(hidden)]

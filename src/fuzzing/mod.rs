@@ -9,7 +9,6 @@ pub mod frame;
 pub mod gc;
 pub mod key;
 pub mod manifest;
-#[cfg(any(test, fuzzing))]
 pub mod operations;
 pub mod outcome;
 pub mod pack;
@@ -39,7 +38,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("manifest_node", manifest::fuzz_manifest_node),
     ("manifest_tree", manifest::fuzz_manifest_tree),
     ("manifest_value", manifest::fuzz_manifest_value),
-    #[cfg(any(test, fuzzing))]
     ("operations", operations::fuzz_operations),
     ("outcome", outcome::fuzz_outcome),
     ("outcome_description", outcome::fuzz_outcome_description),
