@@ -3,6 +3,7 @@
 use crate::lacking::leave_out;
 use crate::profiles::{BACKUP, bare, profile, run, snapshots, text, world};
 use crate::run::{Finished, World};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -231,21 +232,19 @@ fn what_was_installed_for_a_set_that_has_no_schedule_any_more_is_taken_away() {
     let install = |line: &[&str]| with_programs(&world, &[&["schedule", "install"], line].concat()).succeeded().out;
     let both = format!("{SCHEDULED}{BACKUP}[set.other]\nschedule = \"hourly\"\n[set.other.prune]\n");
     let without = format!("{SCHEDULED}{BACKUP}[set.other.prune]\n");
-    for (place, is_there) in [
-        (&["--cron"][..], (|world| text(world, "crontab").contains("other")) as fn(&World) -> bool),
-        (&["--into", "units"], |world| world.path("units/holdall-other.timer").exists()),
-    ] {
+    for (place, file) in [(&["--cron"][..], "crontab"), (&["--into", "units"], "units/holdall-other.timer")] {
+        let is_there = || fs::read_to_string(world.path(file)).is_ok_and(|text| text.contains("other"));
         profile(&world, REPOSITORY, &both);
         install(place);
         profile(&world, REPOSITORY, &without);
         install(&[place, &["home"]].concat());
-        assert!(is_there(&world), "{place:?}: another set was named");
+        assert!(is_there(), "{place:?}: another set was named");
         let told = install(&[place, &["-n"]].concat());
         assert!(told.ends_with("other: would be taken away, it has no schedule any more\n"), "{told}");
-        assert!(is_there(&world), "{place:?}");
+        assert!(is_there(), "{place:?}");
         let told = install(place);
         assert!(told.ends_with("other: taken away, it has no schedule any more\n"), "{told}");
-        assert!(!is_there(&world), "{place:?}");
+        assert!(!is_there(), "{place:?}");
         assert!(!install(place).contains("other"));
     }
 }
