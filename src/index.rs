@@ -262,7 +262,11 @@ pub trait Index: Send + Sync {
     ///
     /// # Errors
     /// When the view can't be read.
-    fn totals(&self) -> Result<Totals, IndexError>;
+    fn totals(&self) -> Result<Totals, IndexError> {
+        let mut totals = Totals::default();
+        self.for_each_pack(&mut |_, entry| totals.add(entry))?;
+        Ok(totals)
+    }
 
     /// Makes what was applied outlive a crash. Without it a crash only costs applying again.
     ///

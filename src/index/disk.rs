@@ -25,7 +25,7 @@ use super::encoding::{decode_entry, decode_numbers, encode_numbers, for_each_ext
 use super::rocks::{Database, Merge, Role, Table};
 use super::side::SideClaims;
 use super::standing::{Ordinals, Standing};
-use super::{Bulk, Excluded, Extent, Index, IndexError, PackEntry, PackOrdinal, SideRows, SideTable, Totals};
+use super::{Bulk, Excluded, Extent, Index, IndexError, PackEntry, PackOrdinal, SideRows, SideTable};
 use crate::id::{ChunkId, PackId, RepositoryId, SegmentId};
 use crate::segment::SegmentReader;
 use crate::wire::WireError;
@@ -316,12 +316,6 @@ impl Index for DiskIndex {
 
     fn distrust(&self) {
         self.database.distrust();
-    }
-
-    fn totals(&self) -> Result<Totals, IndexError> {
-        let mut totals = Totals::default();
-        self.for_each_pack(&mut |_, entry| totals.add(entry))?;
-        Ok(totals)
     }
 
     fn flush(&self) -> Result<(), IndexError> {

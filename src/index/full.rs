@@ -1,6 +1,6 @@
 //! An index whose medium is full.
 
-use super::{Bulk, Excluded, Extent, Index, IndexError, MemoryIndex, OneByOne, PackEntry, PackOrdinal, Totals};
+use super::{Bulk, Excluded, Extent, Index, IndexError, MemoryIndex, OneByOne, PackEntry, PackOrdinal};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::SegmentReader;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,10 +72,6 @@ impl Index for FullIndex {
 
     fn recall(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
         self.inner.recall(key)
-    }
-
-    fn totals(&self) -> Result<Totals, IndexError> {
-        self.inner.totals()
     }
 
     fn flush(&self) -> Result<(), IndexError> {

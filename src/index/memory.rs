@@ -5,7 +5,7 @@ mod side;
 
 use super::side::SideClaims;
 use super::standing::{Ordinals, Standing};
-use super::{Bulk, Excluded, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, SideRows, SideTable, Totals};
+use super::{Bulk, Excluded, Extent, Index, IndexError, OneByOne, PackEntry, PackOrdinal, SideRows, SideTable};
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::{PackRow, SegmentReader};
 use std::collections::{BTreeMap, HashMap};
@@ -226,12 +226,6 @@ impl Index for MemoryIndex {
 
     fn side_rows(&self) -> Result<Option<&dyn SideRows>, IndexError> {
         Ok(Some(self))
-    }
-
-    fn totals(&self) -> Result<Totals, IndexError> {
-        let mut totals = Totals::default();
-        self.for_each_pack(&mut |_, entry| totals.add(entry))?;
-        Ok(totals)
     }
 
     fn flush(&self) -> Result<(), IndexError> {

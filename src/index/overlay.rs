@@ -5,7 +5,6 @@
 
 use super::{
     Bulk, Excluded, Extent, Index, IndexError, MemoryIndex, OneByOne, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideRows,
-    Totals,
 };
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::SegmentReader;
@@ -233,12 +232,6 @@ impl Index for Overlay {
 
     fn distrust(&self) {
         self.base().distrust();
-    }
-
-    fn totals(&self) -> Result<Totals, IndexError> {
-        let mut totals = Totals::default();
-        self.for_each_pack(&mut |_, entry| totals.add(entry))?;
-        Ok(totals)
     }
 
     fn flush(&self) -> Result<(), IndexError> {

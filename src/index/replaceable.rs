@@ -7,7 +7,7 @@
 
 use super::{
     Bulk, Excluded, Extent, Index, IndexError, PACK_COUNT_MAX, PackEntry, PackOrdinal, SideClaim, SideRow, SideRows,
-    SideTable, Totals,
+    SideTable,
 };
 use crate::id::{ChunkId, PackId, SegmentId};
 use crate::segment::SegmentReader;
@@ -304,10 +304,6 @@ impl Index for Replaceable {
 
     fn distrust(&self) {
         self.first.distrust();
-    }
-
-    fn totals(&self) -> Result<Totals, IndexError> {
-        self.ask(|first| first.totals(), |second| second.index.totals())
     }
 
     fn flush(&self) -> Result<(), IndexError> {

@@ -17,6 +17,7 @@ use crate::outcome::OutcomeKind;
 use crate::progress::Progress;
 use crate::repair::options::RepairOptions;
 use crate::repair::wanted::Wanted;
+use crate::segment::SegmentReader;
 use crate::session::{self, BATCH_CHUNKS_MAX, Batch, Beating, History};
 use crate::session_record::SessionKind;
 
@@ -126,6 +127,21 @@ impl<'a> Intake<'a> {
         self.batch = None;
         session::bring_up_to_date(self.access, &History::load(self.access)?).map(drop)
     }
+}
+
+/// Shows every segment that the index of a repository counts on. One that can't be read is passed over.
+fn for_each_segment(
+    access: &Access,
+    intake: &mut Intake<'_>,
+    show: &mut dyn FnMut(&SegmentReader<'_>, &mut Intake<'_>) -> Result<()>,
+) -> Result<()> {
+    for segment in access.index.applied()? {
+        match session::read_segment(access, segment) {
+            Ok(body) => show(&SegmentReader::parse(segment, &body)?, intake)?,
+            Err(error) => intake.notice(format_args!("a segment of {}", access.store.describe()), &error),
+        }
+    }
+    Ok(())
 }
 
 /// Whether an error of the place that is read from ends only that reading.

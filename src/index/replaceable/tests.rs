@@ -122,11 +122,6 @@ impl Index for Rotten {
         self.index.side_rows()
     }
 
-    fn totals(&self) -> Result<Totals, IndexError> {
-        self.answer()?;
-        self.index.totals()
-    }
-
     fn flush(&self) -> Result<(), IndexError> {
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Another repository: a second copy of this one, or one with other keys that holds the same files.
 
 use super::files::Cutting;
-use super::{Intake, Origin, Uncounted, is_of_origin};
+use super::{Intake, Origin, Uncounted, for_each_segment, is_of_origin};
 use crate::access::Access;
 use crate::content::ContentReader;
 use crate::error::Result;
@@ -9,8 +9,8 @@ use crate::index::Scratch;
 use crate::manifest::{Cursor, Entry, Item, ItemList, ItemReader};
 use crate::repair::reading::PackReader;
 use crate::repair::wanted::Paths;
-use crate::segment::{PackRow, SegmentReader};
-use crate::session::{self, History, read_segment};
+use crate::segment::PackRow;
+use crate::session::{self, History};
 
 /// A repository that is read. Where it is a copy of the one at hand it is asked for chunks and nodes by their ids, and then
 /// every pack of it is read that its own index does not count on: a mirror gives up what the repository gave up. Else it is
@@ -28,22 +28,15 @@ impl<'a> Another<'a> {
 
     fn by_id(&self, intake: &mut Intake<'_>) -> Result<()> {
         let mut reading = PackReader::new(self.access);
-        for segment in self.access.index.applied()? {
-            let body = match read_segment(self.access, segment) {
-                Ok(body) => body,
-                Err(error) => {
-                    intake.notice(format_args!("a segment of {}", self.access.store.describe()), &error);
-                    continue;
-                }
-            };
-            for row in SegmentReader::parse(segment, &body)?.packs() {
+        for_each_segment(self.access, intake, &mut |segment, intake| {
+            for row in segment.packs() {
                 if !intake.is_done() && wants_any(intake, &row)? {
                     let frames = Some(row.frames());
                     reading.salvage(row.facts().pack, frames, &mut |class, _, bytes| intake.take(class, bytes))?;
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn by_path(&self, history: &History, intake: &mut Intake<'_>) -> Result<()> {

@@ -2,13 +2,11 @@
 //! aborted, and of those whose outcome is lost; packs that were deleted and are still there; and packs that were given up.
 //! A mirror may hold one whole that the repository itself has lost, and give it up as that did.
 
-use super::{Intake, Origin};
+use super::{Intake, Origin, for_each_segment};
 use crate::access::Access;
 use crate::error::Result;
 use crate::id::PackId;
 use crate::repair::reading::PackReader;
-use crate::segment::SegmentReader;
-use crate::session::read_segment;
 use crate::store::{Folder, Listed, ObjectName};
 use std::collections::BTreeSet;
 
@@ -31,19 +29,13 @@ impl<'a> Uncounted<'a> {
                 packs.insert(id);
             }
         })?;
-        for segment in self.access.index.applied()? {
-            let body = match read_segment(self.access, segment) {
-                Ok(body) => body,
-                // What it lists is read as well then.
-                Err(error) => {
-                    intake.notice(format_args!("a segment of {}", self.access.store.describe()), &error);
-                    continue;
-                }
-            };
-            for row in SegmentReader::parse(segment, &body)?.packs().filter(|row| !row.is_set_aside()) {
+        // What one lists that can't be read is read as well then.
+        for_each_segment(self.access, intake, &mut |segment, _| {
+            for row in segment.packs().filter(|row| !row.is_set_aside()) {
                 packs.remove(&row.facts().pack);
             }
-        }
+            Ok(())
+        })?;
         Ok(packs)
     }
 }
